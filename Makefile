@@ -1,0 +1,42 @@
+# make demo: the whole chain on synthetic objects, about 10 minutes of CPU time.   make test: all tests.
+
+PYTHON := $(or $(shell command -v python3.11),$(shell command -v python3.12),python3)
+BIN := .venv/bin
+DEMO := demo
+
+.PHONY: setup demo test test-fast lint clean
+
+setup: .venv/ready
+
+# wheels only: no compiler and no system package is needed
+.venv/ready: requirements.txt setup.py
+	@echo "installing into .venv (some 2 GB, a few minutes; only once)"
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --only-binary :all: -r requirements.txt
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch .venv/ready
+
+demo: setup
+	$(BIN)/python preprocessing/make_shapes.py --out $(DEMO)/meshes --per_category 20 --seed 0
+	$(BIN)/python preprocessing/render_views.py --meshes $(DEMO)/meshes --out $(DEMO)/raw --jobs 2
+	$(BIN)/python preprocessing/gen_db.py --raw $(DEMO)/raw --out $(DEMO)/db --jobs 2
+	$(BIN)/python train/train_sdf.py --db $(DEMO)/db --log_dir $(DEMO)/run --preset small --num_sample_points 1024 --max_minutes 4
+	$(BIN)/python eval/eval.py --restore_model $(DEMO)/run --iso auto --views 0,4 --limit 2 --create_obj
+	@txt=$$(ls $(DEMO)/run/eval_test/predictions/chair/*/00_pred.txt | head -1) && \
+	$(BIN)/python eval/to_mesh.py $$txt --out $(DEMO)/chair.glb --fill
+	@echo
+	@echo "figure   $(DEMO)/run/eval_test/figure.png"
+	@echo "table    $(DEMO)/run/eval_test/results.json (printed above)"
+	@echo "meshes   $(DEMO)/chair.glb and $(DEMO)/run/eval_test/predictions/<category>/<object>/<view>_mesh.obj"
+
+test: setup
+	$(BIN)/python -m pytest -q -n 2 -m ""
+
+test-fast: setup
+	$(BIN)/python -m pytest -q -n 2
+
+lint: setup
+	$(BIN)/ruff check .
+
+clean:
+	rm -rf $(DEMO)

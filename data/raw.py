@@ -1,0 +1,71 @@
+"""The raw layout: where every file of a raw folder lives. Nothing else spells these names.
+
+    <root>/<category>/<object>/views/*.png                       views, RGB or RGBA, order = natural sort
+    <root>/<category>/<object>/models/model_normalized_64.h5     data (64,64,64,3): colour in [0,1] of surface voxels, -1 elsewhere
+    <root>/<category>/<object>/models/64_<view name>_coor.h5     data (64,64,64,2): image (x, y) in [0,1] of surface voxels, -1 elsewhere
+  and, where this project's renderer wrote it (Im2Avatar's data set has neither):
+    <root>/<category>/<object>/cameras.h5                        trans_mat (V,4,3), K (V,3,3), RT (V,3,4), float64
+    <root>/<category>/<object>/models/surface.h5                 sdf_points (P,3), sdf (P,), points (S,3), colours (S,3) uint8,
+                                                                 attributes centre (3,), scale: p = (x - centre) * scale
+"""
+
+import dataclasses
+import pathlib
+import re
+
+from utils.cli import UserError
+
+
+def natural(text):
+    """Sort key that puts '2' before '10'."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", str(text))]
+
+
+@dataclasses.dataclass(frozen=True)
+class RawObject:
+    """Paths of one object of a raw folder."""
+
+    root: pathlib.Path
+    category: str
+    object_id: str
+
+    @property
+    def folder(self):
+        return self.root / self.category / self.object_id
+
+    @property
+    def views_folder(self):
+        return self.folder / "views"
+
+    @property
+    def colour_volume(self):
+        return self.folder / "models" / "model_normalized_64.h5"
+
+    @property
+    def cameras(self):
+        return self.folder / "cameras.h5"
+
+    @property
+    def surface(self):
+        return self.folder / "models" / "surface.h5"
+
+    def view(self, name):
+        return self.views_folder / f"{name}.png"
+
+    def flow_volume(self, name):
+        return self.folder / "models" / f"64_{name}_coor.h5"
+
+    def view_names(self):
+        """Names of the views in their order (natural sort)."""
+        return sorted((path.stem for path in self.views_folder.glob("*.png") if not path.name.startswith(".")), key=natural)
+
+
+def find_objects(root):
+    """Every object of a raw folder, sorted by category and id."""
+    root = pathlib.Path(root)
+    if not root.is_dir():
+        raise UserError(f"{root} is not a folder of <category>/<object>/views")
+    found = sorted(path.parent for path in root.glob("*/*/views") if path.is_dir())
+    if not found:
+        raise UserError(f"{root} holds no <category>/<object>/views folder")
+    return [RawObject(root, path.parent.name, path.name) for path in found]

@@ -1,0 +1,85 @@
+"""Training samples from the shards: which (object, view) pairs an epoch has, and what one of them holds."""
+
+import numpy as np
+
+from data.pictures import resize_picture
+from utils import frames
+
+NEAR = 1 / frames.VOXELS  # within one voxel of the surface, object-frame length: here colour is supervised
+
+
+def epoch_order(entries, seed, epoch, cat_limit):
+    """(n, 2) int array of (object, view) index pairs in random order; a function of its arguments alone.
+
+    At most cat_limit samples of each category, drawn anew for each epoch. seed None: the plain order, for validation.
+    """
+    pairs = {}
+    for i, entry in enumerate(entries):
+        pairs.setdefault(entry.category, []).extend((i, v) for v in range(len(entry.view_names)))
+    if seed is None:
+        return np.array(sum(pairs.values(), []))
+    rng = np.random.default_rng((seed, epoch))
+    return rng.permutation(np.concatenate([rng.permutation(of_one)[:cat_limit] for of_one in pairs.values()]))
+
+
+def network_image(rgba, config, rng=None):
+    """(H, W, 4) uint8 -> (img_h, img_w, 3 or 4) float32 in [0, 1] as the network sees it: composited, resized.
+
+    rng: the source of the augmentations; None (evaluation) leaves them out.
+    """
+    rgba = resize_picture(rgba, (config.img_h, config.img_w))
+    alpha, colour = rgba[..., 3:] / np.float32(255), rgba[..., :3] / np.float32(255)
+    background = np.full(3, 1.0 if config.backcolorwhite else 0.0, np.float32)
+    if rng is not None and config.augcolorfore:
+        colour = np.clip(colour + rng.uniform(-30, 30, 3) / 255, 0, 1)
+    if rng is not None and config.augcolorback:
+        background = rng.random(3)
+    image = colour * alpha + background * (1 - alpha)
+    return np.concatenate([image, alpha], -1).astype(np.float32) if config.alpha else image.astype(np.float32)
+
+
+def network_camera(trans_mat, image_size, config):
+    """The object-frame camera of an image of image_size = (height, width) after network_image resized it."""
+    return frames.resize_camera(trans_mat, image_size, (config.img_h, config.img_w))
+
+
+def voxel_points(index, colours, count, rng):
+    """Points for binary mode: half from the occupied voxels, half from the empty ones.
+
+    index (M, 3) uint8, colours (M, 3) uint8 -> points (count, 3) float32 in the voxel frame, target (count, 3)
+    float32: the colour in [0, 1], or -1 where empty.
+    """
+    occupied = np.zeros((frames.VOXELS,) * 3, bool)
+    occupied[tuple(index.T)] = True
+    inside = rng.integers(len(index), size=count // 2)
+    empty = np.empty((0, 3), np.int64)
+    while len(empty) < count - count // 2:  # a few percent of space is occupied: one round is nearly always enough
+        draw = rng.integers(frames.VOXELS, size=(count, 3))
+        empty = np.concatenate([empty, draw[~occupied[tuple(draw.T)]]])
+    empty = empty[: count - count // 2]
+    points = np.concatenate([index[inside], empty]).astype(np.float32) - frames.VOXELS // 2
+    target = np.concatenate([colours[inside] / np.float32(255), np.full(empty.shape, -1, np.float32)])
+    return points, target
+
+
+def read_sample(database, entry, view, config, rng, augment=True):
+    """One sample: a dict of float32 arrays (near: bool), points and camera in the model frame.
+
+    image (h, w, 3 or 4), trans_mat (4, 3), points (N, 3), colour (N, 3); in SDF mode also distance (N,) in the
+    model frame and near (N,).
+    """
+    image = network_image(database.image(entry, view), config, rng if augment else None)
+    camera = network_camera(database.trans_mat(entry, view), database.image_size, config)
+    sample = {"image": image, "trans_mat": frames.model_camera(camera, config.binary).astype(np.float32)}
+    if config.binary:
+        points, colour = voxel_points(*database.voxels(entry), config.num_sample_points, rng)
+        return {**sample, "points": points, "colour": colour}
+    points, distance, colour = database.sdf_block(entry, int(rng.integers(entry.sdf_count)), config.num_sample_points)
+    scale, _ = frames.model_scale(binary=False)
+    return {
+        **sample,
+        "points": frames.to_model(points, binary=False).astype(np.float32),
+        "colour": colour / np.float32(255),
+        "distance": (scale * distance).astype(np.float32),
+        "near": np.abs(distance) <= NEAR,
+    }

@@ -1,0 +1,240 @@
+"""Evaluate a run on unseen objects.
+
+    python eval/eval.py --restore_model runs/all --iso auto --views 0,3,6 --create_obj
+
+Writes for every (object, view) the field as txt (x y z r g b g0) and its surface voxels as a coloured point OBJ, with
+--create_obj the coloured mesh too; then results.json (IoU and PSNR with their definitions, per category and per view, beside
+the mean-shape and the retrieval baseline, with the failures) and figure.png (input, prediction and truth from three
+sides). Prints the tables. Takes 2 to 4 s an image with the small preset at 64^3 on 2 cores.
+Stopped and started again it goes on with the images that are missing.
+"""
+
+import contextlib
+import json
+import math
+import pathlib
+
+from utils.cli import UserError, parser, run
+from utils.files import read_json, write_json
+from utils.run import Run
+
+
+def build_parser():
+    p = parser(__doc__)
+    p.add_argument("--restore_model", required=True, help="run to evaluate; its settings and database are used")
+    p.add_argument("--log_dir", help="where results go (default: RUN/eval_<split>)")
+    p.add_argument("--db", help="database, where it has moved (default: the run's)")
+    p.add_argument("--split", choices=["test", "val", "train"], default="test", help="objects to evaluate")
+    p.add_argument("--category", help="evaluate one category (default: the run's)")
+    p.add_argument("--sdf_res", type=int, default=64, help="points along each axis of the grid")
+    p.add_argument("--views", help="indices of the views of each object, such as 0,3,6 (default: all)")
+    p.add_argument("--limit", type=int, help="at most so many objects of each category (default: all)")
+    p.add_argument("--iso", default="0", help="level: occupied where g0 > iso, inside where distance < iso; auto: the best one on val")
+    p.add_argument("--create_obj", action="store_true", help="also write the coloured mesh of every image")
+    p.add_argument("--figure_objects", type=int, default=2, help="objects of every category in figure.png")
+    return p
+
+
+def checked(args):
+    """Flags that were given as text -> views (list or None), iso (float or 'auto')."""
+    if args.sdf_res < 2:
+        raise UserError(f"--sdf_res {args.sdf_res} must be at least 2")
+    if args.limit is not None and args.limit < 1:
+        raise UserError(f"--limit {args.limit} must be at least 1")
+    try:
+        views = None if args.views is None else [int(view) for view in args.views.split(",")]
+    except ValueError:
+        raise UserError(f"--views {args.views}: give indices such as 0,3,6") from None
+    if views is not None and (min(views) < 0 or len(set(views)) < len(views)):
+        raise UserError(f"--views {args.views}: give each index once, from 0 on")
+    try:
+        iso = "auto" if args.iso == "auto" else float(args.iso)
+        if iso != "auto" and not math.isfinite(iso):
+            raise ValueError
+    except ValueError:
+        raise UserError(f"--iso {args.iso}: give a number or auto") from None
+    if args.figure_objects < 0:
+        raise UserError(f"--figure_objects {args.figure_objects} must not be negative")
+    return views, iso
+
+
+def choose(entries, views, limit):
+    """The (entry, view index) pairs to evaluate."""
+    counts, pairs = {}, []
+    for entry in entries:
+        counts[entry.category] = counts.get(entry.category, 0) + 1
+        if limit is not None and counts[entry.category] > limit:
+            continue
+        wanted = range(len(entry.view_names)) if views is None else views
+        if max(wanted) >= len(entry.view_names):
+            raise UserError(f"{entry.category}/{entry.object_id} has {len(entry.view_names)} views, there is no view {max(wanted)}")
+        pairs += [(entry, view) for view in wanted]
+    return pairs
+
+
+def identity(path):
+    """What tells one state of a weights file from another."""
+    status = path.stat()
+    return {"file": str(path), "bytes": status.st_size, "modified": status.st_mtime_ns}
+
+
+def level(folder, weights, iso, query, database, val, category):
+    """The level to use; 'auto' is looked up in the run, or found on the validation split and recorded there."""
+    if iso != "auto":
+        return iso
+    key = {"weights": weights, "db": str(database.path), "category": category}
+    if folder.level.exists():
+        known = read_json(folder.level)
+        if all(known.get(name) == value for name, value in key.items()):
+            print(f"level {known['iso']:.4g} (best on val, from {folder.level})")
+            return known["iso"]
+    from utils.level import best_level
+
+    found = best_level(query, database, val)
+    write_json(folder.level, {**key, **found})
+    print(f"level {found['iso']:.4g}: mean IoU {found['iou']:.3f} over {found['images']} validation images; recorded in {folder.level}")
+    return found["iso"]
+
+
+def refuse_other_settings(out, settings):
+    """UserError if `out` holds an evaluation whose settings differ."""
+    if (out / "settings.json").exists():
+        old = read_json(out / "settings.json")
+        different = [key for key in settings if settings[key] != old.get(key)]
+        if different:
+            raise UserError(f"{out} holds an evaluation with other settings ({', '.join(different)}); delete it or give another --log_dir")
+
+
+def evaluate(query, database, entry, view, iso, args, out):
+    """Predict one image, write its files -> (row of results.json)."""
+    from models.prediction import coloured_surface, predict, surface_voxels
+    from utils import frames, metrics
+    from utils.mesh_files import write_mesh, write_points
+    from utils.txt_field import write_txt
+
+    binary = query.config.binary
+    name = entry.view_names[view]
+    folder = out / "predictions" / entry.category / entry.object_id
+    row = {"category": entry.category, "object_id": entry.object_id, "view": name, "iou": 0.0, "psnr": 0.0, "failed": None}
+    true, true_colours = metrics.true_voxels(*database.voxels(entry))
+    try:
+        field = predict(query, database.image(entry, view), database.trans_mat(entry, view), args.sdf_res, iso)
+        write_txt(folder / f"{name}_pred.txt", field)
+        if not query.occupied(field.geometry, iso).any():
+            low, high = field.geometry.min(), field.geometry.max()
+            raise UserError(f"field is empty: min {low:.4g}, max {high:.4g}, level {iso:.4g}")
+        voxels, predicted = surface_voxels(field, binary, iso)
+        row["iou"] = metrics.iou(voxels, true)
+        row["psnr"] = metrics.psnr(voxels, predicted, true, true_colours)
+        write_points(folder / f"{name}_pred.obj", frames.from_voxel(voxels), predicted)
+        if args.create_obj:
+            with contextlib.suppress(UserError):  # a field without any empty cell has voxels and no surface
+                write_mesh(folder / f"{name}_mesh.obj", *coloured_surface(field, binary, iso))
+    except UserError as error:
+        row["failed"] = str(error)
+    return row
+
+
+def complete(row, create_obj, out):
+    """Whether the files of an image that was evaluated are there."""
+    base = out / "predictions" / row["category"] / row["object_id"]
+    files = [] if row["failed"] else ["pred.txt", "pred.obj", *["mesh.obj"] * create_obj]
+    return all((base / f"{row['view']}_{name}").exists() for name in files)
+
+
+def evaluate_all(query, database, pairs, iso, args, out):
+    """Rows of all images; those that an interrupted evaluation has done are read from rows.jsonl."""
+    from tqdm import tqdm
+
+    path = out / "rows.jsonl"
+    done = {}
+    if path.exists():
+        lines = path.read_text().splitlines(keepends=True)
+        try:
+            rows = [json.loads(line) for line in lines if line.endswith("\n")]  # the last line of a killed run may be cut
+        except ValueError as error:
+            raise UserError(f"{path} is damaged ({error}); delete {out} to evaluate again") from None
+        done = {(row["category"], row["object_id"], row["view"]): row for row in rows}
+        path.write_text("".join(line for line in lines if line.endswith("\n")))
+        print(f"{len(done)} images are done already")
+    rows = []
+    with open(path, "a") as log:
+        for entry, view in tqdm(pairs, desc="evaluating", unit="image", mininterval=2):
+            key = (entry.category, entry.object_id, entry.view_names[view])
+            if key not in done or not complete(done[key], args.create_obj, out):
+                done[key] = evaluate(query, database, entry, view, iso, args, out)
+                log.write(json.dumps(done[key]) + "\n")
+                log.flush()
+            rows.append(done[key])
+    return rows
+
+
+def make_figure(query, database, pairs, rows, iso, count, path):
+    """figure.png: the first view of a few objects of every category, evenly spaced over its objects."""
+    from data.samples import network_image
+    from models.prediction import coloured_surface, predict
+    from utils import figure, frames, metrics
+
+    first = {}
+    for pair, row in zip(pairs, rows, strict=True):
+        first.setdefault(pair[0].category, {}).setdefault(pair[0].object_id, (*pair, row))
+    shown = []
+    for of_one in first.values():
+        objects = list(of_one.values())
+        for entry, view, row in objects[:: max(1, len(objects) // count)][:count]:
+            rgba, camera = database.image(entry, view), database.trans_mat(entry, view)
+            field = predict(query, rgba, camera, frames.VOXELS, iso)
+            try:
+                mesh = coloured_surface(field, query.config.binary, iso)
+            except UserError:
+                mesh = None
+            true = metrics.true_voxels(*database.voxels(entry))
+            title = f"{entry.category} {entry.object_id}\nIoU {row['iou']:.3f}  PSNR {row['psnr']:.1f} dB"
+            image = network_image(rgba, query.config)[..., :3]
+            shown.append((title, image, mesh, true))
+    figure.figure(shown, path)
+
+
+def main(argv):
+    args = build_parser().parse_args(argv)
+    views, iso = checked(args)
+    folder = Run(args.restore_model)
+    config = folder.load_config()
+    weights = identity(folder.weights)
+
+    from data.shards import Database
+    from models.field import FieldQuery
+    from models.network import build
+    from utils import results
+    from utils.run import load_checkpoint
+
+    if not args.db and not pathlib.Path(config.db).is_dir():
+        raise UserError(f"{config.db}, the database of {folder.folder}, is not there (seen from this folder); give --db")
+    database = Database(args.db or config.db)
+    category = args.category or config.category
+    pairs = choose(database.objects(args.split, category), views, args.limit)
+    train, val = (database.objects(split, category) for split in ("train", "val"))  # for the level and the baselines
+    network = build(config)
+    progress = load_checkpoint(folder.weights, {"network": network.variables})
+    query = FieldQuery(network)
+    out = pathlib.Path(args.log_dir) if args.log_dir else folder.folder / f"eval_{args.split}"
+    print(f"evaluating {folder.weights} (step {progress['step']}) on {len(pairs)} images of {database.path}, {args.split} split -> {out}")
+    settings = {"weights": weights, "step": progress["step"], "db": str(database.path), "split": args.split, "sdf_res": args.sdf_res}
+    refuse_other_settings(out, settings)
+    settings["iso"] = iso = level(folder, weights, iso, query, database, val, category)
+    refuse_other_settings(out, settings)
+    write_json(out / "settings.json", settings)
+
+    rows = evaluate_all(query, database, pairs, iso, args, out)
+    tables = {"prediction": rows, **results.baselines(database, train, val, pairs, config)}
+    chosen = {"mode": "binary" if config.binary else "sdf", "category": category, "views": args.views, "limit": args.limit}
+    results.write(out / "results.json", {**settings, **chosen}, tables)
+    if args.figure_objects:
+        make_figure(query, database, pairs, rows, iso, args.figure_objects, out / "figure.png")
+        print(f"figure       {out / 'figure.png'}")
+    print(f"results      {out / 'results.json'}")
+    print(f"predictions  {out / 'predictions'}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,1 @@
+"""The network: encoder, projection, decoders, losses, and the field they make."""

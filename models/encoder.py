@@ -1,0 +1,54 @@
+"""VGG16 as TF-slim builds it (Simonyan & Zisserman 2015): one global feature and five local feature maps."""
+
+import keras
+import tensorflow as tf
+
+from models.layers import activate, normaliser
+from models.local_features import resize_bilinear
+
+
+def resize_image(images, size):
+    """(B, H, W, 3 or 4) -> (B, size, size, 3 or 4): colours bilinear without half-pixel centres, alpha nearest."""
+    colours = resize_bilinear(images[..., :3], size, size)
+    if images.shape[-1] == 3:
+        return colours
+    alpha = tf.raw_ops.ResizeNearestNeighbor(images=images[..., 3:], size=(size, size))
+    return tf.concat([colours, alpha], -1)
+
+
+class Encoder(keras.layers.Layer):
+    """Images (B, H, W, 3 or 4) in [0, 1] -> global feature (B, num_classes), list of five maps (B, h, w, c).
+
+    The maps are taken after the last ReLU of each block, before its pooling. fc6 is a VALID convolution over
+    the whole last map (7 x 7 at 224 pixels), fc7 is 1 x 1 with ReLU, fc8 is linear. No dropout.
+    """
+
+    def __init__(self, config, policy):
+        super().__init__(name="vgg_16", dtype=policy, autocast=False)
+        self.size = config.encoder_size
+
+        def conv(width, kernel, padding, name):
+            return keras.layers.Conv2D(width, kernel, padding=padding, name=name, dtype=policy)
+
+        self.blocks = []
+        for block, (width, count) in enumerate(zip(config.encoder_widths, config.encoder_convs, strict=True), 1):
+            names = [f"conv{block}_{i}" for i in range(1, count + 1)]
+            self.blocks.append([(conv(width, 3, "same", n), normaliser(config, n + "_norm", policy)) for n in names])
+        self.pool = keras.layers.MaxPooling2D(2, dtype=policy)
+        self.fc6 = conv(config.encoder_fc, self.size // 32, "valid", "fc6")
+        self.fc6_norm = normaliser(config, "fc6_norm", policy)
+        self.fc7 = conv(config.encoder_fc, 1, "valid", "fc7")
+        self.fc7_norm = normaliser(config, "fc7_norm", policy)
+        self.fc8 = conv(config.num_classes, 1, "valid", "fc8")
+
+    def call(self, images, training=False):
+        x = tf.cast(resize_image(images, self.size), self.compute_dtype)
+        maps = []
+        for block in self.blocks:
+            for conv, norm in block:
+                x = activate(conv(x), norm, training)
+            maps.append(x)
+            x = self.pool(x)
+        x = activate(self.fc6(x), self.fc6_norm, training)
+        x = activate(self.fc7(x), self.fc7_norm, training)
+        return self.fc8(x)[:, 0, 0], maps

@@ -1,0 +1,53 @@
+"""Where a 3D point falls in the image, and the encoder's features there."""
+
+import tensorflow as tf
+
+
+def project(points, trans_mat, height, width):
+    """(B, N, 3) points, (B, 4, 3) matrices -> (B, N, 2) pixels (u, v), clipped to the image. Float32 throughout.
+
+    [x y z 1] @ trans_mat = (u w, v w, w). The matrix is that of the points' own frame.
+    """
+    h = tf.matmul(points, trans_mat[:, :3]) + trans_mat[:, 3:]
+    return tf.clip_by_value(h[..., :2] / h[..., 2:], 0.0, [width - 1.0, height - 1.0])
+
+
+def resize_bilinear(feature_map, height, width):
+    """(B, h, w, C) -> (B, height, width, C), bilinear, TF1's default: source = target x h / height, no half pixels."""
+    resized = tf.raw_ops.ResizeBilinear(images=feature_map, size=(height, width))
+    return tf.cast(resized, feature_map.dtype)  # the kernel returns float32 whatever it is given
+
+
+def read_bilinear(feature_map, uv):
+    """(B, h, w, C) map read at (B, N, 2) positions (column, row) within it -> (B, N, C)."""
+    height, width, channels = feature_map.shape[1:]
+    flat = tf.reshape(feature_map, (-1, height * width, channels))
+    low = tf.floor(uv)
+    fraction = tf.cast(uv - low, feature_map.dtype)
+    low = tf.cast(low, tf.int32)
+    high = tf.minimum(low + 1, [width - 1, height - 1])
+    (x0, y0), (x1, y1) = (tf.unstack(corner, axis=-1) for corner in (low, high))
+    fx, fy = fraction[..., :1], fraction[..., 1:]
+
+    def texel(x, y):
+        return tf.gather(flat, y * width + x, batch_dims=1)
+
+    top = texel(x0, y0) * (1 - fx) + texel(x1, y0) * fx
+    bottom = texel(x0, y1) * (1 - fx) + texel(x1, y1) * fx
+    return top * (1 - fy) + bottom * fy
+
+
+def read_maps(maps, uv, height, width, resized):
+    """Five maps read at pixels (B, N, 2) of a height x width image and joined -> (B, N, sum of channels).
+
+    resized: every map is resized to the image, bilinear without half-pixel centres, then read (the original).
+    Otherwise a map is read as it is, at the pixel scaled by its size over the image's.
+    """
+    features = []
+    for feature_map in maps:
+        if resized:
+            features.append(read_bilinear(resize_bilinear(feature_map, height, width), uv))
+        else:
+            h, w = feature_map.shape[1:3]
+            features.append(read_bilinear(feature_map, tf.minimum(uv * [w / width, h / height], [w - 1.0, h - 1.0])))
+    return tf.concat(features, -1)

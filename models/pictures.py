@@ -1,0 +1,29 @@
+"""A picture of what the network makes of a few validation views, for TensorBoard."""
+
+import numpy as np
+
+from data.samples import network_camera, network_image
+from models.field import FieldQuery
+from utils import frames
+from utils.splat import splat
+
+RESOLUTION = 32  # cells along an axis: a full-size network takes about a second for them
+COUNT = 4  # objects
+
+
+def validation_picture(network, database, entries):
+    """(COUNT h, 3 w, 3) in [0, 1]: a row per object with its first view, the predicted points and the true ones."""
+    config, query = network.config, FieldQuery(network)
+    rows = []
+    for entry in entries[:: max(1, len(entries) // COUNT)][:COUNT]:
+        image = network_image(database.image(entry, 0), config)
+        camera = network_camera(database.trans_mat(entry, 0), database.image_size, config)
+        encoded = query.encode(image, camera)
+        points = frames.voxel_centres(RESOLUTION)
+        points = points[query.occupied(query.geometry(encoded, points), 0.0)]
+        index, colours = database.voxels(entry)
+        true = (index + 0.5) / frames.VOXELS - 0.5
+        size = config.img_h, config.img_w
+        predicted = splat(points, query.colour(encoded, points), camera, *size, 2)
+        rows.append(np.hstack([image[..., :3], predicted, splat(true, colours / 255, camera, *size, 1)]))
+    return np.vstack(rows)

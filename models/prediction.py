@@ -1,0 +1,36 @@
+"""What a network predicts for one image: the field on a grid, its surface voxels, its mesh."""
+
+import numpy as np
+
+from data.samples import network_camera, network_image
+from utils import frames, metrics, surface_mesh
+from utils.txt_field import Field
+
+
+def predict(query, rgba, trans_mat, resolution, iso):
+    """FieldQuery, (H, W, 4) uint8 view, its (4, 3) object-frame camera -> Field of resolution^3 points."""
+    config = query.config
+    encoded = query.encode(network_image(rgba, config), network_camera(trans_mat, rgba.shape[:2], config))
+    points = frames.voxel_centres(resolution)
+    geometry = query.geometry(encoded, points)
+    colours = np.full((len(points), 3), -1, np.float32)
+    occupied = query.occupied(geometry, iso)
+    colours[occupied] = query.colour(encoded, points[occupied])
+    return Field(resolution, geometry.astype(np.float32), colours)
+
+
+def surface_voxels(field, binary, iso):
+    """Field -> predicted surface voxels (K, 3) in the voxel frame, their colours (K, 3).
+
+    binary: the occupied cells, none where the field is empty. SDF: the extracted surface, voxelised as the truth is;
+    UserError where there is none.
+    """
+    if binary:
+        return metrics.binary_voxels(field, iso)
+    return metrics.sdf_surface_voxels(*coloured_surface(field, binary, iso))
+
+
+def coloured_surface(field, binary, iso, fill=False):
+    """Field -> vertices (V, 3) object frame, faces (F, 3), colours (V, 3); UserError where there is no surface."""
+    vertices, faces = surface_mesh.extract(field.grid(), binary, iso, fill, field.line)
+    return vertices, faces, surface_mesh.interpolate_colours(vertices, field)

@@ -1,0 +1,1 @@
+"""From meshes or Im2Avatar folders to views, volumes, distances and HDF5 shards."""

@@ -1,0 +1,293 @@
+"""Build the database that training and evaluation read: raw folder -> HDF5 shards.
+
+    python preprocessing/gen_db.py --raw RAW --out DB
+    python preprocessing/gen_db.py --raw RAW --out DB --lst_dir LISTS --category chair --image_size 138 --jobs 4
+
+RAW has the layout of data/raw.py (Im2Avatar's dataset, or what render_views.py writes), DB becomes the folder of
+shards described in data/shards.py. Cameras come from cameras.h5; where there is none they are recovered from the flow
+volumes and an error above 2 pixels is refused. Distances come from models/surface.h5; where there is none from the
+filled 64^3 volume. Lists of objects: those of --lst_dir, else those in RAW, else a split by a hash of the ids.
+Defaults are read from preprocessing/info.json.
+Prints the plan, a progress bar, a line for every object that had to be left out or whose cameras were recovered (with
+their reprojection error), and the counts of every category and split. About half a second an object and core. Started
+again it goes on where it stopped. Exit code 3: something was left out.
+"""
+
+import argparse
+import collections
+import concurrent.futures
+import dataclasses
+import multiprocessing
+import os
+import pathlib
+from concurrent.futures.process import BrokenProcessPool
+
+import numpy as np
+from tqdm import tqdm
+
+from data import categories
+from data.lists import split_objects
+from data.raw import find_objects
+from data.shards import SPLITS, Shard, find_shards, shard_name, write_shard
+from preprocessing import dlt, unfinished
+from preprocessing.out_folder import check_out
+from preprocessing.read_raw import Options, read_axes, try_object
+from utils.cli import Incomplete, UserError, parser, run
+from utils.files import read_json
+from utils.workers import start_worker
+
+INFO = pathlib.Path(__file__).with_name("info.json")
+AXES_OBJECTS = 16  # objects that vote on the axes of the volumes
+AHEAD = 8  # objects per process that may be read before they are written; bounds the memory
+
+
+@dataclasses.dataclass
+class Plan:
+    """One shard to be: its file and its objects (list of RawObject, sorted by id)."""
+
+    path: pathlib.Path
+    category: str
+    split: str
+    objects: list
+
+
+def parse(argv):
+    """The command's arguments; defaults come from preprocessing/info.json, over them the file of --info."""
+    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    early.add_argument("--info", type=pathlib.Path, default=INFO)
+    info = early.parse_known_args(argv)[0].info
+    defaults, given = read_json(INFO), read_json(info)
+    if not isinstance(given, dict) or set(given) - set(defaults):
+        unknown = ", ".join(sorted(set(given) - set(defaults))) if isinstance(given, dict) else "not an object"
+        raise UserError(f"{info}: unknown settings: {unknown}; known: {', '.join(defaults)}")
+    defaults |= given
+    kinds = dict.fromkeys(("image_size", "objects_per_shard", "sdf_points", "surface_points", "jobs"), int) | {"split": dict}
+    for key, value in defaults.items():
+        if type(value) is not kinds.get(key, str) and not (key == "lst_dir" and value is None):
+            raise UserError(f"{info}: {key} is {value!r}, it should be of type {kinds.get(key, str).__name__}")
+    shares = defaults["split"]
+    numbers = all(type(share) in (int, float) and 0 <= share <= 1 for share in shares.values())
+    if set(shares) != set(SPLITS) or not numbers or abs(sum(shares.values()) - 1) > 1e-6:
+        raise UserError(f"{info}: split must give train, val and test shares that add up to 1")
+
+    flags = parser(__doc__)
+    flags.add_argument("--info", type=pathlib.Path, default=INFO, help="JSON file with other defaults for the flags, and the split shares")
+
+    def add(name, kind, text):
+        flags.add_argument(f"--{name}", type=kind, default=defaults[name], help=text)
+
+    add("raw", pathlib.Path, "raw folder: <category>/<object>/views, models")
+    add("out", pathlib.Path, "folder of the database")
+    add("lst_dir", pathlib.Path, "folder of {train,val,test}_list_<category>.txt; none: those in --raw, else a split by hash")
+    add("category", str, "one category (name or synset id), or all")
+    add("image_size", int, "side of the stored views in pixels; the cameras move along")
+    add("objects_per_shard", int, "objects in a file")
+    add("sdf_points", int, "points with a signed distance of every object, at most")
+    add("surface_points", int, "coloured surface points of every object, at most")
+    add("jobs", int, "objects read at once; 0: one for each core")
+    args = flags.parse_args(argv)
+    for name, least in (("image_size", 8), ("objects_per_shard", 1), ("sdf_points", 1), ("surface_points", 1), ("jobs", 0)):
+        if getattr(args, name) < least:
+            raise UserError(f"--{name} {getattr(args, name)}: it must be at least {least}")
+    args.raw, args.out, args.jobs = pathlib.Path(args.raw), pathlib.Path(args.out), args.jobs or os.cpu_count() or 1
+    args.shares = shares
+    return args
+
+
+def make_plan(args):
+    """([Plan], number of listed objects that are not there); prints where the lists come from."""
+    present = collections.defaultdict(dict)
+    for raw in find_objects(args.raw):
+        other = present[categories.name(raw.category)].setdefault(raw.object_id, raw)
+        if other is not raw:
+            raise UserError(f"{other.folder} and {raw.folder} are the same object: remove one of them")
+    wanted = sorted(present) if args.category == "all" else [categories.name(args.category)]
+    if not set(wanted) <= set(present):
+        raise UserError(f"{args.raw} has no category {args.category!r}; known: all, {', '.join(sorted(present))}")
+    plans, absent = [], 0
+    for category in wanted:
+        objects = present[category]
+        lists = split_objects(category, objects, args.raw, args.lst_dir, args.shares)
+        counts = ", ".join(f"{len(lists.ids[split])} {split}" for split in SPLITS)
+        unlisted = f", {lists.unlisted} in no list" if lists.unlisted else ""
+        print(f"{category}: {counts} objects by {lists.source}{unlisted}")
+        if lists.absent:
+            print(f"{category}: {len(lists.absent)} listed objects are not in {args.raw}, the first is {lists.absent[0]}")
+            absent += len(lists.absent)
+        for split in SPLITS:
+            ids, step = lists.ids[split], args.objects_per_shard
+            for number, start in enumerate(range(0, len(ids), step)):
+                path = args.out / shard_name(category, split, number)
+                plans.append(Plan(path, category, split, [objects[each] for each in ids[start : start + step]]))
+    if not plans:
+        raise UserError(f"no listed object is in {args.raw}")
+    return plans, absent
+
+
+def vote_on_axes(objects):
+    """Axes of the volumes that have no cameras.h5 beside them, by a majority of up to 16 objects; prints the outcome."""
+    without = [raw for raw in objects if not raw.cameras.exists()]
+    if not without:
+        return dlt.IDENTITY
+    votes = []
+    with tqdm(total=min(AXES_OBJECTS, len(without)), desc="axes", unit="object") as bar:
+        for at in np.random.default_rng(0).permutation(len(without)):
+            try:
+                votes.append(read_axes(without[at]))
+            except UserError:
+                continue  # reported when the object's turn comes
+            bar.update()
+            if len(votes) == AXES_OBJECTS:
+                break
+    if not votes:
+        return dlt.IDENTITY
+    axes, count = collections.Counter(votes).most_common(1)[0]
+    done = "as they are" if axes == dlt.IDENTITY else f"turned: (x, y, z) = ({dlt.describe(axes)}) of the file"
+    print(f"no cameras.h5 for {len(without)} objects: cameras from the flow volumes, axes {done} ({count} of {len(votes)} objects agree)")
+    return axes
+
+
+def finished(plan, settings, out):
+    """The Shard of a plan if it is there; UserError if it was made with other settings or of other objects."""
+    if not plan.path.exists():
+        return None
+    shard = Shard(plan.path)
+    old = shard.settings
+    other = [key for key in sorted({*old, *settings}) if old.get(key) != settings.get(key)]
+    differing = [f"{key} {old.get(key)} (now {settings.get(key)})" for key in other]
+    if differing:
+        what = f"made with {', '.join(differing)}"
+    else:
+        before, now = {*shard.object_ids, *shard.left_out}, {raw.object_id for raw in plan.objects}
+        if before == now:
+            return shard
+        example = sorted(before ^ now)[0]
+        what = f"{plan.path.name} holds other objects ({len(before - now)} fewer now, {len(now - before)} more, e.g. {example})"
+    raise UserError(f"{out} is another database: {what}; use the same settings and data, another --out, or delete it")
+
+
+def check_leftovers(plans, args):
+    """UserError if the folder holds shards that are not of this plan; shards of categories not asked for are left alone."""
+    planned = {plan.path for plan in plans}
+    for path, category, _ in find_shards(args.out):
+        if path not in planned and (args.category == "all" or category == categories.name(args.category)):
+            raise UserError(f"{path} is not of the database planned here: use another --out, or delete the shards in {args.out}")
+
+
+def read_all(objects, options, jobs):
+    """Yield try_object of every object, in order, read by `jobs` processes that run at most AHEAD objects each ahead."""
+    if jobs == 1 or len(objects) == 1:
+        yield from (try_object(raw, options) for raw in objects)
+        return
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # inherited by the processes: they are the parallelism
+        os.environ.setdefault(name, "1")
+    context = multiprocessing.get_context("spawn")  # forked copies of threaded libraries may hang
+    waiting, objects = collections.deque(), iter(objects)
+    with concurrent.futures.ProcessPoolExecutor(jobs, context, start_worker) as pool:
+        try:
+            for raw in objects:
+                waiting.append(pool.submit(try_object, raw, options))
+                if len(waiting) >= AHEAD * jobs:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BrokenProcessPool:
+            raise UserError("a process that read objects died (out of memory?): lower --jobs and start again") from None
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def build(plans, options, settings, args):
+    """Write the shards that are missing; returns {object folder: why it was left out}."""
+    shards = [finished(plan, settings, args.out) for plan in plans]
+    check_leftovers(plans, args)
+    # of finished shards only what was left out is tried again: it may have been repaired
+    tasks = [
+        [raw for raw in plan.objects if not shard or raw.object_id in shard.left_out]
+        for plan, shard in zip(plans, shards, strict=True)
+    ]
+    there = sum(shard is not None for shard in shards)
+    if there:
+        print(f"{there} of {len(plans)} shards are there already and are kept")
+    for stale in args.out.glob(".*.tmp.h5"):  # of a run that was killed
+        stale.unlink()
+    total = sum(map(len, tasks))
+    results = read_all([raw for each in tasks for raw in each], options, min(args.jobs, total))
+    left_out = {}
+    with tqdm(total=total, unit="object", disable=not total) as bar:
+        for plan, shard, task in zip(plans, shards, tasks, strict=True):
+            records, reasons = [], {}
+            for raw in task:
+                result = next(results)
+                bar.update()
+                if isinstance(result, str):
+                    bar.write(f"left out: {result}")
+                    reasons[raw.object_id] = result
+                    left_out[raw.folder] = result
+                else:
+                    records.append(result)
+                    if not np.isnan(result.reprojection_error):
+                        name, error = f"{plan.category}/{raw.object_id}", result.reprojection_error
+                        bar.write(f"{name}: cameras from the flow volumes, {error:.3f} px")
+            if shard and records:  # something was repaired: the shard is written again, with it
+                records += map(shard.record, range(len(shard.object_ids)))
+                records.sort(key=lambda record: record.object_id)
+            if records:
+                try:
+                    unfinished.begin(args.out, {plan.category for plan in plans})
+                    write_shard(plan.path, records, settings, reasons)
+                except OSError as error:  # disk full, no permission
+                    raise UserError(f"{plan.path} cannot be written: {error}") from None
+    return left_out
+
+
+def report(plans, args):
+    """Print counts and sizes of what is there, and the reprojection errors of recovered cameras."""
+    counts, views, errors, size = collections.Counter(), collections.Counter(), [], 0
+    for plan in plans:
+        if plan.path.exists():
+            shard = Shard(plan.path)
+            counts[plan.category, plan.split] += len(shard.object_ids)
+            views[plan.category, plan.split] += len(shard.view_names)
+            errors += zip(shard.data["reprojection_error"][:].tolist(), shard.object_ids, strict=True)
+            size += plan.path.stat().st_size
+    for category in sorted({plan.category for plan in plans}):
+        texts = [f"{counts[category, split]} {split} ({views[category, split]} views)" for split in SPLITS]
+        print(f"{category}: {', '.join(texts)}")
+    errors = [each for each in errors if not np.isnan(each[0])]
+    if errors:
+        worst, mean = max(errors), np.mean([each[0] for each in errors])
+        text = f"reprojection error of its worst view {mean:.3f} px in the mean, {worst[0]:.3f} px at most ({worst[1]})"
+        print(f"cameras of {len(errors)} objects recovered from flow volumes: {text}")
+    print(f"database of {sum(counts.values())} objects, {size / 1e6:.1f} MB: {args.out}")
+
+
+def main(argv=None):
+    args = parse(argv)
+    check_out(args.out)
+    plans, absent = make_plan(args)
+    objects = [raw for plan in plans for raw in plan.objects]
+    axes = vote_on_axes(objects)
+    options = Options(args.image_size, args.sdf_points, args.surface_points, axes)
+    settings = {
+        "image_size": [args.image_size, args.image_size],
+        "objects_per_shard": args.objects_per_shard,
+        "sdf_points": args.sdf_points,
+        "surface_points": args.surface_points,
+        "axes": dlt.describe(axes),
+    }
+    left_out = build(plans, options, settings, args)
+    if len(left_out) == len(objects):
+        first = next(iter(left_out.values()))
+        raise UserError(f"none of the {len(objects)} objects could be read, nothing was written; the first: {first}")
+    built = {plan.category for plan in plans}
+    left = unfinished.finish(args.out, unfinished.begun(args.out) if args.category == "all" else built)
+    report(plans, args)
+    if left:
+        print(f"not finished: an earlier run that was stopped began {', '.join(left)} as well; build them too, or run without --category")
+    if left_out or absent:
+        raise Incomplete(f"{len(left_out)} objects could not be read and {absent} listed ones are not there; see above")
+
+
+if __name__ == "__main__":
+    run(main)

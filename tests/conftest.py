@@ -1,0 +1,15 @@
+"""Fixtures that several test files share."""
+
+import os
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+@pytest.fixture(scope="session")
+def tiny_database(tmp_path_factory):
+    """Path of a database of boxes (tests/tiny.py)."""
+    from tests.tiny import write_database
+
+    return write_database(tmp_path_factory.mktemp("database"))

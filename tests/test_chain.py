@@ -1,0 +1,36 @@
+"""The chain of commands from meshes to shards, and what is left of it where cameras and distances are not given."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from data.raw import find_objects
+from data.shards import Database
+from preprocessing import gen_db, make_shapes, render_views
+from utils import frames
+
+
+@pytest.mark.slow
+def test_a_folder_without_cameras_and_distances_gives_the_same_cameras(tmp_path):
+    """What Im2Avatar ships: views, colour and flow volumes. The cameras agree to 0.1 pixel, the distances to a voxel."""
+    make_shapes.main(["--out", str(tmp_path / "meshes"), "--per_category", "1", "--seed", "3", "--jobs", "1"])
+    views = ["--views", "3", "--sdf_points", "2000", "--surface_points", "2000", "--jobs", "1"]
+    render_views.main(["--meshes", str(tmp_path / "meshes"), "--out", str(tmp_path / "full"), *views])
+    shutil.copytree(tmp_path / "full", tmp_path / "bare")
+    for raw in find_objects(tmp_path / "bare"):
+        raw.cameras.unlink()
+        raw.surface.unlink()
+    databases = []
+    for name in ("full", "bare"):
+        gen_db.main(["--raw", str(tmp_path / name), "--out", str(tmp_path / f"{name}_db"), "--jobs", "1", "--sdf_points", "2000"])
+        databases.append(Database(tmp_path / f"{name}_db"))
+    entries = [database.objects("train") for database in databases]
+    assert [entry.object_id for entry in entries[0]] == [entry.object_id for entry in entries[1]] and len(entries[0]) == 4
+    for full, bare in zip(*entries, strict=True):
+        full, bare = databases[0].record(full), databases[1].record(bare)
+        assert full.sdf_source == "file" and bare.sdf_source == "volume"
+        assert np.isnan(full.reprojection_error) and bare.reprojection_error < 0.1
+        for exact, recovered in zip(full.trans_mats, bare.trans_mats, strict=True):
+            a, b = (frames.project(full.surface_points.astype(float), matrix)[0] for matrix in (exact, recovered))
+            assert np.abs(a - b).max() < 0.1

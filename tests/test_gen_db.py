@@ -1,0 +1,291 @@
+"""From a raw folder to the database: every input right, every input wrong, and a run that was killed."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import h5py
+import numpy as np
+import pytest
+
+from data.raw import RawObject
+from data.shards import UNFINISHED, Database, find_shards
+from preprocessing import dlt, gen_db
+from tests import raw_folder
+from utils.cli import Incomplete, UserError
+
+SMALL = ["--jobs", "1", "--sdf_points", "500", "--surface_points", "300", "--image_size", "32"]
+
+
+def build(root, *flags):
+    """The database of root/raw in root/db (or where the flags say)."""
+    gen_db.main(["--raw", str(root / "raw"), "--out", str(root / "db"), *SMALL, *flags])
+    return Database(root / "db")
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory):
+    """A raw folder of seven chairs, ragged in their views, without cameras; copied by the tests."""
+    root = tmp_path_factory.mktemp("pristine")
+    for seed in range(7):
+        raw_folder.write_object(RawObject(root, "chair", f"c{seed}"), seed, views=1 + seed % 3)
+    return root
+
+
+@pytest.fixture
+def root(tmp_path, pristine):
+    shutil.copytree(pristine, tmp_path / "raw")
+    return tmp_path
+
+
+def all_objects(database):
+    found = [database.record(entry) for split in ("train", "val", "test") for entry in database.objects(split)]
+    return {record.object_id: record for record in found}
+
+
+def assert_same_databases(one, other):
+    names = [path.name for path, _, _ in find_shards(one)]
+    assert names == [path.name for path, _, _ in find_shards(other)]
+    for name in names:
+        with h5py.File(one / name) as a, h5py.File(other / name) as b:
+            assert dict(a.attrs) == dict(b.attrs)
+            assert set(a) == set(b)
+            for key in a:
+                np.testing.assert_array_equal(a[key][()], b[key][()], err_msg=key)
+
+
+def test_database_holds_the_raw_data(root, capsys):
+    records = all_objects(build(root))
+    out = capsys.readouterr().out
+    assert sorted(records) == [f"c{seed}" for seed in range(7)]
+    for seed in range(7):
+        record, (index, colours) = records[f"c{seed}"], raw_folder.solid(seed)
+        np.testing.assert_array_equal(record.voxels, index)
+        np.testing.assert_array_equal(record.voxel_colours, np.rint(255 * colours))
+        for view, matrix in enumerate(record.trans_mats):
+            np.testing.assert_allclose(matrix, raw_folder.camera(90 + 30 * view, 32), atol=1e-3)
+            expected = cv2.imread(str(RawObject(root / "raw", "chair", f"c{seed}").view(f"{view:02d}")))[..., ::-1]
+            np.testing.assert_array_equal(record.images[view, ..., :3], expected)
+            assert (record.images[view, ..., 3] == 255).all()
+        assert 0 <= record.reprojection_error < 1e-3
+        assert f"chair/c{seed}: cameras from the flow volumes, 0.000 px\n" in out
+        assert (record.sdf_source, len(record.sdf), len(record.surface_points)) == ("volume", 500, 300)
+        # colours are positions here: those of the nearest voxel, and of the voxel a surface point is in
+        near = np.abs(record.sdf) < 1 / 64
+        assert np.abs(record.sdf_colours[near] / 255 - 0.5 - record.sdf_points[near]).max() < 0.04
+        assert np.abs(record.surface_colours / 255 - 0.5 - record.surface_points).max() < 0.011
+    assert "chair: 5 train, 1 val, 1 test objects by hash of the ids" in out
+    assert "axes as they are (7 of 7 objects agree)" in out
+    assert re.search(rf"database of 7 objects, .* MB: {root}/db", out)
+
+
+@pytest.mark.slow
+def test_two_processes_and_small_shards_change_nothing(root, tmp_path):
+    whole = all_objects(build(root))
+    build(root, "--out", str(tmp_path / "db2"), "--jobs", "2", "--objects_per_shard", "2")
+    parts = all_objects(Database(tmp_path / "db2"))
+    assert len(find_shards(tmp_path / "db2")) == 5
+    for object_id, record in whole.items():
+        np.testing.assert_array_equal(record.sdf, parts[object_id].sdf)
+        np.testing.assert_array_equal(record.images, parts[object_id].images)
+        np.testing.assert_array_equal(record.trans_mats, parts[object_id].trans_mats)
+
+
+MIRRORED, LYING, SWAPPED = ((-1, 0, 0), (0, 1, 0), (0, 0, 1)), ((1, 0, 0), (0, 0, 1), (0, -1, 0)), ((0, 1, 0), (1, 0, 0), (0, 0, 1))
+
+
+@pytest.mark.parametrize("axes", [MIRRORED, LYING, SWAPPED], ids=dlt.describe)
+def test_axes_of_the_volumes_are_undone(tmp_path, capsys, axes):
+    for seed in range(3):
+        raw_folder.write_object(RawObject(tmp_path / "raw", "chair", f"c{seed}"), seed, axes=axes)
+    database = build(tmp_path)
+    assert database.settings["axes"] == dlt.describe(axes)
+    assert f"({dlt.describe(axes)})" in capsys.readouterr().out
+    for seed in range(3):
+        record, (index, _) = all_objects(database)[f"c{seed}"], raw_folder.solid(seed)
+        assert set(map(tuple, record.voxels.tolist())) == set(map(tuple, index.tolist()))
+        np.testing.assert_allclose(record.trans_mats[1], raw_folder.camera(120, 32), atol=1e-3)
+
+
+def spoil(path, name="data", value=None, shape=None):
+    """Rewrite a dataset of an HDF5 file: removed (no value, no shape), or with another shape, or with one value changed."""
+    with h5py.File(path, "r") as file:
+        data = file[name][()]
+    with h5py.File(path, "w") as file:
+        if shape:
+            file[name] = np.resize(data, shape)
+        elif value is not None:
+            data.flat[0] = value
+            file[name] = data
+        else:
+            file["other"] = data
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def garble(path):
+    with h5py.File(path, "a") as file:
+        seen = file["data"][()] >= 0
+        file["data"][...] = np.where(seen, np.random.default_rng(0).random(seen.shape), -1)
+
+
+FAULTS = {
+    "truncated picture": ("view", truncate, "01.png: cannot be read"),
+    "truncated volume": ("colour_volume", truncate, "model_normalized_64.h5: cannot be read"),
+    "no data": ("colour_volume", spoil, "model_normalized_64.h5: has no dataset 'data', only other"),
+    "small volume": ("colour_volume", lambda path: spoil(path, shape=(32, 32, 32, 3)), "data is 32 x .* should be 64 x 64 x 64 x 3"),
+    "bright volume": ("colour_volume", lambda path: spoil(path, value=255), "colours reach 255"),
+    "no volume": ("colour_volume", lambda path: path.unlink(), "model_normalized_64.h5: is missing"),
+    "no flow": ("flow_volume", lambda path: path.unlink(), "64_01_coor.h5: is missing"),
+    "truncated flow": ("flow_volume", truncate, "64_01_coor.h5: cannot be read"),
+    "NaN in a flow": ("flow_volume", lambda path: spoil(path, value=np.nan), "64_01_coor.h5: data has values that are not finite"),
+    "wrong flow": ("flow_volume", garble, "64_01_coor.h5: no camera fits"),
+    "NaN camera": ("cameras", lambda path: spoil(path, "trans_mat", value=np.nan), "cameras.h5: view 0: .* not finite"),
+    "3x3 camera": ("cameras", lambda path: spoil(path, "trans_mat", shape=(2, 3, 3)), "cameras.h5: view 0: .* is 3x3"),
+    "too few cameras": ("cameras", lambda path: spoil(path, "trans_mat", shape=(1, 4, 3)), "cameras.h5: .* should be 2 x 4 x 3"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_bad_object_is_left_out_and_named(tmp_path, pristine, fault, capsys):
+    kind, damage, message = FAULTS[fault]
+    for object_id in ("c1", "c4"):  # the two with two views
+        shutil.copytree(pristine / "chair" / object_id, tmp_path / "raw" / "chair" / object_id)
+    raw = RawObject(tmp_path / "raw", "chair", "c4")
+    if kind == "cameras":
+        with h5py.File(raw.cameras, "w") as file:
+            file["trans_mat"] = np.stack([raw_folder.camera(90, 32), raw_folder.camera(120, 32)])
+    damage(getattr(raw, kind)("01") if kind in ("view", "flow_volume") else getattr(raw, kind))
+    with pytest.raises(Incomplete, match="1 objects could not be read"):
+        build(tmp_path)
+    assert [entry.object_id for entry in Database(tmp_path / "db").objects("train")] == ["c1"]
+    out = capsys.readouterr().out
+    assert re.findall(r"^(\w+/\w+): cameras from the flow volumes, ", out, re.MULTILINE) == ["chair/c1"]  # not c4, with cameras.h5 or bad
+    lines = [line for line in out.splitlines() if line.startswith("left out: ")]
+    assert len(lines) == 1
+    assert re.search(message, lines[0])
+
+    shutil.rmtree(raw.folder)  # repaired and started again: it comes in, nothing else changes
+    shutil.copytree(pristine / "chair" / "c4", raw.folder)
+    assert [entry.object_id for entry in build(tmp_path).objects("train")] == ["c1", "c4"]
+
+
+def test_nothing_readable_writes_nothing(root):
+    for path in (root / "raw").glob("*/*/models/model_normalized_64.h5"):
+        truncate(path)
+    with pytest.raises(UserError, match="none of the 7 objects could be read") as caught:
+        build(root)
+    assert not isinstance(caught.value, Incomplete)
+    assert not (root / "db").exists()
+
+
+def test_wrong_flags_and_settings(root, tmp_path):
+    with pytest.raises(UserError, match="no category 'sofa'; known: all, chair"):
+        build(root, "--category", "sofa")
+    with pytest.raises(UserError, match="train_list_chair.txt"):
+        build(root, "--lst_dir", str(tmp_path))
+    with pytest.raises(UserError, match="--objects_per_shard 0"):
+        build(root, "--objects_per_shard", "0")
+    info = tmp_path / "info.json"
+    for content, message in (
+        ({"imagesize": 3}, "unknown settings: imagesize"),
+        ({"image_size": "big"}, "image_size is 'big'"),
+        ({"split": {"train": 0.5, "val": 0.1, "test": 0.1}}, "add up to 1"),
+        ([], "unknown settings"),
+    ):
+        info.write_text(json.dumps(content))
+        with pytest.raises(UserError, match=message):
+            build(root, "--info", str(info))
+    info.write_text(json.dumps({"raw": str(root / "raw"), "split": {"train": 0, "val": 0, "test": 1}}))
+    gen_db.main(["--info", str(info), "--out", str(root / "db"), "--category", "03001627", *SMALL])
+    assert len(Database(root / "db").objects("test")) == 7
+
+
+def test_listed_objects_that_are_absent(root, capsys):
+    for split, ids in (("train", "c0\ngone1\ngone2"), ("val", "c1"), ("test", "c2")):
+        (root / "raw" / f"{split}_list_03001627.txt").write_text(ids)
+    with pytest.raises(Incomplete, match="2 listed ones are not there"):
+        build(root)
+    out = capsys.readouterr().out
+    assert "2 listed objects are not in" in out
+    assert "the first is gone1" in out
+    assert "4 in no list" in out
+    assert [entry.object_id for entry in Database(root / "db").objects("val")] == ["c1"]
+
+
+def test_another_database_is_not_overwritten(root, capsys):
+    build(root)
+    build(root)
+    assert "3 of 3 shards are there already" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"another database: made with sdf_points 500 \(now 600\)"):
+        build(root, "--sdf_points", "600")
+    with pytest.raises(UserError, match=r"objects_per_shard 64 \(now 2\)"):
+        build(root, "--objects_per_shard", "2")
+    shutil.copytree(root / "raw" / "chair" / "c0", root / "raw" / "chair" / "c9")
+    with pytest.raises(UserError, match="holds other objects"):
+        build(root)
+    shutil.rmtree(root / "raw" / "chair" / "c9")
+    shutil.copy(root / "db" / "chair_train_000.h5", root / "db" / "chair_train_001.h5")
+    with pytest.raises(UserError, match="chair_train_001.h5 is not of the database planned here"):
+        build(root)
+
+
+def test_a_database_is_finished_when_all_categories_begun_are(root, monkeypatch, capsys):
+    for category in ("car", "table"):
+        shutil.copytree(root / "raw" / "chair" / "c0", root / "raw" / category / "c0")
+    write = gen_db.write_shard
+
+    def stopped(path, *args):
+        if path.name.startswith("chair"):
+            raise KeyboardInterrupt
+        write(path, *args)
+
+    monkeypatch.setattr(gen_db, "write_shard", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        build(root)
+    monkeypatch.undo()
+    with pytest.raises(UserError, match="not finished"):
+        build(root, "--category", "chair")
+    assert "began car, table as well" in capsys.readouterr().out
+    with pytest.raises(UserError, match="not finished"):
+        build(root, "--category", "car")
+    assert build(root, "--category", "table").categories == ["car", "chair", "table"]
+    (root / "db" / UNFINISHED).write_text(json.dumps({"categories": ["gone"]}))
+    build(root)  # all that is there: nothing is missing after it
+
+
+def test_out_that_cannot_be_a_folder_is_noticed_before_the_work(root, monkeypatch):
+    monkeypatch.setattr(gen_db, "make_plan", None)
+    (root / "file").touch()
+    for out in (root / "file", root / "file" / "db"):
+        with pytest.raises(UserError, match=rf"--out {out}: {root}/file is a file, not a folder"):
+            build(root, "--out", str(out))
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on(root, tmp_path):
+    """Killed without warning after its first shard; then it ends as a run that was never killed."""
+    flags = ["--raw", str(root / "raw"), *SMALL, "--objects_per_shard", "1"]
+    gen_db.main([*flags, "--out", str(tmp_path / "whole")])
+    command = [sys.executable, gen_db.__file__, *flags, "--out", str(root / "db"), "--jobs", "2"]
+    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not find_shards(root / "db") and process.poll() is None:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    done = {path: path.stat().st_mtime_ns for path, _, _ in find_shards(root / "db")}
+    assert 0 < len(done) < 7
+    with pytest.raises(UserError, match="not finished"):
+        Database(root / "db")
+    gen_db.main([*flags, "--out", str(root / "db")])
+    assert all(path.stat().st_mtime_ns == changed for path, changed in done.items())
+    assert_same_databases(root / "db", tmp_path / "whole")
+    assert sorted(path.suffix for path in (root / "db").iterdir()) == [".h5"] * 7

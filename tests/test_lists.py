@@ -1,0 +1,85 @@
+"""Splits: lists that are given, lists beside the data, and the split by hash."""
+
+import pytest
+
+from data.lists import hash_split, read_list, split_objects
+from utils.cli import UserError
+
+SHARES = {"train": 0.7, "val": 0.1, "test": 0.2}
+IDS = [f"object {number}" for number in range(20)]
+
+
+def write_lists(folder, category="chair", **ids):
+    folder.mkdir(exist_ok=True)
+    for split, each in ids.items():
+        (folder / f"{split}_list_{category}.txt").write_text("\n".join(each) + "\n")
+
+
+@pytest.mark.parametrize("count", range(40))
+def test_hash_split_is_a_partition_of_the_right_sizes(count):
+    ids = [f"o{number}" for number in range(count)]
+    split = hash_split(ids, SHARES)
+    assert sorted(sum(split.values(), [])) == sorted(ids)
+    assert hash_split(ids[::-1], SHARES) == split
+    if count >= 3:
+        assert all(split.values())
+    assert abs(len(split["test"]) - 0.2 * count) <= 1
+    assert abs(len(split["val"]) - 0.1 * count) <= 1
+    assert len(split["train"]) >= 0.7 * count - 1.5
+
+
+def test_hash_split_is_known():
+    """Sorted by sha256 the ids are d (18ac...), b (3e23...), c (2e7d...), a (ca97...)."""
+    assert hash_split(["a", "b", "c", "d"], SHARES) == {"train": ["d", "c"], "val": ["b"], "test": ["a"]}
+
+
+def test_hash_split_without_validation():
+    split = hash_split(IDS, {"train": 0.5, "val": 0, "test": 0.5})
+    assert [len(split[each]) for each in ("train", "val", "test")] == [10, 0, 10]
+
+
+def test_lists_are_read_tolerantly(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_bytes("\ufeffb\r\n\r\n# comment\r\n  a  \r\nc # why\r\nb\r\n".encode())
+    assert read_list(path) == ["b", "a", "c"]
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="list.txt"):
+        read_list(path)
+
+
+@pytest.mark.parametrize(("category", "name"), [("chair", "03001627"), ("03001627", "chair"), ("chair", "chair"), ("sofa", "sofa")])
+def test_names_and_synsets_are_the_same_lists(tmp_path, category, name):
+    write_lists(tmp_path, name, train=IDS[:3], val=IDS[3:4], test=IDS[4:6])
+    lists = split_objects(category, IDS, tmp_path, None, SHARES)
+    assert lists.ids == {"train": IDS[:3], "val": IDS[3:4], "test": IDS[4:6]}
+    assert (lists.absent, lists.unlisted) == ([], 14)
+
+
+def test_given_lists_go_before_those_beside_the_data(tmp_path):
+    write_lists(tmp_path / "raw", train=IDS[:3], val=IDS[3:4], test=IDS[4:6])
+    write_lists(tmp_path / "lists", train=[*IDS[6:8], "gone"], val=[], test=["lost"])
+    lists = split_objects("chair", IDS, tmp_path / "raw", tmp_path / "lists", SHARES)
+    assert lists.ids == {"train": IDS[6:8], "val": [], "test": []}
+    assert lists.absent == ["gone", "lost"]
+
+
+def test_no_lists_give_the_hash_split(tmp_path):
+    lists = split_objects("chair", IDS, tmp_path, None, SHARES)
+    assert lists.ids == {split: sorted(ids) for split, ids in hash_split(IDS, SHARES).items()}
+
+
+def test_missing_lists_are_named(tmp_path):
+    with pytest.raises(UserError, match=r"train_list_chair.txt or train_list_03001627.txt is missing"):
+        split_objects("chair", IDS, tmp_path, tmp_path, SHARES)
+    write_lists(tmp_path, train=IDS[:3], test=IDS[4:6])  # one of three beside the data: all must be there
+    with pytest.raises(UserError, match="val_list_chair.txt"):
+        split_objects("chair", IDS, tmp_path, None, SHARES)
+
+
+def test_contradicting_lists(tmp_path):
+    write_lists(tmp_path, train=IDS[:3], val=IDS[2:4], test=IDS[4:6])
+    with pytest.raises(UserError, match="object 2 is in two lists, .*train_list_chair.txt and .*val_list_chair.txt"):
+        split_objects("chair", IDS, tmp_path, None, SHARES)
+    write_lists(tmp_path, "03001627", val=IDS[3:4])
+    with pytest.raises(UserError, match="same category"):
+        split_objects("chair", IDS, tmp_path, None, SHARES)

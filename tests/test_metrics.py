@@ -1,0 +1,174 @@
+"""IoU and PSNR against all-pairs arithmetic and known answers; means in which failures count."""
+
+import numpy as np
+import pytest
+import trimesh
+
+from utils import frames, metrics
+from utils.txt_field import Field
+
+
+def voxels(rng, count, span=8):
+    """Unique random voxels in a corner of the volume, in the order of the txt file (x fastest), and colours."""
+    cells = rng.choice(span**3, count, replace=False)
+    z, y, x = np.unravel_index(np.sort(cells), (span,) * 3)
+    return np.stack([x, y, z], 1) - 32.0, rng.random((count, 3))
+
+
+def all_pairs(a, b):
+    return ((a[:, None] - b[None]) ** 2).sum(-1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_iou_is_the_all_pairs_definition(seed):
+    rng = np.random.default_rng(seed)
+    predicted, true = voxels(rng, 120)[0], voxels(rng, 200)[0]
+    matched = (all_pairs(true, predicted).min(1) < 1).sum()
+    value = metrics.iou(predicted, true)
+    assert value == pytest.approx(matched / (len(true) + len(predicted) - matched))
+    sets = [set(map(tuple, each)) for each in (predicted, true)]
+    assert value == pytest.approx(len(sets[0] & sets[1]) / len(sets[0] | sets[1]))
+    assert value == metrics.iou(true, predicted)
+    assert value == metrics.iou(rng.permutation(predicted), true)
+
+
+def test_iou_known_answers():
+    a = voxels(np.random.default_rng(0), 50)[0]
+    assert metrics.iou(a, a) == 1
+    assert metrics.iou(a + 1e-5, a) == 1  # rounding of coordinates does not matter
+    assert metrics.iou(a + [20, 0, 0], a) == 0
+    assert metrics.iou(np.zeros((1, 3)), np.array([[1.0, 0, 0]])) == 0  # closer than 1 voxel, strictly
+    assert metrics.iou(a[:20], a) == pytest.approx(20 / 50)
+    assert metrics.iou(np.zeros((0, 3)), a) == 0
+    with pytest.raises(ValueError, match="snap"):
+        metrics.iou(a + 0.5, a)  # one point could match eight voxels: an IoU above 1
+    with pytest.raises(ValueError):
+        metrics.iou(a, a[:0])
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("count", [1, 30, 300])
+def test_psnr_is_the_all_pairs_argmin(seed, count):
+    """Ties included (most voxels have several nearest ones): argmin takes the first in file order."""
+    rng = np.random.default_rng(seed)
+    (predicted, colours), (true, true_colours) = voxels(rng, count, 16), voxels(rng, 400)
+    nearest = all_pairs(true, predicted).argmin(1)
+    expected = 10 * np.log10(1 / np.mean((colours[nearest] - true_colours) ** 2))
+    assert metrics.psnr(predicted, colours, true, true_colours) == pytest.approx(expected, rel=1e-12)
+    order = rng.permutation(count)
+    assert metrics.psnr(predicted[order], colours[order], true, true_colours) == pytest.approx(expected, rel=1e-12)
+
+
+def test_psnr_over_the_whole_volume():
+    """Voxels in opposite corners, where the tie-break is weakest against the distances."""
+    rng = np.random.default_rng(0)
+    grid = np.stack(np.meshgrid(*[[-32.0, -31, 30, 31]] * 3, indexing="ij"), -1).reshape(-1, 3)
+    grid = grid[np.lexsort(grid.T)]  # z slowest
+    chosen = np.sort(rng.choice(len(grid), 20, replace=False))
+    predicted, colours, true_colours = grid[chosen], rng.random((20, 3)), rng.random((64, 3))
+    nearest = all_pairs(grid, predicted).argmin(1)
+    expected = 10 * np.log10(1 / np.mean((colours[nearest] - true_colours) ** 2))
+    assert metrics.psnr(predicted, colours, grid, true_colours) == pytest.approx(expected, rel=1e-12)
+
+
+def test_psnr_known_answers():
+    a, colours = voxels(np.random.default_rng(0), 50)
+    assert metrics.psnr(a, colours, a, colours) == metrics.PEAK_DB
+    assert metrics.psnr(a, np.full((50, 3), 0.6), a, np.full((50, 3), 0.5)) == pytest.approx(20)
+    assert metrics.psnr(a, np.zeros((50, 3)), a, np.ones((50, 3))) == pytest.approx(0)
+    assert metrics.psnr(np.zeros((0, 3)), np.zeros((0, 3)), a, colours) == 0
+    # from the truth to the prediction: what is predicted elsewhere does not count
+    more, more_colours = np.concatenate([a, [[20.0, 20, 20]]]), np.concatenate([colours, [[1, 0, 1]]])
+    assert metrics.psnr(more, more_colours, a, colours) == metrics.PEAK_DB
+    assert metrics.psnr(a, colours, more, more_colours) < 30
+
+
+def test_snapping():
+    a, colours = voxels(np.random.default_rng(0), 50)
+    snapped, mean = metrics.snap_to_voxels(a, colours)
+    assert metrics.iou(snapped, a) == 1
+    assert metrics.psnr(snapped, mean, a, colours) == metrics.PEAK_DB
+    points = np.array([[0.2, 0, 0], [-0.5, 0.3, 0], [0.6, 0, 0], [99, -99, 0]])
+    snapped, mean = metrics.snap_to_voxels(points, np.array([[0.0, 0, 0], [1, 0.5, 0], [0.25] * 3, [0.75] * 3]))
+    np.testing.assert_array_equal(snapped, [[0, 0, 0], [1, 0, 0], [31, -32, 0]])
+    np.testing.assert_allclose(mean, [[0.5, 0.25, 0], [0.25] * 3, [0.75] * 3])
+
+
+def ball(resolution):
+    """A binary field of a thick spherical shell, coloured by place."""
+    points = frames.voxel_centres(resolution)
+    g0 = 0.05 - abs(np.linalg.norm(points, axis=1) - 0.35)
+    colours = np.where((g0 > 0)[:, None], points + 0.5, -1)
+    return Field(resolution, g0.astype(np.float32), colours.astype(np.float32))
+
+
+def test_binary_voxels():
+    field = ball(64)
+    found, colours = metrics.binary_voxels(field)
+    occupied = frames.to_voxel(frames.voxel_centres(64))[field.geometry > 0]
+    assert set(map(tuple, found)) == set(map(tuple, occupied))
+    np.testing.assert_allclose(colours, frames.from_voxel(found) + 0.5, atol=1e-6)
+    # twice the resolution: the same voxels but for those that the surface cuts, colours averaged
+    fine, fine_colours = metrics.binary_voxels(ball(128))
+    assert 0.8 < metrics.iou(fine, found) < 1
+    assert abs(fine_colours - (frames.from_voxel(fine) + 0.5)).max() < 0.6 / 64
+    nothing, _ = metrics.binary_voxels(field, iso=1)
+    assert nothing.shape == (0, 3)
+    # a lower level takes in cells without a colour: they get that of their surroundings
+    more, more_colours = metrics.binary_voxels(field, iso=-0.01)
+    assert len(more) > len(found)
+    assert abs(more_colours - (frames.from_voxel(more) + 0.5)).max() < 0.05
+
+
+def test_sdf_surface_voxels_are_those_the_surface_goes_through():
+    """A square slab inside the volume: known voxels, colours of the vertices interpolated."""
+    box = trimesh.creation.box((40 / 64, 20 / 64, 10 / 64))
+    box.apply_translation([0.5 / 64] * 3)  # sides run through the middle of voxels
+    found, colours = metrics.sdf_surface_voxels(box.vertices, box.faces, np.asarray(box.vertices) + 0.5)
+    side = [np.arange(-n // 2, n // 2 + 1) for n in (40, 20, 10)]
+    solid = np.stack(np.meshgrid(*side, indexing="ij"), -1).reshape(-1, 3)
+    shell = solid[(abs(solid) == [20, 10, 5]).any(1)]
+    assert metrics.iou(found, shell) > 0.999  # samples are random: a cut corner of a voxel may be missed
+    assert abs(colours - (frames.from_voxel(found) + 0.5)).max() < 1 / 64
+    again, _ = metrics.sdf_surface_voxels(box.vertices, box.faces, np.asarray(box.vertices) + 0.5)
+    np.testing.assert_array_equal(found, again)
+
+
+def result(category, object_id, view, iou, psnr, failed=None):
+    return {"category": category, "object_id": object_id, "view": view, "iou": iou, "psnr": psnr, "failed": failed}
+
+
+def test_means_go_over_views_then_objects_then_categories():
+    rows = [
+        result("car", "a", 0, 0.2, 10), result("car", "a", 1, 0.4, 20),
+        result("car", "b", 0, 0.9, 30),
+        result("chair", "a", 0, 0.1, 5), result("chair", "a", 1, 0.1, 5), result("chair", "a", 2, 0.1, 5),
+    ]  # fmt: skip
+    summary = metrics.summarise(rows)
+    assert summary["iou"]["categories"] == pytest.approx({"car": (0.3 + 0.9) / 2, "chair": 0.1})
+    assert summary["iou"]["mean"] == pytest.approx((0.6 + 0.1) / 2)
+    assert summary["psnr"]["categories"] == pytest.approx({"car": 22.5, "chair": 5})
+    assert summary["iou"]["views"][0] == pytest.approx({"car": 0.55, "chair": 0.1, "mean": 0.325})
+    assert summary["iou"]["views"][2] == pytest.approx({"chair": 0.1, "mean": 0.1})
+    assert (summary["images"], summary["objects"], summary["failed"], summary["failures"]) == (6, 3, 0, [])
+    assert metrics.summarise(rows[::-1]) == summary
+
+
+def test_failures_count_as_zero_and_are_listed():
+    good = [result("car", "a", view, 0.6, 12) for view in range(3)]
+    bad = result("car", "a", 3, None, None, "field is empty")
+    summary = metrics.summarise([*good, bad])
+    assert summary["iou"]["mean"] == pytest.approx(0.45)
+    assert summary["psnr"]["mean"] == pytest.approx(9)
+    assert summary["iou"]["views"][3]["mean"] == 0
+    assert summary["failed"] == 1
+    assert summary["failures"] == [{"category": "car", "object_id": "a", "view": 3, "failed": "field is empty"}]
+    assert metrics.summarise([bad])["iou"]["mean"] == 0
+    with pytest.raises(ValueError, match="finite"):
+        metrics.summarise([result("car", "a", 0, float("nan"), 3)])
+    with pytest.raises(ValueError):
+        metrics.summarise([])
+
+
+def test_every_result_has_its_definition():
+    assert {"iou", "psnr", "mean", "views", "failures"} <= set(metrics.DEFINITIONS)

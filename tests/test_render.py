@@ -1,0 +1,237 @@
+"""The raw folder that render_views writes: cameras, acceptance of its contents, killed and repeated runs."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import cv2
+import h5py
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image
+from scipy.ndimage import distance_transform_edt
+
+from data.raw import RawObject, find_objects
+from preprocessing import render_views, volumes
+from preprocessing.random_streams import object_rng
+from utils import frames
+from utils.cli import Incomplete, UserError
+
+KENNEY = pathlib.Path(__file__).parents[2] / "shared" / "meshes" / "kenney"
+SMALL = ["--views", "3", "--image_size", "48", "--sdf_points", "500", "--surface_points", "4000"]
+
+
+def camera(size, azimuth, elevation, distance):
+    return frames.trans_mat(frames.intrinsics(size), frames.look_at(azimuth, elevation, distance))
+
+
+def settings(**changes):
+    base = {"views": 12, "image_size": 138, "elevation": [25.0], "azimuth": "even", "distance": "auto", "sdf_points": 10,
+            "surface_points": 10, "seed": 0}
+    return render_views.Settings(**{**base, **changes})
+
+
+def test_default_cameras_are_the_documented_ones():
+    K, RT = render_views.view_cameras(settings(), 0.7, np.random.default_rng(0))
+    distance = 0.7 / np.sin(np.arctan(16 / 35)) * 1.03
+    assert np.allclose(RT, [frames.look_at(90 + 30 * i, 25, distance) for i in range(12)])
+    assert np.allclose(K, frames.intrinsics(138))
+
+
+@pytest.mark.parametrize("radius", [0.5, 0.6, 0.866])
+def test_auto_distance_just_fits_the_bounding_sphere(radius):
+    size = 138
+    directions = np.random.default_rng(0).normal(size=(20000, 3))
+    points = radius * directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    pixels, _ = frames.project(points, camera(size, 70, 25, render_views.fitting_distance(radius)))
+    assert pixels.min() > -0.5 and pixels.max() < size - 0.5
+    assert pixels.max() > 0.95 * size  # and no further away than that
+
+
+def test_drawn_cameras_keep_to_their_ranges_and_to_their_seed():
+    given = settings(views=200, elevation=[-10.0, 40.0], azimuth="random", distance=[1.5, 2.5])
+    def draw(seed, category, name):
+        rng = object_rng(category, name, seed)
+        K, RT = render_views.view_cameras(given, 0.6, rng)
+        return np.array([frames.azimuth_elevation_distance(frames.trans_mat(*each)) for each in zip(K, RT, strict=True)])
+    views = draw(0, "chair", "a")
+    for column, (low, high) in enumerate(((0, 360), (-10, 40), (1.5, 2.5))):
+        assert views[:, column].min() >= low and views[:, column].max() <= high
+        assert np.ptp(views[:, column]) > 0.9 * (high - low)
+    assert np.array_equal(views, draw(0, "chair", "a")) and np.array_equal(views, draw(0, "03001627", "a"))
+    for other in ((1, "chair", "a"), (0, "car", "a"), (0, "chair", "b")):
+        assert not np.allclose(views, draw(*other))
+    with pytest.raises(UserError, match="within the object"):
+        render_views.view_cameras(settings(distance=[0.5]), 0.6, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("wrong", [
+    ["--elevation", "95"], ["--elevation", "30", "20"], ["--elevation", "1", "2", "3"], ["--elevation", "high"], ["--distance", "0"],
+    ["--distance", "auto", "2"], ["--distance", "3", "2"], ["--views", "0"], ["--jobs", "0"], ["--image_size", "-4"], ["--seed", "-1"],
+])
+def test_wrong_flags_are_named(wrong):
+    with pytest.raises(UserError, match=wrong[0]):
+        render_views.parse(["--meshes", "m", "--out", "o", *wrong])
+
+
+def test_meshes_are_found_in_both_layouts(tmp_path):
+    for place in ("chair/a.glb", "03001627/1a2b/models/model_normalized.obj", "03001627/1a2b/models/other.obj", "car/old/model.obj",
+                  "car/notes.txt", "car/b.PLY", "car/.c.17.tmp.glb"):
+        (tmp_path / "m" / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "m" / place).touch()
+    found = [(*key, path.relative_to(tmp_path / "m").as_posix()) for *key, path in render_views.find_meshes(tmp_path / "m")]
+    assert found == [("03001627", "1a2b", "03001627/1a2b/models/model_normalized.obj"), ("car", "b", "car/b.PLY"),
+                     ("car", "old", "car/old/model.obj"), ("chair", "a", "chair/a.glb")]
+    (tmp_path / "m/chair/a.obj").touch()
+    with pytest.raises(UserError, match="a.glb and .*a.obj would both become chair/a"):
+        render_views.find_meshes(tmp_path / "m")
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(UserError, match=r"<category>/<object>"):
+            render_views.find_meshes(folder)
+
+
+def test_out_that_cannot_be_a_folder_is_noticed_before_the_work(tmp_path):
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file", tmp_path / "file" / "raw"):
+        with pytest.raises(UserError, match=f"--out {out}: {tmp_path}/file is a file, not a folder"):
+            render_views.main(["--meshes", "none", "--out", str(out)])
+
+
+def check_raw_object(raw, image_size):
+    """The acceptance of one object: surface points and masks cover each other, volumes and cameras agree."""
+    with h5py.File(raw.surface) as file:
+        points, sdf_points, sdf = (file[name][:].astype(float) for name in ("points", "sdf_points", "sdf"))
+        assert file["colours"].dtype == np.uint8 and file.attrs["scale"] > 0 and file.attrs["centre"].shape == (3,)
+    assert np.abs(points).max() <= 0.5 + 1e-6 and np.ptp(points, axis=0).max() > 0.9
+    assert np.abs(sdf_points).max() <= 0.5 and len(sdf) == len(sdf_points) and np.isfinite(sdf).all()
+    with h5py.File(raw.cameras) as file:
+        matrices, K, RT = (file[name][:] for name in ("trans_mat", "K", "RT"))
+    with h5py.File(raw.colour_volume) as file:
+        volume = file["data"][:]
+    occupied = (volume >= 0).all(-1)
+    index = np.argwhere(occupied)
+    assert occupied[tuple(volumes.voxelise(points, np.zeros((len(points), 3), np.uint8))[0].T)].all()
+    assert len(matrices) == len(raw.view_names())
+    for view, matrix, k, rt in zip(raw.view_names(), matrices, K, RT, strict=True):
+        assert np.allclose(matrix, frames.trans_mat(k, rt))
+        mask = cv2.imread(str(raw.view(view)), cv2.IMREAD_UNCHANGED)[..., 3] > 0
+        assert mask.shape == (image_size,) * 2
+        pixels = frames.project(points, matrix)[0]
+        assert pixels.min() > -0.5 and pixels.max() < image_size - 0.5  # nothing is cut
+        column, row = np.rint(pixels).astype(int).T
+        assert (distance_transform_edt(~mask)[row, column] <= 1).mean() >= 0.99
+        hit = np.zeros_like(mask)
+        hit[row, column] = True
+        assert (distance_transform_edt(~hit)[mask] <= 2).mean() >= 0.97
+        with h5py.File(raw.flow_volume(view)) as file:
+            flow = file["data"][:]
+        assert np.array_equal((flow >= 0).all(-1), occupied)
+        expected = frames.pixel_to_image(frames.project((index + 0.5) / 64 - 0.5, matrix)[0], image_size)
+        assert np.allclose(flow[occupied], expected, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def meshes(tmp_path_factory):
+    """Solids in both layouts, and one mesh that cannot go through."""
+    root = tmp_path_factory.mktemp("meshes")
+    shapenet = root / "03001627" / "1a2b"
+    (root / "car").mkdir()
+    (shapenet / "models").mkdir(parents=True)
+    (shapenet / "images").mkdir()
+    trimesh.creation.torus(0.35, 0.1).export(root / "car" / "torus.ply")
+    trimesh.creation.box().export(root / "car" / "cube.glb")
+    (root / "car" / "broken.obj").write_text("v 0 0 nan\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    Image.new("RGB", (4, 4), (200, 40, 20)).save(shapenet / "images" / "texture0.jpg")
+    cone = trimesh.creation.cone(0.3, 1)
+    rows = ["mtllib model_normalized.mtl", "vt 0.5 0.5", "usemtl m", *("v {} {} {}".format(*v) for v in cone.vertices),
+            *("f {}/1 {}/1 {}/1".format(*(face + 1)) for face in cone.faces)]
+    (shapenet / "models" / "model_normalized.obj").write_text("\n".join(rows))
+    (shapenet / "models" / "model_normalized.mtl").write_text("newmtl m\nKd 1 1 1\nmap_Kd ../images/texture0.jpg\n")
+    return root
+
+
+@pytest.mark.slow
+def test_a_run_leaves_out_what_is_broken_and_goes_on_where_it_stopped(meshes, tmp_path, capsys):
+    raw = tmp_path / "raw"
+    stale = raw / ".unfinished" / "car" / "torus"  # of a run that was killed
+    (stale / "views").mkdir(parents=True)
+    (stale / "views" / "99.png").touch()
+    command = [sys.executable, render_views.__file__, "--meshes", str(meshes), "--out", str(raw), *SMALL, "--jobs", "2"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 3, result.stderr
+    assert "1 of 4 meshes were left out" in result.stderr and "broken.obj has vertices that are not finite" in result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    objects = find_objects(raw)
+    assert [(each.category, each.object_id) for each in objects] == [("03001627", "1a2b"), ("car", "cube"), ("car", "torus")]
+    for each in objects:
+        check_raw_object(each, 48)
+        assert each.view_names() == ["00", "01", "02"]
+    with h5py.File(RawObject(raw, "03001627", "1a2b").surface) as file:
+        assert np.abs(file["colours"][:].astype(int) - [200, 40, 20]).max() <= 3  # the texture beside models/ was found
+    assert not (raw / ".unfinished").exists()
+
+    def stamps():
+        return {path: path.stat().st_mtime_ns for path in raw.rglob("*") if path.is_file()}
+
+    before = stamps()
+    torus = RawObject(raw, "car", "torus").folder
+    kept = {path.relative_to(torus): path.read_bytes() for path in torus.rglob("*.png")}
+    shutil.rmtree(torus)
+    with pytest.raises(Incomplete, match="1 of 4"):
+        render_views.main(["--meshes", str(meshes), "--out", str(raw), *SMALL])
+    assert "2 are done already, 2 to render" in capsys.readouterr().out
+    after = stamps()
+    assert before.keys() == after.keys() and all(after[path] == time for path, time in before.items() if torus not in path.parents)
+    assert kept == {path.relative_to(torus): path.read_bytes() for path in torus.rglob("*.png")}  # the same again
+    with pytest.raises(UserError, match="--seed 0 .now 5"):
+        render_views.main(["--meshes", str(meshes), "--out", str(raw), *SMALL, "--seed", "5"])
+    with pytest.raises(UserError, match="--categories lamp: .* has 03001627 car"):
+        render_views.main(["--meshes", str(meshes), "--out", str(raw), *SMALL, "--categories", "lamp"])
+    (raw / "render.json").unlink()
+    with pytest.raises(UserError, match="no render.json"):
+        render_views.main(["--meshes", str(meshes), "--out", str(raw), *SMALL])
+
+
+def perish(task):
+    """Ends its process when it is given 2."""
+    if task.mesh == 2:
+        os._exit(9)
+    return [f"done {task.mesh}"], None
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_costs_one_mesh():
+    tasks = [render_views.Task(number, None, None) for number in range(5)]
+    outcome = {task.mesh: result for task, result in render_views.in_processes(perish, tasks, 2)}
+    assert sorted(outcome) == [0, 1, 2, 3, 4]
+    assert "the process died" in outcome[2][1]
+    assert all(outcome[number][0] == [f"done {number}"] for number in (0, 1, 3, 4))
+
+
+def test_a_sheet_seen_edge_on_leaves_a_line(tmp_path):
+    """Views 0 and 2 look along the sheet, where it has no area; views 1 and 3 see it in full."""
+    (tmp_path / "box").mkdir()
+    sheet = trimesh.Trimesh([[-0.5, -0.2, 0], [0.5, -0.2, 0], [0.5, 0.2, 0], [-0.5, 0.2, 0]], [[0, 1, 2], [0, 2, 3]])
+    sheet.export(tmp_path / "box" / "sheet.ply")
+    raw = RawObject(tmp_path / "raw", "box", "sheet")
+    task = render_views.Task(tmp_path / "box" / "sheet.ply", raw, settings(views=4, sdf_points=100, surface_points=4096))
+    assert render_views.write_object(task) == ([], None)
+    check_raw_object(raw, 138)
+    edge, full = (cv2.imread(str(raw.view(name)), cv2.IMREAD_UNCHANGED)[..., 3] for name in ("00", "01"))
+    assert 0 < (edge > 0).sum() < 0.05 * (full > 0).sum() and edge.max() < 32 < full.max()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not KENNEY.is_dir(), reason="the real meshes are not here")
+@pytest.mark.parametrize("name", [  # the last one is seen edge on in two views
+    "car/ambulance", "chair/chairDesk", "table/tableGlass", "other/pottedPlant", "other/lampWall", "other/rail_end"])  # fmt: skip
+def test_real_meshes_are_accepted(tmp_path, name):
+    category, object_id = name.split("/")
+    raw = RawObject(tmp_path, category, object_id)
+    task = render_views.Task(KENNEY / f"{name}.glb", raw, settings(sdf_points=1000, surface_points=16384))
+    assert render_views.write_object(task) == ([], None)
+    check_raw_object(raw, 138)
+    assert find_objects(tmp_path)[0].view_names() == [f"{i:02d}" for i in range(12)]

@@ -1,0 +1,119 @@
+"""Training samples: what they hold, and that they depend on seed, epoch and pair alone."""
+
+import numpy as np
+import pytest
+
+from data.pipeline import batches
+from data.samples import epoch_order, network_camera, network_image, read_sample, voxel_points
+from data.shards import Database
+from tests import tiny
+from utils import frames
+
+
+@pytest.fixture(scope="module")
+def database(tiny_database):
+    return Database(tiny_database)
+
+
+def test_epoch_order_is_a_permutation_that_changes_by_epoch(database):
+    entries = database.objects("train")
+    plain = epoch_order(entries, None, 0, None)
+    assert len(plain) == sum(len(entry.view_names) for entry in entries)
+    first, second = epoch_order(entries, 1, 0, 10**6), epoch_order(entries, 1, 1, 10**6)
+    assert sorted(map(tuple, first)) == sorted(map(tuple, plain)) == sorted(map(tuple, second))
+    assert not np.array_equal(first, second)
+    np.testing.assert_array_equal(first, epoch_order(entries, 1, 0, 10**6))
+
+
+def test_cat_limit_caps_each_category_and_draws_anew(database):
+    entries = database.objects("train")
+    orders = [epoch_order(entries, 1, epoch, 5) for epoch in range(4)]
+    for order in orders:
+        found = [entries[i].category for i, _ in order]
+        assert {name: found.count(name) for name in found} == {"box": 5, "crate": 5}
+    assert len({tuple(pair) for order in orders for pair in order}) > 10
+
+
+def test_voxel_points_are_half_occupied_half_empty():
+    rng = np.random.default_rng(0)
+    index = rng.integers(0, 64, (500, 3)).astype(np.uint8)
+    colours = rng.integers(0, 256, (500, 3)).astype(np.uint8)
+    points, target = voxel_points(index, colours, 200, rng)
+    colour_of = {tuple(i): c for i, c in zip(index.astype(int) - 32, colours, strict=True)}
+    assert points.shape == target.shape == (200, 3) and points.min() >= -32 and points.max() <= 31
+    for n, (point, value) in enumerate(zip(points, target, strict=True)):
+        inside = tuple(point.astype(int)) in colour_of
+        assert inside == (n < 100) == (value[0] > -1)
+        if not inside:
+            assert (value == -1).all()
+    full = np.argwhere(np.ones((64, 64, 64), bool))[:-3].astype(np.uint8)  # three empty voxels are found too
+    points, target = voxel_points(full, np.zeros_like(full), 8, rng)
+    assert len(points) == 8 and (target[4:] == -1).all() and (points[4:, 0] == 31).all()
+
+
+def test_binary_sample_lies_on_the_object_in_the_image(database):
+    """The occupied points of a sample project onto opaque pixels: camera, frame and image belong together."""
+    config, entry = tiny.config(alpha=True), database.objects("train")[0]
+    sample = read_sample(database, entry, 1, config, np.random.default_rng(0))
+    uv, _ = frames.project(sample["points"].astype(float), sample["trans_mat"].astype(float))
+    u, v = np.round(uv[sample["colour"][:, 0] > -1]).astype(int).T
+    assert (sample["image"][v, u, 3] == 1).mean() > 0.99
+
+
+def test_sdf_sample_is_in_the_model_frame(database):
+    config, entry = tiny.config(binary=False), database.objects("train")[0]
+    sample = read_sample(database, entry, 0, config, np.random.default_rng(0))
+    record = database.record(entry)
+    rows = {tuple(point): (d, c) for point, d, c in zip(2 * record.sdf_points, record.sdf, record.sdf_colours, strict=True)}
+    for point, distance, colour, near in zip(*(sample[k] for k in ("points", "distance", "colour", "near")), strict=True):
+        d, c = rows[tuple(point)]
+        assert np.isclose(distance, 2 * d, atol=1e-6) and np.allclose(colour, c / 255) and near == (abs(d) <= 1 / 64)
+    np.testing.assert_allclose(sample["trans_mat"], frames.model_camera(database.trans_mat(entry, 0), False), rtol=1e-6)
+
+
+def test_network_image_composites_resizes_and_keeps_the_camera(database):
+    entry = database.objects("train")[0]
+    rgba = database.image(entry, 0)
+    black, white = (network_image(rgba, tiny.config(backcolorwhite=white)) for white in (False, True))
+    empty = rgba[..., 3] == 0
+    assert (black[empty] == 0).all() and (white[empty] == 1).all()
+    np.testing.assert_allclose(black[~empty], rgba[~empty][:, :3] / 255, atol=1e-6)
+    config = tiny.config(img_h=60, img_w=80, alpha=True)
+    larger = network_image(rgba, config)
+    matrix = network_camera(database.trans_mat(entry, 0), rgba.shape[:2], config)
+    centre, _ = frames.project((database.voxels(entry)[0] + 0.5) / 64 - 0.5, matrix)
+    u, v = np.round(centre).astype(int).T
+    assert larger.shape == (60, 80, 4) and (larger[v, u, 3] > 0).mean() > 0.97
+
+
+def test_augmentations_change_what_they_say_and_nothing_else(database):
+    rgba = database.image(database.objects("train")[0], 0)
+    empty = rgba[..., 3] == 0
+    plain = network_image(rgba, tiny.config())
+    fore = network_image(rgba, tiny.config(augcolorfore=True), np.random.default_rng(0))
+    assert (fore[empty] == plain[empty]).all() and (fore[~empty] != plain[~empty]).any()
+    assert np.abs(fore - plain).max() <= 30 / 255 + 1e-6
+    back = network_image(rgba, tiny.config(augcolorback=True), np.random.default_rng(0))
+    assert (back[empty] != plain[empty]).any() and np.allclose(back[~empty], plain[~empty])
+    for given in ({"augcolorfore": True}, {"augcolorback": True}):  # never in evaluation
+        np.testing.assert_array_equal(network_image(rgba, tiny.config(**given)), plain)
+
+
+def read_all(database, first=0, share=(0, 1), seed=0):
+    entries, config = database.objects("train"), tiny.config(seed=seed)
+    order = epoch_order(entries, config.seed, 3, 10**6)
+    return [{k: v.numpy() for k, v in batch.items()} for batch in batches(database, entries, order, config, 3, True, first, share)]
+
+
+def test_batches_resume_and_share_without_changing_a_sample(database):
+    whole = read_all(database)
+    assert len(whole) == 24 // 4 and all(len(batch["pair"]) == 4 for batch in whole)
+    for a, b in zip(whole, read_all(database), strict=True):
+        np.testing.assert_array_equal(a["points"], b["points"])
+    for a, b in zip(whole[2:], read_all(database, first=2), strict=True):
+        np.testing.assert_array_equal(a["points"], b["points"])
+        np.testing.assert_array_equal(a["image"], b["image"])
+    parts = [read_all(database, share=(i, 2)) for i in range(2)]
+    for n, batch in enumerate(whole):
+        np.testing.assert_array_equal(batch["points"], np.concatenate([part[n]["points"] for part in parts]))
+    assert not np.array_equal(whole[0]["points"], read_all(database, seed=1)[0]["points"])

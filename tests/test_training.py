@@ -1,0 +1,228 @@
+"""Training: it learns, resumes as if it had never stopped, and stops with a reason."""
+
+import dataclasses
+import json
+import pathlib
+import subprocess
+import sys
+
+import h5py
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data.shards import Database
+from models.loop import Loop
+from models.training import Trainer
+from tests import tiny
+from train import train_sdf
+from utils.cli import UserError
+from utils.run import Run
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def loop(config, database, folder):
+    """A loop as train_sdf makes it, on few threads of its own so that sums are taken in one order."""
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(config.seed)
+    trainer = Trainer(config, tf.distribute.get_strategy())
+    folder = Run(folder)
+    config.save(folder.config)
+    data = Database(database)
+    return Loop(trainer, folder, data, data.objects("train"), data.objects("val"), checkpoint_minutes=1e9)
+
+
+def stored(path):
+    values = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: values.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+        return values, json.loads(file.attrs["progress"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("binary", [True, False])
+def test_killed_and_resumed_equals_uninterrupted(binary, tiny_database, tmp_path, monkeypatch):
+    config = tiny.config(binary, augcolorfore=True)
+    loop(config, tiny_database, tmp_path / "whole").run()
+
+    class Killed(Exception):
+        pass
+
+    def dying_after(calls, function):
+        left = [calls]
+
+        def dying(*args):
+            if not left[0]:
+                raise Killed
+            left[0] -= 1
+            return function(*args)
+
+        return dying
+
+    # killed in the midst of the first epoch, and at its end before the validation is done
+    for number, expected in ((2, 0), (0, 2)) if binary else ((2, 0),):
+        training = loop(config, tiny_database, tmp_path / "parts")
+        training.checkpoint_minutes = 0  # a checkpoint after every step
+        if number != 2:
+            training.resume()
+        assert training.progress["step"] == expected
+        if number:
+            training.trainer.train_step = dying_after(number, training.trainer.train_step)
+        else:
+            training.validate = dying_after(0, training.validate)
+        with pytest.raises(Killed):
+            training.run()
+    last = loop(config, tiny_database, tmp_path / "parts")
+    last.resume()
+    assert last.progress["step"] == (5 if binary else 2)  # the sixth step is saved with the end of its epoch
+    last.run()
+    for name in ("last.h5", "best.h5"):
+        (whole, progress), (parts, resumed) = (stored(tmp_path / run / name) for run in ("whole", "parts"))
+        assert whole.keys() == parts.keys() and any("optimizer" in key for key in whole) == (name == "last.h5")
+        for key, value in whole.items():
+            np.testing.assert_allclose(parts[key], value, rtol=1e-5, atol=1e-7, err_msg=key)
+        assert progress["step"] == resumed["step"] == 12 or name == "best.h5"
+    histories = [json.loads((tmp_path / run / "history.json").read_text()) for run in ("whole", "parts")]
+    for a, b in zip(*histories, strict=True):
+        assert np.isclose(a["train"]["loss"], b["train"]["loss"], rtol=1e-5) and np.isclose(a["val"]["loss"], b["val"]["loss"], rtol=1e-5)
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch):
+    """They take most of the time of a short run; test_pictures looks at one."""
+    monkeypatch.setattr("models.loop.validation_picture", lambda *_: np.zeros((4, 4, 3), np.float32))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("binary", [True, False])
+def test_it_learns(binary, tiny_database, tmp_path):
+    config = tiny.config(binary, max_epoch=25, learning_rate=3e-3)
+    training = loop(config, tiny_database, tmp_path / "run")
+    training.run()
+    rows = training.history
+    # without learning: accuracy 0.5 and a cross-entropy of 100 x ln 2
+    assert rows[-1]["train"]["geometry"] < (60 if binary else 0.6 * rows[0]["train"]["geometry"])
+    assert rows[-1]["train"]["accuracy"] > 0.65
+    assert list((tmp_path / "run" / "tensorboard").glob("val/events*"))
+    best = min(row["val"]["loss"] for row in rows)
+    assert np.isclose(stored(tmp_path / "run" / "best.h5")[1]["best"], best)
+
+
+def test_nan_stops_with_the_objects_of_the_batch_and_leaves_the_checkpoint(tiny_database, tmp_path):
+    training = loop(tiny.config(max_epoch=1), tiny_database, tmp_path / "run")
+    training.save()
+    before = (tmp_path / "run" / "last.h5").read_bytes()
+    kernel = training.trainer.network.local_stream.geometry_out.kernel
+    kernel.assign(np.full(kernel.shape, np.nan))
+    with pytest.raises(UserError, match=r"not finite at step 1 \(loss, geometry.*\); the batch was: .*(box|crate)/\w+train\d view \d"):
+        training.run()
+    assert (tmp_path / "run" / "last.h5").read_bytes() == before
+
+
+def test_a_shard_that_breaks_during_training_stops_it_in_one_line(tiny_database, tmp_path, monkeypatch):
+    training = loop(tiny.config(max_epoch=1), tiny_database, tmp_path / "run")
+
+    def broken(entry, view):
+        raise UserError("some_shard.h5 cannot be read")
+
+    monkeypatch.setattr(training.database, "image", broken)
+    with pytest.raises(UserError, match="a training sample cannot be read: .*some_shard.h5 cannot be read") as error:
+        training.run()
+    assert "\n" not in str(error.value)
+
+
+def flags(*extra):
+    return train_sdf.build_parser().parse_args(["--log_dir", *map(str, extra)])
+
+
+def test_flags_become_the_configuration(tmp_path):
+    config, resumed = train_sdf.settings(flags(tmp_path, "--preset", "small", "--no-binary", "--batch_size", 3, "--alpha"))
+    assert config.preset == "small"
+    assert not resumed and not config.binary and config.batch_size == 3 and config.alpha and config.normalisation
+    config, _ = train_sdf.settings(flags(tmp_path))
+    assert config.binary and config.batch_size == 20 and config.encoder_widths[-1] == 512 and config.learning_rate == 1e-4
+
+
+def test_resume_keeps_the_settings_and_refuses_others(tmp_path):
+    config, _ = train_sdf.settings(flags(tmp_path, "--preset", "small", "--batch_size", 3))
+    run = Run(tmp_path)
+    config.save(run.config)
+    run.last.write_bytes(b"")
+    again, resumed = train_sdf.settings(flags(tmp_path, "--preset", "small", "--batch_size", 3, "--max_epoch", 7))
+    assert resumed and again == dataclasses.replace(config, max_epoch=7)
+    assert train_sdf.settings(flags(tmp_path)) == (config, True)
+    with pytest.raises(UserError, match="preset small -> full"):
+        train_sdf.settings(flags(tmp_path, "--preset", "full"))
+    with pytest.raises(UserError, match="batch_size 3 -> 4"):
+        train_sdf.settings(flags(tmp_path, "--preset", "small", "--batch_size", 4))
+    with pytest.raises(UserError, match="--restore_model starts a new run"):
+        train_sdf.settings(flags(tmp_path, "--preset", "small", "--batch_size", 3, "--restore_model", tmp_path))
+
+
+WRONG = {"--batch_size": 0, "--learning_rate": "nan", "--max_minutes": -3, "--num_sample_points": 1, "--beta1": 1.5, "--decay_rate": -1}
+
+
+@pytest.mark.parametrize("bad", WRONG.items())
+def test_senseless_values_are_refused(bad, tmp_path):
+    with pytest.raises(UserError, match=bad[0]):
+        train_sdf.settings(flags(tmp_path, *bad))
+
+
+def test_unknown_flag_is_an_error(tmp_path):
+    with pytest.raises(SystemExit):
+        flags(tmp_path, "--batchsize", 3)
+
+
+@pytest.mark.slow
+def test_weights_of_another_run_start_a_new_one(tiny_database, tmp_path):
+    source = loop(tiny.config(max_epoch=1), tiny_database, tmp_path / "a")
+    source.save(better=True)
+    for flag, all_of_them in (("--restore_model", True), ("--restore_modelcnn", False)):
+        target = loop(tiny.config(max_epoch=1, seed=5), tiny_database, tmp_path / "b")
+        train_sdf.restore(target.trainer, flags(tmp_path / "b", flag, tmp_path / "a"))
+        for a, b in zip(source.trainer.network.variables, target.trainer.network.variables, strict=True):
+            if all_of_them or "vgg_16" in a.path:
+                np.testing.assert_array_equal(a, b)
+        decoders = [t.trainer.network.local_stream.geometry_out.kernel for t in (source, target)]
+        assert np.array_equal(*decoders) == all_of_them
+    with pytest.raises(UserError, match="does not fit this network"):
+        other = loop(tiny.config(num_classes=9), tiny_database, tmp_path / "c")
+        train_sdf.restore(other.trainer, flags(tmp_path / "c", "--restore_model", tmp_path / "a"))
+
+
+TWO_DEVICES = """
+import sys, keras, numpy as np, tensorflow as tf
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+from data.shards import Database
+from models.loop import Loop
+from models.training import Trainer
+from tests import tiny
+from utils.run import Run
+config = tiny.config(normalisation=sys.argv[3] == "yes", max_epoch=1)
+for name, strategy in (("one", tf.distribute.get_strategy()), ("two", tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))):
+    keras.utils.set_random_seed(0)
+    trainer, data = Trainer(config, strategy), Database(sys.argv[1])
+    np.savez(f"{sys.argv[2]}/{name}.npz", **{v.path: np.asarray(v) for v in trainer.network.variables})
+    Loop(trainer, Run(f"{sys.argv[2]}/{name}"), data, data.objects("train"), data.objects("val"), 1e9).run()
+    assert strategy.num_replicas_in_sync == (1 if name == "one" else 2)
+    for variable in trainer.network.variables if name == "two" else []:
+        first, second = (value.numpy() for value in variable.value.values)
+        np.testing.assert_allclose(first, second, rtol=1e-5, atol=1e-7, err_msg=variable.path)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("normalisation", ["no", "yes"])
+def test_two_devices_train_as_one(normalisation, tiny_database, tmp_path):
+    """The same batch shared between two devices gives the same weights on both, and those of one device."""
+    command = [sys.executable, "-c", TWO_DEVICES, str(tiny_database), str(tmp_path), normalisation]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert result.returncode == 0, result.stderr[-3000:]
+    one, two = (stored(tmp_path / name / "last.h5")[0] for name in ("one", "two"))
+    start = np.load(tmp_path / "one.npz")
+    apart = np.concatenate([(two["network/" + key] - one["network/" + key]).ravel() for key in start])
+    moved = np.concatenate([(one["network/" + key] - start[key]).ravel() for key in start])
+    # Adam divides by the size of a gradient: where that is nearly nothing, rounding decides the direction
+    assert np.abs(apart).mean() < 0.02 * np.abs(moved).mean() and np.abs(moved).mean() > 1e-4

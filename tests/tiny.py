@@ -1,0 +1,68 @@
+"""A tiny network and a tiny database of coloured boxes, for the tests of training and evaluation."""
+
+import numpy as np
+
+from data.shards import ObjectRecord, write_shard
+from models.config import preset
+from utils import frames
+
+SIZE = 40  # pixels
+
+
+def config(binary=True, **given):
+    """The small preset, much smaller."""
+    values = {
+        "img_h": SIZE,
+        "img_w": SIZE,
+        "num_classes": 8,
+        "encoder_size": 32,
+        "encoder_widths": (4, 4, 8, 8, 8),
+        "encoder_convs": (1, 1, 1, 1, 1),
+        "encoder_fc": 16,
+        "point_widths": (8, 16),
+        "decoder_widths": (16, 8),
+        "num_sample_points": 64,
+        "batch_size": 4,
+        "max_epoch": 2,
+    }
+    return preset("small", binary, **{**values, **given})
+
+
+def box(category, object_id, rng, views=3):
+    """A record of a box of one colour with exact distances, seen from `views` sides."""
+    half = rng.uniform(0.15, 0.5, 3)
+    half[rng.integers(3)] = 0.5
+    colour = rng.integers(30, 256, 3)
+    centres = frames.voxel_centres()
+    shell = (np.abs(centres) < half).all(1) & ~(np.abs(centres) < half - 1.01 / frames.VOXELS).all(1)
+    points = rng.uniform(-0.5, 0.5, (512, 3))
+    outside = np.abs(points) - half
+    sdf = np.linalg.norm(np.maximum(outside, 0), axis=1) + np.minimum(outside.max(1), 0)
+    K = frames.intrinsics(SIZE)
+    cameras = np.stack([frames.trans_mat(K, frames.look_at(90 + 360 * i / views, 25, 2.2)) for i in range(views)])
+    images = np.zeros((views, SIZE, SIZE, 4), np.uint8)
+    for image, camera in zip(images, cameras, strict=True):
+        u, v = np.round(frames.project(centres[shell], camera)[0]).astype(int).T
+        image[v, u] = [*colour, 255]
+    index = np.round((centres[shell] + 0.5) * frames.VOXELS - 0.5).astype(np.uint8)
+
+    def painted(count):
+        return np.repeat(colour[None].astype(np.uint8), count, 0)
+
+    surface = centres[shell].astype(np.float32)
+    return ObjectRecord(
+        category, object_id, [f"{i:02d}" for i in range(views)], images, cameras, index, painted(len(index)),
+        points.astype(np.float32), sdf.astype(np.float32), painted(512), surface, painted(len(surface)),
+        np.zeros(3), 1.0, float("nan"), "file",
+    )  # fmt: skip
+
+
+def write_database(folder, counts=(4, 2, 2), categories=("box", "crate")):
+    """Shards of boxes: counts objects of each category in train, val and test."""
+    rng = np.random.default_rng(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    for category in categories:
+        for split, count in zip(("train", "val", "test"), counts, strict=True):
+            records = [box(category, f"{category}_{split}{i}", rng) for i in range(count)]
+            write_shard(folder / f"{category}_{split}_000.h5", records, {"made": "by a test"})
+    return folder

@@ -1,0 +1,1 @@
+"""Entry points of training; what they share lives in models, data and utils."""

@@ -1,0 +1,1 @@
+"""Frames, files, runs, metrics and meshes: what several entry points share."""

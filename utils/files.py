@@ -1,0 +1,41 @@
+"""Files that are either whole or absent."""
+
+import contextlib
+import json
+import os
+import pathlib
+
+from utils.cli import UserError
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """Give a temporary path beside `path`; it takes the place of `path` when the block ends well.
+
+    The temporary name keeps the suffix (writers choose the format by it) and carries the process id,
+    so that two processes never write to the same one. After an error it is removed.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path, value):
+    """Write `value` as indented JSON, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def read_json(path):
+    """Read a JSON file; UserError if it is missing or not JSON."""
+    try:
+        return json.loads(pathlib.Path(path).read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing") from None
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path} cannot be read as JSON: {error}") from None

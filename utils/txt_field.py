@@ -1,0 +1,210 @@
+"""The txt file of a predicted field: one row per point of an R^3 grid, x fastest, then y, then z.
+
+    x y z r g b g0
+
+x y z in the voxel frame, at v = 64 (i + 0.5)/R - 32.5 (the integers -32..31 where R = 64); r g b in [0, 1], or -1 -1 -1 where the
+field is empty; g0 = logit of class 1 minus class 0 (binary mode), or the signed distance in object-frame length, negative
+inside (SDF mode). No header line.
+
+Older files are read too: those of six columns (no g0: it becomes +1 where there is colour and -1 elsewhere), and those whose
+grid is linspace(-32, 31, R), whose cells are a little closer together wherever R > 64.
+"""
+
+import dataclasses
+import pathlib
+import warnings
+
+import numpy as np
+
+from utils import files, frames
+from utils.cli import UserError
+
+COLUMNS = "x y z r g b g0"
+TOLERANCE = 0.01  # share of a cell by which a coordinate may be off: files of two decimals still fit
+
+
+@dataclasses.dataclass
+class Field:
+    """A field on an R^3 grid, x fastest, then y, then z."""
+
+    resolution: int
+    geometry: np.ndarray  # (R^3,) float32 g0
+    colours: np.ndarray  # (R^3, 3) float32 in [0, 1], -1 where empty
+    line: np.ndarray = None  # (R,) cell centres along each axis, object frame; None: (i + 0.5)/R - 0.5
+
+    def __post_init__(self):
+        if self.line is None:
+            self.line = (np.arange(self.resolution) + 0.5) / self.resolution - 0.5
+
+    def coloured(self):
+        """(R^3,) bool: the cells that carry a colour."""
+        return (self.colours >= 0).all(1)
+
+    def points(self, cells):
+        """(N,) indices of cells, or a (R^3,) mask -> (N, 3) their centres, object frame."""
+        indices = np.flatnonzero(cells) if cells.dtype == bool else cells
+        z, y, x = np.unravel_index(indices, (self.resolution,) * 3)
+        return np.stack([self.line[x], self.line[y], self.line[z]], 1)
+
+    def grid(self):
+        """(R, R, R) g0 indexed [x, y, z]."""
+        return self.geometry.reshape((self.resolution,) * 3).transpose(2, 1, 0)
+
+
+def mode(field):
+    """'binary' where every coloured cell has a larger g0 than every empty one, 'sdf' where smaller, else None."""
+    coloured, empty = _split(field)
+    if not len(coloured) or not len(empty):
+        return None
+    if coloured.min() > empty.max():
+        return "binary"
+    return "sdf" if coloured.max() < empty.min() else None
+
+
+def level(field, binary):
+    """The level between coloured and empty cells: 0 if that separates them (or if nothing does), else halfway."""
+    if mode(field) != ("binary" if binary else "sdf"):
+        return 0.0
+    sign = 1 if binary else -1
+    coloured, empty = (sign * each for each in _split(field))
+    low, high = empty.max(), coloured.min()
+    return 0.0 if low <= 0 < high else sign * float(low + high) / 2
+
+
+def _split(field):
+    """g0 of the coloured cells, g0 of the empty ones, float64."""
+    coloured, geometry = field.coloured(), field.geometry.astype(np.float64)
+    return geometry[coloured], geometry[~coloured]
+
+
+def write_txt(path, field):
+    """Write a Field, whole or not at all: 0.2 s at 64^3. g0 comes back exactly, colours to 4 decimals."""
+    R = field.resolution
+    if field.geometry.shape != (R**3,) or field.colours.shape != (R**3, 3):
+        raise ValueError(f"a field of {R}^3 cells has {field.geometry.shape} values and {field.colours.shape} colours")
+    if not np.isfinite(field.geometry).all():
+        raise UserError(f"{path} is not written: the field has values that are not finite")
+    coordinates = [f"{v:.9g}" for v in frames.to_voxel(field.line)]
+    rows = [f"{x} {y} " for y in coordinates for x in coordinates]  # the same for every z
+    geometry, colours = field.geometry.reshape(R, -1), field.colours.reshape(R, -1, 3)
+    with files.replacing(path) as temporary, open(temporary, "w") as out:
+        for z, values, rgb in zip(coordinates, geometry, colours, strict=True):
+            coloured = np.flatnonzero((rgb >= 0).all(1))
+            text = [z + " -1 -1 -1 "] * len(rows)
+            for i, numbers in zip(coloured, _format(z + " %.4f %.4f %.4f ", np.minimum(rgb[coloured], 1)), strict=True):
+                text[i] = numbers
+            numbers = _format("%.9g\n", values)
+            out.write("".join([a + b + c for a, b, c in zip(rows, text, numbers, strict=True)]))
+
+
+def _format(pattern, numbers):
+    """A list of strings, one for each (N,) number or (N, C) row: one operation for all, several times quicker than N of them."""
+    return (f"{pattern}\0" * len(numbers) % tuple(numbers.ravel().tolist())).split("\0")[:-1]
+
+
+def read_txt(path):
+    """Read a txt file into a Field; UserError names the file, the line and the cause."""
+    table = _table(path)
+    if table.shape[1] not in (6, 7):
+        raise UserError(f"{path} has {table.shape[1]} columns, expected {COLUMNS} (or the first six of them)")
+    bad = ~np.isfinite(table).all(1)
+    if bad.any():
+        raise UserError(f"{path}, line {bad.argmax() + 1}: a value is not a finite number")
+    line = _grid_line(path, table[:, :3])
+    colours = table[:, 3:6]
+    coloured = (colours >= 0).all(1)
+    mixed = ~coloured & (colours >= 0).any(1)
+    if mixed.any():
+        row = mixed.argmax()
+        raise UserError(f"{path}, line {row + 1}: colour {_text(colours[row])} is neither in [0, 1] nor -1 -1 -1")
+    colours = np.where(coloured[:, None], np.minimum(colours, 1), -1).astype(np.float32)  # sums of two sigmoids exceed 1
+    geometry = table[:, 6] if table.shape[1] == 7 else np.where(coloured, 1, -1)
+    return Field(len(line), geometry.astype(np.float32), colours, line)
+
+
+def _table(path):
+    """(N, columns) float32 of a file of numbers."""
+    if not pathlib.Path(path).is_file():
+        raise UserError(f"{path} is missing")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # an empty file: told below
+            table = np.loadtxt(path, np.float32, comments=None, ndmin=2, encoding="latin1")
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path}{_broken_line(path)} cannot be read as rows of numbers {COLUMNS}: {error}") from None
+    if not table.size:
+        raise UserError(f"{path} is empty, expected rows of {COLUMNS}")
+    return table
+
+
+def _broken_line(path):
+    """', line N' of the first line that is not numbers, or has another number of columns than the first line."""
+    columns = None
+    with open(path, encoding="latin1") as lines:
+        for number, line in enumerate(lines, 1):
+            words = line.split()
+            columns = columns or len(words)
+            try:
+                list(map(float, words))
+            except ValueError:
+                return f", line {number}"
+            if words and len(words) != columns:
+                return f", line {number} ({len(words)} columns instead of {columns})"
+    return ""
+
+
+def _grid_line(path, points):
+    """(N, 3) voxel-frame points in file order -> (R,) object-frame cell centres along an axis; UserError if they are no grid."""
+    resolution = _resolution(points)
+    candidates = [
+        frames.VOXELS * (np.arange(resolution) + 0.5) / resolution - 32.5,
+        np.linspace(-32, 31, resolution),
+    ]
+    low, high = points[:, 0].min(), points[:, 0].max()
+    line = min(candidates, key=lambda v: abs(v[0] - low) + abs(v[-1] - high))
+    tolerance = TOLERANCE * (line[1] - line[0])
+    if len(points) == resolution**3:  # the usual case, without a second array of the file's size
+        columns = points.T.reshape((3,) + (resolution,) * 3)  # each [z, y, x]
+        axes = (line, line[:, None], line[:, None, None])
+        if all((abs(column - axis) <= tolerance).all() for column, axis in zip(columns, axes, strict=True)):
+            return frames.from_voxel(line)
+    i = np.arange(len(points))
+    # modulo: rows beyond the cube are compared too, so that an extra row is named and not only counted
+    expected = np.stack([line[i % resolution], line[i // resolution % resolution], line[i // resolution**2 % resolution]], 1)
+    off = (abs(points - expected) > tolerance).any(1)
+    if off.any():
+        row = off.argmax()
+        cause = _cause(points, expected, row, resolution, tolerance)
+        found = f"found {_text(points[row])}, expected {_text(expected[row])} of a {resolution}^3 grid (x fastest, then y, then z)"
+        raise UserError(f"{path}, line {row + 1}: {cause}; {found}")
+    cause = "its end is missing" if len(points) < resolution**3 else "it holds more than one field"
+    raise UserError(f"{path} has {len(points)} rows, its grid has {resolution}^3 = {resolution**3} points: {cause}")
+
+
+def _resolution(points):
+    """R of (N, 3) points that may lack some of the R^3: the cube root of a cube, else how many rows x mostly rises for."""
+    root = max(round(len(points) ** (1 / 3)), 2)
+    falls = np.flatnonzero(np.diff(points[:, 0]) < 0)
+    if len(points) == root**3 or len(falls) < 2:
+        return root
+    return max(int(np.bincount(np.diff(falls)).argmax()), 2)
+
+
+def _cause(points, expected, row, resolution, tolerance):
+    """Why the row is not where the grid has it, in a few words."""
+
+    def same(a, b):
+        return (abs(a - b) <= tolerance).all()
+
+    if row >= resolution**3:
+        return "more rows than the grid has points"
+    if row and same(points[row], points[row - 1]):
+        return "the point of the line before is repeated"
+    if row + 1 < len(expected) and same(points[row], expected[row + 1]):
+        return "the row of a grid point is missing"
+    swapped = expected[row][::-1]
+    return "z runs fastest" if same(points[row], swapped) else "the point is off the grid"
+
+
+def _text(values):
+    return " ".join(f"{v:.6g}" for v in values)
