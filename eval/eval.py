@@ -9,7 +9,6 @@ sides). Prints the tables. Takes 2 to 4 s an image with the small preset at 64^3
 Stopped and started again it goes on with the images that are missing.
 """
 
-import contextlib
 import json
 import math
 import pathlib
@@ -116,6 +115,7 @@ def evaluate(query, database, entry, view, iso, args, out):
     name = entry.view_names[view]
     folder = out / "predictions" / entry.category / entry.object_id
     row = {"category": entry.category, "object_id": entry.object_id, "view": name, "iou": 0.0, "psnr": 0.0, "failed": None}
+    row["no_mesh"] = None  # the reason, where there are voxels and no surface: a field without any empty cell
     true, true_colours = metrics.true_voxels(*database.voxels(entry))
     try:
         field = predict(query, database.image(entry, view), database.trans_mat(entry, view), args.sdf_res, iso)
@@ -128,8 +128,10 @@ def evaluate(query, database, entry, view, iso, args, out):
         row["psnr"] = metrics.psnr(voxels, predicted, true, true_colours)
         write_points(folder / f"{name}_pred.obj", frames.from_voxel(voxels), predicted)
         if args.create_obj:
-            with contextlib.suppress(UserError):  # a field without any empty cell has voxels and no surface
+            try:
                 write_mesh(folder / f"{name}_mesh.obj", *coloured_surface(field, binary, iso))
+            except UserError as error:
+                row["no_mesh"] = str(error)
     except UserError as error:
         row["failed"] = str(error)
     return row
@@ -138,7 +140,9 @@ def evaluate(query, database, entry, view, iso, args, out):
 def complete(row, create_obj, out):
     """Whether the files of an image that was evaluated are there."""
     base = out / "predictions" / row["category"] / row["object_id"]
-    files = [] if row["failed"] else ["pred.txt", "pred.obj", *["mesh.obj"] * create_obj]
+    files = [] if row["failed"] else ["pred.txt", "pred.obj"]
+    if create_obj and not row["failed"] and not row["no_mesh"]:
+        files.append("mesh.obj")
     return all((base / f"{row['view']}_{name}").exists() for name in files)
 
 

@@ -29,12 +29,11 @@ def read_bilinear(feature_map, uv):
     (x0, y0), (x1, y1) = (tf.unstack(corner, axis=-1) for corner in (low, high))
     fx, fy = fraction[..., :1], fraction[..., 1:]
 
-    def texel(x, y):
-        return tf.gather(flat, y * width + x, batch_dims=1)
-
-    top = texel(x0, y0) * (1 - fx) + texel(x1, y0) * fx
-    bottom = texel(x0, y1) * (1 - fx) + texel(x1, y1) * fx
-    return top * (1 - fy) + bottom * fy
+    # one gather of all four corners: its gradient is one scattered sum into the map instead of four
+    corners = tf.stack([y0 * width + x0, y0 * width + x1, y1 * width + x0, y1 * width + x1], -1)
+    texels = tf.gather(flat, corners, batch_dims=1)
+    weights = tf.concat([(1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx], -1)
+    return tf.reduce_sum(texels * weights[..., None], -2)
 
 
 def read_maps(maps, uv, height, width, resized):

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from data.shards import Database
 from models.loop import Loop
+from models.network import build
 from models.training import Trainer
 from tests import tiny
 from train import train_sdf
@@ -159,6 +160,26 @@ def test_resume_keeps_the_settings_and_refuses_others(tmp_path):
         train_sdf.settings(flags(tmp_path, "--preset", "small", "--batch_size", 4))
     with pytest.raises(UserError, match="--restore_model starts a new run"):
         train_sdf.settings(flags(tmp_path, "--preset", "small", "--batch_size", 3, "--restore_model", tmp_path))
+
+
+def test_sizes_are_flags(tmp_path):
+    given = {"encoder_widths": (4, 8, 8, 8, 8), "encoder_convs": (1, 1, 2, 1, 1), "point_widths": (8, 16, 8), "decoder_widths": (16, 8)}
+    text = [word for name, value in given.items() for word in (f"--{name}", ",".join(map(str, value)))]
+    config, _ = train_sdf.settings(flags(tmp_path, *text, "--encoder_size", 64, "--encoder_fc", 24, "--num_classes", 12))
+    assert {name: getattr(config, name) for name in given} == given
+    network = build(config)
+    global_feature, maps = network.encode(np.zeros((1, config.img_h, config.img_w, 3), np.float32))
+    assert global_feature.shape == (1, 12) and [m.shape[1:] for m in maps] == [(64 >> i, 64 >> i, w) for i, w in enumerate((4, 8, 8, 8, 8))]
+    assert network.encoder.fc7.filters == 24 and len(network.local_stream.fold1) == 3
+
+
+WRONG_SIZES = {"--encoder_widths": "4,8", "--decoder_widths": "16,0", "--encoder_size": 100}
+
+
+@pytest.mark.parametrize("bad", WRONG_SIZES.items())
+def test_sizes_that_make_no_network_are_refused(bad, tmp_path):
+    with pytest.raises(UserError, match=bad[0]):
+        train_sdf.settings(flags(tmp_path, *bad))
 
 
 WRONG = {"--batch_size": 0, "--learning_rate": "nan", "--max_minutes": -3, "--num_sample_points": 1, "--beta1": 1.5, "--decay_rate": -1}

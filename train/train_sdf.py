@@ -19,6 +19,15 @@ from utils.run import Run
 CHANGEABLE = {"max_epoch", "max_minutes", "db"}  # a run may go on with other values of these
 
 
+def sizes(text):
+    """16,32,64 -> (16, 32, 64)"""
+    return tuple(int(part) for part in text.split(","))
+
+
+def shown(value):
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
 def build_parser():
     p = parser(__doc__)
     switch = argparse.BooleanOptionalAction
@@ -26,9 +35,9 @@ def build_parser():
     def add(name, help, **options):
         # absent flags leave no trace: the preset decides, or the run that is resumed
         field = name.removeprefix("--")
-        values = {label: getattr(preset(label, True), field) for label in PRESETS}
-        shown = f"{values['full']}" if len(set(values.values())) == 1 else ", ".join(f"{v} with {k}" for k, v in values.items())
-        p.add_argument(name, default=argparse.SUPPRESS, help=f"{help} (default: {shown or 'none'})", **options)
+        values = {label: shown(getattr(preset(label, True), field)) for label in PRESETS}
+        default = values["full"] if len(set(values.values())) == 1 else ", ".join(f"{v} with {k}" for k, v in values.items())
+        p.add_argument(name, default=argparse.SUPPRESS, help=f"{help} (default: {default})", **options)
 
     p.add_argument("--log_dir", required=True, help="folder of the run; one with a checkpoint is continued")
     p.add_argument(
@@ -45,6 +54,12 @@ def build_parser():
     add("--img_h", "image height the network works in, pixels", type=int)
     add("--img_w", "image width the network works in, pixels", type=int)
     add("--num_classes", "channels of the global feature", type=int)
+    add("--encoder_size", "the image is resized to this many pixels before the first convolution, a multiple of 32", type=int)
+    add("--encoder_widths", "channels of the encoder's five blocks", type=sizes)
+    add("--encoder_convs", "convolutions of the encoder's five blocks", type=sizes)
+    add("--encoder_fc", "channels of fc6 and fc7", type=int)
+    add("--point_widths", "channels of the decoders' layers that see the point alone", type=sizes)
+    add("--decoder_widths", "channels of the decoders' two layers that see point and image", type=sizes)
     add("--learning_rate", "first learning rate", type=float)
     add("--beta1", "Adam's beta1", type=float)
     add("--optimizer", "optimiser", choices=["adam", "momentum"])
@@ -91,7 +106,7 @@ def settings(args):
 def check(config):
     """Refuse values that cannot be meant."""
     counts = ("num_sample_points", "max_epoch", "batch_size", "img_h", "img_w", "num_classes", "decay_step", "cat_limit")
-    for name in (*counts, "learning_rate"):
+    for name in (*counts, "encoder_size", "encoder_fc", "learning_rate"):
         if not 0 < getattr(config, name) < math.inf:
             raise UserError(f"--{name} must be above 0, not {getattr(config, name)}")
     for name in ("max_minutes", "mask_weight", "seed"):
@@ -100,6 +115,13 @@ def check(config):
     for name in ("beta1", "decay_rate"):
         if not 0 <= getattr(config, name) <= 1:
             raise UserError(f"--{name} must be in [0, 1], not {getattr(config, name)}")
+    lengths = {"encoder_widths": 5, "encoder_convs": 5, "decoder_widths": 2}
+    for name in (*lengths, "point_widths"):
+        value = getattr(config, name)
+        if min(value) < 1 or len(value) != lengths.get(name, len(value)):
+            raise UserError(f"--{name} {shown(value)}: give {lengths.get(name, 'some')} numbers above 0, such as {shown(getattr(Config, name))}")
+    if config.encoder_size % 32:
+        raise UserError(f"--encoder_size {config.encoder_size} must be a multiple of 32: the encoder halves the image five times")
     if config.num_sample_points < 2:
         raise UserError("--num_sample_points must be at least 2: half are occupied, half are empty")
 

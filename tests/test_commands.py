@@ -1,0 +1,58 @@
+"""The three habits of a user as processes: train (killed and started again), evaluate, convert a field to a mesh."""
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import trimesh
+
+from tests import tiny
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def command(script, *arguments):
+    return [sys.executable, script, *map(str, arguments)]
+
+
+@pytest.mark.slow
+def test_train_killed_and_resumed_then_evaluated_and_meshed(tiny_database, tmp_path):
+    run, log = tmp_path / "run", tmp_path / "log.txt"
+    config = tiny.config(num_sample_points=64, batch_size=4)
+    names = ("img_h", "img_w", "num_classes", "encoder_size", "encoder_widths", "encoder_convs", "encoder_fc", "point_widths", "decoder_widths")
+    sizes = []
+    for name in (*names, "num_sample_points", "batch_size"):
+        value = getattr(config, name)
+        sizes += [f"--{name}", ",".join(map(str, value)) if isinstance(value, tuple) else value]
+    train = command(
+        "train/train_sdf.py", "--db", tiny_database, "--log_dir", run, "--preset", "small", *sizes,
+        "--learning_rate", 3e-3, "--max_epoch", 12, "--checkpoint_minutes", 0,
+    )  # fmt: skip
+    with open(log, "w") as output:
+        process = subprocess.Popen(train, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+        end = time.monotonic() + 180
+        while not (run / "last.h5").exists() and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL and (run / "last.h5").exists(), log.read_text()
+
+    again = subprocess.run(train, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert again.returncode == 0 and "resuming" in again.stdout, again.stderr
+    history = json.loads((run / "history.json").read_text())
+    assert [row["epoch"] for row in history] == list(range(1, 13)) and history[-1]["step"] == 12 * 6
+
+    evaluate = command(
+        "eval/eval.py", "--restore_model", run, "--iso", "auto", "--sdf_res", 16, "--views", 0, "--limit", 1, "--figure_objects", 0
+    )
+    result = subprocess.run(evaluate, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0 and "retrieval" in result.stdout, result.stderr
+    field = next((run / "eval_test").glob("predictions/box/*/00_pred.txt"))
+    level = json.loads((run / "eval_test" / "results.json").read_text())["iso"]
+    convert = command("eval/to_mesh.py", field, "--out", tmp_path / "box.glb", f"--iso={level}")
+    result = subprocess.run(convert, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0 and str(tmp_path / "box.glb") in result.stdout, result.stderr
+    assert len(trimesh.load(tmp_path / "box.glb", force="mesh").faces) > 20
