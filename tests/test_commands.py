@@ -23,9 +23,9 @@ def command(script, *arguments):
 def test_train_killed_and_resumed_then_evaluated_and_meshed(tiny_database, tmp_path):
     run, log = tmp_path / "run", tmp_path / "log.txt"
     config = tiny.config(num_sample_points=64, batch_size=4)
-    names = ("img_h", "img_w", "num_classes", "encoder_size", "encoder_widths", "encoder_convs", "encoder_fc", "point_widths", "decoder_widths")
+    names = ["img_h", "img_w", "num_classes", "encoder_size", "encoder_widths", "encoder_convs", "encoder_fc"]
     sizes = []
-    for name in (*names, "num_sample_points", "batch_size"):
+    for name in [*names, "point_widths", "decoder_widths", "num_sample_points", "batch_size"]:
         value = getattr(config, name)
         sizes += [f"--{name}", ",".join(map(str, value)) if isinstance(value, tuple) else value]
     train = command(

@@ -4,9 +4,9 @@ import importlib
 import json
 
 import cv2
-import keras
 import numpy as np
 import pytest
+import trimesh
 
 from models.network import build
 from models.pictures import validation_picture
@@ -17,16 +17,36 @@ from utils.txt_field import read_txt
 
 evaluation = importlib.import_module("eval.eval")
 
-SEED = 0
+
+def make_octahedron(network, radius):
+    """Weights that make the geometry that of the octahedron |x| + |y| + |z| < radius of the cube [-1, 1], whatever the image."""
+
+    def put(layer, block):
+        kernel = np.zeros(layer.kernel.shape, np.float32)
+        kernel[: len(block), : len(block[0])] = block
+        layer.kernel.assign(kernel)
+        if layer.use_bias:
+            layer.bias.assign(np.zeros(layer.bias.shape))
+
+    stream, identity = network.global_stream, np.eye(6)
+    (first, _), (second, _) = stream.fold1
+    put(first, np.hstack([np.eye(3), -np.eye(3)]))  # the ReLU leaves |x|, |y|, |z| in two parts each
+    for layer in (second, stream.geometry_point, stream.geometry_hidden):
+        put(layer, identity)
+    put(stream.geometry_feature, [[0]])
+    for layer in (stream.geometry_out, network.local_stream.geometry_out):
+        put(layer, [[0]])
+    sign = np.array([1, -1]) if network.config.binary else np.array([1])  # outside: class 0, positive distance
+    stream.geometry_out.kernel.assign(
+        np.vstack([np.repeat(sign[None], 6, 0), np.zeros((stream.geometry_out.kernel.shape[0] - 6, len(sign)))])
+    )
+    stream.geometry_out.bias.assign(-radius * sign)
 
 
-def make_run(folder, database, binary, bias):
-    """A run whose geometry is shifted by a bias, so that some of the grid is occupied (or nothing)."""
-    keras.utils.set_random_seed(SEED)
+def make_run(folder, database, binary, radius=1.0):
     config = tiny.config(binary, db=str(database))
     network = build(config)
-    layer = network.local_stream.geometry_out.bias
-    layer.assign(np.full(layer.shape, bias) * ([-1, 1] if binary else 1))
+    make_octahedron(network, radius)
     run = Run(folder)
     config.save(run.config)
     save_checkpoint(run.best, {"network": network.variables}, {"step": 7})
@@ -36,7 +56,7 @@ def make_run(folder, database, binary, bias):
 @pytest.mark.slow
 @pytest.mark.parametrize("binary", [True, False])
 def test_evaluation_writes_what_it_says_and_goes_on_where_it_stopped(binary, tiny_database, tmp_path, capsys):
-    run = make_run(tmp_path / "run", tiny_database, binary, 0)
+    run = make_run(tmp_path / "run", tiny_database, binary)
     command = ["--restore_model", str(run), "--views", "0,2", "--limit", "1", "--sdf_res", "16", "--create_obj", "--iso", "auto"]
     command += ["--figure_objects", "1"]
     evaluation.main(command)
@@ -57,8 +77,11 @@ def test_evaluation_writes_what_it_says_and_goes_on_where_it_stopped(binary, tin
         inside = field.geometry > level["iso"] if binary else field.geometry < level["iso"]
         np.testing.assert_array_equal(inside, field.coloured())
         assert (folder / f"{row['view']}_pred.obj").exists()
-        assert row["failed"] is None and row["no_mesh"] is None and 0 < inside.mean() < 1
-        assert (folder / f"{row['view']}_mesh.obj").exists()
+        assert row["failed"] is None and row["no_mesh"] is None
+        vertices = trimesh.load(folder / f"{row['view']}_mesh.obj").vertices
+        vertices = vertices[np.abs(vertices).max(1) < 0.46]  # the rest is where the cube cuts the octahedron off
+        radius = (1.0 - level["iso"] / 2) / 2 if binary else (1.0 + 2 * 10 * level["iso"]) / 2
+        np.testing.assert_allclose(np.abs(vertices).sum(1), radius, atol=0.03)
     assert cv2.imread(str(out / "figure.png")).std() > 5
     assert "retrieval" in capsys.readouterr().out
 
@@ -126,7 +149,7 @@ def test_wrong_flags_are_named(flags, message, tmp_path):
 
 
 def test_views_and_categories_that_are_not_there(tiny_database, tmp_path):
-    run = make_run(tmp_path / "run", tiny_database, True, 0.0)
+    run = make_run(tmp_path / "run", tiny_database, True)
     with pytest.raises(UserError, match="has 3 views, there is no view 5"):
         evaluation.main(["--restore_model", str(run), "--views", "5"])
     with pytest.raises(UserError, match="no category 'boat'; known: all, box, crate"):

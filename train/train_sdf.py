@@ -117,9 +117,9 @@ def check(config):
             raise UserError(f"--{name} must be in [0, 1], not {getattr(config, name)}")
     lengths = {"encoder_widths": 5, "encoder_convs": 5, "decoder_widths": 2}
     for name in (*lengths, "point_widths"):
-        value = getattr(config, name)
+        value, example = getattr(config, name), shown(getattr(Config, name))
         if min(value) < 1 or len(value) != lengths.get(name, len(value)):
-            raise UserError(f"--{name} {shown(value)}: give {lengths.get(name, 'some')} numbers above 0, such as {shown(getattr(Config, name))}")
+            raise UserError(f"--{name} {shown(value)}: give {lengths.get(name, 'some')} numbers above 0, such as {example}")
     if config.encoder_size % 32:
         raise UserError(f"--encoder_size {config.encoder_size} must be a multiple of 32: the encoder halves the image five times")
     if config.num_sample_points < 2:
