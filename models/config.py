@@ -6,6 +6,15 @@ from utils.cli import UserError
 from utils.files import read_json, write_json
 
 
+# What the first convolution sees of an image in [0, 1]; weights that were trained on one of these work with that one alone.
+ENCODER_INPUTS = {
+    "rgb": "RGB in [0, 1] (the original)",
+    "bgr": "BGR in [0, 1] (DISN)",
+    "slim": "RGB in 0..255 minus the ImageNet mean (TF-slim's vgg_16.ckpt)",
+    "keras": "BGR in 0..255 minus the ImageNet mean (Keras's VGG16)",
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Network and training settings. The defaults are the original's (Wu 2021; DISN, Xu et al. 2019)."""
@@ -14,6 +23,7 @@ class Config:
 
     # what is predicted
     binary: bool = True  # occupied surface voxels; False: signed distance (DISN)
+    colour: bool = True  # False: geometry only (DISN's published model)
 
     # network
     img_h: int = 138  # pixels of the image that the camera refers to
@@ -21,14 +31,23 @@ class Config:
     alpha: bool = False  # a fourth input channel: the foreground mask
     num_classes: int = 1024  # channels of the global feature
     encoder_size: int = 224  # the image is resized to this before the first convolution
+    encoder_input: str = "rgb"  # what the first convolution sees: a name of ENCODER_INPUTS
     encoder_widths: tuple = (64, 128, 256, 512, 512)  # channels of the five blocks
     encoder_convs: tuple = (2, 2, 3, 3, 3)  # convolutions of the five blocks
     encoder_fc: int = 4096  # channels of fc6 and fc7
     point_widths: tuple = (64, 256, 512)  # fold1: from the point alone
     decoder_widths: tuple = (512, 256)  # fold2 and fold3: point and image together
+    img_feat_twostream: bool = True  # a global and a local stream; without any of these three the global stream alone
+    img_feat_onestream: bool = False  # one stream: global feature and local ones of conv1 to conv3 (DISN)
+    threedcnn: bool = False  # transposed 3D convolutions from the global feature to a 65^3 grid, no colour (DISN)
+    voxel_widths: tuple = (128, 128, 128, 64, 64, 32)  # threedcnn: channels of its six layers
+    rot: bool = False  # the decoders get the points in the axes of the camera (DISN)
+    tanh: bool = False  # SDF mode: tanh of the prediction (DISN)
     resized_reading: bool = True  # local features: maps resized to the image, then read; False: read as they are
     normalisation: bool = False  # batch normalisation after every hidden layer
     coordinate_scale: float = 1.0  # points are multiplied by this before the decoders
+    model_frame: str = "cube"  # of the points: utils.frames.ModelFrame; sphere is DISN's
+    distance_offset: float = 0.0  # SDF mode: the network predicts the distance minus this, model frame (DISN: 0.003)
 
     # data
     db: str = "db"
@@ -92,6 +111,7 @@ PRESETS = {
         "encoder_fc": 512,
         "point_widths": (64, 128),
         "decoder_widths": (256, 128),
+        "voxel_widths": (64, 64, 64, 32, 32, 16),
         "resized_reading": False,
         "normalisation": True,
         "learning_rate": 1e-3,
@@ -102,6 +122,13 @@ PRESETS = {
 
 
 def preset(name, binary, **given):
-    """The configuration of a preset with the given fields changed. `small` scales the points to [-1, 1]."""
-    scale = {"coordinate_scale": 1 / 32 if binary else 1.0} if name == "small" else {}
-    return Config(**{**PRESETS[name], **scale, "preset": name, "binary": binary, **given})
+    """The configuration of a preset with the given fields changed. `small` scales the points to [-1, 1].
+
+    A given onestream or threedcnn takes the place of the default's two streams, and threedcnn has no colour.
+    """
+    implied = {"coordinate_scale": 1 / 32 if binary else 1.0} if name == "small" else {}
+    if given.get("img_feat_onestream") or given.get("threedcnn"):
+        implied["img_feat_twostream"] = False
+    if given.get("threedcnn"):
+        implied["colour"] = False
+    return Config(**{**PRESETS[name], **implied, "preset": name, "binary": binary, **given})

@@ -12,6 +12,20 @@ def project(points, trans_mat, height, width):
     return tf.clip_by_value(h[..., :2] / h[..., 2:], 0.0, [width - 1.0, height - 1.0])
 
 
+def to_camera_axes(points, trans_mat):
+    """(B, N, 3) points, (B, 4, 3) matrices -> the points turned about their frame's origin: x right, y up, z to the camera.
+
+    What DISN's obj_rot_mat does, from the camera alone: its matrix is K [R | t], K upper triangular with positive
+    focals, so that the rows of R follow by Gram-Schmidt from the last one (z, forward) to the first (x, right).
+    """
+    x, y, z = tf.unstack(trans_mat[:, :3], axis=-1)
+    forward = tf.math.l2_normalize(z, -1)
+    down = tf.math.l2_normalize(y - tf.reduce_sum(y * forward, -1, keepdims=True) * forward, -1)
+    right = x - tf.reduce_sum(x * forward, -1, keepdims=True) * forward
+    right = tf.math.l2_normalize(right - tf.reduce_sum(right * down, -1, keepdims=True) * down, -1)
+    return tf.matmul(points, tf.stack([right, -down, -forward], -1))
+
+
 def resize_bilinear(feature_map, height, width):
     """(B, h, w, C) -> (B, height, width, C), bilinear, TF1's default: source = target x h / height, no half pixels."""
     resized = tf.raw_ops.ResizeBilinear(images=feature_map, size=(height, width))

@@ -1,11 +1,12 @@
-"""The network: VGG16 encoder, projected local features, two decoder streams (Wu 2021, after DISN, Xu et al. 2019)."""
+"""The network: VGG16 encoder, projected local features, decoders (Wu 2021, after DISN, Xu et al. 2019)."""
 
 import keras
 import tensorflow as tf
 
 from models.decoder import Stream
 from models.encoder import Encoder
-from models.local_features import project, read_maps
+from models.local_features import project, read_maps, to_camera_axes
+from models.voxel_decoder import VoxelDecoder, read_grid
 
 
 class TexDISN(keras.Model):
@@ -15,7 +16,14 @@ class TexDISN(keras.Model):
     points     (B, N, 3) float32 in the model frame (utils.frames): voxel frame, or 2 p in SDF mode
     trans_mat  (B, 4, 3) float32, model frame to pixels (utils.frames.model_camera)
     geometry   (B, N, 2) logits (class 1 = occupied), or (B, N, 1) = 10 x signed distance in the model frame
-    colour     (B, N, 3), the sum of two values in [0, 1]: clip it before it is shown
+    colour     (B, N, 3), the sum of two values in [0, 1] where there are two streams: clip it before it is shown;
+               None without a colour branch
+
+    The configuration chooses the decoders, whose names are the scopes of DISN's TF1 variables:
+    img_feat_twostream  a stream of the global feature and one of the five local ones, added up (the default)
+    img_feat_onestream  one stream of the global feature joined with the local ones of the first three maps
+    threedcnn           a grid of geometry from the global feature, read at the points
+    none of them        a stream of the global feature alone
     """
 
     def __init__(self, config):
@@ -23,31 +31,61 @@ class TexDISN(keras.Model):
         self.config = config
         policy = "mixed_bfloat16" if config.bfloat16 else "float32"
         self.encoder = Encoder(config, policy)
-        self.global_stream = Stream(config, "sdfprediction", policy)
-        self.local_stream = Stream(config, "sdfprediction_imgfeat", policy)
+        if config.threedcnn:
+            self.voxel_decoder = VoxelDecoder(config, "sdf3dcnn", policy)
+        elif config.img_feat_onestream:
+            self.joint_stream = Stream(config, "sdfimgfeat", policy, ("feature", "local"))
+        else:
+            self.global_stream = Stream(config, "sdfprediction", policy)
+            if config.img_feat_twostream:
+                self.local_stream = Stream(config, "sdfprediction_imgfeat", policy)
 
     def encode(self, images, training=False):
-        """Images -> global feature (B, num_classes), list of five maps. Once per image, whatever is asked of it."""
-        return self.encoder(images, training=training)
+        """Images -> what the other methods take, once per image whatever is asked of it: global feature (B, num_classes)
+        and list of five maps; with threedcnn the grid (B, 65, 65, 65, 2 or 1)."""
+        global_feature, maps = self.encoder(images, training=training)
+        return self.voxel_decoder(global_feature, training=training) if self.config.threedcnn else (global_feature, maps)
 
     def features(self, encoded, points, trans_mat):
-        """What encode() returned, points and cameras -> global feature (B, 1, F), local features (B, N, F')."""
+        """Global feature and maps, points and cameras -> global feature (B, 1, F), local features (B, N, F') or None."""
         global_feature, maps = encoded
+        if not (self.config.img_feat_twostream or self.config.img_feat_onestream):
+            return global_feature[:, None], None
         height, width = self.config.img_h, self.config.img_w
         uv = project(points, trans_mat, height, width)
+        maps = maps[:3] if self.config.img_feat_onestream else maps
         return global_feature[:, None], read_maps(maps, uv, height, width, self.config.resized_reading)
+
+    def streams(self, encoded, points, trans_mat):
+        """[(stream, the features it takes)]"""
+        global_feature, local_feature = self.features(encoded, points, trans_mat)
+        if self.config.img_feat_onestream:
+            return [(self.joint_stream, [global_feature, local_feature])]
+        if self.config.img_feat_twostream:
+            return [(self.global_stream, [global_feature]), (self.local_stream, [local_feature])]
+        return [(self.global_stream, [global_feature])]
 
     def geometry(self, encoded, points, trans_mat):
         """The geometry alone, at inference: most points are empty, and nobody asks for their colour."""
-        global_feature, local_feature = self.features(encoded, points, trans_mat)
-        return self.global_stream.geometry(points, global_feature)[0] + self.local_stream.geometry(points, local_feature)[0]
+        if self.config.threedcnn:
+            return self.squash(read_grid(encoded, points, self.config.binary))
+        streams, p = self.streams(encoded, points, trans_mat), self.axes(points, trans_mat)
+        return self.squash(tf.add_n([stream.geometry(p, features)[0] for stream, features in streams]))
 
     def decode(self, encoded, points, trans_mat, training=False):
-        """What encode() returned, points and cameras -> geometry, colour."""
-        global_feature, local_feature = self.features(encoded, points, trans_mat)
-        g1, c1 = self.global_stream(points, global_feature, training=training)
-        g2, c2 = self.local_stream(points, local_feature, training=training)
-        return g1 + g2, c1 + c2
+        """What encode() returned, points and cameras -> geometry, colour (or None)."""
+        if self.config.threedcnn:
+            return self.geometry(encoded, points, trans_mat), None
+        streams, p = self.streams(encoded, points, trans_mat), self.axes(points, trans_mat)
+        geometry, colour = zip(*[stream(p, features, training=training) for stream, features in streams], strict=True)
+        return self.squash(tf.add_n(geometry)), tf.add_n(colour) if self.config.colour else None
+
+    def axes(self, points, trans_mat):
+        """The points as the streams take them: as they are, or turned into the axes of the camera."""
+        return to_camera_axes(points, trans_mat) if self.config.rot else points
+
+    def squash(self, geometry):
+        return tf.tanh(geometry) if self.config.tanh else geometry
 
     def call(self, inputs, training=False):
         images, points, trans_mat = inputs

@@ -59,7 +59,7 @@ class Trainer:
             with tf.GradientTape() as tape:
                 parts = self._losses(batch, training=True)
                 parts["weight_decay"] = losses.weight_decay(self.network, self.config.weight_decay)
-                total = parts["geometry"] + parts["colour"] + parts["weight_decay"]
+                total = parts["geometry"] + parts.get("colour", 0.0) + parts["weight_decay"]
                 # the optimiser sums over replicas; the mean over the whole batch is wanted
                 scaled = total / self.strategy.num_replicas_in_sync
             variables = self.network.trainable_variables
@@ -72,7 +72,7 @@ class Trainer:
     def _validation_step(self, batch):
         def replica(batch):
             parts = self._losses(batch, training=False)
-            return {"loss": parts["geometry"] + parts["colour"], **parts}
+            return {"loss": parts["geometry"] + parts.get("colour", 0.0), **parts}
 
         return self._mean(self.strategy.run(replica, (batch,)))
 

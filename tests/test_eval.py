@@ -33,7 +33,7 @@ def make_octahedron(network, radius):
     put(first, np.hstack([np.eye(3), -np.eye(3)]))  # the ReLU leaves |x|, |y|, |z| in two parts each
     for layer in (second, stream.geometry_point, stream.geometry_hidden):
         put(layer, identity)
-    put(stream.geometry_feature, [[0]])
+    put(stream.geometry_features[0], [[0]])
     for layer in (stream.geometry_out, network.local_stream.geometry_out):
         put(layer, [[0]])
     sign = np.array([1, -1]) if network.config.binary else np.array([1])  # outside: class 0, positive distance

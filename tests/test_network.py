@@ -82,10 +82,12 @@ def stream_numpy(stream, points, feature, scale):
     for layer, n in stream.fold1:
         p = relu(norm(n, product(p, layer)))
     joined = np.concatenate([p, feature], -1)
-    g = relu(norm(stream.geometry_norm, product(joined, stream.geometry_point, stream.geometry_feature)))
+    g = relu(norm(stream.geometry_norm, product(joined, stream.geometry_point, *stream.geometry_features)))
     g = product(relu(norm(stream.geometry_hidden_norm, product(g, stream.geometry_hidden))), stream.geometry_out)
+    if not stream.coloured:
+        return g, None
     joined = np.concatenate([g, joined], -1)
-    c = relu(norm(stream.colour_norm, product(joined, stream.colour_geometry, stream.colour_point, stream.colour_feature)))
+    c = relu(norm(stream.colour_norm, product(joined, stream.colour_geometry, stream.colour_point, *stream.colour_features)))
     c = relu(norm(stream.colour_hidden_norm, product(c, stream.colour_hidden)))
     return g, 1 / (1 + np.exp(-product(c, stream.colour_out)))
 

@@ -1,0 +1,53 @@
+"""DISN's voxel decoder: from the global feature alone to a fixed grid over the object's cube, geometry without colour."""
+
+import keras
+import tensorflow as tf
+
+from models.layers import activate, normaliser
+from utils import frames
+
+NODES = 65  # along an axis: the corners of the 64^3 voxels
+
+
+class VoxelDecoder(keras.layers.Layer):
+    """global feature (B, F) -> geometry (B, 65, 65, 65, 2 or 1) float32 at the grid's nodes, indexed [z, y, x].
+
+    Six transposed convolutions of stride 2 (1 -> 2 -> 4 -> 8 -> 16 -> 32 -> 65 nodes) with ReLU, then a linear layer at
+    every node. The nodes are evenly spaced over the cube of the model frame, its faces included: [-32.5, 31.5]^3 of the
+    voxel frame, [-1, 1]^3 in SDF mode.
+    """
+
+    def __init__(self, config, name, policy):
+        super().__init__(name=name, dtype=policy, autocast=False)
+        self.deconvs = []
+        for i, width in enumerate(config.voxel_widths, 1):
+            kernel, padding = 2 if i == 1 else 3, "valid" if i == len(config.voxel_widths) else "same"
+            layer = keras.layers.Conv3DTranspose(width, kernel, strides=2, padding=padding, name=f"3deconv{i}", dtype=policy)
+            self.deconvs.append((layer, normaliser(config, f"3deconv{i}_norm", policy)))
+        self.out = keras.layers.Conv3D(config.geometry_channels, 1, name="3conv7", dtype="float32")
+
+    def call(self, global_feature, training=False):
+        x = tf.cast(global_feature, self.compute_dtype)[:, None, None, None]
+        for layer, norm in self.deconvs:
+            x = activate(layer(x), norm, training)
+        return self.out(tf.cast(x, tf.float32))
+
+
+def read_grid(grid, points, binary):
+    """(B, 65, 65, 65, C) [z, y, x], (B, N, 3) model-frame points -> (B, N, C) by trilinear interpolation.
+
+    A point outside the cube gets the value at the nearest point of its faces.
+    """
+    nodes, channels = grid.shape[1], grid.shape[-1]
+    scale, offset = frames.model_scale(binary)
+    position = tf.clip_by_value(((points - offset) / scale + 0.5) * (nodes - 1.0), 0.0, nodes - 1.0)
+    low = tf.minimum(tf.floor(position), nodes - 2.0)  # the last cell holds its far face too
+    fraction = position - low
+    x, y, z = tf.unstack(tf.cast(low, tf.int32), axis=-1)
+    corners, weights = [], []
+    for dz, dy, dx in [(i >> 2 & 1, i >> 1 & 1, i & 1) for i in range(8)]:
+        corners.append(((z + dz) * nodes + y + dy) * nodes + x + dx)
+        fx, fy, fz = (f if d else 1 - f for f, d in zip(tf.unstack(fraction, axis=-1), (dx, dy, dz), strict=True))
+        weights.append(fx * fy * fz)
+    values = tf.gather(tf.reshape(grid, (-1, nodes**3, channels)), tf.stack(corners, -1), batch_dims=1)
+    return tf.reduce_sum(values * tf.stack(weights, -1)[..., None], -2)
