@@ -3,25 +3,28 @@
     python eval/eval.py --restore_model runs/all --iso auto --views 0,3,6 --create_obj
 
 Writes for every (object, view) the field as txt (x y z r g b g0) and its surface voxels as a coloured point OBJ, with
---create_obj the coloured mesh too; then results.json (IoU and PSNR with their definitions, per category and per view, beside
-the mean-shape and the retrieval baseline, with the failures) and figure.png (input, prediction and truth from three
-sides). Prints the tables. Takes 2 to 4 s an image with the small preset at 64^3 on 2 cores.
-Stopped and started again it goes on with the images that are missing.
+--create_obj the coloured mesh too; then results.json (the metrics with their definitions, means and standard deviations per
+category and per view, beside the mean-shape and the retrieval baseline, with the failures) and figure.png (input, prediction
+and truth from three sides). Prints the tables. Takes 2 to 4 s an image with the small preset at 64^3 on 2 cores; --metrics all
+takes about 5 s more, baselines included.
+Stopped and started again it goes on with the images that are missing; metrics that are new are measured on the stored fields.
 """
 
 import json
 import math
 import pathlib
 
+from models import conventions
+from models.restore import open_model
+from utils import scores
 from utils.cli import UserError, parser, run
 from utils.files import read_json, write_json
-from utils.run import Run
 
 
 def build_parser():
     p = parser(__doc__)
-    p.add_argument("--restore_model", required=True, help="run to evaluate; its settings and database are used")
-    p.add_argument("--log_dir", help="where results go (default: RUN/eval_<split>)")
+    p.add_argument("--restore_model", required=True, help="run to evaluate, or TF1 checkpoint (folder or prefix)")
+    p.add_argument("--log_dir", help="where results go (default: RUN/eval_<split>, beside a TF1 checkpoint PREFIX_eval_<split>)")
     p.add_argument("--db", help="database, where it has moved (default: the run's)")
     p.add_argument("--split", choices=["test", "val", "train"], default="test", help="objects to evaluate")
     p.add_argument("--category", help="evaluate one category (default: the run's)")
@@ -30,7 +33,9 @@ def build_parser():
     p.add_argument("--limit", type=int, help="at most so many objects of each category (default: all)")
     p.add_argument("--iso", default="0", help="level: occupied where g0 > iso, inside where distance < iso; auto: the best one on val")
     p.add_argument("--create_obj", action="store_true", help="also write the coloured mesh of every image")
+    p.add_argument("--metrics", default=scores.DEFAULT, help=f"some of {', '.join(scores.METRICS)}, or all")
     p.add_argument("--figure_objects", type=int, default=2, help="objects of every category in figure.png")
+    conventions.add_flags(p)
     return p
 
 
@@ -77,21 +82,21 @@ def identity(path):
     return {"file": str(path), "bytes": status.st_size, "modified": status.st_mtime_ns}
 
 
-def level(folder, weights, iso, query, database, val, category):
-    """The level to use; 'auto' is looked up in the run, or found on the validation split and recorded there."""
+def level(path, weights, iso, query, database, val, category):
+    """The level to use; 'auto' is looked up in the file `path` of the run, or found on the validation split and recorded there."""
     if iso != "auto":
         return iso
-    key = {"weights": weights, "db": str(database.path), "category": category}
-    if folder.level.exists():
-        known = read_json(folder.level)
+    key = {"weights": weights, "conventions": conventions.record(query.config), "db": str(database.path), "category": category}
+    if path.exists():
+        known = read_json(path)
         if all(known.get(name) == value for name, value in key.items()):
-            print(f"level {known['iso']:.4g} (best on val, from {folder.level})")
+            print(f"level {known['iso']:.4g} (best on val, from {path})")
             return known["iso"]
     from utils.level import best_level
 
     found = best_level(query, database, val)
-    write_json(folder.level, {**key, **found})
-    print(f"level {found['iso']:.4g}: mean IoU {found['iou']:.3f} over {found['images']} validation images; recorded in {folder.level}")
+    write_json(path, {**key, **found})
+    print(f"level {found['iso']:.4g}: mean IoU {found['iou']:.3f} over {found['images']} validation images; recorded in {path}")
     return found["iso"]
 
 
@@ -104,37 +109,56 @@ def refuse_other_settings(out, settings):
             raise UserError(f"{out} holds an evaluation with other settings ({', '.join(different)}); delete it or give another --log_dir")
 
 
-def evaluate(query, database, entry, view, iso, args, out):
+def evaluate(query, database, entry, view, iso, args, names, out):
     """Predict one image, write its files -> (row of results.json)."""
-    from models.prediction import coloured_surface, predict, surface_voxels
-    from utils import frames, metrics
+    from models.prediction import coloured_surface, predict_view, surface_voxels
+    from utils import frames
+    from utils.comparison import Prediction, load_truth
     from utils.mesh_files import write_mesh, write_points
     from utils.txt_field import write_txt
 
     binary = query.config.binary
     name = entry.view_names[view]
     folder = out / "predictions" / entry.category / entry.object_id
-    row = {"category": entry.category, "object_id": entry.object_id, "view": name, "iou": 0.0, "psnr": 0.0, "failed": None}
+    row = {"category": entry.category, "object_id": entry.object_id, "view": name, **scores.worst(names), "failed": None}
     row["no_mesh"] = None  # the reason, where there are voxels and no surface: a field without any empty cell
-    true, true_colours = metrics.true_voxels(*database.voxels(entry))
     try:
-        field = predict(query, database.image(entry, view), database.trans_mat(entry, view), args.sdf_res, iso)
+        field = predict_view(query, database, entry, view, args.sdf_res, iso)
         write_txt(folder / f"{name}_pred.txt", field)
         if not query.occupied(field.geometry, iso).any():
             low, high = field.geometry.min(), field.geometry.max()
             raise UserError(f"field is empty: min {low:.4g}, max {high:.4g}, level {iso:.4g}")
         voxels, predicted = surface_voxels(field, binary, iso)
-        row["iou"] = metrics.iou(voxels, true)
-        row["psnr"] = metrics.psnr(voxels, predicted, true, true_colours)
-        write_points(folder / f"{name}_pred.obj", frames.from_voxel(voxels), predicted)
-        if args.create_obj:
-            try:
-                write_mesh(folder / f"{name}_mesh.obj", *coloured_surface(field, binary, iso))
-            except UserError as error:
-                row["no_mesh"] = str(error)
     except UserError as error:
         row["failed"] = str(error)
-    return row
+        return row
+    write_points(folder / f"{name}_pred.obj", frames.from_voxel(voxels), predicted)
+    if args.create_obj:
+        try:
+            write_mesh(folder / f"{name}_mesh.obj", *coloured_surface(field, binary, iso))
+        except UserError as error:
+            row["no_mesh"] = str(error)
+    return measured(row, Prediction.of_field(field, binary, iso, voxels, predicted), load_truth(database, entry), names)
+
+
+def measured(row, prediction, truth, names):
+    """The row with the metrics `names` of a prediction."""
+    values = scores.measure(names, prediction, truth)
+    lacking = scores.need_surface(names) and prediction.solid is None
+    return {**row, **values, "no_mesh": prediction.no_surface if lacking else row["no_mesh"]}
+
+
+def with_more(row, query, database, entry, iso, names, out):
+    """The row of an image that was evaluated, with those of the metrics `names` that it lacks, from the stored field."""
+    from models.prediction import surface_voxels
+    from utils.comparison import Prediction, load_truth
+    from utils.txt_field import read_txt
+
+    if row["failed"]:
+        return {**scores.worst(names), **row}
+    field = read_txt(out / "predictions" / row["category"] / row["object_id"] / f"{row['view']}_pred.txt")
+    prediction = Prediction.of_field(field, query.config.binary, iso, *surface_voxels(field, query.config.binary, iso))
+    return measured(row, prediction, load_truth(database, entry), [name for name in names if name not in row])
 
 
 def complete(row, create_obj, out):
@@ -146,8 +170,8 @@ def complete(row, create_obj, out):
     return all((base / f"{row['view']}_{name}").exists() for name in files)
 
 
-def evaluate_all(query, database, pairs, iso, args, out):
-    """Rows of all images; those that an interrupted evaluation has done are read from rows.jsonl."""
+def evaluate_all(query, database, pairs, iso, args, names, out):
+    """Rows of all images; those that an interrupted evaluation has done are read from rows.jsonl, the last of an image counts."""
     from tqdm import tqdm
 
     path = out / "rows.jsonl"
@@ -165,18 +189,22 @@ def evaluate_all(query, database, pairs, iso, args, out):
     with open(path, "a") as log:
         for entry, view in tqdm(pairs, desc="evaluating", unit="image", mininterval=2):
             key = (entry.category, entry.object_id, entry.view_names[view])
-            if key not in done or not complete(done[key], args.create_obj, out):
-                done[key] = evaluate(query, database, entry, view, iso, args, out)
-                log.write(json.dumps(done[key]) + "\n")
+            row = done.get(key)
+            if row is None or not complete(row, args.create_obj, out):
+                row = evaluate(query, database, entry, view, iso, args, names, out)
+            elif not set(names) <= set(row):
+                row = with_more(row, query, database, entry, iso, names, out)
+            if row is not done.get(key):
+                log.write(json.dumps(row) + "\n")
                 log.flush()
-            rows.append(done[key])
+            rows.append(row)
     return rows
 
 
-def make_figure(query, database, pairs, rows, iso, count, path):
-    """figure.png: the first view of a few objects of every category, evenly spaced over its objects."""
+def make_figure(query, database, pairs, rows, iso, count, names, path):
+    """figure.png: the first view of a few objects of every category, evenly spaced over its objects; titles of two metrics."""
     from data.samples import network_image
-    from models.prediction import coloured_surface, predict
+    from models.prediction import coloured_surface, predict_view
     from utils import figure, frames, metrics
 
     first = {}
@@ -186,15 +214,15 @@ def make_figure(query, database, pairs, rows, iso, count, path):
     for of_one in first.values():
         objects = list(of_one.values())
         for entry, view, row in objects[:: max(1, len(objects) // count)][:count]:
-            rgba, camera = database.image(entry, view), database.trans_mat(entry, view)
-            field = predict(query, rgba, camera, frames.VOXELS, iso)
+            field = predict_view(query, database, entry, view, frames.VOXELS, iso)
             try:
                 mesh = coloured_surface(field, query.config.binary, iso)
             except UserError:
                 mesh = None
             true = metrics.true_voxels(*database.voxels(entry))
-            title = f"{entry.category} {entry.object_id}\nIoU {row['iou']:.3f}  PSNR {row['psnr']:.1f} dB"
-            image = network_image(rgba, query.config)[..., :3]
+            shown_metrics = [f"{scores.METRICS[name].heading} {row[name]:.{scores.METRICS[name].digits}f}" for name in names[:2]]
+            title = f"{entry.category} {entry.object_id}\n{'  '.join(shown_metrics)}"
+            image = network_image(database.image(entry, view), query.config)[..., :3]
             shown.append((title, image, mesh, true))
     figure.figure(shown, path)
 
@@ -202,39 +230,45 @@ def make_figure(query, database, pairs, rows, iso, count, path):
 def main(argv):
     args = build_parser().parse_args(argv)
     views, iso = checked(args)
-    folder = Run(args.restore_model)
-    config = folder.load_config()
-    weights = identity(folder.weights)
+    names = scores.parse(args.metrics)
+    model = open_model(args.restore_model, conventions.given(args))
+    config = model.config
+    print(model.describe())
+    if not config.colour:
+        names = scores.of_geometry(names)
+        print("the network predicts no colours: they are grey in every file, and metrics of colours are left out")
+    weights = identity(model.weights)
 
     from data.shards import Database
     from models.field import FieldQuery
     from models.network import build
     from utils import results
-    from utils.run import load_checkpoint
 
     if not args.db and not pathlib.Path(config.db).is_dir():
-        raise UserError(f"{config.db}, the database of {folder.folder}, is not there (seen from this folder); give --db")
+        raise UserError(f"{config.db}, the database of {args.restore_model}, is not there (seen from this folder); give --db")
     database = Database(args.db or config.db)
     category = args.category or config.category
     pairs = choose(database.objects(args.split, category), views, args.limit)
     train, val = (database.objects(split, category) for split in ("train", "val"))  # for the level and the baselines
     network = build(config)
-    progress = load_checkpoint(folder.weights, {"network": network.variables})
+    model.load(network)
     query = FieldQuery(network)
-    out = pathlib.Path(args.log_dir) if args.log_dir else folder.folder / f"eval_{args.split}"
-    print(f"evaluating {folder.weights} (step {progress['step']}) on {len(pairs)} images of {database.path}, {args.split} split -> {out}")
-    settings = {"weights": weights, "step": progress["step"], "db": str(database.path), "split": args.split, "sdf_res": args.sdf_res}
+    out = pathlib.Path(args.log_dir) if args.log_dir else model.beside(f"eval_{args.split}")
+    print(f"evaluating {model.weights} (step {model.step}) on {len(pairs)} images of {database.path}, {args.split} split -> {out}")
+    settings = {"weights": weights, "step": model.step, "db": str(database.path), "split": args.split, "sdf_res": args.sdf_res}
+    settings["conventions"] = conventions.record(config)
     refuse_other_settings(out, settings)
-    settings["iso"] = iso = level(folder, weights, iso, query, database, val, category)
+    settings["iso"] = iso = level(model.beside("level.json"), weights, iso, query, database, val, category)
     refuse_other_settings(out, settings)
     write_json(out / "settings.json", settings)
 
-    rows = evaluate_all(query, database, pairs, iso, args, out)
-    tables = {"prediction": rows, **results.baselines(database, train, val, pairs, config)}
+    rows = evaluate_all(query, database, pairs, iso, args, names, out)
+    tables = {"prediction": rows, **results.baselines(database, train, val, pairs, config, names)}
     chosen = {"mode": "binary" if config.binary else "sdf", "category": category, "views": args.views, "limit": args.limit}
-    results.write(out / "results.json", {**settings, **chosen}, tables)
+    chosen["colour"] = config.colour
+    results.write(out / "results.json", {**settings, **chosen}, tables, names)
     if args.figure_objects:
-        make_figure(query, database, pairs, rows, iso, args.figure_objects, out / "figure.png")
+        make_figure(query, database, pairs, rows, iso, args.figure_objects, names, out / "figure.png")
         print(f"figure       {out / 'figure.png'}")
     print(f"results      {out / 'results.json'}")
     print(f"predictions  {out / 'predictions'}")

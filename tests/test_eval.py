@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 import trimesh
 
+from data.shards import Database
 from models.network import build
 from models.pictures import validation_picture
 from tests import tiny
+from utils import scores
 from utils.cli import UserError
 from utils.run import Run, save_checkpoint
+from utils.surface_metrics import nearest, sample_mesh
 from utils.txt_field import read_txt
 
 evaluation = importlib.import_module("eval.eval")
@@ -101,6 +104,78 @@ def test_evaluation_writes_what_it_says_and_goes_on_where_it_stopped(binary, tin
         evaluation.main([*command, "--sdf_res", "17"])
 
 
+def results_of(out):
+    return json.loads((out / "results.json").read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("binary", [True, False])
+def test_all_metrics_of_a_known_solid(binary, tiny_database, tmp_path, capsys):
+    run = make_run(tmp_path / "run", tiny_database, binary)
+    command = ["--restore_model", str(run), "--views", "0,2", "--limit", "1", "--sdf_res", "32", "--figure_objects", "0"]
+    evaluation.main([*command, "--metrics", "all"])
+    out, names = run / "eval_test", list(scores.METRICS)
+    result = results_of(out)
+    assert result["metrics"] == names and set(names) <= set(result["definitions"])
+    assert set(result["results"]) == {"prediction", "mean shape", "retrieval", "true voxels"}
+    for method, summary in result["results"].items():
+        rows = result["images"][method]
+        for name in names:
+            values = [row[name] for row in rows]
+            assert summary[name]["mean"] == pytest.approx(np.mean(values)) and np.isfinite(values).all()
+            assert set(summary[name]["views_std"]) == {"00", "02"} and set(summary[name]["categories_std"]) == {"box", "crate"}
+    text = capsys.readouterr().out
+    assert all(f"{metric.heading} (" in text for metric in scores.METRICS.values()) and "±" in text
+
+    # the octahedron |x| + |y| + |z| < 1/2 against the boxes, by points that the evaluation never saw
+    database, rng = Database(tiny_database), np.random.default_rng(0)
+    points = rng.uniform(-0.5, 0.5, (200_000, 3))
+    octahedron = np.abs(points).sum(1) < 0.5
+    hull = trimesh.convex.convex_hull(np.concatenate([np.eye(3), -np.eye(3)]) / 2)
+    surface = sample_mesh(hull.vertices, hull.faces, 20000)[0]
+    for row in result["images"]["prediction"]:
+        entry = next(each for each in database.objects("test") if each.object_id == row["object_id"])
+        true = database.surface(entry)[0].astype(float)
+        box = (np.abs(points) < np.abs(true).max(0) + 0.5 / 64).all(1)
+        assert row["volume_iou"] == pytest.approx((octahedron & box).sum() / (octahedron | box).sum(), abs=0.06)
+        distances = [nearest(surface, true)[0], nearest(true, surface)[0]]
+        assert row["chamfer_l1"] == pytest.approx(5 * sum(map(np.mean, distances)), rel=0.05)
+        precision, recall = ((each < 0.1).mean() for each in distances)
+        assert row["f_score_10"] == pytest.approx(2 * precision * recall / (precision + recall), abs=0.03)
+        # boxes have their sides across the axes, the octahedron across diagonals
+        assert row["normal_consistency"] == pytest.approx(3**-0.5, abs=0.06)
+    own = result["images"]["true voxels"]
+    assert all(row["iou"] == 1 and row["psnr"] == 100 and row["chamfer_l1"] < 0.2 for row in own)
+
+
+@pytest.mark.slow
+def test_more_metrics_are_measured_on_the_stored_fields(tiny_database, tmp_path, monkeypatch):
+    run = make_run(tmp_path / "run", tiny_database, True)
+    command = ["--restore_model", str(run), "--views", "0", "--limit", "1", "--sdf_res", "16", "--figure_objects", "0"]
+    everything = [*command, "--metrics", "iou,psnr_ycbcr,chamfer_l1,emd"]
+    evaluation.main([*everything, "--log_dir", str(tmp_path / "fresh")])
+    evaluation.main(command)
+    out = run / "eval_test"
+    assert results_of(out)["metrics"] == ["iou", "psnr"] and "emd" not in results_of(out)["images"]["prediction"][0]
+
+    def no_network(*_):
+        raise AssertionError("predicted again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("models.prediction.predict", no_network)
+        evaluation.main(everything)
+        lines = len((out / "rows.jsonl").read_text().splitlines())
+        evaluation.main(everything)  # now they are known
+        assert len((out / "rows.jsonl").read_text().splitlines()) == lines == 4
+    fresh, later = (results_of(each)["images"]["prediction"] for each in (tmp_path / "fresh", out))
+    for old, new in zip(fresh, later, strict=True):
+        assert new["psnr"] > 0  # of the first evaluation
+        for name in ("iou", "chamfer_l1", "emd"):
+            assert new[name] == pytest.approx(old[name], rel=1e-6)
+        assert new["psnr_ycbcr"] == pytest.approx(old["psnr_ycbcr"], abs=1e-2)  # colours of four decimals
+    assert "psnr" not in results_of(out)["results"]["prediction"]
+
+
 @pytest.mark.slow
 def test_a_field_without_an_empty_cell_has_voxels_and_no_mesh(tiny_database, tmp_path, capsys):
     run = make_run(tmp_path / "run", tiny_database, True, 100.0)
@@ -111,6 +186,10 @@ def test_a_field_without_an_empty_cell_has_voxels_and_no_mesh(tiny_database, tmp
     evaluation.main(command)
     assert "2 images are done already" in capsys.readouterr().out
     assert json.loads((run / "eval_test" / "results.json").read_text())["images"]["prediction"] == rows  # none evaluated again
+    evaluation.main([*command, "--metrics", "iou,volume_iou,chamfer_l1"])
+    summary = results_of(run / "eval_test")["results"]["prediction"]
+    assert (summary["failed"], summary["without_surface"]) == (0, 2)
+    assert summary["volume_iou"]["mean"] == 0 and summary["chamfer_l1"]["mean"] == pytest.approx(10 * 3**0.5) and summary["iou"]["mean"] > 0
 
 
 @pytest.mark.slow
@@ -120,11 +199,13 @@ def test_an_empty_field_counts_as_a_failure(tiny_database, tmp_path):
     result = json.loads((tmp_path / "out" / "results.json").read_text())["results"]["prediction"]
     assert result["failed"] == result["images"] == 2 and result["iou"]["mean"] == result["psnr"]["mean"] == 0
     assert "field is empty: min" in result["failures"][0]["failed"] and "level 0" in result["failures"][0]["failed"]
+    more = ["--metrics", "f_score_1,chamfer_l2", "--log_dir", str(tmp_path / "out")]
+    evaluation.main(["--restore_model", str(run), "--views", "0", "--limit", "1", "--sdf_res", "8", *more])
+    result = results_of(tmp_path / "out")["results"]["prediction"]
+    assert result["failed"] == 2 and result["f_score_1"]["mean"] == 0 and result["chamfer_l2"]["mean"] == pytest.approx(24000)
 
 
 def test_a_picture_of_the_validation(tiny_database):
-    from data.shards import Database
-
     database = Database(tiny_database)
     picture = validation_picture(build(tiny.config()), database, database.objects("val"))
     assert picture.shape == (4 * tiny.SIZE, 3 * tiny.SIZE, 3) and picture.min() >= 0 and picture.max() <= 1
@@ -140,6 +221,7 @@ def test_a_picture_of_the_validation(tiny_database):
         (["--iso", "high"], "--iso high"),
         (["--sdf_res", "1"], "--sdf_res 1"),
         (["--limit", "0"], "--limit 0"),
+        (["--metrics", "iou,cd"], "there is no 'cd'; known: all, iou, psnr, "),
         ([], "no such folder"),
     ],
 )

@@ -1,5 +1,6 @@
-"""IoU and PSNR against all-pairs arithmetic and known answers; means in which failures count."""
+"""IoU and PSNR against all-pairs arithmetic and known answers."""
 
+import cv2
 import numpy as np
 import pytest
 import trimesh
@@ -134,41 +135,34 @@ def test_sdf_surface_voxels_are_those_the_surface_goes_through():
     np.testing.assert_array_equal(found, again)
 
 
-def result(category, object_id, view, iou, psnr, failed=None):
-    return {"category": category, "object_id": object_id, "view": view, "iou": iou, "psnr": psnr, "failed": failed}
+def test_im2avatars_psnr_is_the_all_pairs_argmin_from_the_prediction():
+    """Its loop: every predicted voxel against the nearest true one, argmin over true voxels in C order (x slowest)."""
+    rng = np.random.default_rng(3)
+    (predicted, colours), (true, true_colours) = voxels(rng, 300, 16), voxels(rng, 60, 16)
+    order = np.lexsort(true[:, ::-1].T)
+    nearest = all_pairs(predicted, true[order]).argmin(1)
+    expected = 20 * np.log10(255) - 10 * np.log10((255**2 * (colours - true_colours[order][nearest]) ** 2).mean())
+    assert metrics.psnr_im2avatar(predicted, colours, true, true_colours) == pytest.approx(expected, rel=1e-12)
+    assert metrics.psnr(predicted, colours, true, true_colours) != pytest.approx(expected, rel=1e-3)
+    assert metrics.psnr_im2avatar(np.zeros((0, 3)), np.zeros((0, 3)), true, true_colours) == 0
+    # the reverse of psnr: what is true elsewhere does not count, what is predicted elsewhere does
+    part, part_colours = true[:10], true_colours[:10]
+    assert metrics.psnr_im2avatar(part, part_colours, true, true_colours) == metrics.PEAK_DB
+    assert metrics.psnr_im2avatar(true, true_colours, part, part_colours) < 30
 
 
-def test_means_go_over_views_then_objects_then_categories():
-    rows = [
-        result("car", "a", 0, 0.2, 10), result("car", "a", 1, 0.4, 20),
-        result("car", "b", 0, 0.9, 30),
-        result("chair", "a", 0, 0.1, 5), result("chair", "a", 1, 0.1, 5), result("chair", "a", 2, 0.1, 5),
-    ]  # fmt: skip
-    summary = metrics.summarise(rows)
-    assert summary["iou"]["categories"] == pytest.approx({"car": (0.3 + 0.9) / 2, "chair": 0.1})
-    assert summary["iou"]["mean"] == pytest.approx((0.6 + 0.1) / 2)
-    assert summary["psnr"]["categories"] == pytest.approx({"car": 22.5, "chair": 5})
-    assert summary["iou"]["views"][0] == pytest.approx({"car": 0.55, "chair": 0.1, "mean": 0.325})
-    assert summary["iou"]["views"][2] == pytest.approx({"chair": 0.1, "mean": 0.1})
-    assert (summary["images"], summary["objects"], summary["failed"], summary["failures"]) == (6, 3, 0, [])
-    assert metrics.summarise(rows[::-1]) == summary
+def test_ycbcr():
+    rgb = np.array([[0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 0, 255]])
+    by_hand = [[0, 128, 128], [255, 128, 128], [76.245, 84.972, 255.5], [29.07, 255.5, 107.265]]
+    np.testing.assert_allclose(255 * metrics.ycbcr(rgb / 255), by_hand, atol=1e-2)
+    rgb = np.random.default_rng(0).integers(0, 256, (1, 500, 3), np.uint8)
+    ours = 255 * metrics.ycbcr(rgb[0] / 255)
+    theirs = cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb)[0][:, [0, 2, 1]]  # rounds, and clips at 255
+    np.testing.assert_allclose(ours.clip(0, 255), theirs, atol=1.01)
 
 
-def test_failures_count_as_zero_and_are_listed():
-    good = [result("car", "a", view, 0.6, 12) for view in range(3)]
-    bad = result("car", "a", 3, None, None, "field is empty")
-    summary = metrics.summarise([*good, bad])
-    assert summary["iou"]["mean"] == pytest.approx(0.45)
-    assert summary["psnr"]["mean"] == pytest.approx(9)
-    assert summary["iou"]["views"][3]["mean"] == 0
-    assert summary["failed"] == 1
-    assert summary["failures"] == [{"category": "car", "object_id": "a", "view": 3, "failed": "field is empty"}]
-    assert metrics.summarise([bad])["iou"]["mean"] == 0
-    with pytest.raises(ValueError, match="finite"):
-        metrics.summarise([result("car", "a", 0, float("nan"), 3)])
-    with pytest.raises(ValueError):
-        metrics.summarise([])
-
-
-def test_every_result_has_its_definition():
-    assert {"iou", "psnr", "mean", "views", "failures"} <= set(metrics.DEFINITIONS)
+def test_psnr_in_ycbcr_by_hand():
+    """A grey that is off by 0.1 is off by 0.1 in Y alone: a third of the mean square error."""
+    a = voxels(np.random.default_rng(0), 50)[0]
+    grey, off = np.full((50, 3), 0.5), np.full((50, 3), 0.6)
+    assert metrics.psnr(a, metrics.ycbcr(off), a, metrics.ycbcr(grey)) == pytest.approx(20 + 10 * np.log10(3))

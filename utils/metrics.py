@@ -1,4 +1,4 @@
-"""IoU and PSNR between predicted and true surface voxels, and their means.
+"""IoU and PSNR between predicted and true surface voxels.
 
 Voxels here are (N, 3) unique points of the voxel frame with integer coordinates -32..31, colours (N, 3) in [0, 1].
 """
@@ -8,17 +8,6 @@ import numpy as np
 from utils.frames import VOXELS, to_voxel
 
 PEAK_DB = 100.0  # PSNR of colours that agree exactly (a mean square error below 1e-10)
-
-DEFINITIONS = {
-    "predicted voxels": "binary: the occupied cells of the field (g0 > level); SDF: the extracted surface, sampled and voxelised as the"
-    " truth is; other resolutions than 64 are first snapped to the 64^3 voxels their points lie in, with the mean colour",
-    "iou": "m / (|gt| + |pred| - m); m = true surface voxels that have a predicted voxel closer than 1 voxel",
-    "psnr": "10 log10(1 / mse) dB, peak 1; mse = mean square, over true voxels and channels, of the true colour minus the colour of the"
-    f" predicted voxel nearest to it; at most {PEAK_DB:g} dB",
-    "failures": "a failed or empty prediction has IoU 0 and PSNR 0 dB; it is counted in every mean and listed",
-    "mean": "per image, averaged over an object's views, then over a category's objects, then over the categories",
-    "views": "per view: averaged over a category's objects, then over the categories",
-}
 
 
 def true_voxels(index, colours):
@@ -53,6 +42,23 @@ def psnr(predicted, predicted_colours, true, true_colours):
     _, nearest = _tree(predicted).query(np.asarray(true, np.float64) - shift)
     error = np.asarray(predicted_colours, np.float64)[nearest] - true_colours
     return float(10 * np.log10(1 / max(np.mean(error**2), 10 ** (-PEAK_DB / 10))))
+
+
+def psnr_im2avatar(predicted, predicted_colours, true, true_colours):
+    """PSNR in dB in Im2Avatar's direction: of the predicted voxels' colours, each against the nearest true voxel's.
+
+    Of true voxels at the same distance the one of least x, then y, then z counts: the first in the order of its volumes.
+    """
+    if len(predicted) == 0:
+        return 0.0
+    # psnr with its two sides exchanged; reversed axes exchange the order in which ties are decided
+    return psnr(np.asarray(true)[:, ::-1], true_colours, np.asarray(predicted)[:, ::-1], predicted_colours)
+
+
+def ycbcr(colours):
+    """RGB (N, 3) in [0, 1] -> full-range Y Cb Cr (N, 3) in [0, 1], the one of JPEG (ITU-T T.871) that Im2Avatar uses."""
+    matrix = [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
+    return np.asarray(colours, np.float64) @ np.array(matrix).T + [0, 128 / 255, 128 / 255]
 
 
 def _tree(voxels):
@@ -102,38 +108,3 @@ def sdf_surface_voxels(vertices, faces, colours):
     mesh = coloured_mesh(vertices, faces, colours)
     index, mean = voxelise(*sample_surface(mesh, sample_count(mesh), np.random.default_rng(0)))
     return index.astype(np.float64) - VOXELS // 2, mean
-
-
-def summarise(rows):
-    """Means of per-image results, as they go into results.json.
-
-    rows: dicts of category, object_id, view, iou, psnr (dB), failed (a reason, or None). A failed image counts as 0.
-    Gives images, objects, failures (list), and for iou and psnr: mean, categories {name: value},
-    views {view: {category: value, ..., 'mean': value}}.
-    """
-    if not rows:
-        raise ValueError("no results to summarise")
-    failures = [{key: row[key] for key in ("category", "object_id", "view", "failed")} for row in rows if row["failed"]]
-    objects = {(row["category"], row["object_id"]) for row in rows}
-    result = {"images": len(rows), "objects": len(objects), "failed": len(failures), "failures": failures}
-    for name in ("iou", "psnr"):
-        values = [(row, 0.0 if row["failed"] else float(row[name])) for row in rows]
-        if not np.isfinite([value for _, value in values]).all():
-            raise ValueError(f"a result without a failure has no finite {name}")
-        per_object = _means(((row["category"], row["object_id"]), value) for row, value in values)
-        categories = _means((category, value) for (category, _), value in per_object.items())
-        views = {}
-        for (view, category), value in _means(((row["view"], row["category"]), value) for row, value in values).items():
-            views.setdefault(view, {})[category] = value
-        for view in views.values():
-            view["mean"] = float(np.mean(list(view.values())))
-        result[name] = {"mean": float(np.mean(list(categories.values()))), "categories": categories, "views": views}
-    return result
-
-
-def _means(pairs):
-    """(key, value) pairs -> {key: mean of its values}, sorted by key."""
-    groups = {}
-    for key, value in pairs:
-        groups.setdefault(key, []).append(value)
-    return {key: float(np.mean(groups[key])) for key in sorted(groups)}

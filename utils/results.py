@@ -5,27 +5,40 @@ from tqdm import tqdm
 
 from data.samples import network_image
 from utils import baselines as base
-from utils import metrics
+from utils import scores
+from utils.comparison import Prediction, load_truth
 from utils.files import write_json
+from utils.metrics import true_voxels
 
 
-def baselines(database, train, val, pairs, config):
-    """{'mean shape': rows, 'retrieval': rows} for (entry, view) pairs, from the training split (q from validation)."""
-    shapes = mean_shapes(database, train, val)
+def baselines(database, train, val, pairs, config, names):
+    """{'mean shape': rows, 'retrieval': rows} for (entry, view) pairs, from the training split (q from validation).
+
+    names: of the metrics. If some of them need a surface there are 'true voxels' too: what the true voxels themselves score.
+    """
+    shapes = {category: Prediction.of_voxels(*voxels) for category, voxels in mean_shapes(database, train, val).items()}
     retrieved = retrieval(database, train, pairs, config)
-    rows = {"mean shape": [], "retrieval": []}
+    rows = {"mean shape": [], "retrieval": [], **({"true voxels": []} if scores.need_surface(names) else {})}
+    known = {}  # (method, object): those of the two that do not depend on the view
     for (entry, view), source in zip(tqdm(pairs, desc="baselines", unit="image", mininterval=2), retrieved, strict=True):
-        true = metrics.true_voxels(*database.voxels(entry))
-        rows["mean shape"].append(_row(entry, view, shapes.get(entry.category), true))
-        rows["retrieval"].append(_row(entry, view, metrics.true_voxels(*database.voxels(source)), true))
+        truth = load_truth(database, entry)
+        if known.get("entry") != entry:
+            known = {"entry": entry, "mean shape": _measured(shapes.get(entry.category), truth, names)}
+            if "true voxels" in rows:
+                known["true voxels"] = _measured(Prediction.of_voxels(truth.voxels, truth.colours), truth, names)
+        found = Prediction.of_voxels(*true_voxels(*database.voxels(source)))
+        of_view = {**known, "retrieval": _measured(found, truth, names)}
+        for method, of_method in rows.items():
+            image = {"category": entry.category, "object_id": entry.object_id, "view": entry.view_names[view]}
+            of_method.append({**image, **of_view[method]})
     return rows
 
 
-def _row(entry, view, predicted, true):
-    row = {"category": entry.category, "object_id": entry.object_id, "view": entry.view_names[view], "iou": 0.0, "psnr": 0.0}
-    if predicted is None or not len(predicted[0]):
-        return {**row, "failed": "no training object of this category"}
-    return {**row, "iou": metrics.iou(predicted[0], true[0]), "psnr": metrics.psnr(*predicted, *true), "failed": None}
+def _measured(prediction, truth, names):
+    """The part of a row that does not name the image; prediction None: there is no training object of the category."""
+    if prediction is None or not len(prediction.voxels):
+        return {**scores.worst(names), "failed": "no training object of this category", "no_mesh": None}
+    return {**scores.measure(names, prediction, truth), "failed": None, "no_mesh": None}
 
 
 def mean_shapes(database, train, val):
@@ -52,25 +65,42 @@ def retrieval(database, train, pairs, config):
     return [owners[i] for i in base.retrieve(neighbours, np.array(queries))[0]]
 
 
-def write(path, settings, tables):
-    """Write results.json: settings, definitions, {method: summary and rows}; print the tables."""
-    summaries = {name: metrics.summarise(rows) for name, rows in tables.items()}
-    write_json(path, {**settings, "definitions": metrics.DEFINITIONS, "results": summaries, "images": tables})
-    print_tables(summaries)
+def write(path, settings, tables, names):
+    """Write results.json: settings, definitions of the metrics `names`, {method: summary and rows}; print the tables."""
+    summaries = {method: scores.summarise(rows, names) for method, rows in tables.items()}
+    content = {**settings, "metrics": names, "definitions": scores.definitions(names), "results": summaries, "images": tables}
+    write_json(path, content)
+    print_tables(summaries, names)
 
 
-def print_tables(summaries):
-    """IoU and PSNR per category and per view, a row per method, and the failures of each."""
-    for metric, unit, digits in (("iou", "IoU", 3), ("psnr", "PSNR dB", 2)):
-        categories = list(summaries["prediction"][metric]["categories"])
-        print(f"\n{unit:<12}" + "".join(f"{name:>10}" for name in [*categories, "mean"]) + "    failed")
+def print_tables(summaries, names):
+    """A table for each metric: mean ± standard deviation per category, a row per method; then the prediction per view."""
+    first = summaries["prediction"]
+    for name in names:
+        categories, metric = list(first[name]["categories"]), scores.METRICS[name]
+
+        def line(label, means, deviations, categories=categories, metric=metric):
+            cells = [
+                f"{means[column]:.{metric.digits}f} ± {deviations[column]:.{metric.digits}f}" if column in means else "-"
+                for column in [*categories, "mean"]
+            ]
+            return f"{label:<14}" + "".join(f"{cell:>17}" for cell in cells)
+
+        better = "higher" if metric.worst == 0 else "lower"
+        print(f"\n{metric.heading} ({better} is better): mean ± standard deviation over objects")
+        print(" " * 14 + "".join(f"{column:>17}" for column in [*categories, "mean"]) + "    failed")
         for method, summary in summaries.items():
-            values = [*(summary[metric]["categories"][name] for name in categories), summary[metric]["mean"]]
-            cells = "".join(f"{value:>10.{digits}f}" for value in values)
-            print(f"{method:<12}{cells}{summary['failed']:>6} of {summary['images']}")
-        for view in summaries["prediction"][metric]["views"]:
-            for method, summary in summaries.items():
-                values = summary[metric]["views"][view]
-                cells = "".join(f"{values.get(name, float('nan')):>10.{digits}f}" for name in [*categories, "mean"])
-                print(f"{method:<12}{cells}    view {view}")
+            means, deviations = ({**summary[name][key], "mean": summary[name][of_all]} for key, of_all in _COLUMNS)
+            print(line(method, means, deviations) + f"{_lost(summary, metric):>6} of {summary['images']}")
+        views = first[name]["views"]
+        for view in views if len(views) > 1 else ():
+            print(line(f"  view {view}", views[view], first[name]["views_std"][view]))
     print()
+
+
+_COLUMNS = (("categories", "mean"), ("categories_std", "std"))
+
+
+def _lost(summary, metric):
+    """Images that have the worst value because they failed or, where the metric needs a surface, have none."""
+    return summary["failed"] + (summary["without_surface"] if metric.surface else 0)
