@@ -1,5 +1,7 @@
 """Training samples from the shards: which (object, view) pairs an epoch has, and what one of them holds."""
 
+import functools
+
 import numpy as np
 
 from data.pictures import resize_picture
@@ -43,6 +45,14 @@ def network_camera(trans_mat, image_size, config):
     return frames.resize_camera(trans_mat, image_size, (config.img_h, config.img_w))
 
 
+@functools.lru_cache(4096)
+def object_frame(config, database, entry):
+    """The frames.ModelFrame that the network has for an object: with config.model_frame sphere it follows from the object's surface."""
+    if config.model_frame == "sphere":
+        return frames.sphere_frame(database.surface(entry)[0])
+    return frames.cube_frame(config.binary)
+
+
 def voxel_points(index, colours, count, rng):
     """Points for binary mode: half from the occupied voxels, half from the empty ones.
 
@@ -66,20 +76,20 @@ def read_sample(database, entry, view, config, rng, augment=True):
     """One sample: a dict of float32 arrays (near: bool), points and camera in the model frame.
 
     image (h, w, 3 or 4), trans_mat (4, 3), points (N, 3), colour (N, 3); in SDF mode also distance (N,) in the
-    model frame and near (N,).
+    model frame, less config.distance_offset, and near (N,).
     """
     image = network_image(database.image(entry, view), config, rng if augment else None)
     camera = network_camera(database.trans_mat(entry, view), database.image_size, config)
-    sample = {"image": image, "trans_mat": frames.model_camera(camera, config.binary).astype(np.float32)}
+    frame = object_frame(config, database, entry)
+    sample = {"image": image, "trans_mat": frame.camera(camera).astype(np.float32)}
     if config.binary:
         points, colour = voxel_points(*database.voxels(entry), config.num_sample_points, rng)
         return {**sample, "points": points, "colour": colour}
     points, distance, colour = database.sdf_block(entry, int(rng.integers(entry.sdf_count)), config.num_sample_points)
-    scale, _ = frames.model_scale(binary=False)
     return {
         **sample,
-        "points": frames.to_model(points, binary=False).astype(np.float32),
+        "points": frame.to_model(points).astype(np.float32),
         "colour": colour / np.float32(255),
-        "distance": (scale * distance).astype(np.float32),
+        "distance": (frame.scale * distance - config.distance_offset).astype(np.float32),
         "near": np.abs(distance) <= NEAR,
     }

@@ -16,8 +16,21 @@ def resize_image(images, size):
     return tf.concat([colours, alpha], -1)
 
 
+IMAGENET_MEAN = (123.68, 116.779, 103.939)  # RGB, of images in 0..255 (Simonyan & Zisserman 2015)
+
+
+def encoder_pixels(images, kind):
+    """(B, H, W, 3 or 4) RGB(A) in [0, 1] -> what the first convolution sees, kind: models.config.ENCODER_INPUTS; alpha stays."""
+    colours = images[..., :3]
+    if kind in ("slim", "keras"):
+        colours = 255.0 * colours - tf.constant(IMAGENET_MEAN)
+    if kind in ("bgr", "keras"):
+        colours = colours[..., ::-1]
+    return tf.concat([colours, images[..., 3:]], -1)
+
+
 class Encoder(keras.layers.Layer):
-    """Images (B, H, W, 3 or 4) in [0, 1] -> global feature (B, num_classes), list of five maps (B, h, w, c).
+    """Images (B, H, W, 3 or 4), RGB(A) in [0, 1] -> global feature (B, num_classes), list of five maps (B, h, w, c).
 
     The maps are taken after the last ReLU of each block, before its pooling. fc6 is a VALID convolution over
     the whole last map (7 x 7 at 224 pixels), fc7 is 1 x 1 with ReLU, fc8 is linear. No dropout.
@@ -25,7 +38,7 @@ class Encoder(keras.layers.Layer):
 
     def __init__(self, config, policy):
         super().__init__(name="vgg_16", dtype=policy, autocast=False)
-        self.size = config.encoder_size
+        self.config, self.size = config, config.encoder_size
 
         def conv(width, kernel, padding, name):
             return keras.layers.Conv2D(width, kernel, padding=padding, name=name, dtype=policy)
@@ -42,7 +55,7 @@ class Encoder(keras.layers.Layer):
         self.fc8 = conv(config.num_classes, 1, "valid", "fc8")
 
     def call(self, images, training=False):
-        x = tf.cast(resize_image(images, self.size), self.compute_dtype)
+        x = tf.cast(encoder_pixels(resize_image(images, self.size), self.config.encoder_input), self.compute_dtype)
         maps = []
         for block in self.blocks:
             for conv, norm in block:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from data.samples import network_camera, network_image
+from data.samples import network_camera, network_image, object_frame
 from models.field import FieldQuery
 from utils import frames
 from utils.splat import splat
@@ -18,7 +18,7 @@ def validation_picture(network, database, entries):
     for entry in entries[:: max(1, len(entries) // COUNT)][:COUNT]:
         image = network_image(database.image(entry, 0), config)
         camera = network_camera(database.trans_mat(entry, 0), database.image_size, config)
-        encoded = query.encode(image, camera)
+        encoded = query.encode(image, camera, object_frame(config, database, entry))
         points = frames.voxel_centres(RESOLUTION)
         points = points[query.occupied(query.geometry(encoded, points), 0.0)]
         index, colours = database.voxels(entry)

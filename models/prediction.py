@@ -2,21 +2,30 @@
 
 import numpy as np
 
-from data.samples import network_camera, network_image
+from data.samples import network_camera, network_image, object_frame
 from utils import frames, metrics, surface_mesh
 from utils.txt_field import Field
 
 
-def predict(query, rgba, trans_mat, resolution, iso):
-    """FieldQuery, (H, W, 4) uint8 view, its (4, 3) object-frame camera -> Field of resolution^3 points."""
+def predict(query, rgba, trans_mat, resolution, iso, frame=None):
+    """FieldQuery, (H, W, 4) uint8 view, its (4, 3) object-frame camera -> Field of resolution^3 points.
+
+    frame: the object's ModelFrame, as FieldQuery.encode takes it.
+    """
     config = query.config
-    encoded = query.encode(network_image(rgba, config), network_camera(trans_mat, rgba.shape[:2], config))
+    encoded = query.encode(network_image(rgba, config), network_camera(trans_mat, rgba.shape[:2], config), frame)
     points = frames.voxel_centres(resolution)
     geometry = query.geometry(encoded, points)
     colours = np.full((len(points), 3), -1, np.float32)
     occupied = query.occupied(geometry, iso)
     colours[occupied] = query.colour(encoded, points[occupied])
     return Field(resolution, geometry.astype(np.float32), colours)
+
+
+def predict_view(query, database, entry, view, resolution, iso):
+    """predict() for a view of an object of the database."""
+    frame = object_frame(query.config, database, entry)
+    return predict(query, database.image(entry, view), database.trans_mat(entry, view), resolution, iso, frame)
 
 
 def surface_voxels(field, binary, iso):

@@ -8,7 +8,7 @@ import math
 import numpy as np
 from tqdm import tqdm
 
-from models.prediction import predict, surface_voxels
+from models.prediction import predict_view, surface_voxels
 from utils import frames
 from utils.cli import UserError
 from utils.metrics import iou, true_voxels
@@ -29,7 +29,7 @@ def best_level(query, database, entries):
     for number, entry in enumerate(tqdm(chosen, desc="level", unit="image", mininterval=2)):
         view = number % len(entry.view_names)
         nothing = np.inf if binary else -np.inf  # a level at which no colour is asked for
-        field = predict(query, database.image(entry, view), database.trans_mat(entry, view), frames.VOXELS, nothing)
+        field = predict_view(query, database, entry, view, frames.VOXELS, nothing)
         true, _ = true_voxels(*database.voxels(entry))
         scores.setdefault(entry.category, []).append([_iou(field, binary, level, true) for level in levels])
     means = np.mean([np.mean(of_one, 0) for of_one in scores.values()], 0)
