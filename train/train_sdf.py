@@ -12,7 +12,8 @@ import argparse
 import dataclasses
 import math
 
-from models.config import PRESETS, Config, preset
+from models import conventions
+from models.config import ENCODER_INPUTS, PRESETS, Config, preset
 from utils.cli import UserError, parser, run
 from utils.run import Run
 
@@ -67,15 +68,32 @@ def build_parser():
     add("--decay_rate", "factor of the learning rate", type=float)
     add("--mask_weight", "SDF mode: weight of points at or inside the surface", type=float)
     add("--binary", "occupied surface voxels; --no-binary predicts signed distances", action=switch)
+    add("--colour", "predict colours too; --no-colour has no colour branch", action=switch)
+    add("--img_feat_twostream", "a stream of the global and one of the local features; --no- leaves the global one alone", action=switch)
+    add("--img_feat_onestream", "one stream of the global feature and the local ones of conv1 to conv3, as DISN", action=switch)
+    add("--threedcnn", "geometry alone, from the global feature by 3D convolutions to a 65^3 grid, as DISN", action=switch)
+    add("--voxel_widths", "channels of the six layers of --threedcnn", type=sizes)
+    add("--rot", "turn the points into the axes of the camera (x right, y up, z towards it) before the decoders, as DISN", action=switch)
+    add("--tanh", "SDF mode: tanh of the predicted distance, which thus ends at 0.05 of the object's longest side", action=switch)
     add("--cat_limit", "most samples of one category in an epoch", type=int)
+    what = "; ".join(f"{name} = {meaning}" for name, meaning in ENCODER_INPUTS.items())
+    add("--encoder_input", f"what the encoder sees; by itself that of the weights it starts from: {what}", choices=list(ENCODER_INPUTS))
+    add("--model_frame", "cube: all objects share it; sphere: SDF mode, every object in the unit sphere, as DISN", choices=["cube", "sphere"])
+    add("--distance_offset", "SDF mode: predict the distance minus this, model frame; DISN 0.003", type=float)
     add("--alpha", "give the network the foreground mask as a fourth channel", action=switch)
     add("--augcolorfore", "shift the colours of the foreground by up to 30/255 in each channel", action=switch)
     add("--augcolorback", "a random background colour for every sample", action=switch)
     add("--backcolorwhite", "white background instead of black", action=switch)
     add("--bfloat16", "compute in bfloat16, keep weights in float32", action=switch)
     add("--seed", "seed of weights, order and points", type=int)
-    p.add_argument("--restore_model", default="", help="start a new run from the weights of this run")
-    p.add_argument("--restore_modelcnn", default="", help="start a new run with the encoder of this run")
+    p.add_argument(
+        "--restore_model", default="",
+        help="start a new run from the weights of this run or TF1 checkpoint (folder or prefix), in a network of its sizes and conventions",
+    )  # fmt: skip
+    p.add_argument(
+        "--restore_modelcnn", default="",
+        help="start a new run with the encoder of this run, TF1 checkpoint (TF-slim's vgg_16.ckpt), Keras VGG16 weights file, or 'imagenet'",
+    )  # fmt: skip
     return p
 
 
@@ -97,10 +115,29 @@ def settings(args):
             raise UserError(f"{folder.config} was started with other settings ({different}); use another --log_dir")
     else:
         source = args.restore_model or (f"{args.restore_modelcnn} (encoder)" if args.restore_modelcnn else "")
-        binary = given.pop("binary", Config.binary)
-        wanted = preset(given.pop("preset", "full"), binary, restore_model=source, **given)
+        wanted = new_run(args, given, source)
     check(wanted)
+    check_idle(wanted, given)
     return wanted, folder.last.exists()
+
+
+def new_run(args, given, source):
+    """The configuration of a new run: flags, then a preset that is given, then what comes with the first weights, then defaults."""
+    name, inherited = given.get("preset", "full"), {}
+    if args.restore_model:
+        from models.restore import open_model, weight_settings
+
+        config = open_model(args.restore_model).config
+        name, inherited = given.get("preset", config.preset), weight_settings(config)
+    elif args.restore_modelcnn:
+        from models.vgg_weights import open_encoder
+
+        inherited = {"encoder_input": open_encoder(args.restore_modelcnn).input_kind}
+    if "preset" in given:
+        inherited = {field: value for field, value in inherited.items() if field not in PRESETS[name]}
+    values = {**inherited, **given, "restore_model": source}
+    values.pop("preset", None)
+    return preset(name, values.pop("binary", Config.binary), **values)
 
 
 def check(config):
@@ -115,15 +152,39 @@ def check(config):
     for name in ("beta1", "decay_rate"):
         if not 0 <= getattr(config, name) <= 1:
             raise UserError(f"--{name} must be in [0, 1], not {getattr(config, name)}")
-    lengths = {"encoder_widths": 5, "encoder_convs": 5, "decoder_widths": 2}
+    lengths = {"encoder_widths": 5, "encoder_convs": 5, "decoder_widths": 2, "voxel_widths": 6}
     for name in (*lengths, "point_widths"):
         value, example = getattr(config, name), shown(getattr(Config, name))
         if min(value) < 1 or len(value) != lengths.get(name, len(value)):
             raise UserError(f"--{name} {shown(value)}: give {lengths.get(name, 'some')} numbers above 0, such as {example}")
     if config.encoder_size % 32:
         raise UserError(f"--encoder_size {config.encoder_size} must be a multiple of 32: the encoder halves the image five times")
+    conventions.check(config)
     if config.num_sample_points < 2:
         raise UserError("--num_sample_points must be at least 2: half are occupied, half are empty")
+
+
+def check_idle(config, given):
+    """Refuse flags that contradict each other or would do nothing."""
+    decoders = [name for name in ("img_feat_twostream", "img_feat_onestream", "threedcnn") if getattr(config, name)]
+    if len(decoders) > 1:
+        raise UserError(f"--{' and --'.join(decoders)} exclude each other: give one")
+    if config.threedcnn and config.colour:
+        raise UserError("--colour: --threedcnn has no colour branch")
+    if config.tanh and config.binary:
+        raise UserError("--tanh is of SDF mode: give --no-binary too, or leave it out")
+    if config.rot and config.threedcnn:
+        raise UserError("--rot would do nothing: the grid of --threedcnn does not take points")
+    idle = {
+        "mask_weight": "in binary mode" if config.binary else "",
+        "voxel_widths": "" if config.threedcnn else "without --threedcnn",
+        "point_widths": "with --threedcnn" if config.threedcnn else "",
+        "decoder_widths": "with --threedcnn" if config.threedcnn else "",
+        "beta1": "" if config.optimizer == "adam" else f"with --optimizer {config.optimizer}",
+    }
+    for name, reason in idle.items():
+        if reason and name in given:
+            raise UserError(f"--{name} would do nothing {reason}; leave it out")
 
 
 def check_alpha(config, database, entries):
@@ -134,15 +195,14 @@ def check_alpha(config, database, entries):
 
 
 def restore(trainer, args):
-    """First weights of a new run from another one's."""
-    from utils.run import load_checkpoint
+    """First weights of a new run: all of them, or those of the encoder."""
+    from models.restore import open_model
+    from models.vgg_weights import open_encoder
 
-    source = args.restore_model or args.restore_modelcnn
-    other = Run(source)
-    other.load_config()
-    variables = trainer.network.variables if args.restore_model else trainer.network.encoder.variables
-    load_checkpoint(other.weights, {"network": variables}, partial=bool(args.restore_modelcnn))
-    print(f"first weights: {other.weights} ({len(variables)} variables)")
+    if args.restore_model:
+        open_model(args.restore_model).load(trainer.network)
+    else:
+        open_encoder(args.restore_modelcnn).load(trainer.network.encoder)
 
 
 def main(argv):

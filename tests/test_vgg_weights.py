@@ -1,0 +1,209 @@
+"""--restore_modelcnn: TF-slim's and Keras's VGG16 in small, what of them is loaded, and what the encoder then sees."""
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from models.config import ENCODER_INPUTS
+from models.encoder import encoder_pixels
+from models.network import build
+from models.vgg_weights import open_encoder
+from tests import tf1_models, tiny
+from train import train_sdf
+from utils.cli import UserError
+from utils.run import Run, save_checkpoint
+
+CONVS = tf1_models.SIZES["convs"]
+NAMES = [f"block{b}_conv{i}" for b, count in enumerate(CONVS, 1) for i in range(1, count + 1)]
+
+
+def config(**given):
+    plain = {"normalisation": False, "resized_reading": True, "coordinate_scale": 1.0, "encoder_convs": CONVS, "encoder_size": 64}
+    return tiny.config(**{**plain, **given})
+
+
+def vgg(classes=10, top=True, convs=CONVS):
+    """A small VGG16 as keras.applications builds the large one, for 64 x 64 images; biases that are not 0."""
+    layers = [keras.Input((64, 64, 3))]
+    for block, (width, count) in enumerate(zip(tf1_models.SIZES["widths"], convs, strict=True), 1):
+        for i in range(1, count + 1):
+            layers.append(keras.layers.Conv2D(width, 3, padding="same", activation="relu", name=f"block{block}_conv{i}"))
+        layers.append(keras.layers.MaxPooling2D(name=f"block{block}_pool"))
+    if top:
+        layers.append(keras.layers.Flatten(name="flatten"))
+        layers += [keras.layers.Dense(16, activation="relu", name=f"fc{i}") for i in (1, 2)]
+        layers.append(keras.layers.Dense(classes, name="predictions"))
+    x = layers[0]
+    for layer in layers[1:]:
+        x = layer(x)
+    model = keras.Model(layers[0], x)
+    rng = np.random.default_rng(1)
+    for weight in model.weights:
+        weight.assign(rng.normal(0, 0.1, weight.shape))
+    return model
+
+
+def write_legacy(path, model, nested=False):
+    """The layout of vgg16_weights_tf_dim_ordering_tf_kernels.h5."""
+    with h5py.File(path, "w") as file:
+        root = file.create_group("model_weights") if nested else file
+        root.attrs["layer_names"] = [layer.name.encode() for layer in model.layers]
+        for layer in model.layers:
+            group = root.create_group(layer.name)
+            names = [f"{layer.name}_{kind}_1:0".encode() for kind in ("W", "b")[: len(layer.get_weights())]]
+            group.attrs["weight_names"] = names
+            for name, value in zip(names, layer.get_weights(), strict=True):
+                group[name.decode()] = value
+
+
+def features(encoder, image):
+    """fc7 of an encoder that sees (1, 64, 64, 3) in [0, 1]."""
+    last = encoder(image)[1][-1]
+    x = encoder.fc7(keras.ops.relu(encoder.fc6(encoder.pool(last))))
+    return np.asarray(keras.ops.relu(x))[0, 0, 0]
+
+
+FORMATS = ["legacy", "nested", "keras 3", "download"]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_keras_weights_compute_what_keras_computes(form, tmp_path, monkeypatch, capsys):
+    model = vgg()
+    path = tmp_path / ("vgg.weights.h5" if form == "keras 3" else "vgg.h5")
+    if form == "keras 3":
+        model.save_weights(path)
+    elif form == "download":
+        monkeypatch.setattr(keras.applications, "VGG16", lambda weights: model if weights == "imagenet" else None)
+        path = "imagenet"
+    else:
+        write_legacy(path, model, form == "nested")
+    source = open_encoder(str(path))
+    assert source.input_kind == "keras"
+    encoder = build(config(encoder_input=source.input_kind)).encoder
+    head = encoder.fc8.kernel.numpy()
+    source.load(encoder)
+    image = np.random.default_rng(0).random((1, 64, 64, 3)).astype(np.float32)
+    fc2 = keras.Model(model.inputs[0], model.get_layer("fc2").output)
+    expected = fc2(255 * image[..., ::-1] - np.array([103.939, 116.779, 123.68], np.float32))[0]
+    np.testing.assert_allclose(features(encoder, image), expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
+    np.testing.assert_array_equal(encoder.fc8.kernel, head)
+    printed = capsys.readouterr().out
+    assert "16 variables loaded, 2 not" in printed
+    assert "predictions weights [16, 10]: stays as it was initialised: predictions weights is [16, 10] in the file, fc8" in printed
+
+
+def test_a_head_that_fits_is_loaded_and_without_top_it_is_listed(tmp_path, capsys):
+    model = vgg(classes=8)
+    write_legacy(tmp_path / "top.h5", model)
+    encoder = build(config()).encoder
+    open_encoder(str(tmp_path / "top.h5")).load(encoder)
+    np.testing.assert_array_equal(encoder.fc8.kernel[0, 0], model.get_layer("predictions").get_weights()[0])
+    assert "18 variables loaded, 0 not" in capsys.readouterr().out
+
+    model = vgg(top=False)
+    write_legacy(tmp_path / "notop.h5", model)
+    encoder = build(config()).encoder
+    before = encoder.fc6.kernel.numpy()
+    open_encoder(str(tmp_path / "notop.h5")).load(encoder)
+    np.testing.assert_array_equal(encoder.fc6.kernel, before)
+    np.testing.assert_array_equal(encoder.blocks[1][1][0].kernel, model.get_layer("block2_conv2").get_weights()[0])
+    printed = capsys.readouterr().out
+    assert "12 variables loaded, 6 not" in printed and "fc1 weights [2, 2, 8, 16]: stays as it was initialised" in printed
+
+
+def test_keras_files_that_do_not_fit_load_nothing(tmp_path, monkeypatch):
+    write_legacy(tmp_path / "vgg.h5", vgg())
+    wrong = {
+        r"block3_conv1 weights is \[3, 3, 4, 8\] in the file, conv3_1 here is \[3, 3, 4, 6\]": {"encoder_widths": (4, 4, 6, 8, 8)},
+        "layer block2_conv2 is in the file alone": {"encoder_convs": (1, 1, 1, 1, 1)},
+        r"fc1 weights is \[32, 16\] in the file": {"encoder_size": 32},
+        "conv1_1_norm/gamma .* is not in the file": {"normalisation": True},
+    }
+    for message, given in wrong.items():
+        encoder = build(config(**given)).encoder
+        before = [v.numpy() for v in encoder.variables]
+        with pytest.raises(UserError, match=message):
+            open_encoder(str(tmp_path / "vgg.h5")).load(encoder)
+        for variable, value in zip(encoder.variables, before, strict=True):
+            np.testing.assert_array_equal(variable, value)
+    (tmp_path / "broken.h5").write_bytes(b"x" * 100)
+    with pytest.raises(UserError, match="cannot be read as Keras weights"):
+        open_encoder(str(tmp_path / "broken.h5")).load(encoder)
+    with pytest.raises(UserError, match="is no run, TF1 checkpoint"):
+        open_encoder(str(tmp_path / "missing"))
+
+    def offline(weights):
+        raise Exception("URL fetch failure on https://...: None -- no route")
+
+    monkeypatch.setattr(keras.applications, "VGG16", offline)
+    with pytest.raises(UserError, match="cannot be downloaded .*URL fetch failure.*without internet") as error:
+        open_encoder("imagenet").load(encoder)
+    assert "\n" not in str(error.value)
+
+
+def slim(classes):
+    """What TF-slim's vgg_16.ckpt holds."""
+    shapes = {name: shape for name, shape in tf1_models.shapes(kernel=2, classes=classes).items() if name.startswith("vgg_16")}
+    extra = {"vgg_16/mean_rgb": np.array([123.68, 116.78, 103.94], np.float32), "global_step": np.int64(0)}
+    return {**tf1_models.values(shapes), **extra}
+
+
+def test_slim_checkpoint(tmp_path, capsys):
+    w = slim(1000)
+    path = tf1_models.save(tmp_path / "vgg_16.ckpt", w, version=1)
+    assert path.is_file()  # one file, as it is published
+    source = open_encoder(str(path))
+    assert source.input_kind == "slim"
+    encoder = build(config(encoder_input="slim")).encoder
+    source.load(encoder)
+    np.testing.assert_array_equal(encoder.fc6.kernel, w["vgg_16/fc6/weights"])
+    printed = capsys.readouterr().out
+    assert "16 variables loaded, 4 not" in printed and "vgg_16/mean_rgb [3]: the mean" in printed and "global_step []" in printed
+    assert "vgg_16/fc8/weights [1, 1, 16, 1000]: stays as it was initialised" in printed
+    with pytest.raises(UserError, match=r"vgg_16/conv1/conv1_1/weights is \[3, 3, 3, 4\] in the checkpoint and \[3, 3, 4, 4\] here"):
+        open_encoder(str(path)).load(build(config(alpha=True)).encoder)
+
+
+def test_encoder_of_a_whole_tf1_model(tmp_path, capsys):
+    w = tf1_models.values(tf1_models.shapes(binary=False, colour=False, kernel=2))
+    source = open_encoder(str(tf1_models.save(tmp_path / "model.ckpt", w)))
+    assert source.input_kind == "bgr"  # DISN's
+    encoder = build(config()).encoder
+    source.load(encoder)
+    np.testing.assert_array_equal(encoder.fc8.kernel, w["vgg_16/fc8/weights"])
+    assert "sdfprediction/fold1/conv1/weights [1, 1, 3, 8]: no part of the encoder" in capsys.readouterr().out
+
+
+def test_what_the_first_convolution_sees():
+    image = np.random.default_rng(0).random((1, 2, 2, 4)).astype(np.float32)
+    r, g, b, a = np.moveaxis(image, -1, 0).astype(np.float64)
+    expected = {
+        "rgb": [r, g, b],
+        "bgr": [b, g, r],
+        "slim": [255 * r - 123.68, 255 * g - 116.779, 255 * b - 103.939],
+        "keras": [255 * b - 103.939, 255 * g - 116.779, 255 * r - 123.68],
+    }
+    assert expected.keys() == ENCODER_INPUTS.keys()
+    for kind, channels in expected.items():
+        np.testing.assert_allclose(encoder_pixels(image, kind), np.stack([*channels, a], -1), rtol=1e-5, atol=1e-4)
+        np.testing.assert_allclose(encoder_pixels(image[..., :3], kind), np.stack(channels, -1), rtol=1e-5, atol=1e-4)
+
+
+def test_the_input_comes_with_the_weights(tmp_path):
+    write_legacy(tmp_path / "vgg.h5", vgg())
+    tf1_models.save(tmp_path / "slim" / "vgg_16.ckpt", slim(1000), version=1)
+    run = Run(tmp_path / "run")
+    saved = config(encoder_input="bgr")
+    save_checkpoint(run.best, {"network": build(saved).variables}, {"step": 1})
+    saved.save(run.config)
+
+    def settings(*words):
+        return train_sdf.settings(train_sdf.build_parser().parse_args(["--log_dir", str(tmp_path / "new"), *map(str, words)]))[0]
+
+    for source, kind in (("vgg.h5", "keras"), ("slim/vgg_16.ckpt", "slim"), ("run", "bgr"), ("slim", "slim")):
+        started = settings("--restore_modelcnn", tmp_path / source)
+        assert started.encoder_input == kind and started.preset == "full" and started.restore_model.endswith("(encoder)")
+        assert settings("--restore_modelcnn", tmp_path / source, "--encoder_input", "rgb").encoder_input == "rgb"
+    assert settings().encoder_input == "rgb"
+    assert settings("--restore_model", run.folder).encoder_input == "bgr"
