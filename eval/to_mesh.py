@@ -16,7 +16,7 @@ from utils import cli, frames
 from utils.cli import UserError
 
 
-def main(argv):
+def build_parser():
     parser = cli.parser(__doc__)
     parser.add_argument("txt", help="field to convert, <view>_pred.txt")
     parser.add_argument("--out", required=True, help="mesh to write: .ply, .glb or .obj, all with colours")
@@ -30,7 +30,11 @@ def main(argv):
     parser.add_argument(
         "--frame", choices=["object", "voxel"], default="object", help="object: the cube [-0.5, 0.5]^3; voxel: the txt file's, -32..31"
     )
-    args = parser.parse_args(argv)
+    return parser
+
+
+def main(argv):
+    args = build_parser().parse_args(argv)
 
     from utils import mesh_files, surface_mesh, txt_field
 

@@ -65,6 +65,7 @@ class Config:
     optimizer: str = "adam"
     learning_rate: float = 1e-4
     beta1: float = 0.5
+    momentum: float = 0.9  # of the optimiser of that name
     decay_step: int = 200000  # in samples
     decay_rate: float = 0.9
     mask_weight: float = 4.0  # SDF mode: weight of points at or inside the surface

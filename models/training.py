@@ -26,7 +26,7 @@ def make_optimizer(config):
     schedule = StepDecay(config)
     if config.optimizer == "adam":
         return keras.optimizers.Adam(schedule, beta_1=config.beta1, name="adam")  # the name is in checkpoints
-    return keras.optimizers.SGD(schedule, momentum=0.9, name="momentum")
+    return keras.optimizers.SGD(schedule, momentum=config.momentum, name="momentum")
 
 
 class Trainer:

@@ -99,6 +99,50 @@ def test_augmentations_change_what_they_say_and_nothing_else(database):
         np.testing.assert_array_equal(network_image(rgba, tiny.config(**given)), plain)
 
 
+def soft_picture():
+    """A picture of every opacity, colours that a shift by 30 does not clip."""
+    rng = np.random.default_rng(1)
+    alpha = np.concatenate([rng.integers(1, 255, 800), np.zeros(400), np.full(400, 255)]).reshape(40, 40, 1)
+    return np.concatenate([rng.integers(31, 224, (40, 40, 3)), alpha], -1).astype(np.uint8)
+
+
+def test_colour_switches_act_by_opacity_and_on_colours_alone():
+    """Where a pixel is partly transparent, each acts on its own part: the object's shift by alpha, the background by 1 - alpha."""
+    rgba = soft_picture()
+    alpha = rgba[..., 3:] / 255
+    plain = network_image(rgba, tiny.config())
+    np.testing.assert_allclose(plain, rgba[..., :3] / 255 * alpha, atol=1e-6)
+    np.testing.assert_allclose(network_image(rgba, tiny.config(backcolorwhite=True)) - plain, np.repeat(1 - alpha, 3, -1), atol=1e-6)
+    shifts, backgrounds = [], []
+    for seed in range(60):
+        fore = network_image(rgba, tiny.config(augcolorfore=True), np.random.default_rng(seed)) - plain
+        shifts.append(fore[-1, -1])  # an opaque pixel
+        np.testing.assert_allclose(fore, alpha * shifts[-1], atol=1e-6)
+        for white in (False, True):  # the random colour takes the place of the black or white one
+            config = tiny.config(augcolorback=True, backcolorwhite=white)
+            back = network_image(rgba, config, np.random.default_rng(seed)) - plain
+            backgrounds.append(back[alpha[..., 0] == 0][0])
+            np.testing.assert_allclose(back, (1 - alpha) * backgrounds[-1], atol=1e-6)
+        both = network_image(rgba, tiny.config(augcolorfore=True, augcolorback=True, alpha=True), np.random.default_rng(seed))
+        assert (both[..., 3:] == alpha.astype(np.float32)).all()
+        assert (both[..., :3] != plain).any(-1).all()
+    shifts, backgrounds = np.array(shifts) * 255, np.array(backgrounds)
+    assert np.abs(shifts).max() <= 30.01 and shifts.min(0).max() < -15 and shifts.max(0).min() > 15
+    assert np.abs(np.diff(shifts, axis=1)).min(0).max() > 0  # every channel by its own
+    assert backgrounds.min() >= 0 and backgrounds.max() <= 1 and backgrounds.min(0).max() < 0.2 and backgrounds.max(0).min() > 0.8
+
+
+def test_samples_are_augmented_in_training_alone(database):
+    """And the augmentation is a sample's own: it depends on seed, epoch and pair."""
+    entry = database.objects("train")[0]
+    config = tiny.config(augcolorfore=True, augcolorback=True)
+    plain = network_image(database.image(entry, 0), tiny.config())
+    images = [read_sample(database, entry, 0, config, np.random.default_rng(seed))["image"] for seed in (0, 0, 1)]
+    np.testing.assert_array_equal(images[0], images[1])
+    assert (images[0] != images[2]).any(-1).all() and (images[0] != plain).any(-1).all()
+    np.testing.assert_array_equal(read_sample(database, entry, 0, config, np.random.default_rng(0), augment=False)["image"], plain)
+
+
 def read_all(database, first=0, share=(0, 1), seed=0):
     entries, config = database.objects("train"), tiny.config(seed=seed)
     order = epoch_order(entries, config.seed, 3, 10**6)

@@ -63,6 +63,7 @@ def build_parser():
     add("--decoder_widths", "channels of the decoders' two layers that see point and image", type=sizes)
     add("--learning_rate", "first learning rate", type=float)
     add("--beta1", "Adam's beta1", type=float)
+    add("--momentum", "momentum of --optimizer momentum", type=float)
     add("--optimizer", "optimiser", choices=["adam", "momentum"])
     add("--decay_step", "samples after which the learning rate is multiplied by --decay_rate", type=int)
     add("--decay_rate", "factor of the learning rate", type=float)
@@ -149,7 +150,7 @@ def check(config):
     for name in ("max_minutes", "mask_weight", "seed"):
         if not 0 <= getattr(config, name) < math.inf:
             raise UserError(f"--{name} must not be negative, it is {getattr(config, name)}")
-    for name in ("beta1", "decay_rate"):
+    for name in ("beta1", "momentum", "decay_rate"):
         if not 0 <= getattr(config, name) <= 1:
             raise UserError(f"--{name} must be in [0, 1], not {getattr(config, name)}")
     lengths = {"encoder_widths": 5, "encoder_convs": 5, "decoder_widths": 2, "voxel_widths": 6}
@@ -171,8 +172,6 @@ def check_idle(config, given):
         raise UserError(f"--{' and --'.join(decoders)} exclude each other: give one")
     if config.threedcnn and config.colour:
         raise UserError("--colour: --threedcnn has no colour branch")
-    if config.tanh and config.binary:
-        raise UserError("--tanh is of SDF mode: give --no-binary too, or leave it out")
     if config.rot and config.threedcnn:
         raise UserError("--rot would do nothing: the grid of --threedcnn does not take points")
     idle = {
@@ -181,6 +180,7 @@ def check_idle(config, given):
         "point_widths": "with --threedcnn" if config.threedcnn else "",
         "decoder_widths": "with --threedcnn" if config.threedcnn else "",
         "beta1": "" if config.optimizer == "adam" else f"with --optimizer {config.optimizer}",
+        "momentum": "" if config.optimizer == "momentum" else f"with --optimizer {config.optimizer}",
     }
     for name, reason in idle.items():
         if reason and name in given:
