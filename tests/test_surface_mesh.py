@@ -270,3 +270,24 @@ def test_to_mesh_errors_name_file_and_remedy(tmp_path):
     low, high = field.geometry.min(), field.geometry.max()
     with pytest.raises(UserError, match=f"field is empty: min {low:.6g}, max {high:.6g}, level 0"):
         to_mesh.main([path, "--out", str(tmp_path / "n.ply")])
+
+
+def test_a_solid_contains_what_its_surface_encloses():
+    points = np.random.default_rng(0).uniform(-0.5, 0.5, (20000, 3))
+    distances = arms(points)
+    clear = abs(distances) > 0.6 / R
+    field = sdf_field()
+    np.testing.assert_array_equal(surface_mesh.solid(field.grid(), False, 0).contains(points)[clear], (distances < 0)[clear])
+    moved = surface_mesh.solid(field.grid(), False, 0.02).contains(points)
+    clear = abs(distances - 0.02) > 0.6 / R
+    np.testing.assert_array_equal(moved[clear], (distances < 0.02)[clear])
+    stretched = surface_mesh.solid(field.grid(), False, 0, line=2 * field.line)  # the same field over a cube of twice the side
+    np.testing.assert_array_equal(stretched.contains(2 * points), surface_mesh.solid(field.grid(), False, 0).contains(points))
+    # a shell encloses its cavity when it is filled, and only then
+    radius = np.linalg.norm(points, axis=1)
+    shell = sdf_field(distance=lambda p: abs(np.linalg.norm(p, axis=1) - 0.35) - 0.05).grid()
+    clear = (abs(radius - 0.3) > 0.6 / R) & (abs(radius - 0.4) > 0.6 / R)
+    filled, hollow = (surface_mesh.solid(shell, False, 0, fill).contains(points) for fill in (True, False))
+    np.testing.assert_array_equal(filled[clear], (radius < 0.4)[clear])
+    np.testing.assert_array_equal(hollow[clear], ((radius < 0.4) & (radius > 0.3))[clear])
+    assert not surface_mesh.solid(field.grid(), False, 0).contains([[0.6, 0, 0], [-2, 0, 0]]).any()  # outside of the grid
