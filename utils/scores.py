@@ -24,7 +24,6 @@ DISN_FRAME = (
 GENERAL = {
     "predicted voxels": "binary: the occupied cells of the field (g0 > level); SDF: the extracted surface, sampled and voxelised as the"
     " truth is; other resolutions than 64 are first snapped to the 64^3 voxels their points lie in, with the mean colour",
-    "predicted colours": "of the colour branch; 0.5 in every channel from a network that has none",
     "predicted surface": "marching cubes of the field at the level; of a binary field, which is a shell of occupied voxels, and of the"
     " baselines' voxels (occupied = 1, empty = 0, level 1/2) after cells that the shell encloses were filled: the outer wall",
     "failures": "a failed or empty prediction has the worst value of every metric; it is counted in every mean and listed. One that has"
