@@ -1,5 +1,6 @@
-"""The full-size network against recorded outputs of the original, with the same weights and inputs."""
+"""The full-size network against recorded outputs of the original and of DISN: the same weights, as a TF1 checkpoint, and inputs."""
 
+import dataclasses
 import importlib.util
 import pathlib
 
@@ -7,68 +8,106 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from eval import query_points
 from models import losses, network
-from models.config import preset
+from models.local_features import project
+from models.restore import open_model
+from tests import tf1_models
 
 REFERENCE = pathlib.Path(__file__).parents[2] / "shared" / "reference"
 
-
-def assign_original(model, weights, shapes):
-    """Give a full-size network the weights of TF1 variables {name: shape}; weights(name, shape) -> values."""
-    ends = {"conv5_bi": "fold2_conv5", "conv5": "fold2_conv5", "conv5_colour": "fold3_conv5"}
-    variables, assigned = {v.path.removeprefix("texdisn/"): v for v in model.variables}, set()
-
-    def assign(name, value):
-        variables[name].assign(value.reshape(variables[name].shape))
-        assigned.add(name)
-
-    for name, shape in shapes.items():
-        value, parts = weights(name, shape), name.split("/")
-        scope, kind = parts[0], {"weights": "kernel", "biases": "bias"}[parts[-1]]
-        if scope == "vgg_16":
-            assign(f"{scope}/{parts[-2]}/{kind}", value)
-            continue
-        layer = ends.get(parts[2], f"{parts[1]}_{parts[2]}")
-        joined = {"fold2_conv1": ("point", "feature"), "fold3_conv1": ("geometry", "point", "feature")}.get(layer)
-        if joined is None:
-            assign(f"{scope}/{layer}/{kind}", value)
-        elif kind == "bias":
-            assign(f"{scope}/{layer}_point/bias", value)
-        else:
-            sizes = [variables[f"{scope}/{layer}_{part}/kernel"].shape[0] for part in joined]
-            for part, rows in zip(joined, np.split(value[0, 0], np.cumsum(sizes)[:-1]), strict=True):
-                assign(f"{scope}/{layer}_{part}/kernel", rows)
-    return set(variables) - assigned
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not REFERENCE.is_dir(), reason="needs the recorded outputs of the original")]
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not REFERENCE.is_dir(), reason="needs the recorded outputs of the original")
-@pytest.mark.parametrize(("kind", "size"), [("seed", 138), ("disn", 137)])
-def test_outputs_equal_the_records_of_the_original(kind, size):
+@pytest.fixture(scope="module", params=["seed", "disn"])
+def case(request, tmp_path_factory):
+    """The kind, its record, the image of the record, the prefix of a TF1 checkpoint with the weights of the record."""
     spec = importlib.util.spec_from_file_location("reference", REFERENCE / "reference.py")
     reference = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(reference)
-    record = np.load(REFERENCE / f"{kind}.npz")
-    binary = kind == "seed"
-    model = network.build(preset("full", binary, img_h=size, img_w=size))
-    left = assign_original(model, reference.weights, reference.variable_shapes(kind))
-    assert all("fold3" in name for name in left) and bool(left) != binary  # DISN has no colour branch
-    image = reference.image(record["seed"], size)
-    geometry, colour = model([image, record["points"], record["trans_mat"]])
+    shapes = reference.variable_shapes(request.param)
+    prefix = tmp_path_factory.mktemp(request.param) / "model.ckpt"
+    tf1_models.save(prefix, {name: reference.weights(name, shape) for name, shape in shapes.items()})
+    record = np.load(REFERENCE / f"{request.param}.npz")
+    yield request.param, record, reference.image(record["seed"], {"seed": 138, "disn": 137}[request.param]), prefix
+    for file in prefix.parent.iterdir():
+        file.unlink()  # 570 MB
 
-    def close(value, expected):
-        np.testing.assert_allclose(value, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
 
-    close(model.encode(image)[0], record["global_feature"])
+def close(value, expected, tolerance=1e-3):
+    np.testing.assert_allclose(value, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_outputs_and_losses_equal_the_records(case, bfloat16):
+    kind, record, image, prefix = case
+    binary, tolerance = kind == "seed", 2e-2 if bfloat16 else 1e-3
+    source = open_model(prefix, {"bfloat16": bfloat16})
+    model = network.build(source.config)
+    source.load(model)
+    assert (source.config.binary, source.config.colour, source.config.img_h) == (binary, binary, image.shape[1])
+    image = image if binary else image[..., ::-1]  # the record's is in the order of the weights, BGR
+    encoded = model.encode(image)
+    points, trans_mat = tf.constant(record["points"]), tf.constant(record["trans_mat"])
+    pixels = project(points, trans_mat, *image.shape[1:3])
+    close(pixels, record["image_points"])
+    global_feature, local_feature = model.features(encoded, points, trans_mat)
+    close(global_feature[:, 0], record["global_feature"], tolerance)
+    close(np.asarray(local_feature, np.float32).mean((0, 1)), record["local_feature_mean"], tolerance)
+    geometry, colour = model.decode(encoded, points, trans_mat)
+    decay = losses.weight_decay(model, 1e-5)
+    close(decay, record["loss_regularization"], tolerance)
     if binary:
-        close(geometry, record["pred_label"])
-        close(colour, record["pred_color_unmasked"])
-        result = losses.binary_losses(geometry, colour, record["voxel_val"])
-        close(result["geometry"], record["loss_sdf_label_loss"])
-        close(result["colour"], record["loss_sdf_colour_loss"])
-        close(losses.weight_decay(model, 1e-5), record["loss_regularization"])
+        close(geometry, record["pred_label"], tolerance)
+        close(colour, record["pred_color_unmasked"], tolerance)
+        found = losses.binary_losses(geometry, colour, record["voxel_val"])
+        close(found["geometry"], record["loss_sdf_label_loss"], tolerance)
+        close(found["colour"], record["loss_sdf_colour_loss"], tolerance)
+        close(found["geometry"] + found["colour"], record["loss_sdf_loss"], tolerance)
     else:
-        close(geometry, record["pred_sdf"])
-        n = tf.zeros_like(geometry[..., 0])
-        result = losses.sdf_losses(geometry, colour, tf.constant(record["sdf_gt"][..., 0]), colour, n, 4.0)
-        close(result["geometry"], record["loss_sdf_loss"])
+        close(geometry, record["pred_sdf"], tolerance)
+        found = losses.sdf_losses(geometry, colour, tf.constant(record["sdf_gt"][..., 0]), None, None, 4.0)
+        close(found["geometry"], record["loss_sdf_loss"], tolerance)
+        real = np.abs(record["sdf_gt"] - geometry / 10).mean()
+        close(real, record["loss_sdf_loss_realvalue"], tolerance)
+    total = found["geometry"] + found.get("colour", 0.0) + decay
+    close(total, record["loss_overall_loss"], tolerance)
+    close(total, record["loss_total"], tolerance)
+    if not bfloat16:
+        close(found["accuracy"], record["loss_accuracy"])
+
+
+def test_query_points_reproduces_the_records(case, tmp_path):
+    kind, record, image, prefix = case
+    np.save(tmp_path / "I.npy", image)
+    np.savetxt(tmp_path / "T.txt", record["trans_mat"][0])
+    np.savetxt(tmp_path / "P.txt", record["points"][0])
+    files = {"image": "I.npy", "trans_mat": "T.txt", "points": "P.txt", "out": "O.txt"}
+    words = [f"--{name}={tmp_path / file}" for name, file in files.items()]
+    query_points.main([f"--restore_model={prefix.parent}", "--camera_frame=model", *words])
+    table = np.loadtxt(tmp_path / "O.txt")
+    columns = dict(zip((tmp_path / "O.txt").read_text().splitlines()[0].split()[1:], table.T, strict=True))
+
+    def found(*names):
+        return np.stack([columns[name] for name in names], -1)
+
+    close(found("u", "v"), record["image_points"][0])
+    if kind == "seed":
+        close(found("logit0", "logit1"), record["pred_label"][0])
+        close(found("r", "g", "b"), record["pred_color_unmasked"][0])
+        close(columns["g0"], record["pred_label"][0, :, 1] - record["pred_label"][0, :, 0])
+    else:
+        close(columns["output"], record["pred_sdf"][0, :, 0])
+        close(columns["g0"], (record["pred_sdf"][0, :, 0] / 10 + 0.003) / 2)
+        assert "r" not in columns
+
+
+def test_the_configuration_is_the_default_of_its_kind(case):
+    """Nothing of full size differs from the settings of a new run, but the conventions of the kind."""
+    from models.config import Config
+
+    kind, _, _, prefix = case
+    config = open_model(prefix).config
+    conventions = {"binary": False, "colour": False, "img_h": 137, "img_w": 137, "encoder_input": "bgr", "model_frame": "sphere"}
+    expected = Config() if kind == "seed" else Config(**conventions, distance_offset=0.003)
+    assert dataclasses.replace(config, restore_model="") == expected

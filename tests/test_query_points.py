@@ -1,0 +1,152 @@
+"""query_points.py: the field at given points, in every frame, against the maths in NumPy."""
+
+import pathlib
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from eval import query_points
+from models.conventions import DISN
+from tests import tf1_models
+from utils import frames
+from utils.cli import UserError
+
+SIZE = tf1_models.IMAGE
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def camera():
+    return frames.trans_mat(frames.intrinsics(SIZE), frames.look_at(30, 20, 2.0))
+
+
+@pytest.fixture(params=["binary", "sdf"])
+def case(request, tmp_path):
+    """A TF1 checkpoint, an image as the network takes it, object-frame points, and what to expect of them."""
+    binary = request.param == "binary"
+    w = tf1_models.values(tf1_models.shapes(binary=binary, colour=binary))
+    prefix = tf1_models.save(tmp_path / "tf1" / "model.ckpt", w)
+    rng = np.random.default_rng(0)
+    image = rng.random((SIZE, SIZE, 3)).astype(np.float32)
+    np.save(tmp_path / "image.npy", image)
+    points = rng.uniform(-0.5, 0.5, (20, 3))
+    points[0] = [0, 0, 30]  # far behind the camera
+    matrix, model_points = frames.model_camera(camera(), binary), frames.to_model(points, binary)
+    uv, geometry, colour = tf1_models.forward(w, image, model_points, matrix, binary, binary)
+    g0 = geometry[:, 1] - geometry[:, 0] if binary else (geometry[:, 0] / 10 + DISN["distance_offset"]) / 2
+    expected = np.hstack([uv, geometry, g0[:, None]] + ([colour] if binary else []))
+    return binary, prefix, tmp_path, points, expected
+
+
+def query(prefix, folder, points, matrix, *words, image="image.npy"):
+    """Run the command -> (names of the columns, table)."""
+    np.savetxt(folder / "P.txt", points)
+    np.savetxt(folder / "T.txt", matrix)
+    files = {"--restore_model": prefix, "--image": folder / image, "--trans_mat": folder / "T.txt", "--points": folder / "P.txt"}
+    files["--out"] = folder / "O.txt"
+    query_points.main([*(str(word) for pair in files.items() for word in pair), *map(str, words)])
+    names = (folder / "O.txt").read_text().splitlines()[0].removeprefix("# ").split()
+    return names, np.loadtxt(folder / "O.txt", ndmin=2)
+
+
+def test_every_frame_gives_the_same_and_what_numpy_gives(case):
+    binary, prefix, folder, points, expected = case
+    given = {"object": points, "voxel": frames.to_voxel(points), "model": frames.to_model(points, binary)}
+    cameras = {"object": camera(), "model": frames.model_camera(camera(), binary)}
+    size = ["--img_h", SIZE, "--img_w", SIZE]
+    geometry = ["logit0", "logit1"] if binary else ["output"]
+    for frame, rows in given.items():
+        for camera_frame, matrix in cameras.items():
+            names, table = query(prefix, folder, rows, matrix, *size, "--frame", frame, "--camera_frame", camera_frame)
+            assert names == ["x", "y", "z", "u", "v", "w", "in_image", *geometry, "g0", *(["r", "g", "b"] if binary else [])]
+            np.testing.assert_allclose(table[:, :3], rows, rtol=1e-6, atol=1e-6)
+            found = np.delete(table, [0, 1, 2, names.index("w"), names.index("in_image")], 1)
+            np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
+            w, inside = table[:, names.index("w")], table[:, names.index("in_image")]
+            exact, depth = frames.project(points, camera())
+            np.testing.assert_allclose(w, depth, rtol=1e-5)
+            assert inside[0] == 0 and w[0] < 0
+            np.testing.assert_array_equal(inside, ((exact >= 0) & (exact <= SIZE - 1)).all(1) & (depth > 0))
+    names, plain = query(prefix, folder, given["model"], cameras["object"], *size)  # the defaults
+    np.testing.assert_array_equal(plain, table)
+
+
+def test_a_picture_is_rgb_and_moves_its_camera_when_it_is_resized(case):
+    binary, prefix, folder, points, _ = case
+    size = ["--img_h", SIZE, "--img_w", SIZE, "--frame", "object"]
+    picture = np.random.default_rng(1).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+    cv2.imwrite(str(folder / "image.png"), picture[..., ::-1])
+    own_order = picture if binary else picture[..., ::-1]  # DISN's weights take BGR
+    np.save(folder / "same.npy", own_order.astype(np.float32) / 255)
+    a, b = (query(prefix, folder, points, camera(), *size, image=image)[1] for image in ("image.png", "same.npy"))
+    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+    cv2.imwrite(str(folder / "large.png"), cv2.resize(picture[..., ::-1], None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST))
+    larger = frames.resize_camera(camera(), (SIZE, SIZE), (2 * SIZE, 2 * SIZE))
+    c = query(prefix, folder, points, larger, *size, image="large.png")[1]
+    np.testing.assert_allclose(a, c, rtol=1e-4, atol=1e-4)
+
+
+def test_a_sphere_of_its_own(case):
+    """--norm_params: the same model-frame points and camera, other object-frame lengths."""
+    binary, prefix, folder, points, _ = case
+    size = ["--img_h", SIZE, "--img_w", SIZE]
+    if binary:
+        with pytest.raises(UserError, match="--norm_params would do nothing"):
+            query(prefix, folder, points, camera(), *size, "--norm_params", "0,0,0,1")
+        return
+    matrix = frames.model_camera(camera(), False)
+    names, a = query(prefix, folder, points, matrix, *size, "--camera_frame", "model")
+    _, b = query(prefix, folder, points, matrix, *size, "--camera_frame", "model", "--norm_params", "0.1,0,0.05,0.25")
+    g0 = names.index("g0")
+    np.testing.assert_allclose(np.delete(a, g0, 1), np.delete(b, g0, 1), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(a[:, g0], 2 * b[:, g0], rtol=1e-6)
+    _, c = query(prefix, folder, points * 0.25 + [0.1, 0, 0.05], matrix, *size, "--camera_frame", "model", "--norm_params", "0.1,0,0.05,0.25",
+                 "--frame", "object")  # fmt: skip
+    np.testing.assert_allclose(b[:, 3:], c[:, 3:], rtol=1e-4, atol=1e-4)
+    with pytest.raises(UserError, match="give cx,cy,cz,r"):
+        query(prefix, folder, points, matrix, *size, "--norm_params", "1,2,3")
+
+
+def test_mistakes_are_named_and_nothing_is_written(case):
+    binary, prefix, folder, points, _ = case
+    size = ["--img_h", SIZE, "--img_w", SIZE]
+    with pytest.raises(UserError, match=r"image.npy is float32 \(40, 40, 3\); the network takes float \(138|image.npy.*\(137"):
+        query(prefix, folder, points, camera())
+    with pytest.raises(UserError, match="T.txt: a camera is a 4x3 trans_mat, this file has 3 rows"):
+        query(prefix, folder, points, camera()[:3], *size)
+    with pytest.raises(UserError, match="P.txt: a point has 3 finite numbers"):
+        query(prefix, folder, points[:, :2], camera(), *size)
+    np.save(folder / "bytes.npy", 255 * np.ones((SIZE, SIZE, 3), np.float32))
+    with pytest.raises(UserError, match=r"values outside \[0, 1\]"):
+        query(prefix, folder, points, camera(), *size, image="bytes.npy")
+    (folder / "text.png").write_text("no picture")
+    with pytest.raises(UserError, match="no picture"):
+        query(prefix, folder, points, camera(), *size, image="text.png")
+    if binary:
+        with pytest.raises(UserError, match="pixels wide .*needs --camera_frame model"):
+            query(prefix, folder, points, frames.model_camera(camera(), True), *size)
+    assert not (folder / "O.txt").exists()
+
+
+@pytest.mark.slow
+def test_as_a_process_on_a_converted_run(tmp_path):
+    w = tf1_models.values(tf1_models.shapes())
+    prefix = tf1_models.save(tmp_path / "tf1" / "model.ckpt", w)
+    np.save(tmp_path / "i.npy", np.full((SIZE, SIZE, 3), 0.5, np.float32))
+    np.savetxt(tmp_path / "T.txt", camera())
+    np.savetxt(tmp_path / "P.txt", [[1.0, 2.0, 3.0]])
+    inputs = [f"--{name}={tmp_path / file}" for name, file in {"image": "i.npy", "trans_mat": "T.txt", "points": "P.txt"}.items()]
+    size = ["--img_h", SIZE, "--img_w", SIZE]
+    commands = [
+        ["utils/convert_checkpoint.py", tmp_path / "tf1", "--out", tmp_path / "run", *size],
+        ["eval/query_points.py", "--restore_model", prefix, "--out", tmp_path / "a.txt", *inputs, *size],
+        ["eval/query_points.py", "--restore_model", tmp_path / "run", "--out", tmp_path / "b.txt", *inputs],
+    ]
+    for command in commands:
+        result = subprocess.run([sys.executable, *map(str, command)], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+    assert (tmp_path / "a.txt").read_text() == (tmp_path / "b.txt").read_text()
+    wrong = subprocess.run([sys.executable, *map(str, commands[2]), "--img_h=7"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert wrong.returncode == 1 and wrong.stderr.startswith("error: ") and "carries its settings" in wrong.stderr
