@@ -34,6 +34,7 @@ class FieldQuery:
         self._encode = tf.function(self._encode_image)
         self._geometry = tf.function(self._decode_geometry, reduce_retracing=True)
         self._colour = tf.function(self._decode_colour, reduce_retracing=True)
+        self._gradient = tf.function(self._slope, reduce_retracing=True)
 
     def encode(self, image, trans_mat):
         """(H, W, 3 or 4) float image in [0, 1], (4, 3) object-frame camera -> what the other methods take."""
@@ -51,6 +52,12 @@ class FieldQuery:
         if not len(points):
             return np.zeros((0, 3), np.float32)
         return self._in_chunks(self._colour, encoded, points).clip(0, 1)
+
+    def normals(self, encoded, points):
+        """(N, 3) object-frame points -> (N, 3) unit normals of the level sets through them, outward; 0 where the field is flat."""
+        slope = self._in_chunks(self._gradient, encoded, points)
+        outward = -slope if self.config.binary else slope
+        return outward / np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-20)
 
     def occupied(self, geometry, iso):
         """(N,) g0 -> (N,) bool: occupied (g0 > iso), or inside (distance < iso)."""
@@ -105,6 +112,14 @@ class FieldQuery:
         """(N, 3) model-frame points -> raw geometry (N, 2 or 1)."""
         features = for_geometry["global"], self._read(for_geometry["local"], points, camera)
         return tf.add_n([s.geometry(s.point(points), feature) for s, feature in zip(self.streams, features, strict=True)])
+
+    def _slope(self, points, *encoded):
+        """(N, 3) model-frame points -> (N, 3) gradient of g0, up to a positive factor."""
+        with tf.GradientTape() as tape:
+            tape.watch(points)
+            raw = self._decode_geometry(points, *encoded)
+            value = raw[:, 1] - raw[:, 0] if self.config.binary else raw[:, 0]
+        return tape.gradient(value, points)
 
     def _decode_colour(self, points, for_geometry, for_colour, camera):
         """(N, 3) model-frame points -> colour (N, 3), the sum of two values in [0, 1]."""

@@ -32,13 +32,6 @@ def triangulate(level: Level, ask=None):
     return (vertices + 0.5) / level.n - 0.5, faces
 
 
-def _values(level, cells):
-    """(N,) values of cells that may lie outside the grid, where they mirror those inside as empty."""
-    inside = np.clip(cells, 0, level.n - 1)
-    values = level.value(inside)
-    return np.where((inside == cells).all(-1), values, -abs(values))
-
-
 def _march(level, slots):
     """Marching cubes in the windows of some bricks -> keys of vertices (V, 4), faces (F, 3), or None.
 
@@ -47,9 +40,7 @@ def _march(level, slots):
     """
     from skimage.measure import marching_cubes
 
-    values, _, clipped = level.windows(slots)
-    cells = level.origins[slots][:, None, None, None] + np.indices(values.shape[1:]).transpose(1, 2, 3, 0) - 1
-    values = np.where((cells == clipped).all(-1), values, -abs(values))
+    values, _, cells = level.windows(slots)
     # a brick's own cubes are those whose first cell is in it, or in front of it where the grid begins; none out of the grid
     own = ((cells[:, :17, :17, :17] >= level.origins[slots][:, None, None, None]) | (cells[:, :17, :17, :17] == -1)).all(-1)
     own &= (cells[:, :17, :17, :17] < level.n).all(-1)
@@ -85,7 +76,7 @@ def _places(level, keys, faces, ask):
     cells, axis = keys[:, :3], keys[:, 3]
     edge = np.flatnonzero(axis < 3)
     step = np.eye(3, dtype=np.int64)[axis[edge]]
-    a, b = _values(level, cells[edge]).astype(np.float64), _values(level, cells[edge] + step).astype(np.float64)
+    a, b = (level.mirrored(c)[0].astype(np.float64) for c in (cells[edge], cells[edge] + step))
     t = a / (a - b)
     if ask is not None:
         low, high = np.zeros(len(t)), np.ones(len(t))

@@ -66,18 +66,28 @@ class Level:
             known[absent] = False
         return values, known
 
+    def mirrored(self, cells):
+        """look_up of (N, 3) cells that may lie out of the grid; the values there are those at the border, as empty."""
+        inside = np.clip(cells, 0, self.n - 1)
+        values, known = self.look_up(inside)
+        return np.where((inside == cells).all(-1), values, -abs(values)), known
+
     def windows(self, slots):
-        """Bricks with one more cell all around: values (K, 18, 18, 18), known, cells (K, 18, 18, 18, 3) clipped to the grid."""
+        """Bricks with one more cell all around -> values (K, 18, 18, 18), known, cells (K, 18, 18, 18, 3).
+
+        Cells out of the grid mirror those at its border as empty (-|value|), so that a surface is closed there; they are as
+        known as those.
+        """
         line = np.arange(-1, BRICK + 1)
         local = np.stack(np.meshgrid(line, line, line, indexing="ij"), -1)
-        cells = np.clip(self.origins[slots][:, None, None, None] + local, 0, self.n - 1)
+        cells = self.origins[slots][:, None, None, None] + local
         values = np.empty(cells.shape[:-1], np.float32)
         known = np.empty(cells.shape[:-1], bool)
         inner = (slice(None), *(slice(1, -1),) * 3)
         values[inner], known[inner] = self.values[slots], self.known[slots]
         rim = np.ones(local.shape[:-1], bool)
         rim[1:-1, 1:-1, 1:-1] = self.n % BRICK > 0  # then bricks at the border reach out of the grid
-        found = self.look_up(cells[:, rim].reshape(-1, 3))
+        found = self.mirrored(cells[:, rim].reshape(-1, 3))
         values[:, rim], known[:, rim] = (part.reshape(len(slots), -1) for part in found)
         return values, known, cells
 

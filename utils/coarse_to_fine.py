@@ -30,14 +30,14 @@ def sample(ask, resolution, inside_positive, iso):
     Returns the finest Level, its values > 0 inside and < 0 outside, all cubes with a surface in them known; and the number
     of points asked. UserError where the field has no surface or values that are not finite.
     """
-    asked = 0
+    asked, low, high = 0, np.inf, -np.inf
 
     def signed(cells, n):
-        nonlocal asked
-        asked += len(cells)
+        nonlocal asked, low, high
         values = np.asarray(ask((cells + 0.5) / n - 0.5), np.float32)
         if not np.isfinite(values).all():
             raise UserError("the field has values that are not finite")
+        asked, low, high = asked + len(cells), min(low, values.min()), max(high, values.max())
         values = values - np.float32(iso) if inside_positive else np.float32(iso) - values
         return np.where(values == 0, np.float32(-1e-12), values)  # the level itself is outside
 
@@ -51,11 +51,10 @@ def sample(ask, resolution, inside_positive, iso):
     while level.n < resolution:
         level = _refined(level, signed, resolution, rng)
     _follow(level, signed)
-    low, high = level.values.min(), level.values.max()
-    if low >= 0 or high < 0:
-        values = [iso + sign * v for v in (low, high) for sign in [1 if inside_positive else -1]]
-        state = "empty" if high < 0 else "full"
-        raise UserError(f"field is {state}: min {min(values):.6g}, max {max(values):.6g}, level {iso:.6g}, {asked} points asked")
+    empty, full = (high <= iso, low > iso) if inside_positive else (low >= iso, high < iso)
+    if empty or full:
+        state = "empty" if empty else "full"
+        raise UserError(f"field is {state}: min {low:.6g}, max {high:.6g}, level {iso:.6g}, {asked} points asked")
     return level, asked
 
 
@@ -131,15 +130,15 @@ def _follow(level, signed):
         wanted = []
         for first in range(0, len(slots), BATCH):
             values, known, cells = level.windows(slots[first : first + BATCH])
-            mixed, unsure = _cubes(values > 0, np.logical_or) & ~_cubes(values > 0, np.logical_and), ~_cubes(known, np.logical_and)
-            cubes = mixed & unsure
+            mixed = _cubes(values > 0, np.logical_or) & ~_cubes(values > 0, np.logical_and)
+            cubes = mixed & ~_cubes(known, np.logical_and)
             if cubes.any():
                 corner = np.zeros(known.shape, bool)
                 for x in (0, 1):
                     for y in (0, 1):
                         for z in (0, 1):
                             corner[:, x : x + 17, y : y + 17, z : z + 17] |= cubes
-                wanted.append(cells[corner & ~known])
+                wanted.append(np.clip(cells[corner & ~known], 0, level.n - 1))
         if not wanted:
             return
         wanted = np.unique(np.concatenate(wanted), axis=0)
