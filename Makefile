@@ -1,6 +1,6 @@
 # make demo: the whole chain on synthetic objects, about 10 minutes of CPU time.   make test: all tests.
 
-PYTHON := $(or $(shell command -v python3.11),$(shell command -v python3.12),python3)
+PYTHON := $(shell sh -c 'command -v python3.11 || command -v python3.12 || echo python3')
 BIN := .venv/bin
 DEMO := demo
 
@@ -11,6 +11,7 @@ setup: .venv/ready
 # wheels only: no compiler and no system package is needed
 .venv/ready: requirements.txt setup.py
 	@echo "installing into .venv (some 2 GB, a few minutes; only once)"
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] <= (3, 12) else "Python 3.11 or 3.12 is needed; make PYTHON=...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --only-binary :all: -r requirements.txt
 	$(BIN)/pip install --quiet --editable '.[dev]'

@@ -87,12 +87,12 @@ class Config:
 
     @classmethod
     def load(cls, path):
-        """Read a saved configuration; unknown and missing keys are errors."""
+        """Read a saved configuration. Unknown keys are errors; a key that an earlier version had not has its default."""
         values = read_json(path)
         names = {field.name for field in dataclasses.fields(cls)}
-        if not isinstance(values, dict) or values.keys() != names:
-            different = sorted(values.keys() ^ names) if isinstance(values, dict) else "not a JSON object"
-            raise UserError(f"{path} is not a configuration of this version (unknown or missing: {different})")
+        if not isinstance(values, dict) or "preset" not in values or not values.keys() <= names:
+            reason = f"unknown: {sorted(values.keys() - names)}" if isinstance(values, dict) else "not a JSON object"
+            raise UserError(f"{path} is not a configuration of this version ({reason})")
         config = cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
         for field in dataclasses.fields(cls):
             value = getattr(config, field.name)

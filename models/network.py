@@ -56,14 +56,17 @@ class TexDISN(keras.Model):
         maps = maps[:3] if self.config.img_feat_onestream else maps
         return global_feature[:, None], read_maps(maps, uv, height, width, self.config.resized_reading)
 
-    def streams(self, encoded, points, trans_mat):
-        """[(stream, the features it takes)]"""
-        global_feature, local_feature = self.features(encoded, points, trans_mat)
+    def decoders(self):
+        """[(stream, the features it takes)], a feature being "global" or "local"."""
         if self.config.img_feat_onestream:
-            return [(self.joint_stream, [global_feature, local_feature])]
-        if self.config.img_feat_twostream:
-            return [(self.global_stream, [global_feature]), (self.local_stream, [local_feature])]
-        return [(self.global_stream, [global_feature])]
+            return [(self.joint_stream, ("global", "local"))]
+        local = [(self.local_stream, ("local",))] if self.config.img_feat_twostream else []
+        return [(self.global_stream, ("global",)), *local]
+
+    def streams(self, encoded, points, trans_mat):
+        """[(stream, its features of the points)]"""
+        features = dict(zip(("global", "local"), self.features(encoded, points, trans_mat), strict=True))
+        return [(stream, [features[part] for part in parts]) for stream, parts in self.decoders()]
 
     def geometry(self, encoded, points, trans_mat):
         """The geometry alone, at inference: most points are empty, and nobody asks for their colour."""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from data.samples import network_camera, network_image, object_frame
-from utils import frames, metrics, surface_mesh
+from utils import brick_mesh, coarse_to_fine, frames, metrics, surface_mesh
 from utils.txt_field import Field
 
 
@@ -43,3 +43,24 @@ def coloured_surface(field, binary, iso, fill=False):
     """Field -> vertices (V, 3) object frame, faces (F, 3), colours (V, 3); UserError where there is no surface."""
     vertices, faces = surface_mesh.extract(field.grid(), binary, iso, fill, field.line)
     return vertices, faces, surface_mesh.interpolate_colours(vertices, field)
+
+
+def textured_mesh(query, rgba, trans_mat, resolution, iso, fill=False, frame=None):
+    """The coloured surface of one image, asked coarse to fine; nothing dense of the resolution is made.
+
+    query, rgba, trans_mat and frame as predict takes them -> vertices (V, 3) object frame, faces (F, 3),
+    colours (V, 3) in [0, 1], normals (V, 3), number of points asked. UserError where there is no surface.
+    """
+    config = query.config
+    encoded = query.encode(network_image(rgba, config), network_camera(trans_mat, rgba.shape[:2], config), frame)
+
+    def ask(points):
+        return query.geometry(encoded, points)
+
+    level, asked = coarse_to_fine.sample(ask, resolution, config.binary, iso)
+    sign = 1 if config.binary else -1
+    vertices, faces = brick_mesh.triangulate(level, lambda points: sign * (ask(points) - iso))
+    asked += len(vertices)
+    if fill:
+        vertices, faces = surface_mesh.outer_walls(vertices, faces)
+    return vertices, faces, query.colour(encoded, vertices), query.normals(encoded, vertices), asked

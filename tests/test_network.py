@@ -1,5 +1,7 @@
 """The network against a plain NumPy statement of it, and its properties in every way it is run."""
 
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -253,9 +255,13 @@ def test_checkpoint_that_does_not_fit_names_the_variables_and_changes_nothing(tm
         load_checkpoint(tmp_path / "a.h5", {"network": model.variables})
 
 
-def test_config_with_unknown_or_missing_keys_is_refused(tmp_path):
+def test_config_with_unknown_keys_is_refused_and_one_of_an_earlier_version_read(tmp_path):
     path = tmp_path / "config.json"
-    tiny.config().save(path)
+    tiny.config(alpha=True, tanh=False).save(path)
+    values = json.loads(path.read_text())
+    values.pop("tanh")
+    path.write_text(json.dumps(values))
+    assert Config.load(path) == tiny.config(alpha=True, tanh=False)
     path.write_text(path.read_text().replace('"alpha"', '"alhpa"'))
     with pytest.raises(UserError, match="alhpa"):
         Config.load(path)

@@ -143,7 +143,7 @@ def test_field_query_of_a_variant_is_its_network(binary, name, rng):
     shown = np.clip(colour[0], 0, 1) if c.colour else np.full((50, 3), GREY)
     np.testing.assert_allclose(query.colour(encoded, points), shown, rtol=1e-3, atol=1e-5)
     if c.tanh:
-        assert np.abs(query.geometry(encoded, points)).max() < 0.05  # 1 / 20: where tanh saturates
+        assert np.abs(query.geometry(encoded, points)).max() < 0.05 + 1e-6  # 1 / 20: where tanh saturates
 
 
 @pytest.mark.slow

@@ -1,0 +1,34 @@
+"""What the machine itself can do, to hold a measurement against."""
+
+import resource
+import statistics
+import time
+
+import tensorflow as tf
+
+
+def median_seconds(function, repeats=3):
+    """Median time of a function that returns when its work is done; called once before, for compilation."""
+    function()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def matrix_rate(dtype, size=2048):
+    """Measured TFLOP/s of a square matrix product."""
+    a = tf.cast(tf.random.normal((size, size)), dtype)
+    product = tf.function(lambda: tf.reduce_sum(tf.cast(tf.matmul(a, a)[0], tf.float32)))
+    return 2 * size**3 / median_seconds(lambda: float(product()), 5) / 1e12
+
+
+def matrix_rates():
+    return {"float32_tflops": matrix_rate(tf.float32), "bfloat16_tflops": matrix_rate(tf.bfloat16)}
+
+
+def peak_rss_mb():
+    """The most memory this process has had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,115 @@
+"""Coarse-to-fine extraction against the dense one on analytic fields, thin, thick, at the border, empty."""
+
+import numpy as np
+import pytest
+import trimesh
+
+from utils import brick_mesh, coarse_to_fine, frames, surface_mesh
+from utils.cli import UserError
+
+CENTRE = np.array([0.1, -0.05, 0.02])
+
+
+def sphere(points):
+    return np.linalg.norm(points - CENTRE, axis=1) - 0.3
+
+
+def shell(points):
+    """Two walls, one voxel and a half of a 64^3 grid apart."""
+    return abs(sphere(points)) - 0.75 / 64
+
+
+def rods(points):
+    """Two thin rods from border to border."""
+    return np.minimum(np.linalg.norm(points[:, :2] - [0.1, 0.2], axis=1), np.linalg.norm(points[:, 1:] - [0.1, -0.2], axis=1)) - 0.6 / 64
+
+
+def bumpy(points):
+    return np.linalg.norm(points, axis=1) - 0.3 + 0.03 * np.sin(40 * points[:, 0]) * np.sin(43 * points[:, 1]) * np.sin(37 * points[:, 2])
+
+
+def crumbs(points):
+    """A ball and two crumbs far away from it, smaller than a coarse cell."""
+    parts = [sphere(points), *(np.linalg.norm(points - c, axis=1) - 0.012 for c in ([-0.4, 0.4, -0.41], [-0.33, -0.4, 0.4]))]
+    return np.min(parts, 0)
+
+
+def block(points):
+    """A box that reaches out of the grid on two sides."""
+    return (abs(points - [0.3, 0.3, 0]) - 0.35).max(1)
+
+
+def dense(function, resolution, inside_positive=False, iso=0.0):
+    points = frames.voxel_centres(resolution)
+    return surface_mesh.extract(function(points).reshape((resolution,) * 3).transpose(2, 1, 0), inside_positive, iso)
+
+
+@pytest.mark.parametrize(
+    ("function", "resolution"),
+    [(sphere, 40), (sphere, 64), (shell, 64), (shell, 100), (rods, 128), (bumpy, 64), (bumpy, 100), (crumbs, 128), (block, 50), (block, 64)],
+)
+def test_equals_the_dense_surface(function, resolution):
+    level, asked = coarse_to_fine.sample(function, resolution, False, 0)
+    vertices, faces = brick_mesh.triangulate(level)
+    expected, expected_faces = dense(function, resolution)
+    mesh = trimesh.Trimesh(vertices, faces, process=False)
+    assert mesh.is_watertight and mesh.is_winding_consistent
+    assert len(vertices) == len(expected)  # every crossing of a grid edge, no more
+    assert mesh.volume == pytest.approx(trimesh.Trimesh(expected, expected_faces).volume, rel=0.02)
+    distance, _ = trimesh.proximity.cKDTree(expected).query(vertices)
+    assert np.quantile(distance, 0.999) < 0.02 / resolution
+    assert asked <= resolution**3 if resolution < 64 else asked < 0.45 * resolution**3
+
+
+def test_logits_and_level():
+    """A field that is positive inside, at a level that is not 0, gives the same surface."""
+    a = brick_mesh.triangulate(coarse_to_fine.sample(sphere, 64, False, 0.02)[0])
+    b = brick_mesh.triangulate(coarse_to_fine.sample(lambda p: 3 - 5 * sphere(p), 64, True, 3 - 5 * 0.02)[0])
+    np.testing.assert_allclose(a[0], b[0], atol=1e-5)
+    np.testing.assert_array_equal(a[1], b[1])
+    np.testing.assert_allclose(np.linalg.norm(a[0] - CENTRE, axis=1), 0.32, atol=0.01 / 64)
+
+
+def test_vertices_are_moved_onto_a_curved_field():
+    def curved(points):  # far from linear between the centres of the grid
+        return np.tanh(4 * sphere(points)) * (1 + 3 * points[:, 0] ** 2) - 0.2
+
+    level, _ = coarse_to_fine.sample(curved, 32, False, 0)
+    straight, refined = (brick_mesh.triangulate(level, ask)[0] for ask in (None, lambda p: -curved(p)))
+    assert abs(curved(refined)).mean() < 0.1 * abs(curved(straight)).mean()
+
+
+def test_work_grows_with_the_surface():
+    """Four times the points for twice the resolution, not eight."""
+    asked = [coarse_to_fine.sample(shell, resolution, False, 0)[1] for resolution in (128, 256)]
+    assert asked[1] < 5 * asked[0] and asked[1] < 0.1 * 256**3
+
+
+def test_an_audit_finds_what_the_estimate_misses(monkeypatch):
+    """With an estimate that is far too bold the audit opens the cells that were settled wrongly."""
+    monkeypatch.setattr(coarse_to_fine, "SAFETY", 0.01)
+    level, _ = coarse_to_fine.sample(bumpy, 128, False, 0)
+    assert len(brick_mesh.triangulate(level)[0]) == len(dense(bumpy, 128)[0])
+
+
+@pytest.mark.parametrize(("value", "message"), [(1.0, "field is empty: min 1, max 1, level 0"), (-1.0, "field is full")])
+def test_a_field_without_a_surface_is_an_error(value, message):
+    with pytest.raises(UserError, match=message):
+        coarse_to_fine.sample(lambda p: np.full(len(p), value), 64, False, 0)
+    with pytest.raises(UserError, match="not finite"):
+        coarse_to_fine.sample(lambda p: np.full(len(p), np.nan), 64, False, 0)
+
+
+def test_outer_walls_are_those_of_the_filled_field():
+    """A thick shell with a ball in its cavity, and a ball outside of it: the cavity's wall and the ball in it go."""
+
+    def field(points):
+        inner = np.linalg.norm(points - CENTRE, axis=1) - 0.1
+        outside = np.linalg.norm(points - [-0.38, 0.38, 0.38], axis=1) - 0.07
+        return np.minimum.reduce([abs(sphere(points)) - 0.05, inner, outside])
+
+    vertices, faces = surface_mesh.outer_walls(*brick_mesh.triangulate(coarse_to_fine.sample(field, 64, False, 0)[0]))
+    filled = surface_mesh.extract(field(frames.voxel_centres(64)).reshape(64, 64, 64).transpose(2, 1, 0), False, 0, fill=True)
+    mesh = trimesh.Trimesh(vertices, faces, process=False)
+    assert mesh.body_count == 2 and mesh.is_watertight and len(vertices) == len(filled[0])
+    assert mesh.volume == pytest.approx(trimesh.Trimesh(*filled).volume, rel=1e-3)
