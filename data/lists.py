@@ -1,7 +1,8 @@
 """Which objects are for training, validation and test: lists of object ids, or a split by hash.
 
-File {train,val,test}_list_<category>.txt, <category> the name or the synset id, one object id a line; blank lines and
-what follows a # are skipped.
+File {train,val,test}_list_<category>.txt, or <category>_{train,val,test}.lst as DISN has them, <category> the name or the
+synset id, one object id a line; blank lines and what follows a # are skipped. DISN has no validation lists: then a share
+of the training list by hash takes their place.
 """
 
 import dataclasses
@@ -25,8 +26,8 @@ class Lists:
 
 def find_list(folder, split, category):
     """The list file of a split, under either spelling of the category; None if there is none."""
-    paths = [pathlib.Path(folder) / f"{split}_list_{spelling}.txt" for spelling in categories.spellings(category)]
-    found = [path for path in paths if path.is_file()]
+    names = [(f"{split}_list_{spelling}.txt", f"{spelling}_{split}.lst") for spelling in categories.spellings(category)]
+    found = [path for name in sum(names, ()) if (path := pathlib.Path(folder) / name).is_file()]
     if len(found) > 1:
         raise UserError(f"{found[0]} and {found[1]} are lists of the same category: remove one of them")
     return found[0] if found else None
@@ -63,11 +64,12 @@ def split_objects(category, object_ids, raw, lst_dir, shares):
     paths = {split: find_list(folder, split, category) for split in SPLITS}
     if not lst_dir and not any(paths.values()):
         return Lists({split: sorted(ids) for split, ids in hash_split(object_ids, shares).items()}, "hash of the ids", [], 0)
+    without_val = paths["val"] is None and all(path and path.suffix == ".lst" for split, path in paths.items() if split != "val")
     for split, path in paths.items():
-        if path is None:
+        if path is None and not (split == "val" and without_val):
             names = " or ".join(f"{split}_list_{spelling}.txt" for spelling in categories.spellings(category))
             raise UserError(f"{folder / names} is missing: every category needs all of {', '.join(SPLITS)}")
-    listed = {split: read_list(path) for split, path in paths.items()}
+    listed = {split: read_list(path) if path else [] for split, path in paths.items()}
     first = {}
     for split, ids in listed.items():
         for object_id in ids:
@@ -76,4 +78,10 @@ def split_objects(category, object_ids, raw, lst_dir, shares):
             first[object_id] = split
     there = set(object_ids)
     ids = {split: sorted(there.intersection(ids)) for split, ids in listed.items()}
-    return Lists(ids, f"lists in {folder}", [object_id for object_id in first if object_id not in there], len(there - set(first)))
+    source = f"lists in {folder}"
+    if without_val:
+        share = shares["val"] / max(shares["val"] + shares["train"], 1e-9)
+        parts = hash_split(ids["train"], {"train": 1 - share, "val": share, "test": 0})
+        ids |= {"train": sorted(parts["train"]), "val": sorted(parts["val"])}
+        source += ", validation by hash of the training ids"
+    return Lists(ids, source, [object_id for object_id in first if object_id not in there], len(there - set(first)))

@@ -30,7 +30,7 @@ OPEN_FILES = 256  # shards kept open per process; the usual limit of a process i
 _NAME = re.compile(r"(?P<category>.+)_(?P<split>train|val|test)_(?P<number>\d{3,})\.h5")
 
 # dataset: (offsets that cut it into objects, dtype, shape of a row, description)
-_RAGGED = {
+RAGGED = {
     "view_names": ("view", None, (), "names of the views"),
     "images": ("view", np.uint8, None, "views, RGBA, straight alpha; one view is one chunk"),
     "trans_mats": ("view", np.float64, (4, 3), "cameras: [x y z 1] @ trans_mat = (u w, v w, w), object frame to pixels"),
@@ -42,7 +42,7 @@ _RAGGED = {
     "surface_points": ("surface", np.float32, (3,), "points on the surface, object frame"),
     "surface_colours": ("surface", np.uint8, (3,), "RGB at surface_points"),
 }
-_PER_OBJECT = {
+PER_OBJECT = {
     "centre": (np.float64, (3,), "object frame p = (x - centre) * scale, x in the units of the source mesh"),
     "scale": (np.float64, (), "object frame p = (x - centre) * scale, x in the units of the source mesh"),
     "reprojection_error": (np.float64, (), "pixels, RMS over the inliers of recovered cameras; NaN if the cameras came from a file"),
@@ -121,11 +121,11 @@ def write_shard(path, records, settings, left_out=None):
             file.create_dataset(name, data=values, **layout).attrs["description"] = description
 
         put("object_id", _encode([record.object_id for record in records]), "ids of the objects")
-        for name, (dtype, shape, description) in _PER_OBJECT.items():
+        for name, (dtype, shape, description) in PER_OBJECT.items():
             values = [getattr(record, name) for record in records]
             put(name, _encode(values) if dtype is None else np.array(values, dtype).reshape(-1, *shape), description)
         counts = {}
-        for name, (group, dtype, shape, description) in _RAGGED.items():
+        for name, (group, dtype, shape, description) in RAGGED.items():
             values = [getattr(record, name) for record in records]
             sizes = [len(value) for value in values]
             if counts.setdefault(group, sizes) != sizes:
@@ -163,7 +163,7 @@ class Shard:
         self.category, self.split = attributes["category"], attributes["split"]
         self.settings_text, self.settings = attributes["settings"], json.loads(attributes["settings"])
         self.left_out = json.loads(attributes["left_out"])
-        self.data = {name: self.file[name] for name in (*_RAGGED, *_PER_OBJECT)}
+        self.data = {name: self.file[name] for name in (*RAGGED, *PER_OBJECT)}
         self.object_ids = self.file["object_id"].asstr()[:].tolist()
         self.view_names = self.data["view_names"].asstr()[:].tolist()
         self.offsets = {group: self.file[f"{group}_offset"][:].tolist() for group in ("view", "voxel", "sdf", "surface")}
@@ -178,7 +178,7 @@ class Shard:
 
     def rows(self, name, index):
         """The rows of a ragged dataset that belong to object `index`."""
-        offset = self.offsets[_RAGGED[name][0]]
+        offset = self.offsets[RAGGED[name][0]]
         return self.read(name, slice(offset[index], offset[index + 1]), index)
 
     def entries(self, path):
@@ -191,8 +191,8 @@ class Shard:
 
     def record(self, index):
         """Everything of object `index`: an ObjectRecord."""
-        ragged = {name: self.rows(name, index) for name in _RAGGED if name != "view_names"}
-        single = {name: self.read(name, index, index) for name in _PER_OBJECT}
+        ragged = {name: self.rows(name, index) for name in RAGGED if name != "view_names"}
+        single = {name: self.read(name, index, index) for name in PER_OBJECT}
         single["sdf_source"] = single["sdf_source"].decode()
         names = self.view_names[self.offsets["view"][index] : self.offsets["view"][index + 1]]
         return ObjectRecord(self.category, self.object_ids[index], names, **ragged, **single)

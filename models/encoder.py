@@ -40,28 +40,33 @@ class Encoder(keras.layers.Layer):
         super().__init__(name="vgg_16", dtype=policy, autocast=False)
         self.config, self.size = config, config.encoder_size
 
-        def conv(width, kernel, padding, name):
+        def conv(width, kernel, padding, name, policy):
             return keras.layers.Conv2D(width, kernel, padding=padding, name=name, dtype=policy)
 
+        # Float32 throughout: the first convolution and the last block, a tenth of all products, and fc6 to fc8, where casting the
+        # weights would cost more than it saves. In bfloat16 every layer adds to an error that shifts the whole field.
         self.blocks = []
         for block, (width, count) in enumerate(zip(config.encoder_widths, config.encoder_convs, strict=True), 1):
-            names = [f"conv{block}_{i}" for i in range(1, count + 1)]
-            self.blocks.append([(conv(width, 3, "same", n), normaliser(config, n + "_norm", policy)) for n in names])
-        self.pool = keras.layers.MaxPooling2D(2, dtype=policy)
-        self.fc6 = conv(config.encoder_fc, self.size // 32, "valid", "fc6")
-        self.fc6_norm = normaliser(config, "fc6_norm", policy)
-        self.fc7 = conv(config.encoder_fc, 1, "valid", "fc7")
-        self.fc7_norm = normaliser(config, "fc7_norm", policy)
-        self.fc8 = conv(config.num_classes, 1, "valid", "fc8")
+            layers = []
+            for i in range(1, count + 1):
+                of_layer = "float32" if block == 5 or (block, i) == (1, 1) else policy
+                name = f"conv{block}_{i}"
+                layers.append((conv(width, 3, "same", name, of_layer), normaliser(config, name + "_norm", of_layer)))
+            self.blocks.append(layers)
+        self.fc6 = conv(config.encoder_fc, self.size // 32, "valid", "fc6", "float32")
+        self.fc6_norm = normaliser(config, "fc6_norm", "float32")
+        self.fc7 = conv(config.encoder_fc, 1, "valid", "fc7", "float32")
+        self.fc7_norm = normaliser(config, "fc7_norm", "float32")
+        self.fc8 = conv(config.num_classes, 1, "valid", "fc8", "float32")
 
     def call(self, images, training=False):
-        x = tf.cast(encoder_pixels(resize_image(images, self.size), self.config.encoder_input), self.compute_dtype)
+        x = encoder_pixels(resize_image(images, self.size), self.config.encoder_input)
         maps = []
         for block in self.blocks:
             for conv, norm in block:
                 x = activate(conv(x), norm, training)
-            maps.append(x)
-            x = self.pool(x)
+            maps.append(tf.cast(x, self.compute_dtype))
+            x = tf.nn.max_pool2d(x, 2, 2, "VALID")
         x = activate(self.fc6(x), self.fc6_norm, training)
         x = activate(self.fc7(x), self.fc7_norm, training)
         return self.fc8(x)[:, 0, 0], maps

@@ -2,7 +2,9 @@
 
 import numpy as np
 import scipy.ndimage
+import scipy.spatial
 
+from preprocessing.surface import sample_space
 from utils import frames
 
 PADDING = 1  # voxels around the volume, so that the outermost half voxel of the cube is read between two values
@@ -32,3 +34,25 @@ def points_in_voxels(index, count, rng):
     """(count, 3) object-frame points, uniform in random voxels of index (M, 3), and which voxels (count,) they are of."""
     chosen = rng.integers(len(index), size=count)
     return (index[chosen] + rng.random((count, 3))) / frames.VOXELS - 0.5, chosen
+
+
+def fields_from_voxels(index, colours, options, rng):
+    """The fields of ObjectRecord that describe surface and distances, from surface voxels alone.
+
+    index (M, 3), colours (M, 3) uint8; options: sdf_points and surface_points, how many are wanted. The colour at a point
+    is that of the nearest voxel; centre and scale are those of the cube.
+    """
+    sdf_points = sample_space(points_in_voxels(index, options.sdf_points, rng)[0], options.sdf_points, rng)
+    sdf = read_distances(signed_distance_grid(index), sdf_points)
+    points, chosen = points_in_voxels(index, options.surface_points, rng)
+    nearest = scipy.spatial.cKDTree((index + 0.5) / frames.VOXELS - 0.5).query(sdf_points)[1]
+    return {
+        "sdf_points": sdf_points.astype(np.float32),
+        "sdf": sdf.astype(np.float32),
+        "sdf_colours": colours[nearest],
+        "surface_points": points.astype(np.float32),
+        "surface_colours": colours[chosen],
+        "centre": np.zeros(3),
+        "scale": 1.0,
+        "sdf_source": "volume",
+    }

@@ -1,19 +1,28 @@
-"""Build the database that training and evaluation read: raw folder -> HDF5 shards.
+"""Build the database that training and evaluation read: a data set in one of several layouts -> HDF5 shards.
 
     python preprocessing/gen_db.py --raw RAW --out DB
     python preprocessing/gen_db.py --raw RAW --out DB --lst_dir LISTS --category chair --image_size 138 --jobs 4
+    python preprocessing/gen_db.py --format meshes --meshes MESHES --raw RAW --out DB
+    python preprocessing/gen_db.py --format original --raw OBJECTS --out DB
+    python preprocessing/gen_db.py --format disn --raw SDF_v1 --images ShapeNetRenderingh5_v1 --out DB --image_size 137
+    python preprocessing/gen_db.py --format r2n2 --raw ShapeNetRendering --meshes ShapeNetCore.v1 --out DB --image_size 137
 
-RAW has the layout of data/raw.py (Im2Avatar's dataset, or what render_views.py writes), DB becomes the folder of
-shards described in data/shards.py. Cameras come from cameras.h5; where there is none they are recovered from the flow
-volumes and an error above 2 pixels is refused. Distances come from models/surface.h5; where there is none from the
-filled 64^3 volume. Lists of objects: those of --lst_dir, else those in RAW, else a split by a hash of the ids.
-Defaults are read from preprocessing/info.json.
-Prints the plan, a progress bar, a line for every object that had to be left out or whose cameras were recovered (with
-their reprojection error), and the counts of every category and split. About half a second an object and core. Started
-again it goes on where it stopped. Exit code 3: something was left out.
+DB becomes the folder of shards described in data/shards.py, whatever the layout of RAW (data/raw.py, data/foreign.py):
+  im2avatar  Im2Avatar's data set, or what render_views.py writes. Cameras come from cameras.h5; where there is none they
+             are recovered from the flow volumes and an error above 2 pixels is refused. Distances come from
+             models/surface.h5; where there is none from the filled 64^3 volume.
+  meshes     render_views.py with its defaults, MESHES into RAW, then as im2avatar.
+  original   voxels and cameras of voxel.h5 and h5/*.h5; distances from the filled volume. Axes of the voxels and the order
+             of the colour channels are found out and reported.
+  disn       distances of ori_sample.h5, cameras and views of *.h5 (BGRA). The surface comes from the distances, its colours
+             from the views that see it; with --meshes both come from the mesh.
+  r2n2       3D-R2N2's renderings and cameras; surface, colours and distances come from --meshes.
+Lists of objects: those of --lst_dir, else those in RAW, else a split by a hash of the ids. Defaults are read from
+preprocessing/info.json. Prints the plan, a progress bar, a line for every object that had to be left out or whose cameras
+were recovered (with their reprojection error), and the counts of every category and split. About half a second an
+object and core, 4 for disn without meshes. Started again it goes on where it stopped. Exit code 3: something was left out.
 """
 
-import argparse
 import collections
 import concurrent.futures
 import dataclasses
@@ -27,23 +36,21 @@ from tqdm import tqdm
 
 from data import categories
 from data.lists import split_objects
-from data.raw import find_objects
 from data.shards import SPLITS, Shard, find_shards, shard_name, write_shard
-from preprocessing import dlt, unfinished
+from preprocessing import db_flags, dlt, render_views, unfinished
+from preprocessing.conventions import find_out
+from preprocessing.layouts import find_objects, guess, try_object
 from preprocessing.out_folder import check_out
-from preprocessing.read_raw import Options, read_axes, try_object
-from utils.cli import Incomplete, UserError, parser, run
-from utils.files import read_json
+from preprocessing.read_raw import Options
+from utils.cli import Incomplete, UserError, run
 from utils.workers import start_worker
 
-INFO = pathlib.Path(__file__).with_name("info.json")
-AXES_OBJECTS = 16  # objects that vote on the axes of the volumes
 AHEAD = 8  # objects per process that may be read before they are written; bounds the memory
 
 
 @dataclasses.dataclass
 class Plan:
-    """One shard to be: its file and its objects (list of RawObject, sorted by id)."""
+    """One shard to be: its file and its objects (list of RawObject or ForeignObject, sorted by id)."""
 
     path: pathlib.Path
     category: str
@@ -51,53 +58,10 @@ class Plan:
     objects: list
 
 
-def parse(argv):
-    """The command's arguments; defaults come from preprocessing/info.json, over them the file of --info."""
-    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    early.add_argument("--info", type=pathlib.Path, default=INFO)
-    info = early.parse_known_args(argv)[0].info
-    defaults, given = read_json(INFO), read_json(info)
-    if not isinstance(given, dict) or set(given) - set(defaults):
-        unknown = ", ".join(sorted(set(given) - set(defaults))) if isinstance(given, dict) else "not an object"
-        raise UserError(f"{info}: unknown settings: {unknown}; known: {', '.join(defaults)}")
-    defaults |= given
-    kinds = dict.fromkeys(("image_size", "objects_per_shard", "sdf_points", "surface_points", "jobs"), int) | {"split": dict}
-    for key, value in defaults.items():
-        if type(value) is not kinds.get(key, str) and not (key == "lst_dir" and value is None):
-            raise UserError(f"{info}: {key} is {value!r}, it should be of type {kinds.get(key, str).__name__}")
-    shares = defaults["split"]
-    numbers = all(type(share) in (int, float) and 0 <= share <= 1 for share in shares.values())
-    if set(shares) != set(SPLITS) or not numbers or abs(sum(shares.values()) - 1) > 1e-6:
-        raise UserError(f"{info}: split must give train, val and test shares that add up to 1")
-
-    flags = parser(__doc__)
-    flags.add_argument("--info", type=pathlib.Path, default=INFO, help="JSON file with other defaults for the flags, and the split shares")
-
-    def add(name, kind, text):
-        flags.add_argument(f"--{name}", type=kind, default=defaults[name], help=text)
-
-    add("raw", pathlib.Path, "raw folder: <category>/<object>/views, models")
-    add("out", pathlib.Path, "folder of the database")
-    add("lst_dir", pathlib.Path, "folder of {train,val,test}_list_<category>.txt; none: those in --raw, else a split by hash")
-    add("category", str, "one category (name or synset id), or all")
-    add("image_size", int, "side of the stored views in pixels; the cameras move along")
-    add("objects_per_shard", int, "objects in a file")
-    add("sdf_points", int, "points with a signed distance of every object, at most")
-    add("surface_points", int, "coloured surface points of every object, at most")
-    add("jobs", int, "objects read at once; 0: one for each core")
-    args = flags.parse_args(argv)
-    for name, least in (("image_size", 8), ("objects_per_shard", 1), ("sdf_points", 1), ("surface_points", 1), ("jobs", 0)):
-        if getattr(args, name) < least:
-            raise UserError(f"--{name} {getattr(args, name)}: it must be at least {least}")
-    args.raw, args.out, args.jobs = pathlib.Path(args.raw), pathlib.Path(args.out), args.jobs or os.cpu_count() or 1
-    args.shares = shares
-    return args
-
-
 def make_plan(args):
     """([Plan], number of listed objects that are not there); prints where the lists come from."""
     present = collections.defaultdict(dict)
-    for raw in find_objects(args.raw):
+    for raw in find_objects(args.format, args.raw, args.images, args.meshes):
         other = present[categories.name(raw.category)].setdefault(raw.object_id, raw)
         if other is not raw:
             raise UserError(f"{other.folder} and {raw.folder} are the same object: remove one of them")
@@ -122,29 +86,6 @@ def make_plan(args):
     if not plans:
         raise UserError(f"no listed object is in {args.raw}")
     return plans, absent
-
-
-def vote_on_axes(objects):
-    """Axes of the volumes that have no cameras.h5 beside them, by a majority of up to 16 objects; prints the outcome."""
-    without = [raw for raw in objects if not raw.cameras.exists()]
-    if not without:
-        return dlt.IDENTITY
-    votes = []
-    with tqdm(total=min(AXES_OBJECTS, len(without)), desc="axes", unit="object") as bar:
-        for at in np.random.default_rng(0).permutation(len(without)):
-            try:
-                votes.append(read_axes(without[at]))
-            except UserError:
-                continue  # reported when the object's turn comes
-            bar.update()
-            if len(votes) == AXES_OBJECTS:
-                break
-    if not votes:
-        return dlt.IDENTITY
-    axes, count = collections.Counter(votes).most_common(1)[0]
-    done = "as they are" if axes == dlt.IDENTITY else f"turned: (x, y, z) = ({dlt.describe(axes)}) of the file"
-    print(f"no cameras.h5 for {len(without)} objects: cameras from the flow volumes, axes {done} ({count} of {len(votes)} objects agree)")
-    return axes
 
 
 def finished(plan, settings, out):
@@ -179,7 +120,7 @@ def read_all(objects, options, jobs):
     if jobs == 1 or len(objects) == 1:
         yield from (try_object(raw, options) for raw in objects)
         return
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # inherited by the processes: they are the parallelism
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "IGL_NUM_THREADS"):  # inherited by the processes: they are the parallelism
         os.environ.setdefault(name, "1")
     context = multiprocessing.get_context("spawn")  # forked copies of threaded libraries may hang
     waiting, objects = collections.deque(), iter(objects)
@@ -262,20 +203,42 @@ def report(plans, args):
     print(f"database of {sum(counts.values())} objects, {size / 1e6:.1f} MB: {args.out}")
 
 
+def render(args):
+    """Render --meshes into --raw with the defaults of render_views.py; gives the note of what was left out, or None."""
+    counts = ["--image_size", args.image_size, "--sdf_points", args.sdf_points, "--surface_points", args.surface_points]
+    chosen = [] if args.category == "all" else ["--categories", args.category]
+    try:
+        render_views.main([*map(str, ["--meshes", args.meshes, "--out", args.raw, "--jobs", args.jobs, *counts, *chosen])])
+    except Incomplete as error:
+        return str(error)
+    return None
+
+
 def main(argv=None):
-    args = parse(argv)
+    args = db_flags.parse(argv, __doc__)
+    if args.format == "auto":
+        args.format = guess(args.raw) or "im2avatar"
+    db_flags.check_format(args)
     check_out(args.out)
+    unrendered = None
+    if args.format == "meshes":
+        unrendered, args.format, args.meshes = render(args), "im2avatar", None
     plans, absent = make_plan(args)
     objects = [raw for plan in plans for raw in plan.objects]
-    axes = vote_on_axes(objects)
-    options = Options(args.image_size, args.sdf_points, args.surface_points, axes)
+    options = Options(args.image_size, args.sdf_points, args.surface_points, sdf_offset=args.sdf_offset, **find_out(args.format, objects))
     settings = {
         "image_size": [args.image_size, args.image_size],
         "objects_per_shard": args.objects_per_shard,
         "sdf_points": args.sdf_points,
         "surface_points": args.surface_points,
-        "axes": dlt.describe(axes),
+        "axes": dlt.describe(options.axes),
     }
+    if args.format != "im2avatar":
+        settings["format"] = args.format
+    if args.format == "original":
+        settings["channels"] = options.channels
+    if args.format == "disn":
+        settings |= {"sdf_offset": args.sdf_offset, "surface": "meshes" if args.meshes else "distances and views"}
     left_out = build(plans, options, settings, args)
     if len(left_out) == len(objects):
         first = next(iter(left_out.values()))
@@ -287,6 +250,8 @@ def main(argv=None):
         print(f"not finished: an earlier run that was stopped began {', '.join(left)} as well; build them too, or run without --category")
     if left_out or absent:
         raise Incomplete(f"{len(left_out)} objects could not be read and {absent} listed ones are not there; see above")
+    if unrendered:
+        raise Incomplete(unrendered)
 
 
 if __name__ == "__main__":

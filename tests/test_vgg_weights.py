@@ -60,7 +60,7 @@ def write_legacy(path, model, nested=False):
 def features(encoder, image):
     """fc7 of an encoder that sees (1, 64, 64, 3) in [0, 1]."""
     last = encoder(image)[1][-1]
-    x = encoder.fc7(keras.ops.relu(encoder.fc6(encoder.pool(last))))
+    x = encoder.fc7(keras.ops.relu(encoder.fc6(keras.ops.max_pool(last, 2))))
     return np.asarray(keras.ops.relu(x))[0, 0, 0]
 
 

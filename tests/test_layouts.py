@@ -1,0 +1,258 @@
+"""Other projects' data sets become the same database: cameras, voxels, distances and colours against a box from formulas."""
+
+import re
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+import scipy.spatial
+
+from data.shards import Database
+from preprocessing import dlt, gen_db
+from preprocessing.read_r2n2 import camera as r2n2_camera
+from tests import foreign_folder as foreign
+from utils import frames
+from utils.cli import Incomplete, UserError
+
+SMALL = ["--jobs", "1", "--sdf_points", "4000", "--surface_points", "3000", "--image_size", str(foreign.SIZE)]
+VOXEL = 1 / 64
+
+
+def build(tmp_path, *flags):
+    """The database of tmp_path/raw."""
+    gen_db.main(["--raw", str(tmp_path / "raw"), "--out", str(tmp_path / "db"), *SMALL, *flags])
+    return Database(tmp_path / "db")
+
+
+def records(database):
+    return [database.record(entry) for split in ("train", "val", "test") for entry in database.objects(split)]
+
+
+def write_three(write, *folders, **more):
+    """Objects a, b, c, of which one goes to each split."""
+    for object_id in "abc":
+        write(*folders, "chair", object_id, **more)
+
+
+def assert_pixels(record, expected, scale=foreign.SCALE, centre=foreign.CENTRE, atol=1e-3):
+    """Its cameras project any point to where expected(point of the mesh, row of VIEWS) says."""
+    assert len(record.trans_mats) == len(foreign.VIEWS)
+    x = np.random.default_rng(1).uniform(-0.3, 0.3, (100, 3)) + foreign.CENTRE
+    for matrix, row in zip(record.trans_mats, foreign.VIEWS, strict=True):
+        np.testing.assert_allclose(frames.project((x - centre) * scale, matrix)[0], expected(x, row), atol=atol)
+
+
+def edge_pixels(x, row):
+    return frames.project(x, foreign.camera(*row))[0]
+
+
+def centre_pixels(x, row):
+    return edge_pixels(x, row) - 0.5
+
+
+def wrongly_coloured(points, colours, margin):
+    """Share of surface points (N, 3) that have not the colour of their face, of those `margin` or more from the box's edges.
+
+    margin 0: of all. With a margin the face -y is left out too: no view sees it.
+    """
+    points = points.astype(float)
+    away = np.sort(foreign.HALF * foreign.SCALE - np.abs(points), axis=1)[:, 1] >= margin
+    face = foreign.face_at(points)
+    counted = away & (face != 2) if margin else np.ones(len(points), bool)
+    return (np.abs(colours.astype(int) - foreign.COLOURS[face]).max(1) > 8)[counted].mean()
+
+
+def assert_box(record, distance_error, surface_error, margin):
+    """Distances, surface points, voxels and their colours are those of the box, in the object frame."""
+    assert np.abs(record.sdf - foreign.box_distance(record.sdf_points.astype(float))).max() < distance_error
+    assert np.abs(foreign.box_distance(record.surface_points.astype(float))).max() < surface_error
+    centres = (record.voxels + 0.5) / 64 - 0.5
+    assert np.abs(foreign.box_distance(centres)).max() < np.sqrt(3) / 2 * VOXEL + surface_error
+    assert scipy.spatial.cKDTree(record.voxels).query(foreign.voxels()[0])[0].max() < 2  # none of the surface is missing
+    assert wrongly_coloured(record.surface_points, record.surface_colours, margin) < 0.02
+    assert wrongly_coloured(centres, record.voxel_colours, margin + 2 * VOXEL) < 0.02  # mixed in the voxels of edges
+    near = np.abs(record.sdf) < 0.5 * VOXEL
+    assert wrongly_coloured(record.sdf_points[near], record.sdf_colours[near], margin + 2 * VOXEL) < 0.02
+
+
+def assert_views(record):
+    for image, row in zip(record.images, foreign.VIEWS, strict=True):
+        truth = foreign.picture(foreign.camera(*row))
+        seen = truth[..., 3] == 255
+        np.testing.assert_array_equal(image[seen], truth[seen])
+
+
+LYING = ((1, 0, 0), (0, 0, 1), (0, -1, 0))
+MIRRORED = ((-1, 0, 0), (0, 1, 0), (0, 0, 1))
+
+
+@pytest.mark.parametrize("axes", [dlt.IDENTITY, LYING, MIRRORED], ids=dlt.describe)
+@pytest.mark.parametrize("channels", ["rgb", "bgr"])
+def test_the_original(tmp_path, capsys, axes, channels):
+    rng = np.random.default_rng(0)
+    write_three(foreign.write_original, tmp_path / "raw", rng=rng, axes=axes, channels=channels, alpha=channels == "bgr")
+    database = build(tmp_path, "--format", "original")
+    out = capsys.readouterr().out
+    assert f"channels are {channels.upper()} (3 of 3 objects agree)" in out
+    assert database.settings["channels"] == channels and database.settings["format"] == "original"
+    for record in records(database):
+        assert database.settings["axes"] == dlt.describe(axes)
+        assert_pixels(record, centre_pixels)
+        assert_views(record)
+        index, colours = foreign.voxels()
+        stored = dict(zip(map(tuple, record.voxels.tolist()), record.voxel_colours.tolist(), strict=True))
+        assert stored == dict(zip(map(tuple, index.tolist()), colours.tolist(), strict=True))
+        assert record.sdf_source == "volume"
+        assert np.abs(record.sdf - foreign.box_distance(record.sdf_points.astype(float))).max() < 1.5 * VOXEL
+
+
+def test_the_original_with_its_points_and_views_apart(tmp_path):
+    write_three(foreign.write_original, tmp_path / "raw", rng=np.random.default_rng(0))
+    for object_id in "abc":
+        target = tmp_path / "images" / "03001627" / object_id
+        target.mkdir(parents=True)
+        shutil.move(tmp_path / "raw" / "chair" / object_id / "h5", target / "h5")
+    with pytest.raises(UserError, match="none of the 3 objects"):
+        build(tmp_path, "--format", "original")
+    assert len(records(build(tmp_path, "--images", str(tmp_path / "images")))) == 3  # auto knows it by voxel.h5
+
+
+@pytest.fixture(scope="module")
+def disn(tmp_path_factory):
+    """Two objects, points and views in two folders, and a mesh of one of them."""
+    root = tmp_path_factory.mktemp("disn")
+    for object_id in "ab":
+        foreign.write_disn(root / "raw", root / "images", "chair", object_id, np.random.default_rng(0))
+    foreign.write_mesh(root / "meshes" / "03001627" / "a.ply")
+    return root
+
+
+def copy(folder, tmp_path):
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def test_disn(disn, tmp_path):
+    database = build(copy(disn, tmp_path), "--format", "disn", "--images", str(tmp_path / "images"))
+    for record in (database.record(entry) for entry in database.objects("train")):
+        assert abs(record.scale / foreign.SCALE - 1) < 0.005
+        assert np.abs(record.centre - foreign.CENTRE).max() < 0.005
+        # whatever centre and scale are, the map is exact: pixels, and distances in the units of the mesh
+        assert_pixels(record, edge_pixels, record.scale, record.centre)
+        x = record.sdf_points.astype(float) / record.scale + record.centre
+        exact = foreign.box_distance(foreign.object_points(x)) / foreign.SCALE
+        np.testing.assert_allclose(record.sdf / record.scale, exact, atol=1e-6)
+        assert_box(record, 0.005, VOXEL, 0.08)
+        assert_views(record)
+        assert np.abs(record.sdf).max() <= 0.1 * foreign.NORM[3] * record.scale + 1e-6
+        assert np.abs(np.corrcoef(np.arange(4000), record.sdf)[0, 1]) < 0.1  # in random order, unlike in the file
+
+
+def test_disn_with_its_mesh_and_offset(disn, tmp_path):
+    shutil.rmtree(copy(disn, tmp_path) / "raw" / "chair" / "b")
+    flags = ["--images", str(tmp_path / "images"), "--meshes", str(tmp_path / "meshes"), "--sdf_offset", "0.003"]
+    database = build(tmp_path, *flags)
+    (record,) = (database.record(entry) for entry in database.objects("train"))
+    np.testing.assert_allclose(record.centre, foreign.CENTRE, atol=1e-6)
+    assert_pixels(record, edge_pixels)
+    record.sdf = record.sdf + np.float32(0.003 * foreign.NORM[3] * foreign.SCALE)
+    assert_box(record, 1e-5, 1e-5, 0)
+
+
+def test_disn_full_grid(tmp_path):
+    foreign.write_disn(tmp_path / "raw", tmp_path / "raw", "chair", "a", np.random.default_rng(0), full_grid=65)
+    database = build(tmp_path)  # everything in one folder
+    (record,) = (database.record(entry) for entry in database.objects("train"))
+    assert_pixels(record, edge_pixels, record.scale, record.centre)
+    assert_box(record, 0.005, VOXEL, 0.08)
+
+
+def test_r2n2(tmp_path):
+    write_three(foreign.write_r2n2, tmp_path / "raw", tmp_path / "meshes")
+    for record in records(build(tmp_path, "--format", "r2n2", "--meshes", str(tmp_path / "meshes"))):
+        np.testing.assert_allclose(record.centre, foreign.CENTRE, atol=1e-6)
+        assert_pixels(record, centre_pixels)
+        assert_box(record, 1e-5, 1e-5, 0)
+        assert_views(record)
+
+
+def test_r2n2_camera_is_disns():
+    """Pixels that DISN's own projection gives for azimuth 37.5, elevation 28, distance ratio 0.83; its texels begin at integers."""
+    points = np.array([[0, 0, 0], [0.3, 0, 0], [0, 0.3, 0], [0, 0, 0.3]])
+    expected = [[68.5, 68.5], [90.527334, 81.976931], [68.5, 38.239651], [40.880446, 78.449624]]
+    np.testing.assert_allclose(frames.project(points, r2n2_camera([37.5, 28, 0, 0.83, 25], (137, 137)))[0] + 0.5, expected, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_meshes_in_one_command(tmp_path):
+    for object_id in "abc":
+        foreign.write_mesh(tmp_path / "meshes" / "chair" / f"{object_id}.ply")
+    (tmp_path / "meshes" / "chair" / "broken.ply").write_text("no mesh")
+    with pytest.raises(Incomplete, match="1 of 4 meshes were left out"):
+        build(tmp_path, "--format", "meshes", "--meshes", str(tmp_path / "meshes"))
+    database = Database(tmp_path / "db")
+    assert sorted(record.object_id for record in records(database)) == ["a", "b", "c"]
+    for record in records(database):
+        assert_box(record, 1e-5, 1e-5, 0)
+        assert record.images.shape == (12, foreign.SIZE, foreign.SIZE, 4)
+
+
+def rewrite(path, name, change):
+    with h5py.File(path, "a") as file:
+        value = change(file[name][()])
+        del file[name]
+        if value is not None:
+            file[name] = value
+
+
+FAULTS = {
+    "no half": ("original", "models/voxel.h5", "voxel_val", lambda v: v[::-1], "first half of voxel_val"),
+    "fractions": ("original", "models/voxel.h5", "voxel_pt", lambda v: v + 0.3, "whole numbers from -32 to 31"),
+    "bright": ("original", "models/voxel.h5", "voxel_val", lambda v: np.where(v >= 0, 255 * v, v), "voxel_val reaches"),
+    "no points": ("original", "models/voxel.h5", "voxel_pt", lambda v: None, "has no dataset 'voxel_pt'"),
+    "bytes as floats": ("original", "h5/01.h5", "img_arr", lambda v: 255 * v, r"img_arr reaches .* as floats it should be in \[0, 1\]"),
+    "grey": ("original", "h5/01.h5", "img_arr", lambda v: v[..., 0], "img_arr is 64 x 64, it should be H x W x 3"),
+    "3x4 camera": ("original", "h5/01.h5", "trans_mat", lambda v: v.T, "trans_mat is 3 x 4, it should be 4 x 3"),
+    "NaN camera": ("disn", "02.h5", "trans_mat", lambda v: v * np.nan, "trans_mat has values that are not finite"),
+    "three columns": ("disn", "ori_sample.h5", "pc_sdf_sample", lambda v: v[:, :3], "pc_sdf_sample is 16384 x 3, it should be N x 4"),
+    "no surface": ("disn", "ori_sample.h5", "pc_sdf_sample", lambda v: np.abs(v) + 0.01, "holds no surface"),
+    "no grid": ("disn", "ori_sample.h5", "pc_sdf_sample", lambda v: v[:, 3:], "no cubic grid"),
+    "no norm": ("disn", "ori_sample.h5", "norm_params", lambda v: None, "has no dataset 'norm_params'"),
+    "zero norm": ("disn", "ori_sample.h5", "norm_params", lambda v: 0 * v, "norm_params has the scale 0"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_are_named(disn, tmp_path, fault, capsys):
+    layout, file, name, change, message = FAULTS[fault]
+    if layout == "disn":
+        for object_id in "ab":
+            shutil.copytree(disn / "raw" / "chair" / object_id, tmp_path / "raw" / "chair" / object_id)
+            shutil.copytree(disn / "images" / "chair" / object_id, tmp_path / "raw" / "chair" / object_id, dirs_exist_ok=True)
+    else:
+        for object_id in "ab":
+            foreign.write_original(tmp_path / "raw", "chair", object_id, np.random.default_rng(0))
+    rewrite(tmp_path / "raw" / "chair" / "b" / file, name, change)
+    with pytest.raises(Incomplete, match="1 objects could not be read"):
+        build(tmp_path)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("left out: ")]
+    assert len(lines) == 1 and file in lines[0]
+    assert re.search(message, lines[0]), lines[0]
+
+
+def test_flags_that_do_nothing_are_errors(disn, tmp_path):
+    with pytest.raises(UserError, match="--images is for --format original and disn, this is im2avatar"):
+        build(tmp_path, "--format", "im2avatar", "--images", str(tmp_path))
+    with pytest.raises(UserError, match="--sdf_offset is for --format disn, this is original"):
+        build(tmp_path, "--format", "original", "--sdf_offset", "0.003")
+    with pytest.raises(UserError, match="--format r2n2 needs --meshes"):
+        build(tmp_path, "--format", "r2n2")
+    with pytest.raises(UserError, match="holds no <category>/<object>/models/voxel.h5; it looks like --format disn"):
+        build(disn, "--format", "original")
+    write_three(foreign.write_r2n2, tmp_path / "raw", tmp_path / "meshes")
+    (tmp_path / "meshes" / "chair" / "b.ply").unlink()
+    metadata = tmp_path / "raw" / "chair" / "c" / "rendering" / "rendering_metadata.txt"
+    metadata.write_text(metadata.read_text().replace(" 0 0.8 ", " 10 0.8 "))
+    with pytest.raises(Incomplete, match="2 objects could not be read"):
+        build(tmp_path, "--meshes", str(tmp_path / "meshes"))
