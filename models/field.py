@@ -13,7 +13,7 @@ The layers as trained (models/network.py) are the reference; everything here is 
 import numpy as np
 import tensorflow as tf
 
-from models.folded_stream import FoldedStream
+from models.folded_stream import FoldedStream, product
 from models.local_features import project, resize_bilinear, to_camera_axes
 from models.voxel_decoder import read_grid
 from utils import frames
@@ -105,7 +105,7 @@ class FieldQuery:
                 of_part = dict(zip(parts, kernels, strict=True))
                 vector = feature_map = None
                 if "global" in of_part:
-                    vector = tf.matmul(tf.cast(global_feature, stream.dtype), of_part["global"])[0]
+                    vector = product(global_feature, of_part["global"])[0]
                 if "local" in of_part:
                     feature_map = self._joined_map(maps, of_part["local"])
                 products[name] = (vector, feature_map)
@@ -122,10 +122,11 @@ class FieldQuery:
             part = kernel[first : first + channels][None, None]
             first += channels
             if feature_map.shape[1] > self.map_size[0]:  # the smaller one is multiplied
-                total += tf.nn.conv2d(resize_bilinear(feature_map, *self.map_size), part, 1, "VALID")
+                part = tf.nn.conv2d(resize_bilinear(feature_map, *self.map_size), part, 1, "VALID")
             else:
-                total += resize_bilinear(tf.nn.conv2d(feature_map, part, 1, "VALID"), *self.map_size)
-        return tf.reshape(total, (-1, kernel.shape[1]))
+                part = tf.raw_ops.ResizeBilinear(images=tf.nn.conv2d(feature_map, part, 1, "VALID"), size=self.map_size)
+            total += tf.cast(part, tf.float32)
+        return tf.cast(tf.reshape(total, (-1, kernel.shape[1])), kernel.dtype)
 
     def _corners(self, points, camera):
         """(N, 3) model-frame points -> four (index into a flat map (N,), weight (N, 1)) for bilinear reading at their pixels."""
@@ -146,6 +147,7 @@ class FieldQuery:
         if feature_map is None:
             return vector
         read = tf.add_n([tf.gather(feature_map, index) * tf.cast(weight, feature_map.dtype) for index, weight in corners])
+        read = tf.cast(read, tf.float32)
         return read if vector is None else read + vector
 
     def _stream_inputs(self, points, camera):

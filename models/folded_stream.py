@@ -11,7 +11,7 @@ class FoldedStream:
     """
 
     def __init__(self, stream):
-        self.dtype, self.scale, self.coloured = stream.compute_dtype, stream.scale, stream.coloured
+        self.scale, self.coloured = stream.scale, stream.coloured
         self.fold1 = [folded([layer], norm) for layer, norm in stream.fold1]
         layers = [stream.geometry_point, *stream.geometry_features]
         self.geometry_point, *kernels, self.geometry_bias = folded(layers, stream.geometry_norm)
@@ -30,34 +30,37 @@ class FoldedStream:
         """(N, 3) points -> what both decoders take of a point."""
         p = points * self.scale
         for kernel, bias in self.fold1:
-            p = tf.nn.relu(tf.nn.bias_add(tf.matmul(tf.cast(p, kernel.dtype), kernel), bias))
-        return tf.cast(p, self.dtype)
+            p = tf.nn.relu(product(p, kernel) + bias)
+        return p
 
     def geometry(self, p, feature):
         """p, the image features (F,) or (N, F), multiplied and added -> raw geometry (N, 2 or 1) float32."""
-        g = tf.nn.relu(tf.nn.bias_add(tf.matmul(p, self.geometry_point), self.geometry_bias) + feature)
+        g = tf.nn.relu(product(p, self.geometry_point) + self.geometry_bias + feature)
         kernel, bias = self.geometry_hidden
-        g = tf.nn.relu(tf.nn.bias_add(tf.matmul(g, kernel), bias))
+        g = tf.nn.relu(product(g, kernel) + bias)
         kernel, bias = self.geometry_out
-        return tf.matmul(tf.cast(g, tf.float32), kernel) + bias
+        return product(g, kernel) + bias
 
     def colour(self, geometry, p, feature):
         """Raw geometry, p, the image features, multiplied and added -> colour (N, 3) in [0, 1]."""
-        c = tf.nn.bias_add(tf.matmul(p, self.colour_point), self.colour_bias) + feature
-        c = tf.nn.relu(c + tf.matmul(tf.cast(geometry, self.dtype), self.colour_geometry))
+        c = product(p, self.colour_point) + product(geometry, self.colour_geometry) + self.colour_bias + feature
         kernel, bias = self.colour_hidden
-        c = tf.nn.relu(tf.nn.bias_add(tf.matmul(c, kernel), bias))
+        c = tf.nn.relu(product(tf.nn.relu(c), kernel) + bias)
         kernel, bias = self.colour_out
-        return tf.sigmoid(tf.matmul(tf.cast(c, tf.float32), kernel) + bias)
+        return tf.sigmoid(product(c, kernel) + bias)
+
+
+def product(x, kernel):
+    """x @ kernel in the type of the kernel, as float32."""
+    return tf.cast(tf.matmul(tf.cast(x, kernel.dtype), kernel), tf.float32)
 
 
 def folded(layers, norm):
-    """Dense layers whose results are added, then normalised -> their kernels and the one bias, normalisation included."""
-    dtype = layers[0].compute_dtype
+    """Dense layers whose results are added, then normalised -> their kernels, each in its layer's type, and the one bias."""
     kernels = [tf.convert_to_tensor(layer.kernel) for layer in layers]
     bias = tf.convert_to_tensor(layers[0].bias)
     if norm is not None:
         scale = norm.gamma / tf.sqrt(norm.moving_variance + norm.epsilon)
         kernels = [kernel * scale for kernel in kernels]
         bias = (bias - norm.moving_mean) * scale + norm.beta
-    return *(tf.cast(kernel, dtype) for kernel in kernels), tf.cast(bias, dtype)
+    return *(tf.cast(kernel, layer.compute_dtype) for kernel, layer in zip(kernels, layers, strict=True)), bias
