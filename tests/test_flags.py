@@ -266,7 +266,7 @@ class Evaluated:
         self.out, self.said = out, said
         self.result = json.loads((out / "results.json").read_text())
         self.rows = self.result["images"]["prediction"]
-        self.iou = [row["iou"] for row in self.rows]
+        self.iou = [row.get("iou") for row in self.rows]
         self.files = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
         self.field = read_txt(next(out.rglob("*_pred.txt")))
 
@@ -358,14 +358,15 @@ def test_iso_auto_is_looked_for_and_recorded(evaluated, plain):
 def test_other_decoders_train_and_evaluate(binary, given, tiny_database, tmp_path, capsys, monkeypatch):
     """Through training's own loop and eval.main: it learns; without a colour branch no metric speaks of colours."""
     monkeypatch.setattr(models.loop, "validation_picture", lambda *_: np.zeros((4, 4, 3), np.float32))
-    config = tiny.config(binary, db=str(tiny_database), max_epoch=6, learning_rate=3e-3, **given)
+    config = tiny.config(binary, db=str(tiny_database), max_epoch=12, learning_rate=1e-2 if binary else 3e-3, **given)
     database = Database(tiny_database)
     run = Run(tmp_path / "run")
     config.save(run.config)
     trainer = training.Trainer(config, tf.distribute.get_strategy())
     loop = models.loop.Loop(trainer, run, database, database.objects("train"), database.objects("val"), 1e9)
     loop.run()
-    assert loop.history[-1]["train"]["geometry"] < 0.9 * loop.history[0]["train"]["geometry"]
+    # without learning: a cross-entropy of 100 x ln 2 = 69.3
+    assert loop.history[-1]["train"]["geometry"] < (67 if binary else 0.9 * loop.history[0]["train"]["geometry"])
     command = ["--restore_model", str(run.folder), "--iso", "auto", "--sdf_res", "16", "--views", "0", "--limit", "1", "--create_obj"]
     evaluation.main([*command, "--figure_objects", "1"])
     result = Evaluated(run.folder / "eval_test", capsys.readouterr().out)
