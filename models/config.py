@@ -5,7 +5,6 @@ import dataclasses
 from utils.cli import UserError
 from utils.files import read_json, write_json
 
-
 # What the first convolution sees of an image in [0, 1]; weights that were trained on one of these work with that one alone.
 ENCODER_INPUTS = {
     "rgb": "RGB in [0, 1] (the original)",

@@ -100,7 +100,7 @@ def read_keras(path):
     """A Keras VGG16 weights file (.h5 of Keras 1 and 2, or .weights.h5 of Keras 3) -> {layer name: [kernel, bias]}."""
     try:
         with h5py.File(path, "r") as file:
-            root = file["model_weights"] if "model_weights" in file else file
+            root = file.get("model_weights", file)
             layers = (_named if "layer_names" in root.attrs else _numbered)(root)
     except (OSError, KeyError) as error:
         raise UserError(f"{path} cannot be read as Keras weights: {error}") from None
