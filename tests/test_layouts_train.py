@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from data.shards import Database
 from preprocessing import check_db, gen_db
@@ -15,6 +16,14 @@ from utils.cli import UserError
 
 evaluation = importlib.import_module("eval.eval")
 SIZES = ["num_classes", "encoder_size", "encoder_widths", "encoder_convs", "encoder_fc", "point_widths", "decoder_widths"]
+
+
+@pytest.fixture
+def eagerly():
+    """Steps without compiling them, which takes most of the time of a short run."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 def write_original(root):
@@ -36,8 +45,8 @@ def write_r2n2(root):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("layout", "binary"), [("original", True), ("disn", False), ("disn", True), ("r2n2", False)])
-def test_a_layout_trains_and_evaluates(tmp_path, layout, binary, capsys):
+@pytest.mark.parametrize(("layout", "binary"), [("original", True), ("disn", False), ("r2n2", True)])
+def test_a_layout_trains_and_evaluates(eagerly, tmp_path, layout, binary, capsys):
     flags = {"original": write_original, "disn": write_disn, "r2n2": write_r2n2}[layout](tmp_path)
     counts = ["--jobs", "1", "--sdf_points", "2000", "--surface_points", "2000", "--image_size", str(foreign.SIZE)]
     gen_db.main(["--raw", str(tmp_path / "raw"), "--out", str(tmp_path / "db"), "--format", layout, *counts, *flags])
@@ -55,9 +64,9 @@ def test_a_layout_trains_and_evaluates(tmp_path, layout, binary, capsys):
         sizes += [f"--{name}", ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
     mode = ["--binary" if binary else "--no-binary", "--img_h", "40", "--img_w", "40", "--num_sample_points", "64", "--batch_size", "4"]
     run = tmp_path / "run"
-    train_sdf.main(["--db", str(tmp_path / "db"), "--log_dir", str(run), "--preset", "small", "--max_epoch", "2", *mode, *sizes])
+    train_sdf.main(["--db", str(tmp_path / "db"), "--log_dir", str(run), "--preset", "small", "--max_epoch", "1", *mode, *sizes])
     history = json.loads((run / "history.json").read_text())
-    assert len(history) == 2 and np.isfinite([row["val"]["loss"] for row in history]).all()
-    evaluation.main(["--restore_model", str(run), "--sdf_res", "16", "--views", "0", "--figure_objects", "0", "--iso", "auto"])
+    assert len(history) == 1 and np.isfinite([row["val"]["loss"] for row in history]).all()
+    evaluation.main(["--restore_model", str(run), "--sdf_res", "16", "--views", "0", "--figure_objects", "0"])
     results = json.loads((run / "eval_test" / "results.json").read_text())
     assert (run / "eval_test" / "predictions" / "chair").is_dir() and results
