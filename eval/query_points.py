@@ -1,7 +1,7 @@
 """Ask the field of one image at given points.
 
     python eval/query_points.py --restore_model runs/all --image chair.png --trans_mat T.txt --points P.txt --out O.txt
-    python eval/query_points.py --restore_model SDF_DISN/ --image chair.npy --trans_mat T.txt --points P.txt --out O.txt --camera_frame model
+    python eval/query_points.py --restore_model DISN/ --image chair.npy --trans_mat T.txt --points P.txt --out O.txt --camera_frame model
 
 P.txt has a point x y z a row, in the model's own frame (--frame model: the voxel frame -32..31 in binary mode, 2 p in SDF mode) or in
 another one. T.txt is the 4x3 camera, [x y z 1] @ T = (u w, v w, w), from the object frame to the pixels of the image as the file has
@@ -35,7 +35,7 @@ def build_parser():
     p.add_argument("--frame", choices=["model", "voxel", "object"], default="model", help="frame of the points")
     p.add_argument("--camera_frame", choices=["object", "model"], default="object", help="frame that the camera projects from")
     p.add_argument(
-        "--norm_params", help="model_frame sphere: cx,cy,cz,r of the object in the object frame (default: 0,0,0,0.5, the sphere in the cube)"
+        "--norm_params", help="model_frame sphere: cx,cy,cz,r of the object, object frame (default: 0,0,0,0.5, the sphere in the cube)"
     )
     conventions.add_flags(p)
     return p

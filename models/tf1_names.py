@@ -116,7 +116,8 @@ def configuration(shapes):
         frozenset({"sdfimgfeat"}): (False, True),
     }
     if frozenset(scopes) not in known:
-        raise UserError(f"it has {'the decoders ' + ', '.join(sorted(scopes)) if scopes else 'no decoder (sdfprediction)'}, no known network")
+        found = f"the decoders {', '.join(sorted(scopes))}" if scopes else "no decoder (sdfprediction)"
+        raise UserError(f"it has {found}, no known network")
     told["img_feat_twostream"], told["img_feat_onestream"] = known[frozenset(scopes)]
     scope = min(scopes)
     told["binary"] = f"{scope}/fold2/conv5_bi/weights" in shapes

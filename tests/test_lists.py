@@ -83,3 +83,19 @@ def test_contradicting_lists(tmp_path):
     write_lists(tmp_path, "03001627", val=IDS[3:4])
     with pytest.raises(UserError, match="same category"):
         split_objects("chair", IDS, tmp_path, None, SHARES)
+
+
+def test_disn_lists(tmp_path):
+    """<category>_<split>.lst; there is no validation list, so that a share of the training ids takes its place."""
+    (tmp_path / "03001627_train.lst").write_text("\n".join(IDS[:16]) + "\n")
+    (tmp_path / "03001627_test.lst").write_text("\r\n".join(IDS[16:]) + "\r\n")
+    lists = split_objects("chair", IDS, "nowhere", tmp_path, SHARES)
+    assert lists.ids["test"] == sorted(IDS[16:])
+    assert sorted(lists.ids["train"] + lists.ids["val"]) == sorted(IDS[:16])
+    assert len(lists.ids["val"]) == 2 and "by hash" in lists.source  # a share of 0.1 / 0.8
+    (tmp_path / "03001627_val.lst").write_text(IDS[0])
+    with pytest.raises(UserError, match=f"{IDS[0]} is in two lists"):
+        split_objects("chair", IDS, "nowhere", tmp_path, SHARES)
+    (tmp_path / "03001627_train.lst").unlink()
+    with pytest.raises(UserError, match="is missing"):
+        split_objects("chair", IDS, "nowhere", tmp_path, SHARES)

@@ -102,8 +102,8 @@ def test_a_sphere_of_its_own(case):
     g0 = names.index("g0")
     np.testing.assert_allclose(np.delete(a, g0, 1), np.delete(b, g0, 1), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(a[:, g0], 2 * b[:, g0], rtol=1e-6)
-    _, c = query(prefix, folder, points * 0.25 + [0.1, 0, 0.05], matrix, *size, "--camera_frame", "model", "--norm_params", "0.1,0,0.05,0.25",
-                 "--frame", "object")  # fmt: skip
+    sphere = ["--camera_frame", "model", "--norm_params", "0.1,0,0.05,0.25", "--frame", "object"]
+    _, c = query(prefix, folder, points * 0.25 + [0.1, 0, 0.05], matrix, *size, *sphere)
     np.testing.assert_allclose(b[:, 3:], c[:, 3:], rtol=1e-4, atol=1e-4)
     with pytest.raises(UserError, match="give cx,cy,cz,r"):
         query(prefix, folder, points, matrix, *size, "--norm_params", "1,2,3")

@@ -90,7 +90,13 @@ def test_folders_prefixes_and_both_formats(version, tmp_path):
 def test_optimiser_is_listed_as_ignored(tmp_path, capsys):
     name = "sdfprediction/fold1/conv1/weights"
     w = weights()
-    extra = {name + "/Adam": w[name], name + "/Adam_1": w[name], "beta1_power": np.float32(0.5), "beta2_power": np.float32(0.5), "batch": 77}
+    extra = {
+        name + "/Adam": w[name],
+        name + "/Adam_1": w[name],
+        "beta1_power": np.float32(0.5),
+        "beta2_power": np.float32(0.5),
+        "batch": 77,
+    }
     model = open_model(tf1_models.save(tmp_path / "model.ckpt", {**w, **extra}), SMALL)
     assert model.step == 77
     model.load(build(model.config))
@@ -182,7 +188,11 @@ def test_conversions_that_make_no_sense_are_refused(tmp_path):
     with pytest.raises(UserError, match="is a TF1 checkpoint already"):
         convert_checkpoint.main([str(prefix), "--out", str(tmp_path / "new"), "--to", "tf1"])
     plain = {"normalisation": False, "resized_reading": True, "coordinate_scale": 1.0}
-    refused = {"normalisation": "normalisation", "resized_reading": "no resized_reading False", "coordinate_scale": "no coordinate_scale 0.03"}
+    refused = {
+        "normalisation": "normalisation",
+        "resized_reading": "no resized_reading False",
+        "coordinate_scale": "no coordinate_scale 0.03",
+    }
     for field, message in refused.items():
         config = tiny.config(**{name: value for name, value in plain.items() if name != field})
         run = Run(tmp_path / field)

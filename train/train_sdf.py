@@ -79,7 +79,7 @@ def build_parser():
     add("--cat_limit", "most samples of one category in an epoch", type=int)
     what = "; ".join(f"{name} = {meaning}" for name, meaning in ENCODER_INPUTS.items())
     add("--encoder_input", f"what the encoder sees; by itself that of the weights it starts from: {what}", choices=list(ENCODER_INPUTS))
-    add("--model_frame", "cube: all objects share it; sphere: SDF mode, every object in the unit sphere, as DISN", choices=["cube", "sphere"])
+    add("--model_frame", "cube: all objects share it; sphere: SDF mode, every object in a unit sphere, as DISN", choices=["cube", "sphere"])
     add("--distance_offset", "SDF mode: predict the distance minus this, model frame; DISN 0.003", type=float)
     add("--alpha", "give the network the foreground mask as a fourth channel", action=switch)
     add("--augcolorfore", "shift the colours of the foreground by up to 30/255 in each channel", action=switch)
@@ -93,7 +93,7 @@ def build_parser():
     )  # fmt: skip
     p.add_argument(
         "--restore_modelcnn", default="",
-        help="start a new run with the encoder of this run, TF1 checkpoint (TF-slim's vgg_16.ckpt), Keras VGG16 weights file, or 'imagenet'",
+        help="start a new run with the encoder of this run, TF1 checkpoint (TF-slim's vgg_16.ckpt), Keras VGG16 file, or 'imagenet'",
     )  # fmt: skip
     return p
 

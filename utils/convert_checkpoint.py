@@ -42,8 +42,9 @@ def to_tf1(model, folder):
 
     names = tf1_names.all_names(model.config)
     for field, value in WITHOUT_TF1.items():
-        if getattr(model.config, field) != value:
-            raise UserError(f"{model.weights}: the TF1 code knows no {field} {getattr(model.config, field)}, the result would be another model")
+        found = getattr(model.config, field)
+        if found != value:
+            raise UserError(f"{model.weights}: the TF1 code knows no {field} {found}, the result would be another model")
     network = build(model.config)
     model.load(network)
     variables = {variable.path: variable.numpy() for variable in network.variables}

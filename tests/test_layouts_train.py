@@ -1,0 +1,72 @@
+"""Every layout trains and evaluates through the unchanged commands."""
+
+import importlib
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data.shards import Database
+from preprocessing import check_db, gen_db
+from tests import foreign_folder as foreign
+from tests import tiny
+from train import train_sdf
+from utils.cli import UserError
+
+evaluation = importlib.import_module("eval.eval")
+SIZES = ["num_classes", "encoder_size", "encoder_widths", "encoder_convs", "encoder_fc", "point_widths", "decoder_widths"]
+
+
+@pytest.fixture
+def eagerly():
+    """Steps without compiling them, which takes most of the time of a short run."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+def write_original(root):
+    for object_id in "abc":
+        foreign.write_original(root / "raw", "chair", object_id, np.random.default_rng(0), alpha=True)
+    return []
+
+
+def write_disn(root):
+    for object_id in "abc":
+        foreign.write_disn(root / "raw", root / "images", "03001627", object_id, np.random.default_rng(0), count=4096)
+    return ["--images", str(root / "images")]
+
+
+def write_r2n2(root):
+    for object_id in "abc":
+        foreign.write_r2n2(root / "raw", root / "meshes", "chair", object_id)
+    return ["--meshes", str(root / "meshes")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("layout", "binary"), [("original", True), ("disn", False), ("r2n2", True)])
+def test_a_layout_trains_and_evaluates(eagerly, tmp_path, layout, binary, capsys):
+    flags = {"original": write_original, "disn": write_disn, "r2n2": write_r2n2}[layout](tmp_path)
+    counts = ["--jobs", "1", "--sdf_points", "2000", "--surface_points", "2000", "--image_size", str(foreign.SIZE)]
+    gen_db.main(["--raw", str(tmp_path / "raw"), "--out", str(tmp_path / "db"), "--format", layout, *counts, *flags])
+    assert Database(tmp_path / "db").settings["format"] == layout
+
+    with pytest.raises(UserError, match="defects"):  # the same object is in three splits
+        check_db.main([str(tmp_path / "db"), "--out", str(tmp_path / "sheet.png")])
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("defect: ")]
+    assert lines and all("have identical" in line for line in lines)
+
+    config = tiny.config()
+    sizes = []
+    for name in SIZES:
+        value = getattr(config, name)
+        sizes += [f"--{name}", ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+    mode = ["--binary" if binary else "--no-binary", "--img_h", "40", "--img_w", "40", "--num_sample_points", "64", "--batch_size", "4"]
+    run = tmp_path / "run"
+    train_sdf.main(["--db", str(tmp_path / "db"), "--log_dir", str(run), "--preset", "small", "--max_epoch", "1", *mode, *sizes])
+    history = json.loads((run / "history.json").read_text())
+    assert len(history) == 1 and np.isfinite([row["val"]["loss"] for row in history]).all()
+    evaluation.main(["--restore_model", str(run), "--sdf_res", "16", "--views", "0", "--figure_objects", "0"])
+    results = json.loads((run / "eval_test" / "results.json").read_text())
+    assert (run / "eval_test" / "predictions" / "chair").is_dir() and results
