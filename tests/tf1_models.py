@@ -105,4 +105,4 @@ def _stream(w, scope, points, feature, binary, colour):
     if not colour:
         return geometry, None
     c = layer(layer(np.concatenate([geometry, joined], 1), "fold3/conv1"), "fold3/conv2")
-    return geometry, 1 / (1 + np.exp(-layer(c, "fold2/conv5_colour", relu=False)))
+    return geometry, 1 / (1 + np.exp(-layer(c, "fold2/conv5_colour", relu=False).clip(-80)))
