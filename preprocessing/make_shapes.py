@@ -10,6 +10,7 @@ Prints a progress bar and how many files were written; preprocessing/render_view
 """
 
 import concurrent.futures
+import contextlib
 import functools
 import multiprocessing
 import pathlib
@@ -96,8 +97,10 @@ def main(argv):
     jobs = [(category, number) for category in args.categories for number in range(args.per_category)]
     missing = [job for job in jobs if not path_of(out, *job).exists()]
     print(f"{len(jobs)} objects in {out}: {len(jobs) - len(missing)} are there, writing {len(missing)}")
-    for _ in tqdm(write_all(missing, out, args.seed, args.jobs), total=len(missing), unit="object", disable=not missing):
-        pass
+    # closed on an interrupt, wherever it comes: else Python would write all that is queued before it ends
+    with contextlib.closing(write_all(missing, out, args.seed, args.jobs)) as written:
+        for _ in tqdm(written, total=len(missing), unit="object", disable=not missing):
+            pass
     print(f"done: {out}/{{{','.join(args.categories)}}}/*.glb, {len(jobs)} objects")
 
 

@@ -367,7 +367,7 @@ def test_other_decoders_train_and_evaluate(binary, given, tiny_database, tmp_pat
     loop.run()
     # without learning: a cross-entropy of 100 x ln 2 = 69.3
     assert loop.history[-1]["train"]["geometry"] < (67 if binary else 0.9 * loop.history[0]["train"]["geometry"])
-    command = ["--restore_model", str(run.folder), "--iso", "auto", "--sdf_res", "16", "--views", "0", "--limit", "1", "--create_obj"]
+    command = ["--restore_model", str(run.folder), "--sdf_res", "16", "--views", "0", "--limit", "1", "--create_obj"]
     evaluation.main([*command, "--figure_objects", "1"])
     result = Evaluated(run.folder / "eval_test", capsys.readouterr().out)
     assert result.result["colour"] == config.colour

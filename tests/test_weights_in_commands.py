@@ -110,11 +110,11 @@ def test_field_is_the_distance_whatever_the_frame():
     for stream in (model.global_stream, model.local_stream):
         stream.geometry_out.kernel.assign(np.zeros(stream.geometry_out.kernel.shape))
     frame = frames.ModelFrame(1.7, np.array([0.1, 0.2, 0.3]))
-    query = FieldQuery(model)
     matrix = frames.trans_mat(frames.intrinsics(tiny.SIZE), frames.look_at(30, 20, 2.0))
-    encoded = query.encode(np.zeros((tiny.SIZE, tiny.SIZE, 3), np.float32), matrix, frame)
     for raw, distance in ((-2.5, 0.0), (1.0, 0.35 / 1.7)):
         model.global_stream.geometry_out.bias.assign([raw])
+        query = FieldQuery(model)
+        encoded = query.encode(np.zeros((tiny.SIZE, tiny.SIZE, 3), np.float32), matrix, frame)
         np.testing.assert_allclose(query.geometry(encoded, np.zeros((3, 3))), distance, atol=1e-6)
 
 
