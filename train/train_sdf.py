@@ -61,6 +61,9 @@ def build_parser():
     add("--encoder_fc", "channels of fc6 and fc7", type=int)
     add("--point_widths", "channels of the decoders' layers that see the point alone", type=sizes)
     add("--decoder_widths", "channels of the decoders' two layers that see point and image", type=sizes)
+    reading = "local features: resize every map to the image, then read it (the original); --no- reads it as it is"
+    add("--resized_reading", reading, action=switch)
+    add("--normalisation", "batch normalisation after every hidden layer", action=switch)
     add("--learning_rate", "first learning rate", type=float)
     add("--beta1", "Adam's beta1", type=float)
     add("--momentum", "momentum of --optimizer momentum", type=float)
@@ -176,6 +179,7 @@ def check_idle(config, given):
         raise UserError("--rot would do nothing: the grid of --threedcnn does not take points")
     idle = {
         "mask_weight": "in binary mode" if config.binary else "",
+        "resized_reading": "" if config.img_feat_twostream or config.img_feat_onestream else "without local features",
         "voxel_widths": "" if config.threedcnn else "without --threedcnn",
         "point_widths": "with --threedcnn" if config.threedcnn else "",
         "decoder_widths": "with --threedcnn" if config.threedcnn else "",
