@@ -1,5 +1,6 @@
 """The command that writes the procedural objects: the same files in any order, stopped and repeated runs, wrong flags."""
 
+import functools
 import io
 import json
 import os
@@ -99,7 +100,11 @@ def assert_group_ends(group):
 @pytest.mark.slow
 def test_an_interrupt_ends_all_processes_without_a_traceback(tmp_path):
     command = [sys.executable, make_shapes.__file__, "--out", str(tmp_path), "--per_category", "500", "--jobs", "2"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    # tests that run in the background of a shell have their interrupts ignored, and so would this process
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heed
+    )  # fmt: skip
     while not any(tmp_path.glob("*/*.glb")) and process.poll() is None:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)  # as the terminal does: to the parent and to its workers
