@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from models.folded_stream import FoldedStream, product
-from models.local_features import project, resize_bilinear, to_camera_axes
+from models.local_features import bilinear_corners, project, resize_bilinear, scale_to_map, to_camera_axes
 from models.voxel_decoder import read_grid
 from utils import frames
 
@@ -130,15 +130,10 @@ class FieldQuery:
 
     def _corners(self, points, camera):
         """(N, 3) model-frame points -> four (index into a flat map (N,), weight (N, 1)) for bilinear reading at their pixels."""
-        (height, width), image = self.map_size, (self.config.img_h, self.config.img_w)
-        uv = project(points[None], camera, *image)[0] * [width / image[1], height / image[0]]
-        uv = tf.minimum(uv, [width - 1.0, height - 1.0])
-        low = tf.floor(uv)
-        fx, fy = tf.split(uv - low, 2, axis=-1)
-        x0, y0 = tf.unstack(tf.cast(low, tf.int32), axis=-1)
-        x1, y1 = tf.minimum(x0 + 1, width - 1), tf.minimum(y0 + 1, height - 1)
-        weights = (1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx
-        return list(zip([y * width + x for y in (y0, y1) for x in (x0, x1)], weights, strict=True))
+        image = self.config.img_h, self.config.img_w
+        uv = scale_to_map(project(points[None], camera, *image)[0], image, self.map_size)
+        corners, weights = bilinear_corners(uv, *self.map_size, tf.float32)
+        return list(zip(tf.unstack(corners, axis=-1), tf.split(weights, 4, axis=-1), strict=True))
 
     @staticmethod
     def _feature(products, corners):

@@ -32,21 +32,30 @@ def resize_bilinear(feature_map, height, width):
     return tf.cast(resized, feature_map.dtype)  # the kernel returns float32 whatever it is given
 
 
+def bilinear_corners(uv, height, width, dtype):
+    """(..., 2) positions (column, row) within a map -> (..., 4) indices of their texels in the flattened map, (..., 4) weights."""
+    low = tf.floor(uv)
+    fx, fy = tf.split(tf.cast(uv - low, dtype), 2, axis=-1)
+    low = tf.cast(low, tf.int32)
+    high = tf.minimum(low + 1, [width - 1, height - 1])
+    (x0, y0), (x1, y1) = (tf.unstack(corner, axis=-1) for corner in (low, high))
+    corners = tf.stack([y0 * width + x0, y0 * width + x1, y1 * width + x0, y1 * width + x1], -1)
+    return corners, tf.concat([(1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx], -1)
+
+
+def scale_to_map(uv, image_size, map_size):
+    """(..., 2) pixels of an image of (height, width) -> positions in a map of (height, width) that covers it."""
+    (height, width), (h, w) = image_size, map_size
+    return tf.minimum(uv * [w / width, h / height], [w - 1.0, h - 1.0])
+
+
 def read_bilinear(feature_map, uv):
     """(B, h, w, C) map read at (B, N, 2) positions (column, row) within it -> (B, N, C)."""
     height, width, channels = feature_map.shape[1:]
     flat = tf.reshape(feature_map, (-1, height * width, channels))
-    low = tf.floor(uv)
-    fraction = tf.cast(uv - low, feature_map.dtype)
-    low = tf.cast(low, tf.int32)
-    high = tf.minimum(low + 1, [width - 1, height - 1])
-    (x0, y0), (x1, y1) = (tf.unstack(corner, axis=-1) for corner in (low, high))
-    fx, fy = fraction[..., :1], fraction[..., 1:]
-
+    corners, weights = bilinear_corners(uv, height, width, feature_map.dtype)
     # one gather of all four corners: its gradient is one scattered sum into the map instead of four
-    corners = tf.stack([y0 * width + x0, y0 * width + x1, y1 * width + x0, y1 * width + x1], -1)
     texels = tf.gather(flat, corners, batch_dims=1)
-    weights = tf.concat([(1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx], -1)
     return tf.reduce_sum(texels * weights[..., None], -2)
 
 
@@ -61,6 +70,5 @@ def read_maps(maps, uv, height, width, resized):
         if resized:
             features.append(read_bilinear(resize_bilinear(feature_map, height, width), uv))
         else:
-            h, w = feature_map.shape[1:3]
-            features.append(read_bilinear(feature_map, tf.minimum(uv * [w / width, h / height], [w - 1.0, h - 1.0])))
+            features.append(read_bilinear(feature_map, scale_to_map(uv, (height, width), feature_map.shape[1:3])))
     return tf.concat(features, -1)

@@ -13,3 +13,13 @@ def tiny_database(tmp_path_factory):
     from tests.tiny import write_database
 
     return write_database(tmp_path_factory.mktemp("database"))
+
+
+@pytest.fixture
+def eagerly():
+    """Steps without compiling them, which takes most of the time of a short run."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)

@@ -30,14 +30,6 @@ ROOT = pathlib.Path(__file__).parents[1]
 evaluation = importlib.import_module("eval.eval")
 
 
-@pytest.fixture
-def eagerly():
-    """Steps without compiling them, which takes most of the time of a short run."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 def options(parser):
     """The flags of a parser, --help left out."""
     flags = {(action.option_strings or [action.dest])[0] for action in parser._actions}

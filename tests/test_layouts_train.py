@@ -18,14 +18,6 @@ evaluation = importlib.import_module("eval.eval")
 SIZES = ["num_classes", "encoder_size", "encoder_widths", "encoder_convs", "encoder_fc", "point_widths", "decoder_widths"]
 
 
-@pytest.fixture
-def eagerly():
-    """Steps without compiling them, which takes most of the time of a short run."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 def write_original(root):
     for object_id in "abc":
         foreign.write_original(root / "raw", "chair", object_id, np.random.default_rng(0), alpha=True)
