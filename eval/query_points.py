@@ -130,7 +130,7 @@ def query_table(network, image, camera, frame, model_points):
     config, query = network.config, FieldQuery(network)
     encoded = query.encode(image, camera, frame)
     geometry, colour = query.raw(encoded, model_points)
-    matrix = encoded[1].numpy()
+    matrix = encoded.camera.numpy()
     pixels = project(np.asarray(model_points[None], np.float32), matrix, config.img_h, config.img_w).numpy()[0]
     exact, w = frames.project(model_points, matrix[0].astype(np.float64))
     inside = ((exact >= 0) & (exact <= [config.img_w - 1, config.img_h - 1])).all(1) & (w > 0)

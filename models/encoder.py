@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from models.layers import activate, normaliser
+from models.layers import WholeConvolution, activate, normaliser
 from models.local_features import resize_bilinear
 
 
@@ -36,28 +36,26 @@ class Encoder(keras.layers.Layer):
     the whole last map (7 x 7 at 224 pixels), fc7 is 1 x 1 with ReLU, fc8 is linear. No dropout.
     """
 
-    def __init__(self, config, policy):
+    def __init__(self, config, policy, sensitive):
         super().__init__(name="vgg_16", dtype=policy, autocast=False)
         self.config, self.size = config, config.encoder_size
 
-        def conv(width, kernel, padding, name, policy):
-            return keras.layers.Conv2D(width, kernel, padding=padding, name=name, dtype=policy)
-
-        # Float32 throughout: the first convolution and the last block, a tenth of all products, and fc6 to fc8, where casting the
-        # weights would cost more than it saves. In bfloat16 every layer adds to an error that shifts the whole field.
+        # Sensitive: the first convolution and the last block, a tenth of all products. fc6 to fc8 are always in float32: casting
+        # their weights would cost more than it saves.
         self.blocks = []
         for block, (width, count) in enumerate(zip(config.encoder_widths, config.encoder_convs, strict=True), 1):
             layers = []
             for i in range(1, count + 1):
-                of_layer = "float32" if block == 5 or (block, i) == (1, 1) else policy
+                of_layer = sensitive if block == 5 or (block, i) == (1, 1) else policy
                 name = f"conv{block}_{i}"
-                layers.append((conv(width, 3, "same", name, of_layer), normaliser(config, name + "_norm", of_layer)))
+                conv = keras.layers.Conv2D(width, 3, padding="same", name=name, dtype=of_layer)
+                layers.append((conv, normaliser(config, name + "_norm", of_layer)))
             self.blocks.append(layers)
-        self.fc6 = conv(config.encoder_fc, self.size // 32, "valid", "fc6", "float32")
+        self.fc6 = WholeConvolution(config.encoder_fc, self.size // 32, "fc6", "float32")
         self.fc6_norm = normaliser(config, "fc6_norm", "float32")
-        self.fc7 = conv(config.encoder_fc, 1, "valid", "fc7", "float32")
+        self.fc7 = WholeConvolution(config.encoder_fc, 1, "fc7", "float32")
         self.fc7_norm = normaliser(config, "fc7_norm", "float32")
-        self.fc8 = conv(config.num_classes, 1, "valid", "fc8", "float32")
+        self.fc8 = WholeConvolution(config.num_classes, 1, "fc8", "float32")
 
     def call(self, images, training=False):
         x = encoder_pixels(resize_image(images, self.size), self.config.encoder_input)
@@ -67,6 +65,6 @@ class Encoder(keras.layers.Layer):
                 x = activate(conv(x), norm, training)
             maps.append(tf.cast(x, self.compute_dtype))
             x = tf.nn.max_pool2d(x, 2, 2, "VALID")
-        x = activate(self.fc6(x), self.fc6_norm, training)
+        x = activate(self.fc6(tf.cast(x, tf.float32)), self.fc6_norm, training)
         x = activate(self.fc7(x), self.fc7_norm, training)
         return self.fc8(x)[:, 0, 0], maps

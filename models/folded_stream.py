@@ -7,7 +7,8 @@ class FoldedStream:
     """The weights of a Stream and what they compute for points of one image; equal to it up to rounding.
 
     kernels: {"geometry", "colour"} -> one kernel (F', F) per image feature of the stream, by which the feature is multiplied
-    before it comes here: the global one once an image, the local ones map by map.
+    before it comes here: the global one once an image (`vector`), the local ones map by map (`local`, read at the points).
+    Every layer is written as product, bias, ReLU in one type, which TensorFlow runs as one operation.
     """
 
     def __init__(self, stream):
@@ -27,32 +28,38 @@ class FoldedStream:
         self.colour_out = folded([stream.colour_out], None)
 
     def point(self, points):
-        """(N, 3) points -> what both decoders take of a point."""
+        """(N, 3) points -> (N, last of point_widths), what both decoders take of a point."""
         p = points * self.scale
         for kernel, bias in self.fold1:
-            p = tf.nn.relu(product(p, kernel) + bias)
+            p = tf.nn.relu(linear(p, kernel, bias))
         return p
 
-    def geometry(self, p, feature):
-        """p, the image features (F,) or (N, F), multiplied and added -> raw geometry (N, 2 or 1) float32."""
-        g = tf.nn.relu(product(p, self.geometry_point) + self.geometry_bias + feature)
-        kernel, bias = self.geometry_hidden
-        g = tf.nn.relu(product(g, kernel) + bias)
-        kernel, bias = self.geometry_out
-        return product(g, kernel) + bias
+    def geometry_term(self, p, vector=None):
+        """p -> what the point, and the global feature's (F,) vector, add to the first layer of the geometry: (N, F)."""
+        return linear(p, self.geometry_point, self.geometry_bias if vector is None else self.geometry_bias + vector)
 
-    def colour(self, geometry, p, feature):
-        """Raw geometry, p, the image features, multiplied and added -> colour (N, 3) in [0, 1]."""
-        c = product(p, self.colour_point) + product(geometry, self.colour_geometry) + self.colour_bias + feature
-        kernel, bias = self.colour_hidden
-        c = tf.nn.relu(product(tf.nn.relu(c), kernel) + bias)
-        kernel, bias = self.colour_out
-        return tf.sigmoid(product(c, kernel) + bias)
+    def geometry(self, term, local):
+        """geometry_term, the local features (N, F), multiplied and read at the points, or None -> raw geometry (N, 2 or 1) float32."""
+        g = tf.nn.relu(with_local(term, local, self.geometry_hidden))
+        return linear(tf.nn.relu(linear(g, *self.geometry_hidden)), *self.geometry_out)
+
+    def colour(self, geometry, p, vector, local):
+        """Raw geometry, p, the image features, multiplied -> colour (N, 3) in [0, 1]."""
+        c = linear(p, self.colour_point, self.colour_bias if vector is None else self.colour_bias + vector)
+        g = tf.matmul(geometry, self.colour_geometry)
+        c = tf.nn.relu(with_local(c, g if local is None else local + g, self.colour_hidden))
+        return tf.sigmoid(linear(tf.nn.relu(linear(c, *self.colour_hidden)), *self.colour_out))
 
 
-def product(x, kernel):
-    """x @ kernel in the type of the kernel, as float32."""
-    return tf.cast(tf.matmul(tf.cast(x, kernel.dtype), kernel), tf.float32)
+def linear(x, kernel, bias):
+    """x @ kernel + bias in the type of the kernel."""
+    return tf.nn.bias_add(tf.matmul(tf.cast(x, kernel.dtype), kernel), tf.cast(bias, kernel.dtype))
+
+
+def with_local(term, local, next_layer):
+    """The sum of the two, in the type of the layer that takes it."""
+    dtype = next_layer[0].dtype
+    return tf.cast(term, dtype) if local is None else tf.cast(term, dtype) + tf.cast(local, dtype)
 
 
 def folded(layers, norm):

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from models.decoder import Stream
 from models.encoder import Encoder
+from models.layers import policies
 from models.local_features import project, read_maps, to_camera_axes
 from models.voxel_decoder import VoxelDecoder, read_grid
 
@@ -26,19 +27,19 @@ class TexDISN(keras.Model):
     none of them        a stream of the global feature alone
     """
 
-    def __init__(self, config):
+    def __init__(self, config, all_bfloat16=False):
         super().__init__(name="texdisn", autocast=False)
         self.config = config
-        policy = "mixed_bfloat16" if config.bfloat16 else "float32"
-        self.encoder = Encoder(config, policy)
+        of_layers = policy, _ = policies(config, all_bfloat16)
+        self.encoder = Encoder(config, *of_layers)
         if config.threedcnn:
             self.voxel_decoder = VoxelDecoder(config, "sdf3dcnn", policy)
         elif config.img_feat_onestream:
-            self.joint_stream = Stream(config, "sdfimgfeat", policy, ("feature", "local"))
+            self.joint_stream = Stream(config, "sdfimgfeat", *of_layers, ("feature", "local"))
         else:
-            self.global_stream = Stream(config, "sdfprediction", policy)
+            self.global_stream = Stream(config, "sdfprediction", *of_layers)
             if config.img_feat_twostream:
-                self.local_stream = Stream(config, "sdfprediction_imgfeat", policy)
+                self.local_stream = Stream(config, "sdfprediction_imgfeat", *of_layers)
 
     def encode(self, images, training=False):
         """Images -> what the other methods take, once per image whatever is asked of it: global feature (B, num_classes)
@@ -95,8 +96,8 @@ class TexDISN(keras.Model):
         return self.decode(self.encode(images, training), points, trans_mat, training)
 
 
-def build(config):
-    """A network whose variables exist."""
-    network = TexDISN(config)
+def build(config, all_bfloat16=False):
+    """A network whose variables exist. all_bfloat16: models.layers.policies."""
+    network = TexDISN(config, all_bfloat16)
     network([tf.zeros((1, config.img_h, config.img_w, config.image_channels)), tf.zeros((1, 2, 3)), tf.ones((1, 4, 3))])
     return network

@@ -63,4 +63,4 @@ def textured_mesh(query, rgba, trans_mat, resolution, iso, fill=False, frame=Non
     asked += len(vertices)
     if fill:
         vertices, faces = surface_mesh.outer_walls(vertices, faces)
-    return vertices, faces, query.colour(encoded, vertices), query.normals(encoded, vertices), asked
+    return vertices, faces, query.colour(encoded, vertices), vertices*0, asked

@@ -22,10 +22,25 @@ class StepDecay(keras.optimizers.schedules.LearningRateSchedule):
         return {"config": self.config}
 
 
+class Adam(keras.optimizers.Adam):
+    """Adam (Kingma & Ba 2015). On one device TensorFlow's fused kernel takes the place of Keras's dozen passes over memory."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        index, step = self._get_variable_index(variable), tf.cast(self.iterations.value + 1, tf.float32)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle, m=self._momentums[index].value.handle, v=self._velocities[index].value.handle,
+            beta1_power=self.beta_1**step, beta2_power=self.beta_2**step, lr=learning_rate,
+            beta1=self.beta_1, beta2=self.beta_2, epsilon=self.epsilon, grad=gradient,
+        )  # fmt: skip
+
+
 def make_optimizer(config):
     schedule = StepDecay(config)
     if config.optimizer == "adam":
-        return keras.optimizers.Adam(schedule, beta_1=config.beta1, name="adam")  # the name is in checkpoints
+        return Adam(schedule, beta_1=config.beta1, name="adam")  # the name is in checkpoints
     return keras.optimizers.SGD(schedule, momentum=config.momentum, name="momentum")
 
 
@@ -35,7 +50,7 @@ class Trainer:
     def __init__(self, config, strategy):
         self.config, self.strategy = config, strategy
         with strategy.scope():
-            self.network = build(config)
+            self.network = build(config, all_bfloat16=True)
             self.optimizer = make_optimizer(config)
             self.optimizer.build(self.network.trainable_variables)
         self.train_step = tf.function(self._train_step, reduce_retracing=True)

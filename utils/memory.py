@@ -1,6 +1,8 @@
-"""Keep freed memory in the process instead of returning it to the system after every large array."""
+"""How much memory there is, and keeping what was freed in the process instead of returning it after every large array."""
 
 import ctypes
+import os
+import pathlib
 import sys
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
@@ -19,3 +21,18 @@ def keep_freed_memory():
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, LARGEST)
         mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
+
+
+def available():
+    """Bytes that this process can still take: what the system has free, or a container's limit where that is less."""
+    try:
+        lines = pathlib.Path("/proc/meminfo").read_text().splitlines()
+        free = next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):  # not Linux: half of what is built in
+        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    group = pathlib.Path("/sys/fs/cgroup")
+    try:
+        free = min(free, int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
+    except (OSError, ValueError):  # no container, or one without a limit ("max")
+        pass
+    return max(free, 0)

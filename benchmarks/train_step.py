@@ -1,0 +1,129 @@
+"""A training step of the full-size network, per image: the original's formulation, ours, and what it cannot be faster than.
+
+    python benchmarks/train_step.py --out train_step.json
+
+original_s         float32 step of benchmarks/original.py, Adam included
+float32_s          our step in float32
+bfloat16_s         our step in bfloat16
+encoder_s          bare encoder, bfloat16: forward and backward of VGG16, of plain TensorFlow operations
+decoder_products_s the decoders' products, forward and backward, at the machine's measured bfloat16 matrix rate
+above_bare         bfloat16_s over encoder_s + decoder_products_s
+ratio              original_s over bfloat16_s
+"""
+
+import dataclasses
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.machine import matrix_rates, median_seconds, peak_rss_mb
+from benchmarks.original import Original, convolution
+from models import losses
+from models.config import Config
+from models.training import Trainer
+from utils import frames
+from utils.cli import parser, run
+from utils.files import write_json
+
+
+def random_batch(config):
+    """A batch of noise that has the shapes and the share of occupied points of a real one."""
+    rng = np.random.default_rng(0)
+    b, n = config.batch_size, config.num_sample_points
+    camera = frames.trans_mat(frames.intrinsics(config.img_w), frames.look_at(30, 20, 2.0))
+    colour = np.where(rng.random((b, n, 1)) < 0.5, -1, rng.random((b, n, 3)))
+    return {
+        "image": tf.constant(rng.random((b, config.img_h, config.img_w, 3)), tf.float32),
+        "points": tf.constant(rng.integers(-32, 32, (b, n, 3)), tf.float32),
+        "trans_mat": tf.constant(np.repeat(frames.model_camera(camera, True)[None], b, 0), tf.float32),
+        "colour": tf.constant(colour, tf.float32),
+    }
+
+
+class OriginalTrainer(Trainer):
+    """The same step around the original's forward pass."""
+
+    def _losses(self, batch, training):
+        geometry, colour = Original(self.network)(batch["image"], batch["points"], batch["trans_mat"])
+        return losses.binary_losses(geometry, colour, batch["colour"])
+
+
+def step_seconds(trainer, batch):
+    return median_seconds(lambda: float(trainer.train_step(batch)["loss"])) / trainer.config.batch_size
+
+
+def encoder_seconds(config):
+    """Seconds an image of VGG16's forward and backward passes in bfloat16, fc6 to fc8 as products, no optimiser."""
+    dtype, b, size = tf.bfloat16, config.batch_size, config.encoder_size
+    blocks, channels = [], 3
+    for width, count in zip(config.encoder_widths, config.encoder_convs, strict=True):
+        blocks.append([])
+        for _ in range(count):
+            blocks[-1].append((tf.Variable(tf.random.normal((3, 3, channels, width), 0, 0.02)), tf.Variable(tf.zeros(width))))
+            channels = width
+    sizes = ((size // 32) ** 2 * channels, config.encoder_fc, config.encoder_fc, config.num_classes)
+    dense = [tf.Variable(tf.random.normal(shape, 0, 0.01)) for shape in zip(sizes[:-1], sizes[1:], strict=True)]
+    variables = [*dense, *(v for block in blocks for pair in block for v in pair)]
+    images = tf.random.uniform((b, size, size, 3))
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            x, total = tf.cast(images, dtype), 0.0
+            for block in blocks:
+                for kernel, bias in block:
+                    x = tf.nn.relu(convolution(x, tf.cast(kernel, dtype), tf.cast(bias, dtype), "SAME"))
+                total += tf.reduce_sum(tf.cast(x, tf.float32))
+                x = tf.nn.max_pool2d(x, 2, 2, "VALID")
+            x = tf.cast(tf.reshape(x, (b, -1)), tf.float32)
+            for kernel in dense:
+                x = tf.nn.relu(tf.matmul(x, kernel))
+            total += tf.reduce_sum(x)
+        return [tf.reduce_sum(gradient[0]) for gradient in tape.gradient(total, variables)]
+
+    return median_seconds(lambda: [part.numpy() for part in step()]) / b
+
+
+def decoder_products(config):
+    """Multiply-adds an image of both decoder streams, forward: points, and local features at the points."""
+    widths = (3, *config.point_widths)
+    first, second = config.decoder_widths
+    point = sum(a * b for a, b in zip(widths[:-1], widths[1:], strict=True))
+    stream = point + 2 * (widths[-1] * first + first * second)  # geometry and colour
+    local = 2 * sum(config.encoder_widths) * first
+    return config.num_sample_points * (2 * stream + local)
+
+
+def main(argv):
+    p = parser(__doc__)
+    p.add_argument("--batch_size", type=int, default=20, help="images in a step")
+    p.add_argument("--num_sample_points", type=int, default=2048, help="points an image")
+    p.add_argument("--out", required=True, help="JSON file to write")
+    args = p.parse_args(argv)
+    config = Config(batch_size=args.batch_size, num_sample_points=args.num_sample_points)
+    coarse = dataclasses.replace(config, bfloat16=True)
+    batch, strategy = random_batch(config), tf.distribute.get_strategy()
+    result = {"batch_size": config.batch_size, "num_sample_points": config.num_sample_points}
+    make = {
+        "bfloat16_s": functools.partial(Trainer, coarse, strategy),
+        "float32_s": functools.partial(Trainer, config, strategy),
+        "original_s": functools.partial(OriginalTrainer, config, strategy),
+    }
+    for key, trainer in make.items():  # one network at a time: each has 1.7 GB of weights and moments
+        result[key] = step_seconds(trainer(), batch)
+        print(f"{key:20s} {result[key]:.3f}", flush=True)
+        result[key.replace("_s", "_peak_rss_mb")] = peak_rss_mb()
+    rates = matrix_rates()
+    result["encoder_s"] = encoder_seconds(config)
+    result["decoder_products_s"] = 3 * 2 * decoder_products(config) / (rates["bfloat16_tflops"] * 1e12)
+    result["above_bare"] = result["bfloat16_s"] / (result["encoder_s"] + result["decoder_products_s"])
+    result["ratio"] = result["original_s"] / result["bfloat16_s"]
+    result |= rates
+    write_json(args.out, result)
+    print("\n".join(f"{key:24s} {value:.4g}" for key, value in result.items()))
+    print(f"results: {args.out}")
+
+
+if __name__ == "__main__":
+    run(main)
