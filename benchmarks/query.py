@@ -71,7 +71,9 @@ def compare(exact, approximate, vertices, rgba, camera, resolution, iso):
     dense = np.concatenate([exact.geometry(encoded, points) for points in line]).reshape((resolution,) * 3).transpose(2, 1, 0)
     occupied = exact.occupied(dense, iso)
     fast = approximate.encode(image, matrix)
-    level, _ = coarse_to_fine.sample(lambda points: approximate.geometry(fast, points), resolution, config.binary, iso)
+    level, _ = coarse_to_fine.sample(
+        lambda points: approximate.geometry(fast, points), lambda n: approximate.geometry_of_grid(fast, n), resolution, config.binary, iso
+    )
     cells = np.stack(np.indices(dense.shape), -1).reshape(-1, 3)
     found = np.concatenate([level.value(part) > 0 for part in np.array_split(cells, 64)]).reshape(dense.shape)
     labels, count = label(occupied, np.ones((3, 3, 3)))

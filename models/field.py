@@ -22,6 +22,7 @@ from utils import frames
 from utils.memory import available
 
 GREY = 0.5  # stands for a colour that the network does not predict
+BLOCK = 32768  # points whose _point_terms are kept while several views take them: 130 MB at full size
 CACHED, ON_GPU = 1 << 26, 1 << 29  # bytes of a chunk's activations: what stays near a CPU's cores, what keeps a GPU busy
 PART = 1 / 8  # of the memory that is there, at most
 
@@ -49,10 +50,11 @@ class FieldQuery:
         self.streams = [] if config.threedcnn else [(FoldedStream(stream), parts) for stream, parts in network.decoders()]
         self.chunk = chunk_size(config)
         self._encode = tf.function(self._encode_images, reduce_retracing=True)
-        self._geometry = tf.function(self._decode_geometry, reduce_retracing=True)
-        self._terms = tf.function(self._point_terms, reduce_retracing=True)
-        self._finish = tf.function(self._decode_terms, reduce_retracing=True)
-        self._colour = tf.function(self._decode_colour, reduce_retracing=True)
+        self._geometry = self._compiled(self._decode_geometry)
+        self._terms = self._compiled(self._point_terms)
+        self._finish = self._compiled(self._decode_terms)
+        self._both = self._compiled(self._decode_both)
+        self._grid_terms = {}  # cells along an axis -> _point_terms of the grid's centres
 
     def encode(self, image, trans_mat, frame=None):
         """(H, W, 3 or 4) float image in [0, 1], (4, 3) object-frame camera -> Encoded, which the other methods take.
@@ -70,18 +72,35 @@ class FieldQuery:
 
     def geometry(self, encoded, points):
         """(N, 3) object-frame points -> (N,) g0."""
-        return self.g0(self._in_chunks(self._geometry, encoded, self._to_model(encoded, points)), encoded.frame)
+        raw = self._geometry(self._to_model(encoded, points), encoded.products, encoded.camera)
+        return self.g0(raw.numpy(), encoded.frame)
 
     def geometry_of_views(self, views, points):
         """Encoded of V views of one object, (N, 3) object-frame points -> (V, N) g0. What depends on the points alone is done once."""
-        if self.config.threedcnn or self.config.rot or len(views) == 1:  # rot: the points are turned with each view's camera
+        if not self._has_terms or len(views) == 1:
             return np.stack([self.geometry(view, points) for view in views])
         found = [[] for _ in views]
-        for chunk in self._chunks(self._to_model(views[0], points)):
-            terms = self._terms(chunk)
+        for first in range(0, len(points), BLOCK):
+            block = self._to_model(views[0], points[first : first + BLOCK])
+            terms = self._terms(block)
             for view, parts in zip(views, found, strict=True):
-                parts.append(self._finish(chunk, terms, view.products, view.camera).numpy())
+                parts.append(self._finish(block, view.products, view.camera, terms).numpy())
         return np.stack([self.g0(np.concatenate(parts), view.frame) for view, parts in zip(views, found, strict=True)])
+
+    def geometry_of_grid(self, encoded, n):
+        """(n^3,) g0 at frames.voxel_centres(n), n small. What depends on the points alone is kept for the images to come."""
+        points = frames.voxel_centres(n)
+        if not self._has_terms or encoded.frame != frames.cube_frame(self.config.binary):
+            return self.geometry(encoded, points)
+        points = self._to_model(encoded, points)
+        if n not in self._grid_terms:
+            self._grid_terms[n] = self._terms(points)
+        return self.g0(self._finish(points, encoded.products, encoded.camera, self._grid_terms[n]).numpy(), encoded.frame)
+
+    @property
+    def _has_terms(self):
+        """Whether anything depends on the points alone: with rot they are turned with the image's camera."""
+        return not (self.config.threedcnn or self.config.rot)
 
     def g0(self, raw, frame):
         """(N, 2 or 1) output of the network -> (N,) g0."""
@@ -92,14 +111,20 @@ class FieldQuery:
 
     def raw(self, encoded, model_points):
         """(N, 3) model-frame points -> the network's own output: geometry (N, 2 or 1), colour (N, 3) not clipped, or None."""
-        geometry = self._in_chunks(self._geometry, encoded, model_points)
-        return geometry, self._in_chunks(self._colour, encoded, model_points) if self.config.colour else None
+        function = self._both if self.config.colour else self._geometry
+        values = function(np.asarray(model_points, np.float32), encoded.products, encoded.camera).numpy()
+        count = self.config.geometry_channels
+        return values[:, :count], values[:, count:] if self.config.colour else None
+
+    def geometry_and_colour(self, encoded, points):
+        """(N, 3) object-frame points -> (N,) g0, (N, 3) colours in [0, 1]; GREY from a network without a colour branch."""
+        raw, colour = self.raw(encoded, self._to_model(encoded, points))
+        colour = np.full((len(points), 3), GREY, np.float32) if colour is None else colour.clip(0, 1)
+        return self.g0(raw, encoded.frame), colour
 
     def colour(self, encoded, points):
-        """(N, 3) object-frame points -> (N, 3) colours in [0, 1]; GREY from a network without a colour branch."""
-        if not len(points) or not self.config.colour:
-            return np.full((len(points), 3), GREY, np.float32)
-        return self._in_chunks(self._colour, encoded, self._to_model(encoded, points)).clip(0, 1)
+        """(N, 3) object-frame points -> (N, 3) colours in [0, 1], as geometry_and_colour."""
+        return self.geometry_and_colour(encoded, points)[1]
 
     def occupied(self, geometry, iso):
         """(N,) g0 -> (N,) bool: occupied (g0 > iso), or inside (distance < iso)."""
@@ -107,15 +132,29 @@ class FieldQuery:
 
     @staticmethod
     def _to_model(encoded, points):
-        return encoded.frame.to_model(np.asarray(points, np.float32))
+        return encoded.frame.to_model(np.asarray(points, np.float32)).astype(np.float32)
 
-    def _chunks(self, model_points):
-        points = np.asarray(model_points, np.float32)
-        return (tf.constant(points[start : start + self.chunk]) for start in range(0, len(points), self.chunk))
+    def _compiled(self, function):
+        """function(points (N, 3), *of the image[, list of (N, F)]) -> (N, C) or list of such; compiled, and called chunk by chunk in
+        the compiled code."""
 
-    def _in_chunks(self, function, encoded, model_points):
-        parts = [function(chunk, encoded.products, encoded.camera) for chunk in self._chunks(model_points)]
-        return np.concatenate([part.numpy() for part in parts])
+        def whole(points, products=None, camera=None, terms=()):
+            count = tf.shape(points)[0]
+            example = function(points[:1], products, camera, [term[:1] for term in terms])
+            outputs = tf.nest.flatten(example)
+
+            def step(i, parts):
+                part = slice(i * self.chunk, (i + 1) * self.chunk)
+                found = tf.nest.flatten(function(points[part], products, camera, [term[part] for term in terms]))
+                return i + 1, [array.write(i, value) for array, value in zip(parts, found, strict=True)]
+
+            chunks = (count + self.chunk - 1) // self.chunk
+            arrays = [tf.TensorArray(x.dtype, chunks, infer_shape=False, element_shape=(None, x.shape[1])) for x in outputs]
+            # two at a time: what one core does alone in one of them hides behind the other
+            _, arrays = tf.while_loop(lambda i, _: i < chunks, step, (0, arrays), parallel_iterations=2)
+            return tf.nest.pack_sequence_as(example, [array.concat() for array in arrays])
+
+        return tf.function(whole, reduce_retracing=True)
 
     def _encode_images(self, images):
         """(V, h, w, c) -> per image, per stream {"geometry", "colour"}: (vector (F,), map (1, h', w', F)), None what is not there;
@@ -180,7 +219,7 @@ class FieldQuery:
         """The points as the streams take them."""
         return to_camera_axes(points[None], camera)[0] if self.config.rot else points
 
-    def _decode_geometry(self, points, products, camera):
+    def _decode_geometry(self, points, products, camera, _):
         """(N, 3) model-frame points -> raw geometry (N, 2 or 1)."""
         if self.config.threedcnn:
             return self.network.squash(read_grid(products, points[None], self.config.binary)[0])
@@ -190,27 +229,27 @@ class FieldQuery:
             parts.append(stream.geometry(stream.geometry_term(stream.point(turned), vector), read(whole)))
         return self.network.squash(tf.add_n(parts))
 
-    def _point_terms(self, points):
+    def _point_terms(self, points, *_):
         """(N, 3) model-frame points -> what the streams need of them for the geometry, whatever the image."""
         return [stream.geometry_term(stream.point(points)) for stream, _ in self.streams]
 
-    def _decode_terms(self, points, terms, products, camera):
-        """_decode_geometry from _point_terms."""
+    def _decode_terms(self, points, products, camera, terms):
+        """_decode_geometry, given _point_terms."""
         read, parts = self._reader(points, camera), []
         for (stream, _), term, of_stream in zip(self.streams, terms, products, strict=True):
             vector, whole = of_stream["geometry"]
             parts.append(stream.geometry(term if vector is None else term + tf.cast(vector, term.dtype), read(whole)))
         return self.network.squash(tf.add_n(parts))
 
-    def _decode_colour(self, points, products, camera):
-        """(N, 3) model-frame points -> colour (N, 3), the sum of a value in [0, 1] per stream."""
-        read, turned, colours = self._reader(points, camera), self._turned(points, camera), []
+    def _decode_both(self, points, products, camera, _):
+        """(N, 3) model-frame points -> (N, 2 + 3 or 1 + 3): raw geometry, and colour, the sum of a value in [0, 1] per stream."""
+        read, turned, geometries, colours = self._reader(points, camera), self._turned(points, camera), [], []
         for (stream, _), of_stream in zip(self.streams, products, strict=True):
             p, (vector, whole) = stream.point(turned), of_stream["geometry"]
-            geometry = stream.geometry(stream.geometry_term(p, vector), read(whole))
+            geometries.append(stream.geometry(stream.geometry_term(p, vector), read(whole)))
             vector, whole = of_stream["colour"]
-            colours.append(stream.colour(geometry, p, vector, read(whole)))
-        return tf.add_n(colours)
+            colours.append(stream.colour(geometries[-1], p, vector, read(whole)))
+        return tf.concat([self.network.squash(tf.add_n(geometries)), tf.add_n(colours)], -1)
 
 
 def chunk_size(config):

@@ -36,7 +36,7 @@ class FoldedStream:
 
     def geometry_term(self, p, vector=None):
         """p -> what the point, and the global feature's (F,) vector, add to the first layer of the geometry: (N, F)."""
-        return linear(p, self.geometry_point, self.geometry_bias if vector is None else self.geometry_bias + vector)
+        return linear(p, self.geometry_point, plus(self.geometry_bias, vector))
 
     def geometry(self, term, local):
         """geometry_term, the local features (N, F), multiplied and read at the points, or None -> raw geometry (N, 2 or 1) float32."""
@@ -45,7 +45,7 @@ class FoldedStream:
 
     def colour(self, geometry, p, vector, local):
         """Raw geometry, p, the image features, multiplied -> colour (N, 3) in [0, 1]."""
-        c = linear(p, self.colour_point, self.colour_bias if vector is None else self.colour_bias + vector)
+        c = linear(p, self.colour_point, plus(self.colour_bias, vector))
         g = tf.matmul(geometry, self.colour_geometry)
         c = tf.nn.relu(with_local(c, g if local is None else local + g, self.colour_hidden))
         return tf.sigmoid(linear(tf.nn.relu(linear(c, *self.colour_hidden)), *self.colour_out))
@@ -53,7 +53,11 @@ class FoldedStream:
 
 def linear(x, kernel, bias):
     """x @ kernel + bias in the type of the kernel."""
-    return tf.nn.bias_add(tf.matmul(tf.cast(x, kernel.dtype), kernel), tf.cast(bias, kernel.dtype))
+    return tf.nn.bias_add(tf.matmul(tf.cast(x, kernel.dtype), kernel), bias)
+
+
+def plus(bias, vector):
+    return bias if vector is None else bias + tf.cast(vector, bias.dtype)
 
 
 def with_local(term, local, next_layer):
@@ -70,4 +74,5 @@ def folded(layers, norm):
         scale = norm.gamma / tf.sqrt(norm.moving_variance + norm.epsilon)
         kernels = [kernel * scale for kernel in kernels]
         bias = (bias - norm.moving_mean) * scale + norm.beta
-    return *(tf.cast(kernel, layer.compute_dtype) for kernel, layer in zip(kernels, layers, strict=True)), bias
+    kernels = [tf.cast(kernel, layer.compute_dtype) for kernel, layer in zip(kernels, layers, strict=True)]
+    return *kernels, tf.cast(bias, kernels[0].dtype)

@@ -54,13 +54,13 @@ def textured_mesh(query, rgba, trans_mat, resolution, iso, fill=False, frame=Non
     config = query.config
     encoded = query.encode(network_image(rgba, config), network_camera(trans_mat, rgba.shape[:2], config), frame)
 
-    def ask(points):
-        return query.geometry(encoded, points)
-
-    level, asked = coarse_to_fine.sample(ask, resolution, config.binary, iso)
-    sign = 1 if config.binary else -1
-    vertices, faces = brick_mesh.triangulate(level, lambda points: sign * (ask(points) - iso))
-    asked += len(vertices)
+    level, asked = coarse_to_fine.sample(
+        lambda points: query.geometry(encoded, points), lambda n: query.geometry_of_grid(encoded, n), resolution, config.binary, iso
+    )
+    mesh = brick_mesh.triangulate(level)
     if fill:
-        vertices, faces = surface_mesh.outer_walls(vertices, faces)
-    return vertices, faces, query.colour(encoded, vertices), vertices*0, asked
+        mesh = mesh.without_inner_walls()
+    # colours are asked along with the geometry, before the vertices make their last move, of a small part of a cell
+    geometry, colours = query.geometry_and_colour(encoded, mesh.vertices())
+    mesh.refine((geometry - iso) * (1 if config.binary else -1))
+    return mesh.vertices(), mesh.faces, colours, mesh.normals(), asked + len(geometry)

@@ -8,62 +8,75 @@ BRICK = 16  # cells along a brick's axis
 class Level:
     """Values at the cell centres of an n^3 grid, in bricks of 16^3 cells; cells of other bricks have their coarser cell's value.
 
-    values (K, 16, 16, 16) float32, indexed [x, y, z] within a brick; known, the same shape: the field was asked there. A cell
-    that was not asked has the value of the cell of the coarser level (n / 2) that it lies in.
+    values (K, 16, 16, 16) float32, indexed [x, y, z] within a brick; known, the same shape: the value is the field's, or
+    interpolated where that is sure to be on the right side. A cell that is not known has the value of the cell of the coarser
+    level (n / 2) that it lies in.
     """
 
     def __init__(self, n, coarser=None):
         self.n, self.coarser = n, coarser
-        self.slot = np.full((-(-n // BRICK),) * 3, -1, np.int32)  # brick -> its place in `values`, -1 where there is none
+        self.slot = np.full((-(-n // BRICK),) * 3, -1, np.int64)  # brick -> its place in `values`, -1 where there is none
         self.origins = np.zeros((0, 3), np.int64)  # first cell of every brick
         self.values = np.zeros((0, *(BRICK,) * 3), np.float32)
         self.known = np.zeros((0, *(BRICK,) * 3), bool)
 
-    def insert(self, cells, values):
-        """Store what the field said at (N, 3) cells."""
-        brick = cells // BRICK
-        missing = np.unique(brick[self.slot[tuple(brick.T)] < 0], axis=0)
-        if len(missing):
-            self.slot[tuple(missing.T)] = len(self.values) + np.arange(len(missing))
-            origins = missing * BRICK
-            filled = np.zeros((len(missing), *(BRICK,) * 3), np.float32)
-            if self.coarser is not None:
-                filled = _doubled(self.coarser.block(origins // 2, BRICK // 2))
-            self.origins = np.concatenate([self.origins, origins])
-            self.values = np.concatenate([self.values, filled])
-            self.known = np.concatenate([self.known, np.zeros(filled.shape, bool)])
-        where = (self.slot[tuple(brick.T)], *(cells - brick * BRICK).T)
-        self.values[where] = values
-        self.known[where] = True
+    def make_room(self, bricks):
+        """Add those of (N, 3) bricks that are not there, filled from the coarser level."""
+        wanted = np.zeros(self.slot.shape, bool)
+        wanted[tuple(bricks.T)] = True
+        missing = np.argwhere(wanted & (self.slot < 0))
+        if not len(missing):
+            return
+        self.slot[tuple(missing.T)] = len(self.values) + np.arange(len(missing))
+        origins = missing * BRICK
+        filled = np.zeros((len(missing), *(BRICK,) * 3), np.float32)
+        if self.coarser is not None:
+            filled = _doubled(self.coarser.blocks(origins // 2, BRICK // 2))
+        self.origins = np.concatenate([self.origins, origins])
+        self.values = np.concatenate([self.values, filled])
+        self.known = np.concatenate([self.known, np.zeros(filled.shape, bool)])
 
-    def block(self, origins, size):
-        """(K, size, size, size) values of the blocks whose first cells are `origins` (K, 3), multiples of size <= 16."""
-        brick = origins // BRICK
+    def places(self, cells):
+        """(..., 3) cells of bricks that are there -> (...) indices into values.ravel()."""
+        brick, local = cells // BRICK, cells % BRICK
+        slot = self.slot[brick[..., 0], brick[..., 1], brick[..., 2]]
+        return ((slot * BRICK + local[..., 0]) * BRICK + local[..., 1]) * BRICK + local[..., 2]
+
+    def insert(self, cells, values):
+        """Store what is known at (N, 3) cells."""
+        self.make_room(cells // BRICK)
+        self.store(self.places(cells), values)
+
+    def store(self, places, values):
+        self.values.ravel()[places] = values
+        self.known.ravel()[places] = True
+
+    def blocks(self, origins, size):
+        """(K, size, size, size) values of the blocks whose first cells are `origins` (K, 3), multiples of size: a power of 2 <= 16."""
+        brick, part = origins // BRICK, origins % BRICK // size
         slot = self.slot[tuple(brick.T)]
         blocks = np.empty((len(origins), *(size,) * 3), np.float32)
-        for k in np.flatnonzero(slot >= 0):
-            x, y, z = origins[k] - brick[k] * BRICK
-            blocks[k] = self.values[slot[k], x : x + size, y : y + size, z : z + size]
-        absent = slot < 0
-        if absent.any():
-            blocks[absent] = _doubled(self.coarser.block(origins[absent] // 2, size // 2)) if size > 1 else \
-                self.value(origins[absent])[:, None, None, None]  # fmt: skip
+        here, count = slot >= 0, BRICK // size
+        cut = self.values.reshape(-1, count, size, count, size, count, size)
+        x, y, z = part[here].T
+        blocks[here] = cut[slot[here], x, :, y, :, z, :]
+        if not here.all():
+            coarser = origins[~here] // 2
+            if size > 1:
+                blocks[~here] = _doubled(self.coarser.blocks(coarser, size // 2))
+            else:
+                blocks[~here] = self.coarser.blocks(coarser, 1)
         return blocks
-
-    def value(self, cells):
-        """(N,) values of (N, 3) cells of the grid."""
-        return self.look_up(cells)[0]
 
     def look_up(self, cells):
         """(N,) values, (N,) known of (N, 3) cells of the grid."""
         brick = cells // BRICK
-        slot = self.slot[tuple(brick.T)]
-        where = (slot, *(cells - brick * BRICK).T)
-        values, known = self.values[where], self.known[where]
-        absent = slot < 0
-        if absent.any():
-            values[absent] = self.coarser.value(cells[absent] // 2)
-            known[absent] = False
+        here = self.slot[tuple(brick.T)] >= 0
+        values, known = np.empty(len(cells), np.float32), np.zeros(len(cells), bool)
+        places = self.places(cells[here])
+        values[here], known[here] = self.values.ravel()[places], self.known.ravel()[places]
+        if not here.all():
+            values[~here] = self.coarser.look_up(cells[~here] // 2)[0]
         return values, known
 
     def mirrored(self, cells):
@@ -72,24 +85,41 @@ class Level:
         values, known = self.look_up(inside)
         return np.where((inside == cells).all(-1), values, -abs(values)), known
 
-    def windows(self, slots):
-        """Bricks with one more cell all around -> values (K, 18, 18, 18), known, cells (K, 18, 18, 18, 3).
+    def windows(self, slots, rim=1):
+        """Bricks with `rim` more cells all around -> values (K, s, s, s), known (K, s, s, s), s = 16 + 2 rim.
 
         Cells out of the grid mirror those at its border as empty (-|value|), so that a surface is closed there; they are as
         known as those.
         """
-        line = np.arange(-1, BRICK + 1)
-        local = np.stack(np.meshgrid(line, line, line, indexing="ij"), -1)
-        cells = self.origins[slots][:, None, None, None] + local
-        values = np.empty(cells.shape[:-1], np.float32)
-        known = np.empty(cells.shape[:-1], bool)
-        inner = (slice(None), *(slice(1, -1),) * 3)
-        values[inner], known[inner] = self.values[slots], self.known[slots]
-        rim = np.ones(local.shape[:-1], bool)
-        rim[1:-1, 1:-1, 1:-1] = self.n % BRICK > 0  # then bricks at the border reach out of the grid
-        found = self.mirrored(cells[:, rim].reshape(-1, 3))
-        values[:, rim], known[:, rim] = (part.reshape(len(slots), -1) for part in found)
-        return values, known, cells
+        size = BRICK + 2 * rim
+        values, known = np.empty((len(slots), *(size,) * 3), np.float32), np.empty((len(slots), *(size,) * 3), bool)
+        inner, span = slice(rim, -rim), range(-rim, BRICK + rim)
+        values[:, inner, inner, inner], known[:, inner, inner, inner] = self.values[slots], self.known[slots]
+        bricks = self.origins[slots] // BRICK
+        beyond = np.pad(self.slot, 1, constant_values=-2)  # -2: out of the grid
+        target = {-1: slice(0, rim), 0: inner, 1: slice(size - rim, size)}
+        source = {-1: slice(BRICK - rim, BRICK), 0: slice(0, BRICK), 1: slice(0, rim)}
+        for side in np.ndindex(3, 3, 3):
+            if side == (1, 1, 1):
+                continue
+            step = np.array(side) - 1
+            there = beyond[tuple((bricks + step + 1).T)]
+            to, of = tuple(target[d] for d in step), tuple(source[d] for d in step)
+            found, absent = np.flatnonzero(there >= 0), np.flatnonzero(there == -1)
+            values[(found, *to)], known[(found, *to)] = self.values[(there[found], *of)], self.known[(there[found], *of)]
+            if len(absent):
+                local = np.stack(np.meshgrid(*[np.array(span)[t] for t in to], indexing="ij"), -1)
+                cells = self.origins[slots[absent]][:, None, None, None] + local
+                shape = cells.shape[:-1]
+                # a brick that is partly out of the grid: what is out is set below
+                found = self.coarser.look_up(np.minimum(cells, self.n - 1).reshape(-1, 3) // 2)[0] if self.coarser else 0
+                values[(absent, *to)], known[(absent, *to)] = np.reshape(found, shape) if self.coarser else 0, False
+        low, high = self.origins[slots] - rim < 0, self.origins[slots] + BRICK + rim > self.n
+        for k in np.flatnonzero((low | high).any(1)):
+            cells = self.origins[slots[k]] + np.stack(np.meshgrid(*[span] * 3, indexing="ij"), -1)
+            out = ((cells < 0) | (cells >= self.n)).any(-1)
+            values[k][out], known[k][out] = self.mirrored(cells[out])
+        return values, known
 
 
 def _doubled(blocks):

@@ -3,13 +3,17 @@
 How a cell is found to be empty. The field is asked at the centres of a coarse grid. Within a cell of width h it can change
 by about h/2 (sx + sy + sz), where s are its slopes along the axes: the largest differences between neighbours in the 3^3
 cells around. Where its distance from the level is more than SAFETY times that, and no neighbour is on the other side, no finer
-sample of the cell can lie beyond the level, and the cell is settled. All others are cut in eight and asked again.
+sample of the cell can lie beyond the level, and the cell is settled.
 
-That is an estimate, and a structure thinner than the coarse cells may hide between their centres. So every level is audited:
-the cells that were settled by the smallest margins, and as many random ones, are asked at a random finer centre. If one of
-them lies on the other side, SAFETY is doubled for that level and its cells decided again, until none does; past MOST all cells
-are asked. At the finest level the surface is followed: where it leaves what was asked, the neighbours are asked too, so that
-a piece that was found is found whole.
+The others are cut in eight. The value at a finer centre is first interpolated from the 27 cells around; linear interpolation
+is off by about 1/10 of the second differences along the axes, and CURVED of the slopes' change is added for kinks. Where
+the interpolated value is farther from the level than SAFETY times that, it is taken; else the field is asked.
+
+Both are estimates, and a structure thinner than the coarse cells may hide between their centres. So every level is audited:
+the field is asked where the margins were smallest, and at as many random places, of both kinds. If one of them lies on the
+other side, SAFETY is doubled for that level and kind, and its cells are decided again, until none does; past MOST all cells are
+asked. At the finest level the surface is followed: where it leaves what is known, the neighbours are asked too, so that a
+piece that was found is found whole.
 """
 
 import numpy as np
@@ -19,34 +23,39 @@ from utils.cli import UserError
 
 COARSEST = 32  # cells along the axis of the first grid, at least
 SAFETY, MOST = 2.0, 64.0
-AUDITED = 2048  # cells of each kind
-BATCH = 256  # bricks that are worked on at once: some 50 MB
+CURVED = 0.05
+AUDITED = 1024  # of each kind
+BATCH = 128  # bricks that are worked on at once: some 100 MB
 
 
-def sample(ask, resolution, inside_positive, iso):
+def sample(ask, ask_grid, resolution, inside_positive, iso):
     """Ask a field for what its surface at a resolution needs.
 
     ask: (N, 3) object-frame points -> (N,) values; inside where they are > iso (inside_positive) or < iso.
+    ask_grid: n -> (n^3,) values at frames.voxel_centres(n).
     Returns the finest Level, its values > 0 inside and < 0 outside, all cubes with a surface in them known; and the number
     of points asked. UserError where the field has no surface or values that are not finite.
     """
     asked, low, high = 0, np.inf, -np.inf
 
-    def signed(cells, n):
+    def above(values):
         nonlocal asked, low, high
-        values = np.asarray(ask((cells + 0.5) / n - 0.5), np.float32)
+        values = np.asarray(values, np.float32)
         if not np.isfinite(values).all():
             raise UserError("the field has values that are not finite")
-        asked, low, high = asked + len(cells), min(low, values.min()), max(high, values.max())
+        asked, low, high = asked + len(values), min(low, values.min()), max(high, values.max())
         values = values - np.float32(iso) if inside_positive else np.float32(iso) - values
         return np.where(values == 0, np.float32(-1e-12), values)  # the level itself is outside
+
+    def signed(cells, n):
+        return above(ask((cells + 0.5) / n - 0.5)) if len(cells) else np.zeros(0, np.float32)
 
     n = resolution
     while n % 2 == 0 and n >= 2 * COARSEST:
         n //= 2
     level = Level(n)
-    cells = np.stack(np.meshgrid(*[np.arange(n)] * 3, indexing="ij"), -1).reshape(-1, 3)
-    level.insert(cells, signed(cells, n))
+    z, y, x = np.meshgrid(*[np.arange(n)] * 3, indexing="ij")  # x fastest, as in frames.voxel_centres
+    level.insert(np.stack([x.ravel(), y.ravel(), z.ravel()], 1), above(ask_grid(n)))
     rng = np.random.default_rng(0)
     while level.n < resolution:
         level = _refined(level, signed, resolution, rng)
@@ -59,68 +68,90 @@ def sample(ask, resolution, inside_positive, iso):
 
 
 def _refined(level, signed, resolution, rng):
-    """The next level: every cell that is not settled cut in eight and asked."""
+    """The next level: every cell that is not settled cut in eight, and asked where interpolation is not sure."""
     finer = Level(2 * level.n, level)
-    cells, margin = _margins(level, resolution)
+    cells, around = _neighbourhoods(level)
+    margin = _margins(around, level.n / resolution)
     safety, done = SAFETY, np.zeros(len(cells), bool)
     while True:
-        open_ = (margin <= safety) & ~done
-        children = _children(cells[open_])
-        if len(children):
-            finer.insert(children, signed(children, finer.n))
-        done |= open_
-        if done.all() or not _audit(level, cells[~done], margin[~done], signed, resolution, rng):
+        new = np.flatnonzero((margin <= safety) & ~done)
+        _cut(finer, cells[new], around[:, new], signed, rng)
+        done[new] = True
+        settled = np.flatnonzero(~done)
+        if not len(settled):
+            return finer
+        chosen = settled[_least_and_random(margin[settled], rng)]
+        factor = resolution // level.n
+        fine = factor * cells[chosen] + rng.integers(factor, size=(len(chosen), 3))
+        if not ((signed(fine, resolution) > 0) != (around[13, chosen] > 0)).any():
             return finer
         safety = 2 * safety if safety < MOST else np.inf
 
 
-def _children(cells):
-    corners = np.stack(np.meshgrid(*[[0, 1]] * 3, indexing="ij"), -1).reshape(-1, 3)
-    return (2 * cells[:, None] + corners).reshape(-1, 3)
+def _cut(finer, cells, around, signed, rng):
+    """Cut (M, 3) cells in eight: store at the finer centres what interpolation from (27, M) values is sure of, or what the field says."""
+    if not len(cells):
+        return
+    finer.make_room(cells // (BRICK // 2))
+    values = _INTERPOLATION @ around  # (8, M)
+    margin = abs(values) / np.maximum(0.1 * _largest(_SECOND, around) + CURVED * _largest(_FIRST, around), 1e-20)
+    children = (2 * cells + _CORNERS[:, None]).reshape(-1, 3)  # in the order of values.ravel()
+    margin, values, safety, done = margin.ravel(), values.ravel(), SAFETY, np.zeros(values.size, bool)
+    while True:
+        new = np.flatnonzero((margin <= safety) & ~done)
+        values[new] = signed(children[new], finer.n)
+        done[new] = True
+        sure = np.flatnonzero(~done)
+        if not len(sure):
+            break
+        chosen = sure[_least_and_random(margin[sure], rng)]
+        found = signed(children[chosen], finer.n)
+        wrong = (found > 0) != (values[chosen] > 0)
+        values[chosen], done[chosen] = found, True
+        if not wrong.any():
+            break
+        safety = 2 * safety if safety < MOST else np.inf
+    finer.store(finer.places(children), values)
 
 
-def _margins(level, resolution):
-    """Known cells (N, 3) of a level, and (N,) their distance from the level over what the field may change within them."""
-    reach = 0.5 * (1 - level.n / resolution)  # from a cell's centre to its outermost finer centre, in cells
-    found = []
+def _least_and_random(margin, rng):
+    """Indices of the AUDITED smallest of (N,) margins, and of as many random ones."""
+    count = min(AUDITED, len(margin))
+    return np.union1d(np.argpartition(margin, count - 1)[:count], rng.integers(len(margin), size=count))
+
+
+def _neighbourhoods(level):
+    """Known cells (M, 3) of a level, and the values of the 3^3 cells around each (27, M), itself in the middle."""
+    size = BRICK + 2
+    offsets = ((_AROUND @ [size * size, size, 1]) + (size * size + size + 1))[:, None]
+    cells, around = [], []
     for first in range(0, len(level.values), BATCH):
         slots = np.arange(first, min(first + BATCH, len(level.values)))
-        values, _, cells = level.windows(slots)
-        change = sum(_slope(values, axis) for axis in (1, 2, 3)) * reach
-        inside = values > 0
-        mixed = _window(inside, np.maximum) != _window(inside, np.minimum)
-        margin = np.where(mixed, 0, abs(level.values[slots]) / np.maximum(change, 1e-20))
-        known = level.known[slots]
-        found.append((cells[:, 1:-1, 1:-1, 1:-1][known], margin[known]))
-    return tuple(np.concatenate(part) for part in zip(*found, strict=True))
+        values, _ = level.windows(slots)
+        slot, x, y, z = np.nonzero(level.known[slots])
+        around.append(values.ravel()[((slot * size + x) * size + y) * size + z + offsets])
+        cells.append(level.origins[slots[slot]] + np.stack([x, y, z], 1))
+    return np.concatenate(cells), np.concatenate(around, 1)
 
 
-def _slope(values, axis):
-    """(K, 18, 18, 18) -> (K, 16, 16, 16): the largest difference of neighbours along an axis in the 3^3 cells around each."""
-    difference = abs(np.diff(values, axis=axis))
-    return _window(difference, np.maximum)
+def _margins(around, width):
+    """(27, M) values of 3^3 cells -> (M,) distance of the middle one from the level over what the field may change within it.
+
+    width: of the finest cells over these. 0 where one of the neighbours is on the other side.
+    """
+    reach = 0.5 * (1 - width)  # from a cell's centre to its outermost finer centre, in cells
+    change = _largest(_FIRST, around) * reach
+    mixed = (around.max(0) > 0) != (around.min(0) > 0)
+    return np.where(mixed, 0, abs(around[13]) / np.maximum(change, 1e-20))
 
 
-def _window(values, function):
-    """Maximum or minimum over all windows that leave 16 cells along every axis."""
-    for axis in (1, 2, 3):
-        width = values.shape[axis] - BRICK + 1
-        parts = [values.take(range(i, i + BRICK), axis) for i in range(width)]
-        values = parts[0]
-        for part in parts[1:]:
-            values = function(values, part)
-    return values
-
-
-def _audit(level, cells, margin, signed, resolution, rng):
-    """Ask a finer centre in cells that were settled; True if one lies on the other side."""
-    count = min(AUDITED, len(cells))
-    chosen = np.union1d(np.argpartition(margin, count - 1)[:count], rng.integers(len(cells), size=count))
-    chosen = cells[chosen]
-    factor = resolution // level.n
-    fine = factor * chosen + rng.integers(factor, size=chosen.shape)
-    wrong = (signed(fine, resolution) > 0) != (level.value(chosen) > 0)
-    return bool(wrong.any())
+def _largest(differences, around):
+    """(27, M) values of 3^3 cells -> (M,) largest of the differences along each axis, the three added."""
+    result = np.empty(around.shape[1], np.float32)
+    for first in range(0, len(result), 1 << 15):  # stays in cache
+        part = slice(first, first + (1 << 15))
+        result[part] = abs(differences @ around[:, part]).reshape(3, len(differences) // 3, -1).max(1).sum(0)
+    return result
 
 
 def _follow(level, signed):
@@ -129,16 +160,16 @@ def _follow(level, signed):
     while len(slots):
         wanted = []
         for first in range(0, len(slots), BATCH):
-            values, known, cells = level.windows(slots[first : first + BATCH])
+            part = slots[first : first + BATCH]
+            values, known = level.windows(part)
             mixed = _cubes(values > 0, np.logical_or) & ~_cubes(values > 0, np.logical_and)
             cubes = mixed & ~_cubes(known, np.logical_and)
             if cubes.any():
                 corner = np.zeros(known.shape, bool)
-                for x in (0, 1):
-                    for y in (0, 1):
-                        for z in (0, 1):
-                            corner[:, x : x + 17, y : y + 17, z : z + 17] |= cubes
-                wanted.append(np.clip(cells[corner & ~known], 0, level.n - 1))
+                for x, y, z in _CORNERS:
+                    corner[:, x : x + 17, y : y + 17, z : z + 17] |= cubes
+                brick, *local = np.nonzero(corner & ~known)
+                wanted.append(np.clip(level.origins[part[brick]] + np.stack(local, 1) - 1, 0, level.n - 1))
         if not wanted:
             return
         wanted = np.unique(np.concatenate(wanted), axis=0)
@@ -149,11 +180,34 @@ def _follow(level, signed):
         slots = slots[slots >= 0]
 
 
-_AROUND = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij"), -1).reshape(-1, 3)
-
-
 def _cubes(corners, function):
     """(K, 18, 18, 18) bool -> (K, 17, 17, 17): and, or of the eight corners of every cube."""
     for axis in (1, 2, 3):
         corners = function(corners.take(range(17), axis), corners.take(range(1, 18), axis))
     return corners
+
+
+_AROUND = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij"), -1).reshape(-1, 3)
+_CORNERS = np.stack(np.meshgrid(*[[0, 1]] * 3, indexing="ij"), -1).reshape(-1, 3)
+
+
+def _functionals(of_axis):
+    """Rows that act on a line of three cells, for all nine lines along each axis -> (3 x 9 x rows, 27)."""
+    line = np.array(of_axis, np.float32)
+    rows = []
+    for axis in range(3):
+        for place in np.ndindex(3, 3):
+            for weights in line:
+                row = np.zeros((3, 3, 3), np.float32)
+                index = [*place]
+                index.insert(axis, slice(None))
+                row[tuple(index)] = weights
+                rows.append(row.ravel())
+    return np.stack(rows)
+
+
+_FIRST = _functionals([[-1, 1, 0], [0, -1, 1]])  # differences of neighbours
+_SECOND = _functionals([[1, -2, 1]])
+# trilinear interpolation at the centres of the eight finer cells, a quarter of a cell from the middle
+_QUARTER = np.array([[0.25, 0.75, 0], [0, 0.75, 0.25]], np.float32)
+_INTERPOLATION = np.stack([np.einsum("i,j,k->ijk", *_QUARTER[corner]).ravel() for corner in _CORNERS])

@@ -108,7 +108,7 @@ def outer_walls(vertices, faces):
     """Closed surface -> the part of it that can be seen from outside: walls of cavities, and what floats in them, are left out.
 
     The same as filling the cavities of the field, for a field whose dense grid is not there. Pieces are those connected
-    through vertices. vertices (V, 3), faces (F, 3) counter-clockwise from outside -> vertices, faces.
+    through vertices. vertices (V, 3), faces (F, 3) counter-clockwise from outside -> indices of the vertices that stay, faces of these.
     """
     import igl
     from scipy.sparse import coo_matrix
@@ -134,4 +134,4 @@ def outer_walls(vertices, faces):
                 break
     faces = faces[kept[piece]]
     used, renumbered = np.unique(faces, return_inverse=True)
-    return vertices[used], renumbered.reshape(faces.shape)
+    return used, renumbered.reshape(faces.shape)
