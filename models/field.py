@@ -15,7 +15,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from models.folded_stream import FoldedStream
+from models.folded_stream import FoldedStream, product
 from models.local_features import project, resize_bilinear, scale_to_map, to_camera_axes
 from models.voxel_decoder import read_grid
 from utils import frames
@@ -157,30 +157,29 @@ class FieldQuery:
         return tf.function(whole, reduce_retracing=True)
 
     def _encode_images(self, images):
-        """(V, h, w, c) -> per image, per stream {"geometry", "colour"}: (vector (F,), map (1, h', w', F)), None what is not there;
-        with threedcnn the grids."""
+        """(V, h, w, c) -> per image, per stream {"geometry", "colour"}: a vector (F,) or a map (1, h', w', F); with threedcnn the grids."""
         encoded = self.network.encode(images)
         if self.config.threedcnn:
             return tf.split(encoded, images.shape[0])
         products = [self._multiply(stream, parts, *encoded) for stream, parts in self.streams]
         return [
-            [{name: (vector if vector is None else vector[i], whole if whole is None else whole[i : i + 1])
-              for name, (vector, whole) in of_stream.items()} for of_stream in products]
+            [{name: x[i] if x.shape.rank == 2 else x[i : i + 1] for name, x in of_stream.items()} for of_stream in products]
             for i in range(images.shape[0])
-        ]  # fmt: skip
+        ]
 
     def _multiply(self, stream, parts, global_feature, maps):
-        """The image features by the kernels that take them: {"geometry", "colour"} -> (vectors (V, F), maps (V, h', w', F)), float32."""
+        """The image features by the kernels that take them, and the bias: {"geometry", "colour"} -> (V, F) or (V, h', w', F), float32.
+
+        Weights of a bilinear reading add up to 1: what is added to a map is added to what is read.
+        """
         products = {}
-        for name, kernels in stream.kernels.items():
-            of_part = dict(zip(parts, kernels, strict=True))
-            vectors = joined = None
+        for name, (bias, kernels) in stream.kernels.items():
+            of_part, result = dict(zip(parts, kernels, strict=True)), bias[None]
             if "global" in of_part:
-                kernel = of_part["global"]
-                vectors = tf.cast(tf.matmul(tf.cast(global_feature, kernel.dtype), kernel), tf.float32)
+                result += tf.cast(product(global_feature, of_part["global"]), tf.float32)
             if "local" in of_part:
-                joined = self._joined_map(maps, of_part["local"])
-            products[name] = (vectors, joined)
+                result = self._joined_map(maps, of_part["local"]) + result[:, None, None]
+            products[name] = result
         return products
 
     def _joined_map(self, maps, kernel):
@@ -200,7 +199,7 @@ class FieldQuery:
         return tf.add_n(total)
 
     def _reader(self, points, camera):
-        """(N, 3) model-frame points -> a function: map (1, h', w', F) or None -> (N, F), read bilinearly at their pixels, or None."""
+        """(N, 3) model-frame points -> a function: vector -> the same; map (1, h', w', F) -> (N, F), read bilinearly at their pixels."""
         image = self.config.img_h, self.config.img_w
         uv = scale_to_map(project(points[None], camera, *image)[0], image, self.map_size)
         height, width = self.map_size
@@ -208,10 +207,8 @@ class FieldQuery:
         # a crop of one pixel lies in the middle of its box: many times faster than gathering four texels
         boxes, first = tf.stack([v, u, v, u], -1), tf.zeros_like(u, tf.int32)
 
-        def read(whole):
-            if whole is None:
-                return None
-            return tf.image.crop_and_resize(whole, boxes, first, (1, 1))[:, 0, 0]
+        def read(x):
+            return x if x.shape.rank == 1 else tf.image.crop_and_resize(x, boxes, first, (1, 1))[:, 0, 0]
 
         return read
 
@@ -225,8 +222,7 @@ class FieldQuery:
             return self.network.squash(read_grid(products, points[None], self.config.binary)[0])
         read, turned, parts = self._reader(points, camera), self._turned(points, camera), []
         for (stream, _), of_stream in zip(self.streams, products, strict=True):
-            vector, whole = of_stream["geometry"]
-            parts.append(stream.geometry(stream.geometry_term(stream.point(turned), vector), read(whole)))
+            parts.append(stream.geometry(stream.geometry_term(stream.point(turned)), read(of_stream["geometry"])))
         return self.network.squash(tf.add_n(parts))
 
     def _point_terms(self, points, *_):
@@ -237,18 +233,16 @@ class FieldQuery:
         """_decode_geometry, given _point_terms."""
         read, parts = self._reader(points, camera), []
         for (stream, _), term, of_stream in zip(self.streams, terms, products, strict=True):
-            vector, whole = of_stream["geometry"]
-            parts.append(stream.geometry(term if vector is None else term + tf.cast(vector, term.dtype), read(whole)))
+            parts.append(stream.geometry(term, read(of_stream["geometry"])))
         return self.network.squash(tf.add_n(parts))
 
     def _decode_both(self, points, products, camera, _):
         """(N, 3) model-frame points -> (N, 2 + 3 or 1 + 3): raw geometry, and colour, the sum of a value in [0, 1] per stream."""
         read, turned, geometries, colours = self._reader(points, camera), self._turned(points, camera), [], []
         for (stream, _), of_stream in zip(self.streams, products, strict=True):
-            p, (vector, whole) = stream.point(turned), of_stream["geometry"]
-            geometries.append(stream.geometry(stream.geometry_term(p, vector), read(whole)))
-            vector, whole = of_stream["colour"]
-            colours.append(stream.colour(geometries[-1], p, vector, read(whole)))
+            p = stream.point(turned)
+            geometries.append(stream.geometry(stream.geometry_term(p), read(of_stream["geometry"])))
+            colours.append(stream.colour(geometries[-1], p, read(of_stream["colour"])))
         return tf.concat([self.network.squash(tf.add_n(geometries)), tf.add_n(colours)], -1)
 
 

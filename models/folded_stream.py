@@ -6,26 +6,26 @@ import tensorflow as tf
 class FoldedStream:
     """The weights of a Stream and what they compute for points of one image; equal to it up to rounding.
 
-    kernels: {"geometry", "colour"} -> one kernel (F', F) per image feature of the stream, by which the feature is multiplied
-    before it comes here: the global one once an image (`vector`), the local ones map by map (`local`, read at the points).
-    Every layer is written as product, bias, ReLU in one type, which TensorFlow runs as one operation.
+    kernels: {"geometry", "colour"} -> (bias (F,), one kernel (F', F) per image feature of the stream). What they make of the
+    features comes here as the image's part of a decoder's first layer, bias included: (F,) where it is the same for all points,
+    or (N, F), read from a map.
     """
 
     def __init__(self, stream):
         self.scale, self.coloured = stream.scale, stream.coloured
-        self.fold1 = [folded([layer], norm) for layer, norm in stream.fold1]
+        self.fold1 = [alone(layer, norm) for layer, norm in stream.fold1]
         layers = [stream.geometry_point, *stream.geometry_features]
-        self.geometry_point, *kernels, self.geometry_bias = folded(layers, stream.geometry_norm)
-        self.kernels = {"geometry": kernels}
-        self.geometry_hidden = folded([stream.geometry_hidden], stream.geometry_hidden_norm)
-        self.geometry_out = folded([stream.geometry_out], None)
+        self.geometry_point, *kernels, bias = folded(layers, stream.geometry_norm)
+        self.kernels = {"geometry": (bias, kernels)}
+        self.geometry_hidden = alone(stream.geometry_hidden, stream.geometry_hidden_norm)
+        self.geometry_out = alone(stream.geometry_out)
         if not self.coloured:
             return
         layers = [stream.colour_point, stream.colour_geometry, *stream.colour_features]
-        self.colour_point, self.colour_geometry, *kernels, self.colour_bias = folded(layers, stream.colour_norm)
-        self.kernels["colour"] = kernels
-        self.colour_hidden = folded([stream.colour_hidden], stream.colour_hidden_norm)
-        self.colour_out = folded([stream.colour_out], None)
+        self.colour_point, self.colour_geometry, *kernels, bias = folded(layers, stream.colour_norm)
+        self.kernels["colour"] = (bias, kernels)
+        self.colour_hidden = alone(stream.colour_hidden, stream.colour_hidden_norm)
+        self.colour_out = alone(stream.colour_out)
 
     def point(self, points):
         """(N, 3) points -> (N, last of point_widths), what both decoders take of a point."""
@@ -34,36 +34,38 @@ class FoldedStream:
             p = tf.nn.relu(linear(p, kernel, bias))
         return p
 
-    def geometry_term(self, p, vector=None):
-        """p -> what the point, and the global feature's (F,) vector, add to the first layer of the geometry: (N, F)."""
-        return linear(p, self.geometry_point, plus(self.geometry_bias, vector))
+    def geometry_term(self, p):
+        """p -> (N, F), what the point adds to the first layer of the geometry, whatever the image."""
+        return product(p, self.geometry_point)
 
-    def geometry(self, term, local):
-        """geometry_term, the local features (N, F), multiplied and read at the points, or None -> raw geometry (N, 2 or 1) float32."""
-        g = tf.nn.relu(with_local(term, local, self.geometry_hidden))
+    def geometry(self, term, of_image):
+        """geometry_term, the image's part -> raw geometry (N, 2 or 1) float32."""
+        g = tf.nn.relu(added(term, of_image, self.geometry_hidden))
         return linear(tf.nn.relu(linear(g, *self.geometry_hidden)), *self.geometry_out)
 
-    def colour(self, geometry, p, vector, local):
-        """Raw geometry, p, the image features, multiplied -> colour (N, 3) in [0, 1]."""
-        c = linear(p, self.colour_point, plus(self.colour_bias, vector))
-        g = tf.matmul(geometry, self.colour_geometry)
-        c = tf.nn.relu(with_local(c, g if local is None else local + g, self.colour_hidden))
+    def colour(self, geometry, p, of_image):
+        """Raw geometry, p, the image's part -> colour (N, 3) in [0, 1]."""
+        c = product(p, self.colour_point)
+        c = tf.nn.relu(added(c + tf.cast(product(geometry, self.colour_geometry), c.dtype), of_image, self.colour_hidden))
         return tf.sigmoid(linear(tf.nn.relu(linear(c, *self.colour_hidden)), *self.colour_out))
 
 
+def product(x, kernel):
+    """x @ kernel in the type of the kernel."""
+    return tf.matmul(tf.cast(x, kernel.dtype), kernel)
+
+
 def linear(x, kernel, bias):
-    """x @ kernel + bias in the type of the kernel."""
-    return tf.nn.bias_add(tf.matmul(tf.cast(x, kernel.dtype), kernel), bias)
+    """Product and bias; with a ReLU after it TensorFlow runs all three as one operation."""
+    return tf.nn.bias_add(product(x, kernel), bias)
 
 
-def plus(bias, vector):
-    return bias if vector is None else bias + tf.cast(vector, bias.dtype)
-
-
-def with_local(term, local, next_layer):
+def added(term, of_image, next_layer):
     """The sum of the two, in the type of the layer that takes it."""
     dtype = next_layer[0].dtype
-    return tf.cast(term, dtype) if local is None else tf.cast(term, dtype) + tf.cast(local, dtype)
+    if of_image.shape.rank == 1:
+        return tf.cast(tf.nn.bias_add(term, tf.cast(of_image, term.dtype)), dtype)
+    return tf.cast(term, dtype) + tf.cast(of_image, dtype)
 
 
 def folded(layers, norm):
@@ -74,5 +76,10 @@ def folded(layers, norm):
         scale = norm.gamma / tf.sqrt(norm.moving_variance + norm.epsilon)
         kernels = [kernel * scale for kernel in kernels]
         bias = (bias - norm.moving_mean) * scale + norm.beta
-    kernels = [tf.cast(kernel, layer.compute_dtype) for kernel, layer in zip(kernels, layers, strict=True)]
-    return *kernels, tf.cast(bias, kernels[0].dtype)
+    return *(tf.cast(kernel, layer.compute_dtype) for kernel, layer in zip(kernels, layers, strict=True)), bias
+
+
+def alone(layer, norm=None):
+    """A dense layer, then normalised -> its kernel and its bias, in its type."""
+    kernel, bias = folded([layer], norm)
+    return kernel, tf.cast(bias, kernel.dtype)

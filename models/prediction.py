@@ -45,6 +45,14 @@ def coloured_surface(field, binary, iso, fill=False):
     return vertices, faces, surface_mesh.interpolate_colours(vertices, field)
 
 
+def sampled_surface(query, encoded, resolution, iso):
+    """FieldQuery, Encoded -> the finest utils.bricks.Level of what its surface needs, number of points asked."""
+    return coarse_to_fine.sample(
+        lambda points: query.geometry(encoded, points),
+        lambda n: query.geometry_of_grid(encoded, n), resolution, query.config.binary, iso,
+    )  # fmt: skip
+
+
 def textured_mesh(query, rgba, trans_mat, resolution, iso, fill=False, frame=None):
     """The coloured surface of one image, asked coarse to fine; nothing dense of the resolution is made.
 
@@ -54,9 +62,7 @@ def textured_mesh(query, rgba, trans_mat, resolution, iso, fill=False, frame=Non
     config = query.config
     encoded = query.encode(network_image(rgba, config), network_camera(trans_mat, rgba.shape[:2], config), frame)
 
-    level, asked = coarse_to_fine.sample(
-        lambda points: query.geometry(encoded, points), lambda n: query.geometry_of_grid(encoded, n), resolution, config.binary, iso
-    )
+    level, asked = sampled_surface(query, encoded, resolution, iso)
     mesh = brick_mesh.triangulate(level)
     if fill:
         mesh = mesh.without_inner_walls()

@@ -1,5 +1,6 @@
 """How much memory there is, and keeping what was freed in the process instead of returning it after every large array."""
 
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -31,8 +32,6 @@ def available():
     except (OSError, StopIteration):  # not Linux: half of what is built in
         free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     group = pathlib.Path("/sys/fs/cgroup")
-    try:
+    with contextlib.suppress(OSError, ValueError):  # no container, or one without a limit ("max")
         free = min(free, int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
-    except (OSError, ValueError):  # no container, or one without a limit ("max")
-        pass
     return max(free, 0)
