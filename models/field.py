@@ -22,8 +22,9 @@ from utils import frames
 from utils.memory import available
 
 GREY = 0.5  # stands for a colour that the network does not predict
-BLOCK = 32768  # points whose _point_terms are kept while several views take them: 130 MB at full size
-CACHED, ON_GPU = 1 << 26, 1 << 29  # bytes of a chunk's activations: what stays near a CPU's cores, what keeps a GPU busy
+BLOCK = 8192  # points whose _point_terms are kept in one piece: 34 MB at full size
+CACHED, ON_GPU = 1 << 25, 1 << 29  # bytes of a chunk's activations: what stays near a CPU's cores, what keeps a GPU busy
+STEP = 256  # points
 PART = 1 / 8  # of the memory that is there, at most
 
 
@@ -80,8 +81,7 @@ class FieldQuery:
         if not self._has_terms or len(views) == 1:
             return np.stack([self.geometry(view, points) for view in views])
         found = [[] for _ in views]
-        for first in range(0, len(points), BLOCK):
-            block = self._to_model(views[0], points[first : first + BLOCK])
+        for block in self._blocks(views[0], points):
             terms = self._terms(block)
             for view, parts in zip(views, found, strict=True):
                 parts.append(self._finish(block, view.products, view.camera, terms).numpy())
@@ -92,10 +92,12 @@ class FieldQuery:
         points = frames.voxel_centres(n)
         if not self._has_terms or encoded.frame != frames.cube_frame(self.config.binary):
             return self.geometry(encoded, points)
-        points = self._to_model(encoded, points)
+        blocks = list(self._blocks(encoded, points))
         if n not in self._grid_terms:
-            self._grid_terms[n] = self._terms(points)
-        return self.g0(self._finish(points, encoded.products, encoded.camera, self._grid_terms[n]).numpy(), encoded.frame)
+            self._grid_terms[n] = [self._terms(block) for block in blocks]
+        pairs = zip(blocks, self._grid_terms[n], strict=True)
+        raw = [self._finish(block, encoded.products, encoded.camera, terms).numpy() for block, terms in pairs]
+        return self.g0(np.concatenate(raw), encoded.frame)
 
     @property
     def _has_terms(self):
@@ -134,12 +136,19 @@ class FieldQuery:
     def _to_model(encoded, points):
         return encoded.frame.to_model(np.asarray(points, np.float32)).astype(np.float32)
 
+    def _blocks(self, encoded, points):
+        """(N, 3) object-frame points -> parts of them, whose _point_terms are kept, in the model frame."""
+        model = self._to_model(encoded, points)
+        return (model[first : first + BLOCK] for first in range(0, len(model), BLOCK))
+
     def _compiled(self, function):
         """function(points (N, 3), *of the image[, list of (N, F)]) -> (N, C) or list of such; compiled, and called chunk by chunk in
         the compiled code."""
 
         def whole(points, products=None, camera=None, terms=()):
             count = tf.shape(points)[0]
+            if not terms:  # few different sizes of the last chunk: oneDNN keeps some memory for every size that it has seen
+                points = tf.pad(points, [[0, -count % STEP], [0, 0]])
             example = function(points[:1], products, camera, [term[:1] for term in terms])
             outputs = tf.nest.flatten(example)
 
@@ -148,11 +157,11 @@ class FieldQuery:
                 found = tf.nest.flatten(function(points[part], products, camera, [term[part] for term in terms]))
                 return i + 1, [array.write(i, value) for array, value in zip(parts, found, strict=True)]
 
-            chunks = (count + self.chunk - 1) // self.chunk
+            chunks = (tf.shape(points)[0] + self.chunk - 1) // self.chunk
             arrays = [tf.TensorArray(x.dtype, chunks, infer_shape=False, element_shape=(None, x.shape[1])) for x in outputs]
             # two at a time: what one core does alone in one of them hides behind the other
             _, arrays = tf.while_loop(lambda i, _: i < chunks, step, (0, arrays), parallel_iterations=2)
-            return tf.nest.pack_sequence_as(example, [array.concat() for array in arrays])
+            return tf.nest.pack_sequence_as(example, [array.concat()[:count] for array in arrays])
 
         return tf.function(whole, reduce_retracing=True)
 
@@ -184,19 +193,22 @@ class FieldQuery:
 
     def _joined_map(self, maps, kernel):
         """Maps (V, h, w, c), kernel (sum of c of the first few, F) -> (V, *map_size, F)."""
-        total, first = [], 0
+        total, first = None, 0
         for feature_map in maps:
             channels = feature_map.shape[-1]
             if first == kernel.shape[0]:
                 break
+            if total is not None:  # one after the other: at full size each takes 40 MB
+                with tf.control_dependencies([total]):
+                    feature_map = tf.identity(feature_map)
             part = kernel[first : first + channels][None, None]
             first += channels
             if feature_map.shape[1] > self.map_size[0]:  # the smaller one is multiplied
                 part = tf.cast(tf.nn.conv2d(resize_bilinear(feature_map, *self.map_size), part, 1, "VALID"), tf.float32)
             else:
                 part = tf.raw_ops.ResizeBilinear(images=tf.nn.conv2d(feature_map, part, 1, "VALID"), size=self.map_size)
-            total.append(part)
-        return tf.add_n(total)
+            total = part if total is None else total + part
+        return total
 
     def _reader(self, points, camera):
         """(N, 3) model-frame points -> a function: vector -> the same; map (1, h', w', F) -> (N, F), read bilinearly at their pixels."""
@@ -247,7 +259,7 @@ class FieldQuery:
 
 
 def chunk_size(config):
-    """Points decoded at once, a multiple of 256."""
-    floats = 2 * (sum(config.point_widths) + 4 * sum(config.decoder_widths))
+    """Points decoded at once, a multiple of STEP."""
+    numbers = 2 * (sum(config.point_widths) + 4 * sum(config.decoder_widths))
     budget = min(ON_GPU if tf.config.list_physical_devices("GPU") else CACHED, PART * available())
-    return max(256, int(budget / (4 * floats)) // 256 * 256)
+    return max(STEP, int(budget / ((2 if config.bfloat16 else 4) * numbers)) // STEP * STEP)

@@ -1,5 +1,8 @@
 """The one building block of encoder and decoders: a linear layer, normalisation where asked, ReLU."""
 
+import math
+import random
+
 import keras
 import tensorflow as tf
 
@@ -19,11 +22,17 @@ def dense(width, name, policy, bias=True):
     return keras.layers.Dense(width, use_bias=bias, name=name, dtype=policy)
 
 
+def glorot_uniform(shape, dtype):
+    """Keras's default for weights (Glorot & Bengio 2010), drawn row by row: TensorFlow keeps the memory of a large array's copies."""
+    limit = math.sqrt(6 / (math.prod(shape[:-2]) * (shape[-2] + shape[-1])))
+    return tf.stack([keras.random.uniform(shape[1:], -limit, limit, dtype, random.randint(0, 2**31 - 1)) for _ in range(shape[0])])
+
+
 class WholeConvolution(keras.layers.Conv2D):
     """A VALID convolution whose kernel covers the whole map: one matrix product, several times faster than as a convolution."""
 
     def __init__(self, width, size, name, policy):
-        super().__init__(width, size, padding="valid", name=name, dtype=policy)
+        super().__init__(width, size, padding="valid", name=name, dtype=policy, kernel_initializer=glorot_uniform)
 
     def call(self, x):
         """(B, size, size, C) -> (B, 1, 1, width)"""

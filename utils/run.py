@@ -19,6 +19,9 @@ from utils.cli import UserError
 from utils.files import replacing
 
 
+LARGE = 1 << 26  # bytes of a variable that is read row by row
+
+
 class Run:
     """Paths of a run folder."""
 
@@ -64,6 +67,15 @@ def _datasets(group):
     return found
 
 
+def _assign(variable, item):
+    """A dataset into a Keras variable; a large one row by row, since whole it would be in memory three times."""
+    if item.nbytes < LARGE or hasattr(variable.value, "values"):  # a variable of several devices takes no rows
+        variable.assign(item[()])
+        return
+    for row in range(len(item)):
+        variable.value[row].assign(item[row])
+
+
 def load_checkpoint(path, variables, partial=False):
     """Assign {group: Keras variables} from a checkpoint and return its progress; all fit, or nothing is assigned.
 
@@ -94,5 +106,5 @@ def load_checkpoint(path, variables, partial=False):
         if "progress" not in file.attrs:
             raise UserError(f"{path} is no checkpoint of this project (it has no progress)")
         for variable, item in values:
-            variable.assign(item[()])
+            _assign(variable, item)
         return json.loads(file.attrs["progress"])
