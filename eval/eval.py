@@ -10,6 +10,7 @@ takes about 5 s more, baselines included.
 Stopped and started again it goes on with the images that are missing; metrics that are new are measured on the stored fields.
 """
 
+import itertools
 import json
 import math
 import pathlib
@@ -109,9 +110,9 @@ def refuse_other_settings(out, settings):
             raise UserError(f"{out} holds an evaluation with other settings ({', '.join(different)}); delete it or give another --log_dir")
 
 
-def evaluate(query, database, entry, view, iso, args, names, out):
-    """Predict one image, write its files -> (row of results.json)."""
-    from models.prediction import coloured_surface, predict_view, surface_voxels
+def evaluate(query, database, entry, view, fields, iso, args, names, out):
+    """Take the next of the predicted fields, an image's, and write its files -> (row of results.json)."""
+    from models.prediction import coloured_surface, surface_voxels
     from utils import frames
     from utils.comparison import Prediction, load_truth
     from utils.mesh_files import write_mesh, write_points
@@ -123,7 +124,9 @@ def evaluate(query, database, entry, view, iso, args, names, out):
     row = {"category": entry.category, "object_id": entry.object_id, "view": name, **scores.worst(names), "failed": None}
     row["no_mesh"] = None  # the reason, where there are voxels and no surface: a field without any empty cell
     try:
-        field = predict_view(query, database, entry, view, args.sdf_res, iso)
+        field = next(fields)
+        if isinstance(field, UserError):
+            raise field
         write_txt(folder / f"{name}_pred.txt", field)
         if not query.occupied(field.geometry, iso).any():
             low, high = field.geometry.min(), field.geometry.max()
@@ -174,6 +177,8 @@ def evaluate_all(query, database, pairs, iso, args, names, out):
     """Rows of all images; those that an interrupted evaluation has done are read from rows.jsonl, the last of an image counts."""
     from tqdm import tqdm
 
+    from models.prediction import predict_views
+
     path = out / "rows.jsonl"
     done = {}
     if path.exists():
@@ -186,18 +191,23 @@ def evaluate_all(query, database, pairs, iso, args, names, out):
         path.write_text("".join(line for line in lines if line.endswith("\n")))
         print(f"{len(done)} images are done already")
     rows = []
-    with open(path, "a") as log:
-        for entry, view in tqdm(pairs, desc="evaluating", unit="image", mininterval=2):
-            key = (entry.category, entry.object_id, entry.view_names[view])
-            row = done.get(key)
-            if row is None or not complete(row, args.create_obj, out):
-                row = evaluate(query, database, entry, view, iso, args, names, out)
-            elif not set(names) <= set(row):
-                row = with_more(row, query, database, entry, iso, names, out)
-            if row is not done.get(key):
-                log.write(json.dumps(row) + "\n")
-                log.flush()
-            rows.append(row)
+    with open(path, "a") as log, tqdm(total=len(pairs), desc="evaluating", unit="image", mininterval=2) as bar:
+        for entry, group in itertools.groupby(pairs, lambda pair: pair[0]):
+            views = [view for _, view in group]
+            known = {view: done.get((entry.category, entry.object_id, entry.view_names[view])) for view in views}
+            missing = [view for view in views if known[view] is None or not complete(known[view], args.create_obj, out)]
+            fields = predict_views(query, database, entry, missing, args.sdf_res, iso)
+            for view in views:
+                row = known[view]
+                if view in missing:
+                    row = evaluate(query, database, entry, view, fields, iso, args, names, out)
+                elif not set(names) <= set(row):
+                    row = with_more(row, query, database, entry, iso, names, out)
+                if row is not known[view]:
+                    log.write(json.dumps(row) + "\n")
+                    log.flush()
+                rows.append(row)
+                bar.update()
     return rows
 
 

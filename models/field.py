@@ -50,7 +50,7 @@ class FieldQuery:
         self.map_size = (config.img_h, config.img_w) if config.resized_reading else (config.encoder_size,) * 2
         self.streams = [] if config.threedcnn else [(FoldedStream(stream), parts) for stream, parts in network.decoders()]
         self.chunk = chunk_size(config)
-        self._encode = tf.function(self._encode_images, reduce_retracing=True)
+        self._encode = tf.function(self._encode_images)  # traced for every number of images
         self._geometry = self._compiled(self._decode_geometry)
         self._terms = self._compiled(self._point_terms)
         self._finish = self._compiled(self._decode_terms)

@@ -4,28 +4,50 @@ import numpy as np
 
 from data.samples import network_camera, network_image, object_frame
 from utils import brick_mesh, coarse_to_fine, frames, metrics, surface_mesh
+from utils.cli import UserError
 from utils.txt_field import Field
 
+TOGETHER = 4  # views: at full size each takes 80 MB while it is worked on, and the encoder some more
 
-def predict(query, rgba, trans_mat, resolution, iso, frame=None):
-    """FieldQuery, (H, W, 4) uint8 view, its (4, 3) object-frame camera -> Field of resolution^3 points.
 
-    frame: the object's ModelFrame, as FieldQuery.encode takes it.
+def predict(query, views, resolution, iso, frame=None):
+    """FieldQuery, [((H, W, 4) uint8 view, its (4, 3) object-frame camera)] of one object -> a Field of resolution^3 points for each.
+
+    frame: the object's ModelFrame, as FieldQuery.encode takes it. What depends on the points alone is computed once for all views,
+    colours are asked where the field is occupied.
     """
     config = query.config
-    encoded = query.encode(network_image(rgba, config), network_camera(trans_mat, rgba.shape[:2], config), frame)
+    images = [network_image(rgba, config) for rgba, _ in views]
+    encoded = query.encode_views(images, [network_camera(matrix, rgba.shape[:2], config) for rgba, matrix in views], frame)
     points = frames.voxel_centres(resolution)
-    geometry = query.geometry(encoded, points)
-    colours = np.full((len(points), 3), -1, np.float32)
-    occupied = query.occupied(geometry, iso)
-    colours[occupied] = query.colour(encoded, points[occupied])
-    return Field(resolution, geometry.astype(np.float32), colours)
+    fields = []
+    for view, geometry in zip(encoded, query.geometry_of_views(encoded, points), strict=True):
+        colours = np.full((len(points), 3), -1, np.float32)
+        occupied = query.occupied(geometry, iso)
+        colours[occupied] = query.colour(view, points[occupied])
+        fields.append(Field(resolution, geometry.astype(np.float32), colours))
+    return fields
 
 
 def predict_view(query, database, entry, view, resolution, iso):
-    """predict() for a view of an object of the database."""
+    """predict() for one view of an object of the database."""
+    picture = database.image(entry, view), database.trans_mat(entry, view)
+    return predict(query, [picture], resolution, iso, object_frame(query.config, database, entry))[0]
+
+
+def predict_views(query, database, entry, views, resolution, iso):
+    """predict() for views of an object of the database, TOGETHER at a time: yields a Field for each, or the UserError of reading it."""
     frame = object_frame(query.config, database, entry)
-    return predict(query, database.image(entry, view), database.trans_mat(entry, view), resolution, iso, frame)
+    for first in range(0, len(views), TOGETHER):
+        pictures, errors = [], {}
+        for view in views[first : first + TOGETHER]:
+            try:
+                pictures.append((database.image(entry, view), database.trans_mat(entry, view)))
+            except UserError as error:
+                errors[view] = error
+        fields = iter(predict(query, pictures, resolution, iso, frame) if pictures else [])
+        for view in views[first : first + TOGETHER]:
+            yield errors[view] if view in errors else next(fields)
 
 
 def surface_voxels(field, binary, iso):
@@ -56,7 +78,7 @@ def sampled_surface(query, encoded, resolution, iso):
 def textured_mesh(query, rgba, trans_mat, resolution, iso, fill=False, frame=None):
     """The coloured surface of one image, asked coarse to fine; nothing dense of the resolution is made.
 
-    query, rgba, trans_mat and frame as predict takes them -> vertices (V, 3) object frame, faces (F, 3),
+    FieldQuery, (H, W, 4) uint8 view, its (4, 3) object-frame camera, ModelFrame as in predict -> vertices (V, 3) object frame, faces (F, 3),
     colours (V, 3) in [0, 1], normals (V, 3), number of points asked. UserError where there is no surface.
     """
     config = query.config
