@@ -5,7 +5,6 @@ import json
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from data.shards import Database
 from preprocessing import check_db, gen_db

@@ -13,7 +13,7 @@ from models.field import FieldQuery
 from models.local_features import project, read_bilinear, read_maps, resize_bilinear
 from models.training import StepDecay
 from tests import tiny
-from utils import frames
+from utils import frames, run
 from utils.cli import UserError
 from utils.run import load_checkpoint, save_checkpoint
 
@@ -135,9 +135,19 @@ def test_eager_compiled_saved_and_reloaded_agree(given, rng, tmp_path):
         np.testing.assert_array_equal(value, reloaded)
 
 
-def test_bfloat16_is_close_to_float32(rng):
+def test_large_variables_are_read_row_by_row(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "LARGE", 64)
+    one, other = network.build(tiny.config()), network.build(tiny.config())
+    save_checkpoint(tmp_path / "c.h5", {"network": one.variables}, {})
+    load_checkpoint(tmp_path / "c.h5", {"network": other.variables})
+    for a, b in zip(one.variables, other.variables, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("all_bfloat16", [False, True])
+def test_bfloat16_is_close_to_float32(rng, all_bfloat16):
     config = tiny.config()
-    exact, coarse = network.build(config), network.build(tiny.config(bfloat16=True))
+    exact, coarse = network.build(config), network.build(tiny.config(bfloat16=True), all_bfloat16)
     randomise(exact, rng)
     for a, b in zip(coarse.variables, exact.variables, strict=True):
         assert a.dtype == "float32"

@@ -18,7 +18,6 @@ from models.config import Config
 from utils.cli import UserError
 from utils.files import replacing
 
-
 LARGE = 1 << 26  # bytes of a variable that is read row by row
 
 

@@ -1,0 +1,53 @@
+"""How the time from an image to a coloured mesh grows with the resolution, on the field of benchmarks/fitted.py.
+
+    python benchmarks/growth.py --out growth.json
+
+Per resolution seconds_R (median of repeated runs), points_R asked and vertices_R; peak_rss_mb_R, the most memory until then;
+per octave growth_R = seconds_R / seconds_(R/2). In bfloat16; --no-bfloat16 in float32.
+"""
+
+import argparse
+
+from benchmarks.fitted import fit
+from benchmarks.machine import matrix_rates, median_seconds, peak_rss_mb
+from benchmarks.query import load
+from data.shards import Database
+from models.field import FieldQuery
+from models.prediction import textured_mesh
+from utils.cli import parser, run
+from utils.files import write_json
+
+
+def measure(run_folder, bfloat16, iso, category):
+    network = load(run_folder, bfloat16)
+    database = Database(network.config.db)
+    entry = next(e for e in database.objects("train") if e.category == category)
+    rgba, camera = database.image(entry, 0), database.trans_mat(entry, 0)
+    query, meshes = FieldQuery(network), []
+    result = {"bfloat16": bfloat16, "iso": iso, "object": f"{entry.category}/{entry.object_id}"}
+    for resolution in (64, 128, 256, 512):
+        seconds = median_seconds(lambda r=resolution: meshes.append(textured_mesh(query, rgba, camera, r, iso)), 3)
+        vertices, *_, asked = meshes[-1]
+        meshes.clear()
+        result |= {f"seconds_{resolution}": seconds, f"points_{resolution}": asked, f"vertices_{resolution}": len(vertices)}
+        result[f"peak_rss_mb_{resolution}"] = peak_rss_mb()
+        if resolution > 64:
+            result[f"growth_{resolution}"] = seconds / result[f"seconds_{resolution // 2}"]
+    return {**result, **matrix_rates()}
+
+
+def main(argv):
+    p = parser(__doc__)
+    p.add_argument("--bfloat16", default=True, action=argparse.BooleanOptionalAction, help="compute in bfloat16")
+    p.add_argument("--iso", type=float, default=0.0, help="level")
+    p.add_argument("--category", default="chair", help="which of the fitted objects")
+    p.add_argument("--out", required=True, help="JSON file to write")
+    args = p.parse_args(argv)
+    result = measure(fit(), args.bfloat16, args.iso, args.category)
+    write_json(args.out, result)
+    print("\n".join(f"{key:24s} {value}" for key, value in result.items()))
+    print(f"results: {args.out}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,200 @@
+"""The fast ways against the reference: views together, grids, dense fields, coarse-to-fine meshes; random and trained weights, both modes."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import trimesh
+
+from benchmarks.original import Original
+from data.samples import network_camera, network_image
+from models import field, network, prediction
+from models.field import FieldQuery
+from models.training import Trainer
+from tests import tiny
+from tests.test_eval import make_octahedron
+from tests.test_network import randomise
+from utils import frames, metrics, surface_mesh
+from utils.cli import UserError
+from utils.txt_field import read_txt, write_txt
+
+CAMERAS = [frames.trans_mat(frames.intrinsics(tiny.SIZE), frames.look_at(azimuth, 20, 2.0)) for azimuth in (30, 100, 250)]
+
+
+def pictures(rng):
+    return [(rng.integers(0, 256, (tiny.SIZE, tiny.SIZE, 4), np.uint8), camera) for camera in CAMERAS]
+
+
+def random_network(rng, **given):
+    model = network.build(tiny.config(**given))
+    randomise(model, rng)
+    return model
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["binary", "sdf"])
+def trained(request):
+    """A tiny network fitted to one view of a box, and that view."""
+    config = tiny.config(request.param, batch_size=1, num_sample_points=1024, learning_rate=5e-3)
+    record = tiny.box("box", "a", np.random.default_rng(0))
+    frame, rng = frames.cube_frame(config.binary), np.random.default_rng(1)
+    image = network_image(record.images[0], config)
+    trainer = Trainer(config, tf.distribute.get_strategy())
+    for _ in range(150):
+        points = frames.voxel_centres()[rng.permutation(64**3)[:512]]
+        points = np.concatenate([points, record.surface_points[rng.integers(len(record.surface_points), size=512)]]).astype(np.float32)
+        voxel = np.floor((points + 0.5) * 64).astype(int)
+        full = (voxel[:, None] == record.voxels[None].astype(int)).all(-1).any(1) if config.binary else None
+        colour = np.broadcast_to(record.voxel_colours[0] / 255, (1024, 3))
+        batch = {"image": image[None], "trans_mat": frame.camera(record.trans_mats[:1]), "points": frame.to_model(points)[None]}
+        if config.binary:
+            batch["colour"] = np.where(full[:, None], colour, -1)[None]
+        else:
+            outside = abs(points) - abs(record.surface_points).max(0)
+            distance = np.linalg.norm(np.maximum(outside, 0), axis=1) + np.minimum(outside.max(1), 0)
+            batch |= {"colour": colour[None], "distance": frame.scale * distance[None], "near": abs(distance[None]) < 1 / 64}
+        trainer.train_step({k: tf.constant(v, tf.bool if k == "near" else tf.float32) for k, v in batch.items()})
+    return trainer.network, record.images[0], record.trans_mats[0]
+
+
+def reference(model, rgba, camera, resolution):
+    """The network as its layers state it, on every point: g0 (R^3,), colour (R^3, 3)."""
+    config, points = model.config, frames.voxel_centres(resolution)
+    matrix = frames.model_camera(network_camera(camera, rgba.shape[:2], config), config.binary)[None].astype(np.float32)
+    inputs = [network_image(rgba, config)[None], frames.to_model(points, config.binary)[None].astype(np.float32), matrix]
+    raw, colour = model(inputs)
+    raw = raw.numpy()[0]
+    return raw[:, 1] - raw[:, 0] if config.binary else raw[:, 0] / 20, colour if colour is None else colour.numpy()[0].clip(0, 1)
+
+
+@pytest.mark.parametrize("given", [{}, {"rot": True}, {"binary": False}, {"binary": False, "threedcnn": True}, {"img_feat_onestream": True},
+                                   {"normalisation": False, "resized_reading": True}])  # fmt: skip
+def test_views_together_and_grids_are_the_network(given, monkeypatch):
+    monkeypatch.setattr(field, "BLOCK", 512)
+    rng = np.random.default_rng(0)
+    model = random_network(rng, **given)
+    query, config, views = FieldQuery(model), model.config, pictures(rng)
+    query.chunk = 300  # several chunks, the last one smaller
+    encoded = query.encode_views([network_image(rgba, config) for rgba, _ in views], [camera for _, camera in views])
+    points = frames.voxel_centres(10)
+    together = query.geometry_of_views(encoded, points)
+    for view, picture, found in zip(encoded, views, together, strict=True):
+        expected = reference(model, *picture, 10)[0]
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(query.geometry(view, points), expected, rtol=1e-3, atol=1e-4)
+        for _ in range(2):  # the second time from what was kept
+            np.testing.assert_allclose(query.geometry_of_grid(view, 10), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_the_formulation_of_the_original_is_the_network():
+    rng = np.random.default_rng(0)
+    model = random_network(rng, normalisation=False, resized_reading=True)
+    points = frames.to_model(rng.uniform(-0.5, 0.5, (2, 50, 3)), True).astype(np.float32)
+    images = rng.random((2, tiny.SIZE, tiny.SIZE, 3), np.float32)
+    cameras = np.stack([frames.model_camera(camera, True) for camera in CAMERAS[:2]]).astype(np.float32)
+    for a, b in zip(Original(model)(images, points, cameras), model([images, points, cameras]), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+
+
+def check_field(model, rgba, camera, iso, path):
+    """The txt of the fast path equals the reference's to 1e-3, and so do IoU and PSNR to 1e-4 -> share of occupied cells."""
+    query = FieldQuery(model)
+    write_txt(path, prediction.predict(query, [(rgba, camera)] * 2, 24, iso)[1])
+    fast = read_txt(path)
+    geometry, colour = reference(model, rgba, camera, 24)
+    np.testing.assert_allclose(fast.geometry, geometry, atol=1e-3 * max(1, abs(geometry).max()))
+    occupied = query.occupied(geometry, iso)
+    sure = abs(geometry - iso) > 1e-3 * max(1, abs(geometry).max())
+    np.testing.assert_array_equal(fast.coloured()[sure], occupied[sure])
+    both = fast.coloured() & occupied
+    np.testing.assert_allclose(fast.colours[both], colour[both], atol=1e-3)
+    if model.config.binary and both.any():
+        plain = type(fast)(24, geometry.astype(np.float32), np.where(occupied[:, None], colour, -1).astype(np.float32))
+        true = metrics.binary_voxels(plain, np.median(geometry[occupied]))[0]  # any other set of voxels, of any colours
+        true = true, np.random.default_rng(0).random(true.shape)
+        for metric in (lambda voxels, _: metrics.iou(voxels, true[0]), lambda voxels, colours: metrics.psnr(voxels, colours, *true)):
+            assert metric(*metrics.binary_voxels(fast, iso)) == pytest.approx(metric(*metrics.binary_voxels(plain, iso)), abs=1e-4)
+    return occupied.mean()
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_fields_of_random_weights(binary, tmp_path):
+    rng = np.random.default_rng(3)
+    model = random_network(rng, binary=binary)
+    rgba, camera = pictures(rng)[0]
+    middle = float(np.median(reference(model, rgba, camera, 24)[0]))
+    assert 0.3 < check_field(model, rgba, camera, middle, tmp_path / "t.txt") < 0.7
+
+
+def test_fields_of_trained_weights(trained, tmp_path):
+    assert 0.005 < check_field(*trained, 0.0, tmp_path / "t.txt") < 0.6
+
+
+def check_mesh(model, rgba, camera, iso, resolution):
+    """The coarse-to-fine surface against the dense one."""
+    query = FieldQuery(model)
+    vertices, faces, colours, normals, asked = prediction.textured_mesh(query, rgba, camera, resolution, iso)
+    encoded = query.encode(network_image(rgba, model.config), network_camera(camera, rgba.shape[:2], model.config))
+    dense = query.geometry(encoded, frames.voxel_centres(resolution)).reshape((resolution,) * 3).transpose(2, 1, 0)
+    expected, _ = surface_mesh.extract(dense, model.config.binary, iso)
+    mesh = trimesh.Trimesh(vertices, faces, process=False)
+    assert mesh.is_watertight and mesh.is_winding_consistent
+    assert len(vertices) == pytest.approx(len(expected), rel=0.01)
+    tree = trimesh.proximity.cKDTree
+    assert tree(expected).query(vertices)[0].mean() * resolution < 0.25 and tree(vertices).query(expected)[0].mean() * resolution < 0.25
+    assert asked < resolution**3
+    moved = abs(colours - query.colour(encoded, vertices))  # they are asked before the last move of the vertices
+    assert np.quantile(moved, 0.99) < 0.02 and moved.mean() < 0.005
+    agreement = (normals * mesh.vertex_normals).sum(1)
+    assert np.median(agreement) > 0.9 and (agreement > 0).mean() > 0.95
+    return vertices
+
+
+def test_meshes_of_trained_weights(trained):
+    check_mesh(*trained, 0.0, 64)
+
+
+@pytest.mark.parametrize("binary", [True, False])
+@pytest.mark.parametrize("radius", [0.5, 1.3], ids=["inside", "touching the border"])
+def test_meshes_of_an_octahedron(binary, radius):
+    model = network.build(tiny.config(binary))
+    make_octahedron(model, radius)
+    vertices = check_mesh(model, *pictures(np.random.default_rng(0))[0], 0.0, 64)
+    assert abs(vertices).max() == pytest.approx(min(radius / 2, 0.5), abs=1.5 / 64)
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_an_empty_field_says_so(binary):
+    model = network.build(tiny.config(binary))
+    make_octahedron(model, -1.0)
+    with pytest.raises(UserError, match="field is empty: min .*, max .*, level 0"):
+        prediction.textured_mesh(FieldQuery(model), *pictures(np.random.default_rng(0))[0], 64, 0.0)
+
+
+def test_inner_walls_are_left_out_on_request():
+    """A level between the extremes of |distance| would need a shell; an SDF octahedron has one wall, and keeps it."""
+    model = network.build(tiny.config(False))
+    make_octahedron(model, 0.5)
+    picture = pictures(np.random.default_rng(0))[0]
+    with_all, filled = (prediction.textured_mesh(FieldQuery(model), *picture, 64, 0.0, fill=fill) for fill in (False, True))
+    np.testing.assert_allclose(with_all[0], filled[0])
+    np.testing.assert_allclose(with_all[3], filled[3])
+
+
+def test_bfloat16_changes_few_voxels(trained):
+    model, rgba, camera = trained
+    coarse = network.build(dataclasses.replace(model.config, bfloat16=True), all_bfloat16=True)
+    for a, b in zip(coarse.variables, model.variables, strict=True):
+        a.assign(b)
+    queries = FieldQuery(model), FieldQuery(coarse)
+    one, other = (query.occupied(prediction.predict(query, [(rgba, camera)], 64, 0.0)[0].geometry, 0.0) for query in queries)
+    assert (one & other).sum() / (one | other).sum() > 0.9
+
+
+def test_chunks_fit_the_memory_that_is_there(monkeypatch):
+    config = tiny.config()
+    usual = field.chunk_size(config)
+    monkeypatch.setattr(field, "available", lambda: 1 << 22)
+    assert field.STEP <= field.chunk_size(config) < usual
+    monkeypatch.setattr(field, "available", lambda: 0)
+    assert field.chunk_size(config) == field.STEP
