@@ -3,8 +3,10 @@
 PYTHON := $(shell sh -c 'command -v python3.11 || command -v python3.12 || echo python3')
 BIN := .venv/bin
 DEMO := demo
+BENCH := runs/benchmark
+BENCHMARK := TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python benchmarks
 
-.PHONY: setup demo test test-fast lint clean
+.PHONY: setup demo test test-fast bench lint clean
 
 setup: .venv/ready
 
@@ -35,6 +37,20 @@ test: setup
 
 test-fast: setup
 	$(BIN)/python -m pytest -q -n 2
+
+# about half an hour, of which 15 minutes fit a network (once)
+bench: setup
+	mkdir -p $(BENCH)
+	$(BENCHMARK)/fitted.py
+	$(BENCHMARK)/query.py --resolution 64 --out $(BENCH)/query_64.json
+	$(BENCHMARK)/query.py --resolution 64 --bfloat16 --out $(BENCH)/query_64_bfloat16.json
+	$(BENCHMARK)/query.py --resolution 256 --out $(BENCH)/query_256.json
+	$(BENCHMARK)/query.py --resolution 256 --bfloat16 --out $(BENCH)/query_256_bfloat16.json
+	$(BENCHMARK)/growth.py --out $(BENCH)/growth.json
+	$(BENCHMARK)/train_step.py --out $(BENCH)/train_step.json
+	$(BENCHMARK)/input.py --out $(BENCH)/input.json
+	$(BENCHMARK)/preprocess.py --out $(BENCH)/preprocess.json
+	@echo "results  $(BENCH)/*.json"
 
 lint: setup
 	$(BIN)/ruff check .

@@ -28,7 +28,7 @@ from data.shards import Database
 from models.field import FieldQuery
 from models.network import build
 from models.prediction import sampled_surface, textured_mesh
-from utils import frames, metrics, surface_mesh
+from utils import frames, surface_mesh
 from utils.cli import parser, run
 from utils.files import write_json
 from utils.run import Run, load_checkpoint
@@ -92,8 +92,12 @@ def compare(exact, fast, mesh, rgba, camera, resolution, iso):
 
 
 def voxelised(vertices, faces, resolution):
-    """The voxels that a surface goes through, (R, R, R) bool: those of points at most half a voxel apart on it."""
-    points = metrics.surface_points(vertices, faces, resolution)
+    """The voxels that a surface goes through, (R, R, R) bool: those of its vertices, edges' middles and faces' middles.
+
+    A face of marching cubes is smaller than a voxel.
+    """
+    corners = vertices[faces]
+    points = np.concatenate([corners.reshape(-1, 3), (corners + np.roll(corners, 1, 1)).reshape(-1, 3) / 2, corners.mean(1)])
     result = np.zeros((resolution,) * 3, bool)
     result[tuple(np.clip(np.floor((points + 0.5) * resolution).astype(int), 0, resolution - 1).T)] = True
     return result

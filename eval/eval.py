@@ -33,7 +33,8 @@ def build_parser():
     p.add_argument("--views", help="indices of the views of each object, such as 0,3,6 (default: all)")
     p.add_argument("--limit", type=int, help="at most so many objects of each category (default: all)")
     p.add_argument("--iso", default="0", help="level: occupied where g0 > iso, inside where distance < iso; auto: the best one on val")
-    p.add_argument("--create_obj", action="store_true", help="also write the coloured mesh of every image")
+    p.add_argument("--create_obj", action="store_true", help="also write the coloured mesh of every image, asked from the field itself")
+    p.add_argument("--mesh_res", type=int, help="cells along each axis for --create_obj, up to 512 (default: --sdf_res)")
     p.add_argument("--metrics", default=scores.DEFAULT, help=f"some of {', '.join(scores.METRICS)}, or all")
     p.add_argument("--figure_objects", type=int, default=2, help="objects of every category in figure.png")
     conventions.add_flags(p)
@@ -44,6 +45,8 @@ def checked(args):
     """Flags that were given as text -> views (list or None), iso (float or 'auto')."""
     if args.sdf_res < 2:
         raise UserError(f"--sdf_res {args.sdf_res} must be at least 2")
+    if args.mesh_res is not None and (args.mesh_res < 2 or not args.create_obj):
+        raise UserError(f"--mesh_res {args.mesh_res} must be at least 2, and needs --create_obj")
     if args.limit is not None and args.limit < 1:
         raise UserError(f"--limit {args.limit} must be at least 1")
     try:
@@ -112,7 +115,7 @@ def refuse_other_settings(out, settings):
 
 def evaluate(query, database, entry, view, fields, iso, args, names, out):
     """Take the next of the predicted fields, an image's, and write its files -> (row of results.json)."""
-    from models.prediction import coloured_surface, surface_voxels
+    from models.prediction import surface_voxels, textured_view
     from utils import frames
     from utils.comparison import Prediction, load_truth
     from utils.mesh_files import write_mesh, write_points
@@ -122,6 +125,7 @@ def evaluate(query, database, entry, view, fields, iso, args, names, out):
     name = entry.view_names[view]
     folder = out / "predictions" / entry.category / entry.object_id
     row = {"category": entry.category, "object_id": entry.object_id, "view": name, **scores.worst(names), "failed": None}
+    row["mesh_res"] = mesh_resolution(args)
     row["no_mesh"] = None  # the reason, where there are voxels and no surface: a field without any empty cell
     try:
         field = next(fields)
@@ -138,7 +142,7 @@ def evaluate(query, database, entry, view, fields, iso, args, names, out):
     write_points(folder / f"{name}_pred.obj", frames.from_voxel(voxels), predicted)
     if args.create_obj:
         try:
-            write_mesh(folder / f"{name}_mesh.obj", *coloured_surface(field, binary, iso))
+            write_mesh(folder / f"{name}_mesh.obj", *textured_view(query, database, entry, view, row["mesh_res"], iso))
         except UserError as error:
             row["no_mesh"] = str(error)
     return measured(row, Prediction.of_field(field, binary, iso, voxels, predicted), load_truth(database, entry), names)
@@ -164,11 +168,18 @@ def with_more(row, query, database, entry, iso, names, out):
     return measured(row, prediction, load_truth(database, entry), [name for name in names if name not in row])
 
 
-def complete(row, create_obj, out):
-    """Whether the files of an image that was evaluated are there."""
+def mesh_resolution(args):
+    """Cells along each axis for the mesh of an image, or None."""
+    return (args.mesh_res or args.sdf_res) if args.create_obj else None
+
+
+def complete(row, mesh_res, out):
+    """Whether the files of an image that was evaluated are there; mesh_res: with a mesh of that resolution, None: with any or none."""
     base = out / "predictions" / row["category"] / row["object_id"]
     files = [] if row["failed"] else ["pred.txt", "pred.obj"]
-    if create_obj and not row["failed"] and not row["no_mesh"]:
+    if mesh_res and not row["failed"] and not row["no_mesh"]:
+        if row.get("mesh_res") != mesh_res:
+            return False
         files.append("mesh.obj")
     return all((base / f"{row['view']}_{name}").exists() for name in files)
 
@@ -195,7 +206,7 @@ def evaluate_all(query, database, pairs, iso, args, names, out):
         for entry, group in itertools.groupby(pairs, lambda pair: pair[0]):
             views = [view for _, view in group]
             known = {view: done.get((entry.category, entry.object_id, entry.view_names[view])) for view in views}
-            missing = [view for view in views if known[view] is None or not complete(known[view], args.create_obj, out)]
+            missing = [view for view in views if known[view] is None or not complete(known[view], mesh_resolution(args), out)]
             fields = predict_views(query, database, entry, missing, args.sdf_res, iso)
             for view in views:
                 row = known[view]

@@ -113,6 +113,8 @@ class FieldQuery:
 
     def raw(self, encoded, model_points):
         """(N, 3) model-frame points -> the network's own output: geometry (N, 2 or 1), colour (N, 3) not clipped, or None."""
+        if not len(model_points):
+            return np.zeros((0, self.config.geometry_channels), np.float32), np.zeros((0, 3), np.float32) if self.config.colour else None
         function = self._both if self.config.colour else self._geometry
         values = function(np.asarray(model_points, np.float32), encoded.products, encoded.camera).numpy()
         count = self.config.geometry_channels
@@ -145,7 +147,7 @@ class FieldQuery:
         """function(points (N, 3), *of the image[, list of (N, F)]) -> (N, C) or list of such; compiled, and called chunk by chunk in
         the compiled code."""
 
-        def whole(points, products=None, camera=None, terms=()):
+        def whole(points, products, camera, terms):
             count = tf.shape(points)[0]
             if not terms:  # few different sizes of the last chunk: oneDNN keeps some memory for every size that it has seen
                 points = tf.pad(points, [[0, -count % STEP], [0, 0]])
@@ -163,7 +165,15 @@ class FieldQuery:
             _, arrays = tf.while_loop(lambda i, _: i < chunks, step, (0, arrays), parallel_iterations=2)
             return tf.nest.pack_sequence_as(example, [array.concat()[:count] for array in arrays])
 
-        return tf.function(whole, reduce_retracing=True)
+        compiled, traced = tf.function(whole), []
+
+        def call(points, products=None, camera=None, terms=()):
+            if not traced:  # once, for any number of points
+                several = [tf.TensorSpec((None, term.shape[1]), term.dtype) for term in terms]
+                traced.append(compiled.get_concrete_function(tf.TensorSpec((None, 3), tf.float32), products, camera, several))
+            return compiled(points, products, camera, list(terms))
+
+        return call
 
     def _encode_images(self, images):
         """(V, h, w, c) -> per image, per stream {"geometry", "colour"}: a vector (F,) or a map (1, h', w', F); with threedcnn the grids."""

@@ -92,3 +92,9 @@ def textured_mesh(query, rgba, trans_mat, resolution, iso, fill=False, frame=Non
     geometry, colours = query.geometry_and_colour(encoded, mesh.vertices())
     mesh.refine((geometry - iso) * (1 if config.binary else -1))
     return mesh.vertices(), mesh.faces, colours, mesh.normals(), asked + len(geometry)
+
+
+def textured_view(query, database, entry, view, resolution, iso):
+    """textured_mesh() of a view of an object of the database -> vertices, faces, colours."""
+    picture = database.image(entry, view), database.trans_mat(entry, view)
+    return textured_mesh(query, *picture, resolution, iso, frame=object_frame(query.config, database, entry))[:3]

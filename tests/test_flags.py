@@ -268,6 +268,10 @@ class Evaluated:
     def set_of(self, name):
         return {row[name] for row in self.rows}
 
+    def mesh_vertices(self):
+        """Vertices of one of the meshes; 0 where there is none."""
+        return sum(line.startswith("v ") for path in list(self.out.rglob("*_mesh.obj"))[:1] for line in path.read_text().splitlines())
+
 
 # flag: (flags, what holds of the plain evaluation and of the one with the flags, and not of the plain one twice)
 EVAL = {
@@ -281,6 +285,7 @@ EVAL = {
     "--limit": (["--limit", "2"], lambda a, b: len(b.rows) == 2 * len(a.rows)),
     "--iso": (["--iso", "0.5"], lambda a, b: b.field.coloured().sum() < a.field.coloured().sum() and b.result["iso"] == 0.5),
     "--create_obj": (["--create_obj"], lambda a, b: {f.replace("pred.obj", "mesh.obj") for f in a.files if "pred.obj" in f} <= b.files),
+    "--mesh_res": (["--create_obj", "--mesh_res", "32"], lambda a, b: b.mesh_vertices() > 1000),
     "--metrics": (["--metrics", "psnr"], lambda a, b: "iou" not in b.result["results"]["prediction"]),
     "--figure_objects": (["--figure_objects", "1"], lambda a, b: "figure.png" in b.files - a.files),
 }
