@@ -1,6 +1,6 @@
 """Objects a second of preprocessing, by --jobs: rendering and building the database of synthetic objects.
 
-    python benchmarks/preprocess.py --objects 16 --out preprocess.json
+    python benchmarks/preprocess.py --objects 64 --out preprocess.json
 
 The commands as users run them, start-up included, in a temporary folder. render_J, gen_db_J: objects a second with J jobs;
 render_scaling, gen_db_scaling: with as many jobs as there are cores, over that with one, by the number of cores (1 is ideal).
@@ -28,7 +28,7 @@ def seconds(*words):
 
 def main(argv):
     p = parser(__doc__)
-    p.add_argument("--objects", type=int, default=16, help="objects, a multiple of 4")
+    p.add_argument("--objects", type=int, default=64, help="objects, a multiple of 4")
     p.add_argument("--out", required=True, help="JSON file to write")
     args = p.parse_args(argv)
     if args.objects < 4 or args.objects % 4:

@@ -7,6 +7,9 @@ float32_s          our step in float32
 bfloat16_s         our step in bfloat16
 encoder_s          bare encoder, bfloat16: forward and backward of VGG16, of plain TensorFlow operations
 decoder_products_s the decoders' products, forward and backward, at the machine's measured bfloat16 matrix rate
+our_encoder_s, reading_s, decoders_s
+                   parts of our bfloat16 step, forward and backward, each alone: the encoder, reading the maps at the points, the decoder
+                   streams given their features; what is left of bfloat16_s is weight decay and Adam
 above_bare         bfloat16_s over encoder_s + decoder_products_s
 ratio              original_s over bfloat16_s
 """
@@ -21,6 +24,7 @@ from benchmarks.machine import matrix_rates, median_seconds, peak_rss_mb
 from benchmarks.original import Original, convolution
 from models import losses
 from models.config import Config
+from models.local_features import project, read_maps
 from models.training import Trainer
 from utils import frames
 from utils.cli import parser, run
@@ -85,6 +89,38 @@ def encoder_seconds(config):
     return median_seconds(lambda: [part.numpy() for part in step()]) / b
 
 
+def part_seconds(network, batch):
+    """Seconds an image of the parts of a step, forward and backward."""
+    config, dtype = network.config, tf.bfloat16 if network.config.bfloat16 else tf.float32
+    b, n = config.batch_size, config.num_sample_points
+    sizes = [config.encoder_size >> i for i in range(5)]
+    maps = [tf.cast(tf.random.normal((b, size, size, width)), dtype) for size, width in zip(sizes, config.encoder_widths, strict=True)]
+    glob, local = tf.random.normal((b, 1, config.num_classes)), tf.cast(tf.random.normal((b, n, sum(config.encoder_widths))), dtype)
+
+    def timed(function, sources):
+        @tf.function
+        def step():
+            with tf.GradientTape() as tape:
+                tape.watch(sources)
+                results = [tf.cast(x, tf.float32) for x in tf.nest.flatten(function())]
+                total = tf.add_n([tf.reduce_sum(x * x) for x in results])  # so that the forward pass is needed
+            return [tf.reduce_sum(tf.cast(g, tf.float32)[..., :1]) for g in tape.gradient(total, sources)]
+
+        return median_seconds(lambda: [part.numpy() for part in step()]) / b
+
+    def decoders():
+        return [stream(batch["points"], [f], training=True) for (stream, _), f in zip(network.decoders(), (glob, local), strict=True)]
+
+    encoder = [w.value for w in network.encoder.trainable_variables]
+    streams = [w.value for stream, _ in network.decoders() for w in stream.trainable_variables]
+    uv = project(batch["points"], batch["trans_mat"], config.img_h, config.img_w)
+    return {
+        "our_encoder_s": timed(lambda: network.encoder(batch["image"], training=True), encoder),
+        "reading_s": timed(lambda: read_maps(maps, uv, config.img_h, config.img_w, True), maps),
+        "decoders_s": timed(decoders, [*streams, glob, local]),
+    }
+
+
 def decoder_products(config):
     """Multiply-adds an image of both decoder streams, forward: points, and local features at the points."""
     widths = (3, *config.point_widths)
@@ -114,6 +150,7 @@ def main(argv):
         result[key] = step_seconds(trainer(), batch)
         print(f"{key:20s} {result[key]:.3f}", flush=True)
         result[key.replace("_s", "_peak_rss_mb")] = peak_rss_mb()
+    result |= part_seconds(Trainer(coarse, strategy).network, batch)
     rates = matrix_rates()
     result["encoder_s"] = encoder_seconds(config)
     result["decoder_products_s"] = 3 * 2 * decoder_products(config) / (rates["bfloat16_tflops"] * 1e12)

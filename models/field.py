@@ -7,7 +7,10 @@ The layers as trained (models/network.py) are the reference; everything here is 
   multiplied by its part of that layer first, then all are resized to one size and added, and a point reads one map. Maps
   that are read as they are have sizes that halve from block to block, so that the first one's grid has the corners of all
   the others and the interpolation stays what it was;
-- colour is asked only where somebody wants it.
+- what depends on the points alone (fold1 and its product with the first layer) is done once for several views of an object,
+  and kept for the coarse grid that every mesh begins with;
+- colour is asked only where somebody wants it, together with the geometry there.
+Points are decoded in chunks that stay near the cores, looped over in compiled code.
 """
 
 import dataclasses
@@ -149,7 +152,7 @@ class FieldQuery:
 
         def whole(points, products, camera, terms):
             count = tf.shape(points)[0]
-            if not terms:  # few different sizes of the last chunk: oneDNN keeps some memory for every size that it has seen
+            if not terms:  # few different sizes of the last chunk: oneDNN prepares every operation for every size
                 points = tf.pad(points, [[0, -count % STEP], [0, 0]])
             example = function(points[:1], products, camera, [term[:1] for term in terms])
             outputs = tf.nest.flatten(example)
