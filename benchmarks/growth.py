@@ -9,20 +9,17 @@ per octave growth_R = seconds_R / seconds_(R/2). In bfloat16; --no-bfloat16 in f
 import argparse
 
 from benchmarks.fitted import fit
-from benchmarks.machine import matrix_rates, median_seconds, peak_rss_mb
-from benchmarks.query import load
+from benchmarks.machine import matrix_rates, median_seconds, peak_rss_mb, report
+from benchmarks.query import fitted_object, load
 from data.shards import Database
 from models.field import FieldQuery
 from models.prediction import textured_mesh
 from utils.cli import parser, run
-from utils.files import write_json
 
 
 def measure(run_folder, bfloat16, iso, category):
     network = load(run_folder, bfloat16)
-    database = Database(network.config.db)
-    entry = next(e for e in database.objects("train") if e.category == category)
-    rgba, camera = database.image(entry, 0), database.trans_mat(entry, 0)
+    entry, rgba, camera = fitted_object(Database(network.config.db), category)
     query, meshes = FieldQuery(network), []
     result = {"bfloat16": bfloat16, "iso": iso, "object": f"{entry.category}/{entry.object_id}"}
     for resolution in (64, 128, 256, 512):
@@ -44,9 +41,7 @@ def main(argv):
     p.add_argument("--out", required=True, help="JSON file to write")
     args = p.parse_args(argv)
     result = measure(fit(), args.bfloat16, args.iso, args.category)
-    write_json(args.out, result)
-    print("\n".join(f"{key:24s} {value}" for key, value in result.items()))
-    print(f"results: {args.out}")
+    report(args.out, result)
 
 
 if __name__ == "__main__":

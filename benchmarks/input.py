@@ -13,14 +13,13 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.fitted import ROOT, database
-from benchmarks.machine import median_seconds
+from benchmarks.machine import median_seconds, report
 from data.pipeline import batches
 from data.samples import epoch_order
 from data.shards import Database
 from models.config import preset
 from models.training import Trainer
 from utils.cli import parser, run
-from utils.files import write_json
 
 SECONDS = 10.0  # of reading
 
@@ -53,8 +52,7 @@ def main(argv):
             rate, step = measure(config)
             result |= {f"{key}_input": rate, f"{key}_step": step, f"{key}_ratio": rate / step}
             print(f"{key}: {rate:.0f} samples/s read, {step:.0f} samples/s trained, ratio {rate / step:.1f}", flush=True)
-    write_json(args.out, result)
-    print(f"results: {args.out}")
+    report(args.out, result)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import time
 
 import tensorflow as tf
 
+from utils.files import write_json
+
 
 def median_seconds(function, repeats=3):
     """Median time of a function that returns when its work is done; called once before, for compilation."""
@@ -32,3 +34,10 @@ def matrix_rates():
 def peak_rss_mb():
     """The most memory this process has had, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def report(path, result):
+    """Write a benchmark's JSON, and print it."""
+    write_json(path, result)
+    print("\n".join(f"{key:24s} {value}" for key, value in result.items()))
+    print(f"results: {path}")

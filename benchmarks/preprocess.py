@@ -14,8 +14,8 @@ import tempfile
 import time
 
 from benchmarks.fitted import ROOT
+from benchmarks.machine import report
 from utils.cli import UserError, parser, run
-from utils.files import write_json
 
 
 def seconds(*words):
@@ -47,9 +47,7 @@ def main(argv):
             print(f"jobs {jobs}: {result[f'render_{jobs}']:.2f} objects/s rendered, {result[f'gen_db_{jobs}']:.2f} built", flush=True)
     for name in ("render", "gen_db"):
         result[f"{name}_scaling"] = result[f"{name}_{cores}"] / result[f"{name}_1"] / cores
-    write_json(args.out, result)
-    print("\n".join(f"{key:24s} {value:.4g}" for key, value in result.items()))
-    print(f"results: {args.out}")
+    report(args.out, result)
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@
     python benchmarks/query.py --resolution 256 --bfloat16 --out query_256_bfloat16.json
 
 The reference is the original's way (benchmarks/original.py): the whole network, encoder included, for every chunk of points, in
-float32, colours everywhere, then marching cubes over the dense grid. Where it has more than 8 chunks it is timed on a sample of
+float32, colours everywhere; its marching cubes are not counted. Where it has more than 8 chunks it is timed on a sample of
 them and scaled, which the result says (reference_chunks_timed). The network is of full size, fitted to four synthetic objects
 (benchmarks/fitted.py). Times are medians of repeated runs, after one that compiles.
 
+peak_rss_mb       the most memory of the process before the reference runs
 agreement         IoU of the surface voxels, at this resolution, with those of the dense float32 field
 lost_components   connected pieces of more than 8 surface voxels of the dense field of which nothing is found
 surface_distance  mean distance of the fast mesh's vertices from the dense mesh's, in voxels (and back, the larger)
@@ -21,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.fitted import fit
-from benchmarks.machine import matrix_rates, median_seconds, peak_rss_mb
+from benchmarks.machine import matrix_rates, median_seconds, peak_rss_mb, report
 from benchmarks.original import Original
 from data.samples import network_camera, network_image
 from data.shards import Database
@@ -30,7 +31,6 @@ from models.network import build
 from models.prediction import sampled_surface, textured_mesh
 from utils import frames, surface_mesh
 from utils.cli import parser, run
-from utils.files import write_json
 from utils.run import Run, load_checkpoint
 
 REFERENCE_CHUNK = 32768  # points: the original's network takes some 7 GB with all of 64^3 at once
@@ -103,11 +103,15 @@ def voxelised(vertices, faces, resolution):
     return result
 
 
+def fitted_object(database, category):
+    """-> the object of a category that the network was fitted to, its first view, that view's camera."""
+    entry = next(e for e in database.objects("train") if e.category == category)
+    return entry, database.image(entry, 0), database.trans_mat(entry, 0)
+
+
 def measure(run_folder, resolution, bfloat16, iso, category):
     network = load(run_folder, bfloat16)
-    database = Database(network.config.db)
-    entry = next(e for e in database.objects("train") if e.category == category)
-    rgba, camera = database.image(entry, 0), database.trans_mat(entry, 0)
+    entry, rgba, camera = fitted_object(Database(network.config.db), category)
     query, meshes = FieldQuery(network), []
     result = {"resolution": resolution, "bfloat16": bfloat16, "binary": network.config.binary, "iso": iso}
     result["object"] = f"{entry.category}/{entry.object_id}"
@@ -139,9 +143,7 @@ def main(argv):
     args = p.parse_args(argv)
     folder = Run(args.restore_model) if args.restore_model else fit(binary=args.binary)
     result = measure(folder, args.resolution, args.bfloat16, args.iso, args.category)
-    write_json(args.out, result)
-    print("\n".join(f"{key:24s} {value}" for key, value in result.items()))
-    print(f"results: {args.out}")
+    report(args.out, result)
 
 
 if __name__ == "__main__":

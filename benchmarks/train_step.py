@@ -20,7 +20,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.machine import matrix_rates, median_seconds, peak_rss_mb
+from benchmarks.machine import matrix_rates, median_seconds, peak_rss_mb, report
 from benchmarks.original import Original, convolution
 from models import losses
 from models.config import Config
@@ -28,7 +28,6 @@ from models.local_features import project, read_maps
 from models.training import Trainer
 from utils import frames
 from utils.cli import parser, run
-from utils.files import write_json
 
 
 def random_batch(config):
@@ -157,9 +156,7 @@ def main(argv):
     result["above_bare"] = result["bfloat16_s"] / (result["encoder_s"] + result["decoder_products_s"])
     result["ratio"] = result["original_s"] / result["bfloat16_s"]
     result |= rates
-    write_json(args.out, result)
-    print("\n".join(f"{key:24s} {value:.4g}" for key, value in result.items()))
-    print(f"results: {args.out}")
+    report(args.out, result)
 
 
 if __name__ == "__main__":

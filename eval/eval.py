@@ -5,7 +5,7 @@
 Writes for every (object, view) the field as txt (x y z r g b g0) and its surface voxels as a coloured point OBJ, with
 --create_obj the coloured mesh too; then results.json (the metrics with their definitions, means and standard deviations per
 category and per view, beside the mean-shape and the retrieval baseline, with the failures) and figure.png (input, prediction
-and truth from three sides). Prints the tables. Takes 2 to 4 s an image with the small preset at 64^3 on 2 cores; --metrics all
+and truth from three sides). Prints the tables. Takes about 1 s an image with the small preset at 64^3 on 2 cores; --metrics all
 takes about 5 s more, baselines included.
 Stopped and started again it goes on with the images that are missing; metrics that are new are measured on the stored fields.
 """
@@ -19,6 +19,7 @@ from models import conventions
 from models.restore import open_model
 from utils import scores
 from utils.cli import UserError, parser, run
+from utils.coarse_to_fine import coarsest
 from utils.files import read_json, write_json
 
 
@@ -47,6 +48,8 @@ def checked(args):
         raise UserError(f"--sdf_res {args.sdf_res} must be at least 2")
     if args.mesh_res is not None and (args.mesh_res < 2 or not args.create_obj):
         raise UserError(f"--mesh_res {args.mesh_res} must be at least 2, and needs --create_obj")
+    if args.mesh_res is not None and (args.mesh_res > 512 or coarsest(args.mesh_res) > 128):
+        raise UserError(f"--mesh_res {args.mesh_res}: give at most 512, above 128 an even number, above 256 a multiple of 4")
     if args.limit is not None and args.limit < 1:
         raise UserError(f"--limit {args.limit} must be at least 1")
     try:

@@ -26,6 +26,7 @@ from utils.memory import available
 
 GREY = 0.5  # stands for a colour that the network does not predict
 BLOCK = 8192  # points whose _point_terms are kept in one piece: 34 MB at full size
+KEPT = 40  # cells along an axis of the largest grid whose _point_terms are kept from image to image: 260 MB at full size
 CACHED, ON_GPU = 1 << 25, 1 << 29  # bytes of a chunk's activations: what stays near a CPU's cores, what keeps a GPU busy
 STEP = 256  # points
 PART = 1 / 8  # of the memory that is there, at most
@@ -91,9 +92,9 @@ class FieldQuery:
         return np.stack([self.g0(np.concatenate(parts), view.frame) for view, parts in zip(views, found, strict=True)])
 
     def geometry_of_grid(self, encoded, n):
-        """(n^3,) g0 at frames.voxel_centres(n), n small. What depends on the points alone is kept for the images to come."""
+        """(n^3,) g0 at frames.voxel_centres(n). On a small grid what depends on the points alone is kept for the images to come."""
         points = frames.voxel_centres(n)
-        if not self._has_terms or encoded.frame != frames.cube_frame(self.config.binary):
+        if n > KEPT or not self._has_terms or encoded.frame != frames.cube_frame(self.config.binary):
             return self.geometry(encoded, points)
         blocks = list(self._blocks(encoded, points))
         if n not in self._grid_terms:
@@ -245,10 +246,7 @@ class FieldQuery:
         """(N, 3) model-frame points -> raw geometry (N, 2 or 1)."""
         if self.config.threedcnn:
             return self.network.squash(read_grid(products, points[None], self.config.binary)[0])
-        read, turned, parts = self._reader(points, camera), self._turned(points, camera), []
-        for (stream, _), of_stream in zip(self.streams, products, strict=True):
-            parts.append(stream.geometry(stream.geometry_term(stream.point(turned)), read(of_stream["geometry"])))
-        return self.network.squash(tf.add_n(parts))
+        return self._decode_terms(points, products, camera, self._point_terms(self._turned(points, camera)))
 
     def _point_terms(self, points, *_):
         """(N, 3) model-frame points -> what the streams need of them for the geometry, whatever the image."""

@@ -32,17 +32,6 @@ def resize_bilinear(feature_map, height, width):
     return tf.cast(resized, feature_map.dtype)  # the kernel returns float32 whatever it is given
 
 
-def bilinear_corners(uv, height, width, dtype):
-    """(..., 2) positions (column, row) within a map -> (..., 4) indices of their texels in the flattened map, (..., 4) weights."""
-    low = tf.floor(uv)
-    fx, fy = tf.split(tf.cast(uv - low, dtype), 2, axis=-1)
-    low = tf.cast(low, tf.int32)
-    high = tf.minimum(low + 1, [width - 1, height - 1])
-    (x0, y0), (x1, y1) = (tf.unstack(corner, axis=-1) for corner in (low, high))
-    corners = tf.stack([y0 * width + x0, y0 * width + x1, y1 * width + x0, y1 * width + x1], -1)
-    return corners, tf.concat([(1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx], -1)
-
-
 def scale_to_map(uv, image_size, map_size):
     """(..., 2) pixels of an image of (height, width) -> positions in a map of (height, width) that covers it."""
     (height, width), (h, w) = image_size, map_size
@@ -53,8 +42,14 @@ def read_bilinear(feature_map, uv):
     """(B, h, w, C) map read at (B, N, 2) positions (column, row) within it -> (B, N, C)."""
     height, width, channels = feature_map.shape[1:]
     flat = tf.reshape(feature_map, (-1, height * width, channels))
-    corners, weights = bilinear_corners(uv, height, width, feature_map.dtype)
+    low = tf.floor(uv)
+    fx, fy = tf.split(tf.cast(uv - low, feature_map.dtype), 2, axis=-1)
+    low = tf.cast(low, tf.int32)
+    high = tf.minimum(low + 1, [width - 1, height - 1])
+    (x0, y0), (x1, y1) = (tf.unstack(corner, axis=-1) for corner in (low, high))
     # one gather of all four corners: its gradient is one scattered sum into the map instead of four
+    corners = tf.stack([y0 * width + x0, y0 * width + x1, y1 * width + x0, y1 * width + x1], -1)
+    weights = tf.concat([(1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx], -1)
     texels = tf.gather(flat, corners, batch_dims=1)
     return tf.reduce_sum(texels * weights[..., None], -2)
 

@@ -220,6 +220,8 @@ def test_a_picture_of_the_validation(tiny_database):
         (["--views", "0,0"], "each index once"),
         (["--iso", "high"], "--iso high"),
         (["--sdf_res", "1"], "--sdf_res 1"),
+        (["--mesh_res", "64"], "needs --create_obj"),
+        (["--create_obj", "--mesh_res", "511"], "--mesh_res 511"),
         (["--limit", "0"], "--limit 0"),
         (["--metrics", "iou,cd"], "there is no 'cd'; known: all, iou, psnr, "),
         ([], "no such folder"),

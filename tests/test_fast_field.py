@@ -171,8 +171,7 @@ def test_an_empty_field_says_so(binary):
         prediction.textured_mesh(FieldQuery(model), *pictures(np.random.default_rng(0))[0], 64, 0.0)
 
 
-def test_inner_walls_are_left_out_on_request():
-    """A level between the extremes of |distance| would need a shell; an SDF octahedron has one wall, and keeps it."""
+def test_a_surface_of_one_wall_keeps_it_when_inner_walls_are_left_out():
     model = network.build(tiny.config(False))
     make_octahedron(model, 0.5)
     picture = pictures(np.random.default_rng(0))[0]

@@ -75,6 +75,10 @@ def test_reading_by_a_product_is_resizing_and_reading(dtype, size):
         np.testing.assert_allclose(a, b, atol=tolerance * abs(b).max())
 
 
+def compiled_step(optimizer, variable):
+    return tf.function(lambda gradient: optimizer.apply_gradients([(gradient, variable)]))
+
+
 def test_adam_is_keras_adam():
     rng = np.random.default_rng(0)
     start, gradients = rng.normal(size=(5, 3)), rng.normal(size=(6, 5, 3)).astype(np.float32)
@@ -82,7 +86,7 @@ def test_adam_is_keras_adam():
     for optimizer in (Adam(StepDecay(tiny.config()), beta_1=0.5), keras.optimizers.Adam(StepDecay(tiny.config()), beta_1=0.5)):
         variable = keras.Variable(start.astype(np.float32))
         optimizer.build([variable])
-        step = tf.function(lambda gradient, apply=optimizer.apply_gradients, of=lambda v=variable: v: apply([(gradient, of())]))
+        step = compiled_step(optimizer, variable)
         for gradient in gradients:
             step(tf.constant(gradient))
         results.append([variable.numpy(), *(v.numpy() for v in optimizer.variables)])

@@ -110,10 +110,9 @@ class Level:
             if len(absent):
                 local = np.stack(np.meshgrid(*[np.array(span)[t] for t in to], indexing="ij"), -1)
                 cells = self.origins[slots[absent]][:, None, None, None] + local
-                shape = cells.shape[:-1]
-                # a brick that is partly out of the grid: what is out is set below
-                found = self.coarser.look_up(np.minimum(cells, self.n - 1).reshape(-1, 3) // 2)[0] if self.coarser else 0
-                values[(absent, *to)], known[(absent, *to)] = np.reshape(found, shape) if self.coarser else 0, False
+                inside = np.minimum(cells, self.n - 1)  # what is out of the grid is set below
+                values[(absent, *to)] = self.coarser.look_up(inside.reshape(-1, 3) // 2)[0].reshape(cells.shape[:-1])
+                known[(absent, *to)] = False
         low, high = self.origins[slots] - rim < 0, self.origins[slots] + BRICK + rim > self.n
         for k in np.flatnonzero((low | high).any(1)):
             cells = self.origins[slots[k]] + np.stack(np.meshgrid(*[span] * 3, indexing="ij"), -1)

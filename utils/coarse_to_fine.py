@@ -50,9 +50,7 @@ def sample(ask, ask_grid, resolution, inside_positive, iso):
     def signed(cells, n):
         return above(ask((cells + 0.5) / n - 0.5)) if len(cells) else np.zeros(0, np.float32)
 
-    n = resolution
-    while n % 2 == 0 and n >= 2 * COARSEST:
-        n //= 2
+    n = coarsest(resolution)
     level = Level(n)
     z, y, x = np.meshgrid(*[np.arange(n)] * 3, indexing="ij")  # x fastest, as in frames.voxel_centres
     level.insert(np.stack([x.ravel(), y.ravel(), z.ravel()], 1), above(ask_grid(n)))
@@ -65,6 +63,14 @@ def sample(ask, ask_grid, resolution, inside_positive, iso):
         state = "empty" if empty else "full"
         raise UserError(f"field is {state}: min {low:.6g}, max {high:.6g}, level {iso:.6g}, {asked} points asked")
     return level, asked
+
+
+def coarsest(resolution):
+    """Cells along the axis of the first grid, which is asked whole."""
+    n = resolution
+    while n % 2 == 0 and n >= 2 * COARSEST:
+        n //= 2
+    return n
 
 
 def _refined(level, signed, resolution, rng):
