@@ -50,7 +50,7 @@ def fit(out="runs/benchmark", minutes=MINUTES, binary=True):
     from tqdm import tqdm
 
     from data.pipeline import batches
-    from data.samples import epoch_order
+    from data.samples import FieldSamples, epoch_order
     from data.shards import Database
     from models.training import Trainer
 
@@ -64,7 +64,7 @@ def fit(out="runs/benchmark", minutes=MINUTES, binary=True):
     rng = np.random.default_rng(config.seed)
     plain = epoch_order(entries, None, 0, None)
     order = np.concatenate([rng.permutation(plain) for _ in range(1000)])
-    source = iter(batches(Database(db), entries, order, config, 0, augment=False))
+    source = iter(batches(FieldSamples(Database(db), config), entries, order, 0, augment=False))
     start, step = time.time(), 0
     with tqdm(total=round(60 * minutes), unit="s", desc="fitting") as bar:
         while time.time() - start < 60 * minutes:

@@ -15,7 +15,7 @@ import tensorflow as tf
 from benchmarks.fitted import ROOT, database
 from benchmarks.machine import median_seconds, report
 from data.pipeline import batches
-from data.samples import epoch_order
+from data.samples import FieldSamples, epoch_order
 from data.shards import Database
 from models.config import preset
 from models.training import Trainer
@@ -29,7 +29,7 @@ def measure(config):
     data = Database(config.db)
     entries = data.objects("train")
     order = np.tile(epoch_order(entries, None, 0, None), (1000, 1))
-    source = iter(batches(data, entries, order, config, 0, augment=True))
+    source = iter(batches(FieldSamples(data, config), entries, order, 0, augment=True))
     batch = next(source)
     start, count = time.perf_counter(), 0
     while time.perf_counter() - start < SECONDS:

@@ -49,7 +49,7 @@ def reference(network, rgba, camera, resolution):
     config = network.config
     points = frames.to_model(frames.voxel_centres(resolution), config.binary).astype(np.float32)
     image = tf.constant(network_image(rgba, config)[None])
-    matrix = frames.model_camera(network_camera(camera, rgba.shape[:2], config), config.binary)
+    matrix = frames.model_camera(network_camera(camera, rgba, config), config.binary)
     matrix, original = tf.constant(matrix[None], tf.float32), Original(network)
     whole = tf.function(lambda chunk: original(image, chunk, matrix))
     starts = list(range(0, len(points), REFERENCE_CHUNK))
@@ -67,12 +67,12 @@ def compare(exact, fast, mesh, rgba, camera, resolution, iso):
     from scipy.spatial import cKDTree
 
     config = exact.config
-    encoded = exact.encode(network_image(rgba, config), network_camera(camera, rgba.shape[:2], config))
+    encoded = exact.encode(network_image(rgba, config), network_camera(camera, rgba, config))
     slabs = frames.voxel_centres(resolution).reshape(resolution, -1, 3)
     dense = np.concatenate([exact.geometry(encoded, points) for points in slabs]).reshape((resolution,) * 3).transpose(2, 1, 0)
     true = surface_mesh.extract(dense, config.binary, iso)
     if config.binary:
-        again = fast.encode(network_image(rgba, config), network_camera(camera, rgba.shape[:2], config))
+        again = fast.encode(network_image(rgba, config), network_camera(camera, rgba, config))
         level, _ = sampled_surface(fast, again, resolution, iso)
         cells = np.stack(np.indices(dense.shape), -1).reshape(-1, 3)
         found = np.concatenate([level.look_up(part)[0] > 0 for part in np.array_split(cells, 64)]).reshape(dense.shape)

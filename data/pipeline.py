@@ -3,28 +3,13 @@
 import numpy as np
 import tensorflow as tf
 
-from data.samples import read_sample
-
 THREADS = 4
 
 
-def signature(config):
-    """{name: TensorSpec} of one sample."""
-    n = config.num_sample_points
-    shapes = {
-        "image": (config.img_h, config.img_w, config.image_channels),
-        "trans_mat": (4, 3),
-        "points": (n, 3),
-        "colour": (n, 3),
-    }
-    if not config.binary:
-        shapes |= {"distance": (n,), "near": (n,)}
-    return {name: tf.TensorSpec(shape, tf.bool if name == "near" else tf.float32) for name, shape in shapes.items()}
-
-
-def batches(database, entries, order, config, epoch, augment, first=0, share=(0, 1), per_device=None):
+def batches(samples, entries, order, epoch, augment, first=0, share=(0, 1), per_device=None):
     """tf.data.Dataset of batches of samples, with `pair` (B, 2): which (object, view) each one is.
 
+    samples     data.samples.FieldSamples, or whatever else has a config, shapes and read()
     order       (n, 2) pairs (data.samples.epoch_order); cut into batches of config.batch_size for all devices together;
                 the last, smaller batch is dropped in training (augment) and kept otherwise
     first       batches that are done already: a resumed epoch begins there
@@ -32,19 +17,19 @@ def batches(database, entries, order, config, epoch, augment, first=0, share=(0,
     per_device  samples of a batch that one device takes; default: all of the worker's share
     The points of a sample depend on the seed, the epoch and the pair alone, not on threads or workers.
     """
-    specs = signature(config)
-    names = list(specs)
+    config, shapes = samples.config, samples.shapes
+    names = list(shapes)
 
     def load(pair):
         i, view = (int(x) for x in pair)
         rng = np.random.default_rng((config.seed, epoch, i, view))
-        sample = read_sample(database, entries[i], view, config, rng, augment)
+        sample = samples.read(entries[i], view, rng, augment)
         return [sample[name] for name in names]
 
     def load_tensor(pair):
-        values = tf.numpy_function(load, [pair], [specs[name].dtype for name in names])
+        values = tf.numpy_function(load, [pair], [shapes[name][1] for name in names])
         for name, value in zip(names, values, strict=True):
-            value.set_shape(specs[name].shape)
+            value.set_shape(shapes[name][0])
         return {**dict(zip(names, values, strict=True)), "pair": pair}
 
     batch_size = config.batch_size

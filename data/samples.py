@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 
+from data.crop import object_square
 from data.pictures import resize_picture
 from utils import frames
 
@@ -25,10 +26,12 @@ def epoch_order(entries, seed, epoch, cat_limit):
 
 
 def network_image(rgba, config, rng=None):
-    """(H, W, 4) uint8 -> (img_h, img_w, 3 or 4) float32 in [0, 1] as the network sees it: composited, resized.
+    """(H, W, 4) uint8 -> (img_h, img_w, 3 or 4) float32 in [0, 1] as the network sees it: cropped, resized, composited.
 
     rng: the source of the augmentations; None (evaluation) leaves them out.
     """
+    if config.crop:
+        rgba = object_square(rgba[..., 3], config.crop).cut(rgba)
     rgba = resize_picture(rgba, (config.img_h, config.img_w))
     alpha, colour = rgba[..., 3:] / np.float32(255), rgba[..., :3] / np.float32(255)
     background = np.full(3, 1.0 if config.backcolorwhite else 0.0, np.float32)
@@ -40,9 +43,21 @@ def network_image(rgba, config, rng=None):
     return np.concatenate([image, alpha], -1).astype(np.float32) if config.alpha else image.astype(np.float32)
 
 
-def network_camera(trans_mat, image_size, config):
-    """The object-frame camera of an image of image_size = (height, width) after network_image resized it."""
-    return frames.resize_camera(trans_mat, image_size, (config.img_h, config.img_w))
+def network_camera(trans_mat, rgba, config):
+    """(4, 3) object-frame camera of a picture (H, W, 4) uint8 -> that of its network_image."""
+    size = rgba.shape[:2]
+    if config.crop:
+        square = object_square(rgba[..., 3], config.crop)
+        trans_mat, size = square.camera(trans_mat), (square.side, square.side)
+    return frames.resize_camera(trans_mat, size, (config.img_h, config.img_w))
+
+
+def picture_camera(trans_mat, rgba, config):
+    """(4, 3) object-frame camera of network_image(rgba, config) -> that of the picture; the inverse of network_camera."""
+    size = rgba.shape[:2]
+    square = object_square(rgba[..., 3], config.crop) if config.crop else None
+    trans_mat = frames.resize_camera(trans_mat, (config.img_h, config.img_w), (square.side, square.side) if square else size)
+    return square.picture_camera(trans_mat) if square else trans_mat
 
 
 @functools.lru_cache(4096)
@@ -72,24 +87,41 @@ def voxel_points(index, colours, count, rng):
     return points, target
 
 
-def read_sample(database, entry, view, config, rng, augment=True):
-    """One sample: a dict of float32 arrays (near: bool), points and camera in the model frame.
+class FieldSamples:
+    """Samples of the network that predicts the field: an image, its camera, points and what is there.
 
-    image (h, w, 3 or 4), trans_mat (4, 3), points (N, 3), colour (N, 3); in SDF mode also distance (N,) in the
-    model frame, less config.distance_offset, and near (N,).
+    A sample is a dict of float32 arrays (near: bool), points and camera in the model frame: image (h, w, 3 or 4), trans_mat (4, 3),
+    points (N, 3), colour (N, 3); in SDF mode also distance (N,) in the model frame, less config.distance_offset, and near (N,).
     """
-    image = network_image(database.image(entry, view), config, rng if augment else None)
-    camera = network_camera(database.trans_mat(entry, view), database.image_size, config)
-    frame = object_frame(config, database, entry)
-    sample = {"image": image, "trans_mat": frame.camera(camera).astype(np.float32)}
-    if config.binary:
-        points, colour = voxel_points(*database.voxels(entry), config.num_sample_points, rng)
-        return {**sample, "points": points, "colour": colour}
-    points, distance, colour = database.sdf_block(entry, int(rng.integers(entry.sdf_count)), config.num_sample_points)
-    return {
-        **sample,
-        "points": frame.to_model(points).astype(np.float32),
-        "colour": colour / np.float32(255),
-        "distance": (frame.scale * distance - config.distance_offset).astype(np.float32),
-        "near": np.abs(distance) <= NEAR,
-    }
+
+    def __init__(self, database, config):
+        self.database, self.config = database, config
+
+    @property
+    def shapes(self):
+        """{name: (shape, dtype)} of a sample."""
+        config, n = self.config, self.config.num_sample_points
+        shapes = {"image": (config.img_h, config.img_w, config.image_channels), "trans_mat": (4, 3), "points": (n, 3), "colour": (n, 3)}
+        if not config.binary:
+            shapes |= {"distance": (n,), "near": (n,)}
+        return {name: (shape, np.dtype(bool if name == "near" else np.float32)) for name, shape in shapes.items()}
+
+    def read(self, entry, view, rng, augment=True):
+        """The sample of one view; its points, and the augmentation where it is wanted, are drawn from rng."""
+        database, config = self.database, self.config
+        rgba = database.image(entry, view)
+        image = network_image(rgba, config, rng if augment else None)
+        camera = network_camera(database.trans_mat(entry, view), rgba, config)
+        frame = object_frame(config, database, entry)
+        sample = {"image": image, "trans_mat": frame.camera(camera).astype(np.float32)}
+        if config.binary:
+            points, colour = voxel_points(*database.voxels(entry), config.num_sample_points, rng)
+            return {**sample, "points": points, "colour": colour}
+        points, distance, colour = database.sdf_block(entry, int(rng.integers(entry.sdf_count)), config.num_sample_points)
+        return {
+            **sample,
+            "points": frame.to_model(points).astype(np.float32),
+            "colour": colour / np.float32(255),
+            "distance": (frame.scale * distance - config.distance_offset).astype(np.float32),
+            "near": np.abs(distance) <= NEAR,
+        }

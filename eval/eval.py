@@ -19,7 +19,7 @@ from models import conventions
 from models.restore import open_model
 from utils import scores
 from utils.cli import UserError, parser, run
-from utils.coarse_to_fine import coarsest
+from utils.coarse_to_fine import check_resolution
 from utils.files import read_json, write_json
 
 
@@ -36,6 +36,7 @@ def build_parser():
     p.add_argument("--iso", default="0", help="level: occupied where g0 > iso, inside where distance < iso; auto: the best one on val")
     p.add_argument("--create_obj", action="store_true", help="also write the coloured mesh of every image, asked from the field itself")
     p.add_argument("--mesh_res", type=int, help="cells along each axis for --create_obj, up to 512 (default: --sdf_res)")
+    p.add_argument("--cam_est", help="also evaluate with cameras that this run of train_cam.py estimates (default: the run's --cam_est)")
     p.add_argument("--metrics", default=scores.DEFAULT, help=f"some of {', '.join(scores.METRICS)}, or all")
     p.add_argument("--figure_objects", type=int, default=2, help="objects of every category in figure.png")
     conventions.add_flags(p)
@@ -46,10 +47,10 @@ def checked(args):
     """Flags that were given as text -> views (list or None), iso (float or 'auto')."""
     if args.sdf_res < 2:
         raise UserError(f"--sdf_res {args.sdf_res} must be at least 2")
-    if args.mesh_res is not None and (args.mesh_res < 2 or not args.create_obj):
-        raise UserError(f"--mesh_res {args.mesh_res} must be at least 2, and needs --create_obj")
-    if args.mesh_res is not None and (args.mesh_res > 512 or coarsest(args.mesh_res) > 128):
-        raise UserError(f"--mesh_res {args.mesh_res}: give at most 512, above 128 an even number, above 256 a multiple of 4")
+    if args.mesh_res is not None and not args.create_obj:
+        raise UserError(f"--mesh_res {args.mesh_res} needs --create_obj")
+    if args.mesh_res is not None:
+        check_resolution("--mesh_res", args.mesh_res)
     if args.limit is not None and args.limit < 1:
         raise UserError(f"--limit {args.limit} must be at least 1")
     try:
@@ -225,6 +226,25 @@ def evaluate_all(query, database, pairs, iso, args, names, out):
     return rows
 
 
+def evaluate_estimated(query, database, pairs, args, names, settings, out, path):
+    """The same images with the cameras that the run `path` estimates -> rows as of evaluate_all, rows of the cameras' errors."""
+    from data.estimated_cameras import EstimatedCameras
+    from models.camera_estimate import CameraEstimator
+    from utils.camera_scores import camera_errors
+
+    estimator, out = CameraEstimator(path), out / "cam_est"
+    settings = {**settings, "cam_est": identity(estimator.weights)}
+    refuse_other_settings(out, settings)
+    write_json(out / "settings.json", settings)
+    estimated = EstimatedCameras(database, estimator, pairs)
+    rows = evaluate_all(query, estimated, pairs, settings["iso"], args, names, out)
+    errors = []
+    for entry, view in pairs:
+        found = camera_errors(estimated.trans_mat(entry, view), database.trans_mat(entry, view), *database.surface(entry))
+        errors.append({"category": entry.category, "object_id": entry.object_id, "view": entry.view_names[view], **found})
+    return rows, errors
+
+
 def make_figure(query, database, pairs, rows, iso, count, names, path):
     """figure.png: the first view of a few objects of every category, evenly spaced over its objects; titles of two metrics."""
     from data.samples import network_image
@@ -287,10 +307,15 @@ def main(argv):
     write_json(out / "settings.json", settings)
 
     rows = evaluate_all(query, database, pairs, iso, args, names, out)
-    tables = {"prediction": rows, **results.baselines(database, train, val, pairs, config, names)}
+    tables, cameras = {"prediction": rows}, None
+    cam_est = args.cam_est or config.cam_est
+    if cam_est:
+        tables["estimated camera"], cameras = evaluate_estimated(query, database, pairs, args, names, settings, out, cam_est)
+    tables |= results.baselines(database, train, val, pairs, config, names)
     chosen = {"mode": "binary" if config.binary else "sdf", "category": category, "views": args.views, "limit": args.limit}
     chosen["colour"] = config.colour
-    results.write(out / "results.json", {**settings, **chosen}, tables, names)
+    chosen["cam_est"] = cam_est or None
+    results.write(out / "results.json", {**settings, **chosen}, tables, names, cameras)
     if args.figure_objects:
         make_figure(query, database, pairs, rows, iso, args.figure_objects, names, out / "figure.png")
         print(f"figure       {out / 'figure.png'}")

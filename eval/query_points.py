@@ -55,7 +55,7 @@ def read_table(path, columns, what):
 
 
 def read_image(path, config):
-    """-> the network's image (h, w, 3 or 4) float32, RGB, and the (height, width) that the camera belongs to."""
+    """-> the network's image (h, w, 3 or 4) float32, RGB, and the picture (H, W, 4) it came from; None where it is the network's own."""
     from data.samples import network_image
 
     if pathlib.Path(path).suffix == ".npy":
@@ -71,7 +71,7 @@ def read_image(path, config):
             raise UserError(f"{path} has values outside [0, 1]")
         if config.encoder_input in ("bgr", "keras"):  # the encoder turns RGB into this
             image = np.concatenate([image[..., 2::-1], image[..., 3:]], -1)
-        return image.astype(np.float32), wanted[:2]
+        return image.astype(np.float32), None
     import cv2
 
     if not pathlib.Path(path).is_file():
@@ -81,9 +81,10 @@ def read_image(path, config):
         raise UserError(f"{path} is no picture with 8 bits a channel (PNG, JPEG), and no .npy")
     picture = picture if picture.ndim == 3 else picture[..., None].repeat(3, -1)
     alpha = picture[..., 3:] if picture.shape[-1] == 4 else np.full((*picture.shape[:2], 1), 255, np.uint8)
-    if config.alpha and picture.shape[-1] != 4:
+    if (config.alpha or config.crop) and picture.shape[-1] != 4:
         raise UserError(f"{path} has no alpha channel, which this network takes as the foreground mask")
-    return network_image(np.concatenate([picture[..., 2::-1], alpha], -1), config), picture.shape[:2]
+    rgba = np.concatenate([picture[..., 2::-1], alpha], -1)
+    return network_image(rgba, config), rgba
 
 
 def object_frame(config, norm_params):
@@ -150,8 +151,9 @@ def main(argv):
     given = read_table(args.points, 3, "a point")
     from data.samples import network_camera
 
-    image, size = read_image(args.image, config)
-    camera = network_camera(read_camera(args.trans_mat, args.camera_frame, frame, size), size, config)
+    image, rgba = read_image(args.image, config)
+    camera = read_camera(args.trans_mat, args.camera_frame, frame, (config.img_h, config.img_w) if rgba is None else rgba.shape[:2])
+    camera = camera if rgba is None else network_camera(camera, rgba, config)
     points = given if args.frame == "model" else frame.to_model(frames.from_voxel(given) if args.frame == "voxel" else given)
 
     from models.network import build

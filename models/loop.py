@@ -9,7 +9,6 @@ from tqdm import tqdm
 
 from data.pipeline import batches
 from data.samples import epoch_order
-from models.pictures import validation_picture
 from utils.cli import UserError
 from utils.files import read_json, write_json
 from utils.run import load_checkpoint, save_checkpoint
@@ -31,8 +30,8 @@ class Loop:
     current epoch, the lowest validation loss, the minutes of training so far.
     """
 
-    def __init__(self, trainer, folder, database, train, val, checkpoint_minutes):
-        self.trainer, self.folder, self.database = trainer, folder, database
+    def __init__(self, trainer, folder, samples, train, val, checkpoint_minutes):
+        self.trainer, self.folder, self.samples = trainer, folder, samples
         self.config, self.strategy = trainer.config, trainer.strategy
         self.train, self.val = train, val
         self.checkpoint_minutes = checkpoint_minutes
@@ -84,7 +83,7 @@ class Loop:
         def of_worker(context):
             share = (context.input_pipeline_id, context.num_input_pipelines)
             per_device = context.get_per_replica_batch_size(self.config.batch_size)
-            return batches(self.database, entries, order, self.config, epoch, augment, first, share, per_device)
+            return batches(self.samples, entries, order, epoch, augment, first, share, per_device)
 
         return iter(self.strategy.distribute_datasets_from_function(of_worker))
 
@@ -144,9 +143,9 @@ class Loop:
         self.save(better)
         self.write_scalars("val", val)
         if self.chief:
-            picture = validation_picture(self.trainer.network, self.database, self.val)
+            picture = self.trainer.picture(self.samples.database, self.val)
             with self.writer("val").as_default():
-                tf.summary.image("input, prediction, truth", picture[None], step=self.progress["step"])
+                tf.summary.image(self.trainer.picture_shows, picture[None], step=self.progress["step"])
             for writer in self.writers.values():
                 writer.flush()
         parts = ", ".join(f"{name} {train[name]:.3g} / {val[name]:.3g}" for name in val)

@@ -16,8 +16,8 @@ def validation_picture(network, database, entries):
     config, query = network.config, FieldQuery(network)
     rows = []
     for entry in entries[:: max(1, len(entries) // COUNT)][:COUNT]:
-        image = network_image(database.image(entry, 0), config)
-        camera = network_camera(database.trans_mat(entry, 0), database.image_size, config)
+        rgba = database.image(entry, 0)
+        image, camera = network_image(rgba, config), network_camera(database.trans_mat(entry, 0), rgba, config)
         encoded = query.encode(image, camera, object_frame(config, database, entry))
         points = frames.voxel_centres(RESOLUTION)
         points = points[query.occupied(query.geometry(encoded, points), 0.0)]

@@ -18,7 +18,7 @@ def predict(query, views, resolution, iso, frame=None):
     """
     config = query.config
     images = [network_image(rgba, config) for rgba, _ in views]
-    encoded = query.encode_views(images, [network_camera(matrix, rgba.shape[:2], config) for rgba, matrix in views], frame)
+    encoded = query.encode_views(images, [network_camera(matrix, rgba, config) for rgba, matrix in views], frame)
     points = frames.voxel_centres(resolution)
     fields = []
     for view, geometry in zip(encoded, query.geometry_of_views(encoded, points), strict=True):
@@ -76,18 +76,26 @@ def sampled_surface(query, encoded, resolution, iso):
 
 
 def textured_mesh(query, rgba, trans_mat, resolution, iso, fill=False, frame=None):
-    """The coloured surface of one image, asked coarse to fine; nothing dense of the resolution is made.
+    """The coloured surface of one image: FieldQuery, (H, W, 4) uint8 view, its (4, 3) object-frame camera, ModelFrame as in predict ->
+    what encoded_mesh gives."""
+    config = query.config
+    encoded = query.encode(network_image(rgba, config), network_camera(trans_mat, rgba, config), frame)
+    return encoded_mesh(query, encoded, resolution, iso, fill)
 
-    FieldQuery, (H, W, 4) uint8 view, its (4, 3) object-frame camera, ModelFrame as in predict -> vertices (V, 3) object frame, faces (F, 3),
-    colours (V, 3) in [0, 1], normals (V, 3), number of points asked. UserError where there is no surface.
+
+def encoded_mesh(query, encoded, resolution, iso, fill=False, crumbs=True):
+    """The coloured surface of an Encoded image, asked coarse to fine; nothing dense of the resolution is made.
+
+    fill: without the inner walls of a shell; crumbs False: without pieces that are tiny beside the largest. -> vertices (V, 3) object frame,
+    faces (F, 3), colours (V, 3) in [0, 1], normals (V, 3), number of points asked. UserError where there is no surface.
     """
     config = query.config
-    encoded = query.encode(network_image(rgba, config), network_camera(trans_mat, rgba.shape[:2], config), frame)
-
     level, asked = sampled_surface(query, encoded, resolution, iso)
     mesh = brick_mesh.triangulate(level)
     if fill:
         mesh = mesh.without_inner_walls()
+    if not crumbs:
+        mesh = mesh.without_crumbs()
     # colours are asked along with the geometry, before the vertices make their last move, of a small part of a cell
     geometry, colours = query.geometry_and_colour(encoded, mesh.vertices())
     mesh.refine((geometry - iso) * (1 if config.binary else -1))

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from models import losses
 from models.network import build
+from models.pictures import validation_picture
 
 
 class StepDecay(keras.optimizers.schedules.LearningRateSchedule):
@@ -47,19 +48,29 @@ def make_optimizer(config):
 class Trainer:
     """Network, optimiser and compiled steps under a strategy."""
 
+    minimised = ("geometry", "colour")  # the parts of the losses whose sum, with weight decay, training brings down
+    picture_shows = "input, prediction, truth"
+
     def __init__(self, config, strategy):
         self.config, self.strategy = config, strategy
         with strategy.scope():
-            self.network = build(config, all_bfloat16=True)
+            self.network = self.build()
             self.optimizer = make_optimizer(config)
             self.optimizer.build(self.network.trainable_variables)
         self.train_step = tf.function(self._train_step, reduce_retracing=True)
         self.validation_step = tf.function(self._validation_step, reduce_retracing=True)
 
+    def build(self):
+        return build(self.config, all_bfloat16=True)
+
     @property
     def variables(self):
         """{group: variables} for checkpoints."""
         return {"network": self.network.variables, "optimizer": self.optimizer.variables}
+
+    def picture(self, database, entries):
+        """(H, W, 3) in [0, 1] for TensorBoard."""
+        return validation_picture(self.network, database, entries)
 
     def _losses(self, batch, training):
         geometry, colour = self.network([batch["image"], batch["points"], batch["trans_mat"]], training=training)
@@ -74,7 +85,7 @@ class Trainer:
             with tf.GradientTape() as tape:
                 parts = self._losses(batch, training=True)
                 parts["weight_decay"] = losses.weight_decay(self.network, self.config.weight_decay)
-                total = parts["geometry"] + parts.get("colour", 0.0) + parts["weight_decay"]
+                total = self._total(parts) + parts["weight_decay"]
                 # the optimiser sums over replicas; the mean over the whole batch is wanted
                 scaled = total / self.strategy.num_replicas_in_sync
             variables = self.network.trainable_variables
@@ -87,9 +98,12 @@ class Trainer:
     def _validation_step(self, batch):
         def replica(batch):
             parts = self._losses(batch, training=False)
-            return {"loss": parts["geometry"] + parts.get("colour", 0.0), **parts}
+            return {"loss": self._total(parts), **parts}
 
         return self._mean(self.strategy.run(replica, (batch,)))
+
+    def _total(self, parts):
+        return tf.add_n([parts[name] for name in self.minimised if name in parts])
 
     def _mean(self, parts):
         return {name: self.strategy.reduce("MEAN", value, axis=None) for name, value in parts.items()}

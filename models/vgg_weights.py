@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 
 from models import conventions, tf1_names
+from models.config import load_either
 from models.restore import report
 from utils.cli import UserError
 from utils.run import Run, load_checkpoint
@@ -23,7 +24,7 @@ class RunEncoder:
 
     def __init__(self, path):
         self.run = Run(path)
-        self.input_kind = self.run.load_config().encoder_input
+        self.input_kind = load_either(self.run.config).encoder_input
 
     def load(self, encoder):
         load_checkpoint(self.run.weights, {"network": encoder.variables}, partial=True)

@@ -1,7 +1,7 @@
 """Turn textured meshes into training data: views with cameras, colour and flow volumes, distances near the surface.
 
     python preprocessing/render_views.py --meshes MESHES --out RAW
-    python preprocessing/render_views.py --meshes MESHES --out RAW --views 24 --elevation 20 40 --azimuth random --jobs 4
+    python preprocessing/render_views.py --meshes MESHES --out RAW --azimuth random --elevation 5 50 --distance auto 1 1.6 --jobs 4
 
 MESHES holds <category>/<object>.glb (or gltf, obj, ply, off) or ShapeNet's <category>/<object>/models/*.obj; the
 meshes need not be watertight. Every object becomes RAW/<category>/<object>/ in the layout of data/raw.py. Meshes are
@@ -36,6 +36,7 @@ from utils.files import read_json, write_json
 from utils.workers import start_worker
 
 MARGIN = 1.03  # the bounding sphere leaves 3 % free, so that antialiasing and voxel corners stay in the picture
+AUTO = "auto (all in the picture), auto MIN MAX to draw a factor of that from, D, or MIN MAX to draw from"
 UNFINISHED = ".unfinished"  # folder in RAW of objects that are being written; no reader of the raw layout looks there
 
 
@@ -47,7 +48,7 @@ class Settings:
     image_size: int
     elevation: list  # degrees: [value] or [lowest, highest]
     azimuth: str  # 'even' or 'random'
-    distance: list | str  # object-frame length: [value], [lowest, highest] or 'auto'
+    distance: list  # [value] or [lowest, highest], object-frame length; after 'auto': factors of the fitting distance
     sdf_points: int
     surface_points: int
     seed: int
@@ -98,7 +99,9 @@ def view_cameras(settings, radius, rng):
     views = settings.views
     azimuths = 90 + 360 * np.arange(views) / views if settings.azimuth == "even" else rng.uniform(0, 360, views)
     elevations = rng.uniform(settings.elevation[0], settings.elevation[-1], views)
-    span = [fitting_distance(radius)] if settings.distance == "auto" else settings.distance
+    span = settings.distance
+    if span[0] == "auto":
+        span = [factor * fitting_distance(radius) for factor in span[1:] or [1.0]]
     distances = rng.uniform(span[0], span[-1], views)
     if distances.min() <= radius:
         raise UserError(f"a camera at distance {distances.min():.3g} stands within the object, which reaches to {radius:.3g}")
@@ -235,7 +238,7 @@ def parse(argv):
     flags.add_argument("--image_size", type=int, default=138, help="side of the views in pixels")
     flags.add_argument("--elevation", nargs="+", default=["25"], metavar="DEGREES", help="elevation, or MIN MAX to draw from")
     flags.add_argument("--azimuth", choices=("even", "random"), default="even", help="even: 90 + 360 i / views degrees")
-    flags.add_argument("--distance", nargs="+", default=["auto"], metavar="D", help="auto (all in the picture), D, or MIN MAX to draw from")
+    flags.add_argument("--distance", nargs="+", default=["auto"], metavar="D", help=AUTO)
     flags.add_argument("--sdf_points", type=int, default=32768, help="points with a signed distance, of every object")
     flags.add_argument("--surface_points", type=int, default=16384, help="coloured surface points of every object")
     flags.add_argument("--seed", type=int, default=0, help="of everything that is drawn")
@@ -245,7 +248,9 @@ def parse(argv):
     for flag, least in (("views", 1), ("image_size", 8), ("sdf_points", 1), ("surface_points", 1), ("seed", 0), ("jobs", 1)):
         if getattr(args, flag) < least:
             raise UserError(f"--{flag} {getattr(args, flag)}: it must be at least {least}")
-    distance = "auto" if args.distance == ["auto"] else _numbers(args.distance, "--distance", 0, 100)
+    auto = args.distance[:1] if args.distance[0] == "auto" else []
+    numbers = args.distance[len(auto) :]
+    distance = [*auto, *(_numbers(numbers, "--distance", 0, 100) if numbers else [])]
     elevation = _numbers(args.elevation, "--elevation", -90, 90)
     counts = args.sdf_points, args.surface_points, args.seed
     return args, Settings(args.views, args.image_size, elevation, args.azimuth, distance, *counts)

@@ -60,7 +60,7 @@ def trained(request):
 def reference(model, rgba, camera, resolution):
     """The network as its layers state it, on every point: g0 (R^3,), colour (R^3, 3)."""
     config, points = model.config, frames.voxel_centres(resolution)
-    matrix = frames.model_camera(network_camera(camera, rgba.shape[:2], config), config.binary)[None].astype(np.float32)
+    matrix = frames.model_camera(network_camera(camera, rgba, config), config.binary)[None].astype(np.float32)
     inputs = [network_image(rgba, config)[None], frames.to_model(points, config.binary)[None].astype(np.float32), matrix]
     raw, colour = model(inputs)
     raw = raw.numpy()[0]
@@ -134,7 +134,7 @@ def check_mesh(model, rgba, camera, iso, resolution):
     """The coarse-to-fine surface against the dense one."""
     query = FieldQuery(model)
     vertices, faces, colours, normals, asked = prediction.textured_mesh(query, rgba, camera, resolution, iso)
-    encoded = query.encode(network_image(rgba, model.config), network_camera(camera, rgba.shape[:2], model.config))
+    encoded = query.encode(network_image(rgba, model.config), network_camera(camera, rgba, model.config))
     dense = query.geometry(encoded, frames.voxel_centres(resolution)).reshape((resolution,) * 3).transpose(2, 1, 0)
     expected, _ = surface_mesh.extract(dense, model.config.binary, iso)
     mesh = trimesh.Trimesh(vertices, faces, process=False)

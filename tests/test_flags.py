@@ -15,6 +15,7 @@ import tensorflow as tf
 import trimesh
 
 import models.loop
+from data.samples import FieldSamples
 from data.shards import Database
 from eval import to_mesh
 from models import training
@@ -164,7 +165,7 @@ def plain_runs():
 @pytest.fixture
 def trained(tiny_database, tmp_path, monkeypatch, eagerly):
     """A function: flags and an observation -> what train_sdf.main has made when its loop would start."""
-    monkeypatch.setattr(models.loop, "validation_picture", lambda *_: np.zeros((4, 4, 3), np.float32))
+    monkeypatch.setattr("models.training.validation_picture", lambda *_: np.zeros((4, 4, 3), np.float32))
     places = {"tmp": tmp_path, "source": tmp_path / "source", "other": tmp_path / "other"}
     seen = []
 
@@ -357,13 +358,13 @@ def test_iso_auto_is_looked_for_and_recorded(evaluated, plain):
 @pytest.mark.parametrize("binary", [True, False])
 def test_other_decoders_train_and_evaluate(binary, given, tiny_database, tmp_path, capsys, monkeypatch):
     """Through training's own loop and eval.main: it learns; without a colour branch no metric speaks of colours."""
-    monkeypatch.setattr(models.loop, "validation_picture", lambda *_: np.zeros((4, 4, 3), np.float32))
+    monkeypatch.setattr("models.training.validation_picture", lambda *_: np.zeros((4, 4, 3), np.float32))
     config = tiny.config(binary, db=str(tiny_database), max_epoch=12, learning_rate=1e-2 if binary else 3e-3, **given)
     database = Database(tiny_database)
     run = Run(tmp_path / "run")
     config.save(run.config)
     trainer = training.Trainer(config, tf.distribute.get_strategy())
-    loop = models.loop.Loop(trainer, run, database, database.objects("train"), database.objects("val"), 1e9)
+    loop = models.loop.Loop(trainer, run, FieldSamples(database, config), database.objects("train"), database.objects("val"), 1e9)
     loop.run()
     # without learning: a cross-entropy of 100 x ln 2 = 69.3
     assert loop.history[-1]["train"]["geometry"] < (67 if binary else 0.9 * loop.history[0]["train"]["geometry"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data.pipeline import batches
-from data.samples import epoch_order, network_camera, network_image, read_sample, voxel_points
+from data.samples import FieldSamples, epoch_order, network_camera, network_image, voxel_points
 from data.shards import Database
 from tests import tiny
 from utils import frames
@@ -54,7 +54,7 @@ def test_voxel_points_are_half_occupied_half_empty():
 def test_binary_sample_lies_on_the_object_in_the_image(database):
     """The occupied points of a sample project onto opaque pixels: camera, frame and image belong together."""
     config, entry = tiny.config(alpha=True), database.objects("train")[0]
-    sample = read_sample(database, entry, 1, config, np.random.default_rng(0))
+    sample = FieldSamples(database, config).read(entry, 1, np.random.default_rng(0))
     uv, _ = frames.project(sample["points"].astype(float), sample["trans_mat"].astype(float))
     u, v = np.round(uv[sample["colour"][:, 0] > -1]).astype(int).T
     assert (sample["image"][v, u, 3] == 1).mean() > 0.99
@@ -62,7 +62,7 @@ def test_binary_sample_lies_on_the_object_in_the_image(database):
 
 def test_sdf_sample_is_in_the_model_frame(database):
     config, entry = tiny.config(binary=False), database.objects("train")[0]
-    sample = read_sample(database, entry, 0, config, np.random.default_rng(0))
+    sample = FieldSamples(database, config).read(entry, 0, np.random.default_rng(0))
     record = database.record(entry)
     rows = {tuple(point): (d, c) for point, d, c in zip(2 * record.sdf_points, record.sdf, record.sdf_colours, strict=True)}
     for point, distance, colour, near in zip(*(sample[k] for k in ("points", "distance", "colour", "near")), strict=True):
@@ -80,7 +80,7 @@ def test_network_image_composites_resizes_and_keeps_the_camera(database):
     np.testing.assert_allclose(black[~empty], rgba[~empty][:, :3] / 255, atol=1e-6)
     config = tiny.config(img_h=60, img_w=80, alpha=True)
     larger = network_image(rgba, config)
-    matrix = network_camera(database.trans_mat(entry, 0), rgba.shape[:2], config)
+    matrix = network_camera(database.trans_mat(entry, 0), rgba, config)
     centre, _ = frames.project((database.voxels(entry)[0] + 0.5) / 64 - 0.5, matrix)
     u, v = np.round(centre).astype(int).T
     assert larger.shape == (60, 80, 4) and (larger[v, u, 3] > 0).mean() > 0.97
@@ -137,16 +137,17 @@ def test_samples_are_augmented_in_training_alone(database):
     entry = database.objects("train")[0]
     config = tiny.config(augcolorfore=True, augcolorback=True)
     plain = network_image(database.image(entry, 0), tiny.config())
-    images = [read_sample(database, entry, 0, config, np.random.default_rng(seed))["image"] for seed in (0, 0, 1)]
+    images = [FieldSamples(database, config).read(entry, 0, np.random.default_rng(seed))["image"] for seed in (0, 0, 1)]
     np.testing.assert_array_equal(images[0], images[1])
     assert (images[0] != images[2]).any(-1).all() and (images[0] != plain).any(-1).all()
-    np.testing.assert_array_equal(read_sample(database, entry, 0, config, np.random.default_rng(0), augment=False)["image"], plain)
+    np.testing.assert_array_equal(FieldSamples(database, config).read(entry, 0, np.random.default_rng(0), augment=False)["image"], plain)
 
 
 def read_all(database, first=0, share=(0, 1), seed=0):
     entries, config = database.objects("train"), tiny.config(seed=seed)
     order = epoch_order(entries, config.seed, 3, 10**6)
-    return [{k: v.numpy() for k, v in batch.items()} for batch in batches(database, entries, order, config, 3, True, first, share)]
+    found = batches(FieldSamples(database, config), entries, order, 3, True, first, share)
+    return [{k: v.numpy() for k, v in batch.items()} for batch in found]
 
 
 def test_batches_resume_and_share_without_changing_a_sample(database):

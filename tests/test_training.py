@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from data.samples import FieldSamples
 from data.shards import Database
 from models.loop import Loop
 from models.network import build
@@ -32,7 +33,7 @@ def loop(config, database, folder):
     folder = Run(folder)
     config.save(folder.config)
     data = Database(database)
-    return Loop(trainer, folder, data, data.objects("train"), data.objects("val"), checkpoint_minutes=1e9)
+    return Loop(trainer, folder, FieldSamples(data, config), data.objects("train"), data.objects("val"), checkpoint_minutes=1e9)
 
 
 def stored(path):
@@ -93,7 +94,7 @@ def test_killed_and_resumed_equals_uninterrupted(binary, tiny_database, tmp_path
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
     """They take most of the time of a short run; test_pictures looks at one."""
-    monkeypatch.setattr("models.loop.validation_picture", lambda *_: np.zeros((4, 4, 3), np.float32))
+    monkeypatch.setattr("models.training.validation_picture", lambda *_: np.zeros((4, 4, 3), np.float32))
 
 
 @pytest.mark.slow
@@ -128,7 +129,7 @@ def test_a_shard_that_breaks_during_training_stops_it_in_one_line(tiny_database,
     def broken(entry, view):
         raise UserError("some_shard.h5 cannot be read")
 
-    monkeypatch.setattr(training.database, "image", broken)
+    monkeypatch.setattr(training.samples.database, "image", broken)
     with pytest.raises(UserError, match="a training sample cannot be read: .*some_shard.h5 cannot be read") as error:
         training.run()
     assert "\n" not in str(error.value)
@@ -216,6 +217,7 @@ def test_weights_of_another_run_start_a_new_one(tiny_database, tmp_path):
 TWO_DEVICES = """
 import sys, keras, numpy as np, tensorflow as tf
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+from data.samples import FieldSamples
 from data.shards import Database
 from models.loop import Loop
 from models.training import Trainer
@@ -226,7 +228,7 @@ for name, strategy in (("one", tf.distribute.get_strategy()), ("two", tf.distrib
     keras.utils.set_random_seed(0)
     trainer, data = Trainer(config, strategy), Database(sys.argv[1])
     np.savez(f"{sys.argv[2]}/{name}.npz", **{v.path: np.asarray(v) for v in trainer.network.variables})
-    Loop(trainer, Run(f"{sys.argv[2]}/{name}"), data, data.objects("train"), data.objects("val"), 1e9).run()
+    Loop(trainer, Run(f"{sys.argv[2]}/{name}"), FieldSamples(data, config), data.objects("train"), data.objects("val"), 1e9).run()
     assert strategy.num_replicas_in_sync == (1 if name == "one" else 2)
     for variable in trainer.network.variables if name == "two" else []:
         first, second = (value.numpy() for value in variable.value.values)

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from data.samples import object_frame, read_sample
+from data.samples import FieldSamples, object_frame
 from data.shards import Database
 from models.field import FieldQuery
 from models.network import build
@@ -48,7 +48,7 @@ def test_training_takes_sizes_and_conventions_from_its_first_weights(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("binary", [True, False])
 def test_train_from_tf1_then_evaluate_it_and_the_checkpoint(binary, tiny_database, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("models.loop.validation_picture", lambda *_: np.zeros((4, 4, 3), np.float32))
+    monkeypatch.setattr("models.training.validation_picture", lambda *_: np.zeros((4, 4, 3), np.float32))
     prefix = checkpoint(tmp_path / "tf1", binary=binary, colour=binary)
     run = tmp_path / "run"
     words = ["--db", tiny_database, "--restore_model", prefix, "--num_sample_points", 32, "--batch_size", 4, "--max_epoch", 1, *SIZE]
@@ -94,7 +94,7 @@ def test_sphere_frame_of_samples(tiny_database):
     surface = frame.to_model(database.surface(entry)[0].astype(float))
     np.testing.assert_allclose(surface.mean(0), 0, atol=1e-6)
     assert np.isclose(np.linalg.norm(surface, axis=1).max(), 1)
-    a, b = (read_sample(database, entry, 0, config, np.random.default_rng(0)) for config in (cube, sphere))
+    a, b = (FieldSamples(database, config).read(entry, 0, np.random.default_rng(0)) for config in (cube, sphere))
     uv = [frames.project(s["points"].astype(float), s["trans_mat"].astype(float))[0] for s in (a, b)]
     np.testing.assert_allclose(*uv, atol=1e-3)
     np.testing.assert_allclose(frame.from_model(b["points"]), a["points"] / 2, atol=1e-6)

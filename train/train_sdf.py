@@ -8,88 +8,53 @@ TensorBoard scalars and pictures. Kill it at any moment: the same command (or --
 checkpoint. On 2 cores the small preset takes about 0.04 s a sample of 512 points.
 """
 
-import argparse
 import dataclasses
-import math
 
 from models import conventions
-from models.config import ENCODER_INPUTS, PRESETS, Config, preset
+from models.config import PRESETS, Config, preset
+from models.setting_flags import (
+    SWITCH,
+    add_image,
+    add_optimizer,
+    add_run,
+    adder,
+    check_masks,
+    check_values,
+    check_widths,
+    given_settings,
+    goes_on,
+    idle_optimizer,
+    refuse_idle,
+    resumed_settings,
+    sizes,
+)  # fmt: skip
 from utils.cli import UserError, parser, run
 from utils.run import Run
-
-CHANGEABLE = {"max_epoch", "max_minutes", "db"}  # a run may go on with other values of these
-
-
-def sizes(text):
-    """16,32,64 -> (16, 32, 64)"""
-    return tuple(int(part) for part in text.split(","))
-
-
-def shown(value):
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def build_parser():
     p = parser(__doc__)
-    switch = argparse.BooleanOptionalAction
-
-    def add(name, help, **options):
-        # absent flags leave no trace: the preset decides, or the run that is resumed
-        field = name.removeprefix("--")
-        values = {label: shown(getattr(preset(label, True), field)) for label in PRESETS}
-        default = values["full"] if len(set(values.values())) == 1 else ", ".join(f"{v} with {k}" for k, v in values.items())
-        p.add_argument(name, default=argparse.SUPPRESS, help=f"{help} (default: {default})", **options)
-
-    p.add_argument("--log_dir", required=True, help="folder of the run; one with a checkpoint is continued")
-    p.add_argument(
-        "--preset", choices=list(PRESETS), default=argparse.SUPPRESS,
-        help="full = the original's sizes and settings, small = trains on a laptop (default: full)",
-    )  # fmt: skip
-    p.add_argument("--checkpoint_minutes", type=float, default=5, help="also save the run every so many minutes within an epoch")
-    add("--db", "folder of shards (preprocessing/gen_db.py)")
-    add("--category", "all, or one category by name or synset id")
+    add = adder(p, lambda label: preset(label, True))
+    add_run(p, add)
+    add_image(add)
+    add_optimizer(add)
     add("--num_sample_points", "points per image", type=int)
-    add("--max_epoch", "epochs", type=int)
-    add("--max_minutes", "stop after so many minutes of training steps, 0 = no limit; a resumed run counts all its minutes", type=float)
-    add("--batch_size", "samples per step, over all devices", type=int)
-    add("--img_h", "image height the network works in, pixels", type=int)
-    add("--img_w", "image width the network works in, pixels", type=int)
-    add("--num_classes", "channels of the global feature", type=int)
-    add("--encoder_size", "the image is resized to this many pixels before the first convolution, a multiple of 32", type=int)
-    add("--encoder_widths", "channels of the encoder's five blocks", type=sizes)
-    add("--encoder_convs", "convolutions of the encoder's five blocks", type=sizes)
-    add("--encoder_fc", "channels of fc6 and fc7", type=int)
     add("--point_widths", "channels of the decoders' layers that see the point alone", type=sizes)
     add("--decoder_widths", "channels of the decoders' two layers that see point and image", type=sizes)
     reading = "local features: resize every map to the image, then read it (the original); --no- reads it as it is"
-    add("--resized_reading", reading, action=switch)
-    add("--normalisation", "batch normalisation after every hidden layer", action=switch)
-    add("--learning_rate", "first learning rate", type=float)
-    add("--beta1", "Adam's beta1", type=float)
-    add("--momentum", "momentum of --optimizer momentum", type=float)
-    add("--optimizer", "optimiser", choices=["adam", "momentum"])
-    add("--decay_step", "samples after which the learning rate is multiplied by --decay_rate", type=int)
-    add("--decay_rate", "factor of the learning rate", type=float)
+    add("--resized_reading", reading, action=SWITCH)
     add("--mask_weight", "SDF mode: weight of points at or inside the surface", type=float)
-    add("--binary", "occupied surface voxels; --no-binary predicts signed distances", action=switch)
-    add("--colour", "predict colours too; --no-colour has no colour branch", action=switch)
-    add("--img_feat_twostream", "a stream of the global and one of the local features; --no- leaves the global one alone", action=switch)
-    add("--img_feat_onestream", "one stream of the global feature and the local ones of conv1 to conv3, as DISN", action=switch)
-    add("--threedcnn", "geometry alone, from the global feature by 3D convolutions to a 65^3 grid, as DISN", action=switch)
+    add("--binary", "occupied surface voxels; --no-binary predicts signed distances", action=SWITCH)
+    add("--colour", "predict colours too; --no-colour has no colour branch", action=SWITCH)
+    add("--img_feat_twostream", "a stream of the global and one of the local features; --no- leaves the global one alone", action=SWITCH)
+    add("--img_feat_onestream", "one stream of the global feature and the local ones of conv1 to conv3, as DISN", action=SWITCH)
+    add("--threedcnn", "geometry alone, from the global feature by 3D convolutions to a 65^3 grid, as DISN", action=SWITCH)
     add("--voxel_widths", "channels of the six layers of --threedcnn", type=sizes)
-    add("--rot", "turn the points into the axes of the camera (x right, y up, z towards it) before the decoders, as DISN", action=switch)
-    add("--tanh", "SDF mode: tanh of the predicted distance, which thus ends at 0.05 of the object's longest side", action=switch)
-    add("--cat_limit", "most samples of one category in an epoch", type=int)
-    what = "; ".join(f"{name} = {meaning}" for name, meaning in ENCODER_INPUTS.items())
-    add("--encoder_input", f"what the encoder sees; by itself that of the weights it starts from: {what}", choices=list(ENCODER_INPUTS))
+    add("--rot", "turn the points into the axes of the camera (x right, y up, z towards it) before the decoders, as DISN", action=SWITCH)
+    add("--tanh", "SDF mode: tanh of the predicted distance, which thus ends at 0.05 of the object's longest side", action=SWITCH)
     add("--model_frame", "cube: all objects share it; sphere: SDF mode, every object in a unit sphere, as DISN", choices=["cube", "sphere"])
     add("--distance_offset", "SDF mode: predict the distance minus this, model frame; DISN 0.003", type=float)
-    add("--alpha", "give the network the foreground mask as a fourth channel", action=switch)
-    add("--augcolorfore", "shift the colours of the foreground by up to 30/255 in each channel", action=switch)
-    add("--augcolorback", "a random background colour for every sample", action=switch)
-    add("--backcolorwhite", "white background instead of black", action=switch)
-    add("--bfloat16", "compute in bfloat16, keep weights in float32", action=switch)
-    add("--seed", "seed of weights, order and points", type=int)
+    add("--cam_est", "train with the cameras that this run of train_cam.py estimates, instead of the true ones")
     p.add_argument(
         "--restore_model", default="",
         help="start a new run from the weights of this run or TF1 checkpoint (folder or prefix), in a network of its sizes and conventions",
@@ -103,26 +68,18 @@ def build_parser():
 
 def settings(args):
     """Flags -> the configuration of the run and whether it is resumed; refuses what contradicts a saved run."""
-    fields = {field.name for field in dataclasses.fields(Config)}
-    given = {name: value for name, value in vars(args).items() if name in fields and name != "restore_model"}
+    given = given_settings(args, Config)
     if args.restore_model and args.restore_modelcnn:
         raise UserError("--restore_model brings its own encoder; give it or --restore_modelcnn, not both")
-    folder = Run(args.log_dir)
-    if folder.last.exists():
-        if args.restore_model or args.restore_modelcnn:
-            raise UserError(f"{folder.last} exists, the run would go on from it; --restore_model starts a new run in another --log_dir")
-        saved = folder.load_config()
-        wanted = dataclasses.replace(saved, **given)
-        contradicted = [name for name in sorted(given) if name not in CHANGEABLE and given[name] != getattr(saved, name)]
-        if contradicted:
-            different = "; ".join(f"{name} {getattr(saved, name)} -> {given[name]}" for name in contradicted)
-            raise UserError(f"{folder.config} was started with other settings ({different}); use another --log_dir")
+    resumed = goes_on(args, args.restore_model or args.restore_modelcnn)
+    if resumed:
+        wanted = resumed_settings(Run(args.log_dir), given, Config)
     else:
         source = args.restore_model or (f"{args.restore_modelcnn} (encoder)" if args.restore_modelcnn else "")
         wanted = new_run(args, given, source)
     check(wanted)
     check_idle(wanted, given)
-    return wanted, folder.last.exists()
+    return wanted, resumed
 
 
 def new_run(args, given, source):
@@ -146,23 +103,10 @@ def new_run(args, given, source):
 
 def check(config):
     """Refuse values that cannot be meant."""
-    counts = ("num_sample_points", "max_epoch", "batch_size", "img_h", "img_w", "num_classes", "decay_step", "cat_limit")
-    for name in (*counts, "encoder_size", "encoder_fc", "learning_rate"):
-        if not 0 < getattr(config, name) < math.inf:
-            raise UserError(f"--{name} must be above 0, not {getattr(config, name)}")
-    for name in ("max_minutes", "mask_weight", "seed"):
-        if not 0 <= getattr(config, name) < math.inf:
-            raise UserError(f"--{name} must not be negative, it is {getattr(config, name)}")
-    for name in ("beta1", "momentum", "decay_rate"):
-        if not 0 <= getattr(config, name) <= 1:
-            raise UserError(f"--{name} must be in [0, 1], not {getattr(config, name)}")
-    lengths = {"encoder_widths": 5, "encoder_convs": 5, "decoder_widths": 2, "voxel_widths": 6}
-    for name in (*lengths, "point_widths"):
-        value, example = getattr(config, name), shown(getattr(Config, name))
-        if min(value) < 1 or len(value) != lengths.get(name, len(value)):
-            raise UserError(f"--{name} {shown(value)}: give {lengths.get(name, 'some')} numbers above 0, such as {example}")
-    if config.encoder_size % 32:
-        raise UserError(f"--encoder_size {config.encoder_size} must be a multiple of 32: the encoder halves the image five times")
+    check_values(config)
+    if not 0 <= config.mask_weight < float("inf"):
+        raise UserError(f"--mask_weight must not be negative, it is {config.mask_weight}")
+    check_widths(config, {"encoder_widths": 5, "encoder_convs": 5, "decoder_widths": 2, "voxel_widths": 6, "point_widths": None})
     conventions.check(config)
     if config.num_sample_points < 2:
         raise UserError("--num_sample_points must be at least 2: half are occupied, half are empty")
@@ -183,19 +127,9 @@ def check_idle(config, given):
         "voxel_widths": "" if config.threedcnn else "without --threedcnn",
         "point_widths": "with --threedcnn" if config.threedcnn else "",
         "decoder_widths": "with --threedcnn" if config.threedcnn else "",
-        "beta1": "" if config.optimizer == "adam" else f"with --optimizer {config.optimizer}",
-        "momentum": "" if config.optimizer == "momentum" else f"with --optimizer {config.optimizer}",
+        **idle_optimizer(config),
     }
-    for name, reason in idle.items():
-        if reason and name in given:
-            raise UserError(f"--{name} would do nothing {reason}; leave it out")
-
-
-def check_alpha(config, database, entries):
-    """Refuse settings that need a foreground mask where the views have none (Im2Avatar's are plain RGB)."""
-    needing = [name for name in ("alpha", "augcolorfore", "augcolorback", "backcolorwhite") if getattr(config, name)]
-    if needing and all((database.image(entry, 0)[..., 3] == 255).all() for entry in entries[:8]):
-        raise UserError(f"the views of {database.path} have no transparent background: --{' --'.join(needing)} would do nothing right")
+    refuse_idle(idle, given)
 
 
 def restore(trainer, args):
@@ -209,6 +143,15 @@ def restore(trainer, args):
         open_encoder(args.restore_modelcnn).load(trainer.network.encoder)
 
 
+def with_estimated_cameras(database, path, entries):
+    """The database with the cameras that a run of train_cam.py estimates for all views of the entries."""
+    from data.estimated_cameras import EstimatedCameras
+    from models.camera_estimate import CameraEstimator
+
+    pairs = [(entry, view) for entry in entries for view in range(len(entry.view_names))]
+    return EstimatedCameras(database, CameraEstimator(path), pairs)
+
+
 def main(argv):
     args = build_parser().parse_args(argv)
     config, resumed = settings(args)
@@ -216,13 +159,16 @@ def main(argv):
 
     import keras
 
+    from data.samples import FieldSamples
     from data.shards import Database
     from models.loop import Loop, choose_strategy
     from models.training import Trainer
 
     database = Database(config.db)
     train, val = (database.objects(split, config.category) for split in ("train", "val"))
-    check_alpha(config, database, train)
+    check_masks(config, database, train)
+    if config.cam_est:
+        database = with_estimated_cameras(database, config.cam_est, [*train, *val])
     strategy = choose_strategy()
     mode = "binary" if config.binary else "SDF"
     print(f"{'resuming' if resumed else 'training'} {folder.folder}: {mode} mode, {len(train)} training and {len(val)} validation objects")
@@ -230,7 +176,7 @@ def main(argv):
     keras.utils.set_random_seed(config.seed)
     trainer = Trainer(config, strategy)
     print(f"{trainer.network.count_params():,} weights on {strategy.num_replicas_in_sync} device(s)")
-    loop = Loop(trainer, folder, database, train, val, args.checkpoint_minutes)
+    loop = Loop(trainer, folder, FieldSamples(database, config), train, val, args.checkpoint_minutes)
     if resumed:
         loop.resume()
     else:

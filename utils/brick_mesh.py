@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from utils.bricks import BRICK, Level
+from utils.clean_mesh import without_crumbs
 from utils.surface_mesh import outer_walls
 
 BATCH = 64  # bricks in one call of marching cubes
@@ -59,7 +60,15 @@ class BrickMesh:
 
     def without_inner_walls(self):
         """The part that can be seen from outside (utils.surface_mesh.outer_walls)."""
-        used, faces = outer_walls(self.vertices(), self.faces)
+        return self._part(*outer_walls(self.vertices(), self.faces))
+
+    def without_crumbs(self):
+        """The pieces that are more than crumbs (utils.clean_mesh.without_crumbs)."""
+        kept = self.faces[without_crumbs(self.faces, self.vertices())]
+        used, faces = np.unique(kept, return_inverse=True)
+        return self._part(used, faces.reshape(-1, 3))
+
+    def _part(self, used, faces):
         return BrickMesh(self.n, *(each[used] for each in (self.cells, self.axis, self.ends, self.slopes)), faces)
 
 

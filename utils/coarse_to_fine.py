@@ -73,6 +73,12 @@ def coarsest(resolution):
     return n
 
 
+def check_resolution(flag, resolution):
+    """UserError for a resolution that sample() cannot take within reasonable memory."""
+    if not 2 <= resolution <= 512 or coarsest(resolution) > 128:
+        raise UserError(f"{flag} {resolution}: give 2 to 512, above 128 an even number, above 256 a multiple of 4")
+
+
 def _refined(level, signed, resolution, rng):
     """The next level: every cell that is not settled cut in eight, and asked where interpolation is not sure."""
     finer = Level(2 * level.n, level)

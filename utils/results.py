@@ -5,7 +5,7 @@ from tqdm import tqdm
 
 from data.samples import network_image
 from utils import baselines as base
-from utils import scores
+from utils import camera_scores, scores
 from utils.comparison import Prediction, load_truth
 from utils.files import write_json
 from utils.metrics import true_voxels
@@ -65,12 +65,21 @@ def retrieval(database, train, pairs, config):
     return [owners[i] for i in base.retrieve(neighbours, np.array(queries))[0]]
 
 
-def write(path, settings, tables, names):
-    """Write results.json: settings, definitions of the metrics `names`, {method: summary and rows}; print the tables."""
+def write(path, settings, tables, names, cameras=None):
+    """Write results.json: settings, definitions of the metrics `names`, {method: summary and rows}, cameras; print the tables.
+
+    cameras: rows of utils.camera_scores.camera_errors, where cameras were estimated.
+    """
     summaries = {method: scores.summarise(rows, names) for method, rows in tables.items()}
     content = {**settings, "metrics": names, "definitions": scores.definitions(names), "results": summaries, "images": tables}
+    if cameras:
+        content["cameras"] = camera_scores.summarise(cameras)
+        content["definitions"] |= {f"camera {name}": text for name, text in camera_scores.DEFINITIONS.items()}
+        content["camera_images"] = cameras
     write_json(path, content)
     print_tables(summaries, names)
+    if cameras:
+        camera_scores.print_summary(content["cameras"])
 
 
 def print_tables(summaries, names):
@@ -84,11 +93,11 @@ def print_tables(summaries, names):
                 f"{means[column]:.{metric.digits}f} ± {deviations[column]:.{metric.digits}f}" if column in means else "-"
                 for column in [*categories, "mean"]
             ]
-            return f"{label:<14}" + "".join(f"{cell:>17}" for cell in cells)
+            return f"{label:<18}" + "".join(f"{cell:>17}" for cell in cells)
 
         better = "higher" if metric.worst == 0 else "lower"
         print(f"\n{metric.heading} ({better} is better): mean ± standard deviation over objects")
-        print(" " * 14 + "".join(f"{column:>17}" for column in [*categories, "mean"]) + "    failed")
+        print(" " * 18 + "".join(f"{column:>17}" for column in [*categories, "mean"]) + "    failed")
         for method, summary in summaries.items():
             means, deviations = ({**summary[name][key], "mean": summary[name][of_all]} for key, of_all in _COLUMNS)
             print(line(method, means, deviations) + f"{_lost(summary, metric):>6} of {summary['images']}")

@@ -33,10 +33,11 @@ class Run:
         self.level = self.folder / "level.json"
         self.tensorboard = self.folder / "tensorboard"
 
-    def load_config(self):
+    def load_config(self, cls=Config):
+        """The configuration: a models.config.Config, or a CameraConfig where that is asked for; UserError if the run is of another kind."""
         if not self.folder.is_dir():
             raise UserError(f"{self.folder} is not a run folder (there is no such folder)")
-        return Config.load(self.config)
+        return cls.load(self.config)
 
     @property
     def weights(self):

@@ -1,0 +1,42 @@
+"""Rotations about the vertical axis that turn an object into itself: no picture tells cameras apart that differ by one of them."""
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from utils import frames
+
+FOLDS = (2, 3, 5)  # an object of any higher fold has one of these too, but for sevenfold and rarer ones
+HIGHER = {2: (4, 6, 8, 10, 12, 24), 3: (6, 9, 12, 24), 5: (10,)}
+ROUND = 24  # a fold of this many stands for all angles
+DISTANCE = 1.5 / frames.VOXELS  # object-frame length: 95 % of the turned points lie closer to the surface
+COLOUR = 0.08  # mean difference of their colours, per channel in [0, 1]
+POINTS = 1024  # that are turned
+
+
+def turn(angle):
+    """(3, 3) rotation about +y, angle in degrees; azimuths grow by it."""
+    c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+
+
+def fold(points, colours):
+    """(S, 3) surface points in the object frame, (S, 3) uint8 -> the largest n for which a turn by 360/n degrees gives the same object.
+
+    1: no symmetry; ROUND: a solid of revolution. Shape and colours both have to come back.
+    """
+    tree, colours = cKDTree(points), colours / 255
+    some = slice(None, None, max(1, len(points) // POINTS))
+
+    def comes_back(n):
+        distance, nearest = tree.query(points[some] @ turn(360 / n).T)
+        same = np.abs(colours[nearest] - colours[some]).mean() < COLOUR
+        return np.quantile(distance, 0.95) < DISTANCE and same
+
+    folds = [n for n in FOLDS if comes_back(n)]
+    return max([1, *folds, *(n for n in sorted({n for each in folds for n in HIGHER[each]}) if comes_back(n))])
+
+
+def turns(n):
+    """(n, 3, 3) rotations of a fold; of a solid of revolution one every 2 degrees."""
+    count = 180 if n == ROUND else n
+    return np.stack([turn(360 * k / count) for k in range(count)])
