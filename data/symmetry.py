@@ -5,8 +5,7 @@ from scipy.spatial import cKDTree
 
 from utils import frames
 
-FOLDS = (2, 3, 5)  # an object of any higher fold has one of these too, but for sevenfold and rarer ones
-HIGHER = {2: (4, 6, 8, 10, 12, 24), 3: (6, 9, 12, 24), 5: (10,)}
+HIGHER = (4, 6, 8, 10, 12, 24)  # folds of which half a turn is one; with an odd fold the axis is not the middle of the object's box
 ROUND = 24  # a fold of this many stands for all angles
 DISTANCE = 1.5 / frames.VOXELS  # object-frame length: 95 % of the turned points lie closer to the surface
 COLOUR = 0.08  # mean difference of their colours, per channel in [0, 1]
@@ -32,8 +31,7 @@ def fold(points, colours):
         same = np.abs(colours[nearest] - colours[some]).mean() < COLOUR
         return np.quantile(distance, 0.95) < DISTANCE and same
 
-    folds = [n for n in FOLDS if comes_back(n)]
-    return max([1, *folds, *(n for n in sorted({n for each in folds for n in HIGHER[each]}) if comes_back(n))])
+    return max([2, *(n for n in HIGHER if comes_back(n))]) if comes_back(2) else 1
 
 
 def turns(n):

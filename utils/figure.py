@@ -30,7 +30,7 @@ def figure(rows, path):
     grid = sheet.subplots(len(rows), columns, squeeze=False)
     for row, (axes, (title, image, mesh, truth)) in enumerate(zip(grid, rows, strict=True)):
         predicted = views(*mesh) if mesh is not None else []
-        rendered = _crop([*predicted, *views(*cubes(*truth))])
+        rendered = crop([*predicted, *views(*cubes(*truth))])
         pictures = [image, *([] if predicted else [None] * len(SIDES)), *rendered]
         for axis, picture in zip(axes, pictures, strict=True):
             axis.set_axis_off()
@@ -57,7 +57,7 @@ def views(vertices, faces, colours):
     return [scene.render(frames.trans_mat(K, frames.look_at(*side, DISTANCE)), SIZE, samples=3) for side in SIDES]
 
 
-def _crop(pictures):
+def crop(pictures):
     """The same square of each of the RGBA pictures, as small as holds all that is seen in them: their scale stays comparable."""
     rows, columns = np.nonzero(np.max([picture[..., 3] for picture in pictures], axis=0))
     if not len(rows):

@@ -1,0 +1,276 @@
+"""The HTML report of an evaluated run: it needs nothing else, and says what results.json says."""
+
+import collections
+import html.parser
+import importlib
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from data.shards import write_shard
+from tests import tiny
+from utils import figure, frames, report_page, scores
+from utils.cli import UserError
+from utils.files import write_json
+from utils.mesh_files import write_mesh
+from utils.txt_field import Field, write_txt
+from utils.voxel_mesh import cubes
+
+report = importlib.import_module("eval.report")
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+NASTY = "<script>'\"&amp;"  # an object's id, which is a folder's name too
+EMPTY = "field is empty: min <b>-3, max 1, level 0"
+NAMES = ["iou", "psnr"]
+
+
+class Page(html.parser.HTMLParser):
+    """What a browser would find: tags with attributes, the text of table rows and of captions. Fails where tags are not balanced."""
+
+    def __init__(self, source):
+        super().__init__()
+        self.open, self.tags, self.tables, self.captions, self.texts = [], [], [], [], collections.defaultdict(list)
+        self.section = None
+        self.feed(source)
+        self.close()
+        assert not self.open, f"never closed: {self.open}"
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag == "section":
+            self.section = dict(attributes)["id"]
+        if tag == "table":
+            self.tables.append((self.section, []))
+        elif tag == "tr":
+            self.tables[-1][1].append([])
+        elif tag in ("td", "th"):
+            self.tables[-1][1][-1].append("")
+        elif tag == "figcaption":
+            self.captions.append("")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts[self.section].append(data)
+        if "td" in self.open or "th" in self.open:
+            self.tables[-1][1][-1][-1] += data
+        if "figcaption" in self.open:
+            self.captions[-1] += data
+
+    def rows(self, section):
+        """The rows of all tables of a section, each a list of texts."""
+        return [row for where, table in self.tables if where == section for row in table]
+
+
+def ball(resolution=16, radius=0.3):
+    points = frames.voxel_centres(resolution)
+    geometry = (radius - np.linalg.norm(points, axis=1)).astype(np.float32)
+    return Field(resolution, geometry, np.where(geometry[:, None] > 0, np.float32(0.5), -1) * np.ones((1, 3), np.float32))
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory):
+    """A run with history and an evaluation of two views of three objects of two categories: one image failed, one has a mesh only."""
+    root, rng = tmp_path_factory.mktemp("report"), np.random.default_rng(0)
+    run, rows, baseline = root / "run", [], []
+    out = run / "eval_test"
+    for category in ("box", "crate"):
+        ids = [NASTY, f"{category}1", f"{category}2"]
+        write_shard(root / "db" / f"{category}_test_000.h5", [tiny.box(category, each, rng, views=2) for each in ids], {"made": "by a test"})
+        for object_id in ids:
+            for view in ("00", "01"):
+                row = {"category": category, "object_id": object_id, "view": view, "failed": None, "no_mesh": None}
+                baseline.append({**row, "iou": rng.uniform(), "psnr": 9.0})
+                rows.append({**row, "iou": rng.uniform(0.1, 0.9), "psnr": rng.uniform(5, 30)})
+                write_txt(out / "predictions" / category / object_id / f"{view}_pred.txt", ball())
+    rows[3].update(failed=EMPTY, iou=0.0, psnr=0.0)
+    best = max(rows[6:], key=lambda row: row["iou"])
+    path = out / "predictions" / best["category"] / best["object_id"]
+    write_mesh(path / f"{best['view']}_mesh.obj", *cubes(np.zeros((1, 3)), np.ones((1, 3))))
+    (path / f"{best['view']}_pred.txt").unlink()
+    tables = {"prediction": rows, "mean shape": baseline}
+    settings = {"weights": {"file": str(run / "best.h5"), "bytes": 1}, "step": 20, "db": str(root / "db"), "split": "test", "iso": 0.0}
+    results = {**settings, "mode": "binary", "metrics": NAMES, "definitions": scores.definitions(NAMES), "images": tables}
+    results["results"] = {method: scores.summarise(each, NAMES) for method, each in tables.items()}
+    write_json(out / "settings.json", settings)
+    write_json(out / "results.json", results)
+    tiny.config(db=str(root / "db")).save(run / "config.json")
+    parts = {"loss": 3.0, "geometry": 1.0}
+    write_json(run / "history.json", [{"epoch": i, "step": 10 * i, "minutes": i, "train": parts, "val": parts} for i in (1, 2, 3)])
+    return run
+
+
+@pytest.fixture(scope="module")
+def made(evaluated, tmp_path_factory):
+    """The report with one image between best and worst: (source, Page, results.json)."""
+    path = tmp_path_factory.mktemp("out") / "page.html"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figure, "SIZE", 48)
+        report.main([str(evaluated), "--objects", "1", "--out", str(path)])
+    source = path.read_text(encoding="utf-8")
+    return source, Page(source), json.loads((evaluated / "eval_test" / "results.json").read_text())
+
+
+def test_the_page_needs_nothing_else(made):
+    source, page, _ = made
+    for tag, attributes in page.tags:
+        assert tag not in ("script", "link", "iframe", "object", "base")
+        for name, value in ((name, value or "") for name, value in attributes.items()):  # `open` has no value
+            assert not name.startswith("on") and (name.startswith("xmlns") or "//" not in value or value.startswith("data:")), (tag, name)
+            if name == "src":
+                assert value.startswith("data:image/")
+            if name.endswith("href"):
+                assert value[0] == "#" and f'id="{value[1:]}"' in source
+    assert not re.search(r"url\((?!#)|@import", source)
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(set(ids)) == len(ids)
+    policy = next(attributes for _, attributes in page.tags if "http-equiv" in attributes)
+    assert "default-src 'none'" in policy["content"]
+
+
+def test_tables_say_what_results_json_says(made):
+    _, page, results = made
+    tables = [table for section, table in page.tables if section == "results"][: len(NAMES)]
+    for name, (head, *rows) in zip(NAMES, tables, strict=True):
+        assert head[1:] == ["box", "crate", "mean", "failed"]
+        assert [row[0] for row in rows] == list(results["results"])
+        for method, *cells, lost in rows:
+            summary, digits = results["results"][method], scores.METRICS[name].digits
+            means = [*summary[name]["categories"].values(), summary[name]["mean"]]
+            deviations = [*summary[name]["categories_std"].values(), summary[name]["std"]]
+            assert cells == [f"{a:.{digits}f} ± {b:.{digits}f}" for a, b in zip(means, deviations, strict=True)]
+            assert lost == f"{summary['failed']} of 12"
+    words = "".join(page.texts["results"])
+    assert all(definition in words for definition in results["definitions"].values())
+
+
+def test_every_failure_is_listed_with_its_reason(made):
+    _, page, results = made
+    failed = [row for rows in results["images"].values() for row in rows if row["failed"]]
+    assert len(failed) == 1
+    listed = page.rows("failures")[1:]
+    assert listed == [["prediction", row["category"], row["object_id"], row["view"], EMPTY] for row in failed]
+
+
+def test_text_is_escaped(made):
+    source, page, _ = made
+    assert "<script" not in source and "<b>" not in source
+    assert any(NASTY in caption for caption in page.captions) and NASTY not in source
+
+
+def test_best_and_worst_are_the_best_and_worst(made):
+    _, page, results = made
+    assert len(page.captions) == 6
+    for number, category in enumerate(("box", "crate")):
+        rows = [row for row in results["images"]["prediction"] if row["category"] == category]
+        first, middle, last = page.captions[3 * number : 3 * number + 3]
+        for caption, label, chosen in ((first, "best of 6", max), (last, "worst of 6", min)):
+            row = chosen(rows, key=lambda row: row["iou"])
+            assert caption.startswith(f"{label} {row['object_id']}, view {row['view']} IoU {row['iou']:.3f} · PSNR dB {row['psnr']:.2f}")
+        assert re.match(r"rank [2-5] of 6 ", middle)
+    assert f"failed: {EMPTY}" in page.captions[2]  # a failed image is the worst
+    pictures = sum(tag == "img" for tag, _ in page.tags)
+    assert pictures == 6 * 7 - 3  # one that failed has input and truth; that with a mesh and no txt has all
+
+
+def test_ranks_follow_the_direction_of_the_metric():
+    rows = [{"object_id": f"{i // 2}", "view": i % 2, "failed": None, "chamfer_l1": float(i), "iou": float(i)} for i in range(20)]
+    rows[4]["failed"] = "empty"
+    for name, best, last in (("chamfer_l1", 0.0, 4.0), ("iou", 19.0, 4.0)):
+        shown = [row for _, row in report.choose(rows, name, 4)]
+        assert (shown[0][name], shown[-1][name]) == (best, last)
+        between = [row[name] for row in shown[1:-1]]
+        assert between == sorted(between, reverse=name == "iou") and len({row["object_id"] for row in shown}) == len(shown) == 6
+        assert max(between) - min(between) > 8  # over the ranks, not beside each other
+    assert len(report.choose(rows, "iou", 100)) == 20
+    assert [label for label, _ in report.choose(rows[:1], "iou", 3)] == ["the only image"]
+    assert [label for label, _ in report.choose(rows[:2], "iou", 3)] == ["best of 2", "worst of 2"]
+
+
+def test_curves_and_views_are_drawn(made):
+    _, page, _ = made
+    assert {"loss", "geometry", "epoch"} <= {text.strip() for text in page.texts["training"]}
+    assert "epoch of the evaluated weights (2)" in "".join(page.texts["training"])
+    assert {"IoU", "PSNR dB", "00", "01"} <= {text.strip() for text in page.texts["views"]}
+    assert ["num_sample_points", "64"] in page.rows("configuration") and ["step", "20"] in page.rows("configuration")
+
+
+def test_a_run_without_history_configuration_and_database(evaluated, tmp_path, capsys):
+    shutil.copytree(evaluated / "eval_test", tmp_path / "TF1_eval_test", ignore=shutil.ignore_patterns("predictions", "settings.json"))
+    report.main([str(tmp_path), "--eval", str(tmp_path / "TF1_eval_test"), "--db", "nowhere", "--objects", "0"])
+    path = tmp_path / "TF1_eval_test" / "report.html"
+    assert capsys.readouterr().out.splitlines()[-1] == f"report       {path}"
+    page = Page(path.read_text(encoding="utf-8"))
+    assert {section for section in page.texts if section} == {"summary", "results", "failures", "views"}
+    assert not list(path.parent.glob(".*"))  # no temporary file
+
+
+def test_a_prediction_that_is_not_stored_is_said_to_be_missing(evaluated, tmp_path, monkeypatch):
+    monkeypatch.setattr(figure, "SIZE", 48)
+    shutil.copytree(evaluated / "eval_test", tmp_path / "run" / "eval_val", ignore=shutil.ignore_patterns("predictions"))
+    path = tmp_path / "run" / "eval_val" / "results.json"
+    results = json.loads(path.read_text())
+    for rows in results["images"].values():
+        rows[:] = rows[:2]
+    write_json(path, results)
+    report.main([str(tmp_path / "run")])  # the only evaluation there is
+    page = Page((path.parent / "report.html").read_text(encoding="utf-8"))
+    assert sum(tag == "img" for tag, _ in page.tags) == 2 * 4
+    assert "00_pred.txt is missing" in "".join(page.texts["gallery"])
+
+
+def test_nested_tables():
+    cameras = {"images": 12, "kind": "<dlt>", "angle": {"median": 2.5, "mean": 3.0}, "shift": {"median": 0.1, "unit": "texels"}}
+    page = Page(report_page.nested(cameras))
+    assert page.tables[0][1] == [["images", "12"], ["kind", "<dlt>"]]
+    assert page.tables[1][1] == [["", "median", "mean", "unit"], ["angle", "2.5", "3", ""], ["shift", "0.1", "", "texels"]]
+    assert len(Page(report_page.nested({"a": {"b": {"c": 1.0}}})).tables) == 1
+
+
+def test_the_best_mean_is_bold_and_true_voxels_never_are(evaluated, tmp_path):
+    row = {"category": "box", "object_id": "a", "view": "00", "failed": None, "no_mesh": None}
+    methods = {"prediction": 2.0, "prediction, estimated cameras": 1.0, "true voxels": 0.1}
+    tables = {method: [{**row, "chamfer_l1": value}] for method, value in methods.items()}
+    results = json.loads((evaluated / "eval_test" / "results.json").read_text())
+    results.update(metrics=["chamfer_l1"], definitions=scores.definitions(["chamfer_l1"]), images=tables, cameras={"angle": {"median": 2.5}})
+    results["results"] = {method: scores.summarise(rows, ["chamfer_l1"]) for method, rows in tables.items()}
+    source = report_page.page(report_page.Report("run", results, None, None, None, None))
+    assert set(re.findall(r"<td><strong>([\d.]+)", source)) == {"1.000"}
+    assert ["median", "2.5"] in Page(source).rows("cameras") and "lower is better" in source
+
+
+@pytest.mark.parametrize(
+    ("prepare", "flags", "message"),
+    [
+        (None, [], "no such folder"),
+        ([], [], r"has not been evaluated; run: python eval/eval.py --restore_model .*run$"),
+        (["eval_test/settings.json"], [], r"eval_test is not finished.*python eval/eval.py --restore_model"),
+        (["eval_val/results.json", "eval_train/results.json"], [], "several evaluations .eval_train, eval_val.; choose one with --eval"),
+        ([], ["--eval", "elsewhere"], "elsewhere holds no evaluation .*python eval/eval.py --restore_model .*--log_dir elsewhere"),
+        (["eval_test/results.json"], [], "is not a results.json of eval/eval.py: it lacks db"),
+        ([], ["--objects", "-1"], "--objects -1"),
+    ],
+)
+def test_what_is_missing_is_named_with_the_command(prepare, flags, message, tmp_path):
+    run = tmp_path / "run"
+    if prepare is not None:
+        run.mkdir()
+    for name in prepare or []:
+        write_json(run / name, {})
+    with pytest.raises(UserError, match=message) as error:
+        report.main([str(run), *flags])
+    assert "\n" not in str(error.value)
+
+
+def test_a_gallery_without_its_database(evaluated, tiny_database, tmp_path):
+    with pytest.raises(UserError, match="nowhere.*the gallery needs it; give --db, or --objects 0"):
+        report.main([str(evaluated), "--db", str(tmp_path / "nowhere"), "--out", str(tmp_path / "page.html")])
+    with pytest.raises(UserError, match="it is not the evaluation's database; give --db"):
+        report.main([str(evaluated), "--db", str(tiny_database), "--out", str(tmp_path / "page.html")])
+    assert not list(tmp_path.iterdir())
