@@ -143,6 +143,8 @@ TRAIN = {
     "--model_frame": (SDF, ["--model_frame", "sphere"], lambda loop: batch(loop)["points"]),
     "--distance_offset": (SDF, ["--distance_offset", "0.003"], lambda loop: batch(loop)["distance"]),
     "--alpha": ([], ["--alpha"], image),
+    "--crop": ([], ["--crop", "0.8"], image),
+    "--cam_est": ([], ["--cam_est", "{cameras}"], lambda loop: batch(loop)["trans_mat"]),
     "--augcolorfore": ([], ["--augcolorfore"], image),
     "--augcolorback": ([], ["--augcolorback"], image),
     "--backcolorwhite": ([], ["--backcolorwhite"], image),
@@ -166,7 +168,7 @@ def plain_runs():
 def trained(tiny_database, tmp_path, monkeypatch, eagerly):
     """A function: flags and an observation -> what train_sdf.main has made when its loop would start."""
     monkeypatch.setattr("models.training.validation_picture", lambda *_: np.zeros((4, 4, 3), np.float32))
-    places = {"tmp": tmp_path, "source": tmp_path / "source", "other": tmp_path / "other"}
+    places = {"tmp": tmp_path, "source": tmp_path / "source", "other": tmp_path / "other", "cameras": tmp_path / "cameras"}
     seen = []
 
     class Recorder(models.loop.Loop):
@@ -176,6 +178,8 @@ def trained(tiny_database, tmp_path, monkeypatch, eagerly):
     def observe(flags, observation, folder):
         if "{other}" in flags:
             tiny.write_database(places["other"], (3, 1, 1), ("ball",))
+        if "{cameras}" in flags:
+            tiny.camera_run(places["cameras"])
         if "{source}" in flags:
             main(["--seed", "9"], places["source"])
             seen.pop().save(better=True)
@@ -288,6 +292,7 @@ EVAL = {
     "--create_obj": (["--create_obj"], lambda a, b: {f.replace("pred.obj", "mesh.obj") for f in a.files if "pred.obj" in f} <= b.files),
     "--mesh_res": (["--create_obj", "--mesh_res", "32"], lambda a, b: b.mesh_vertices() > 1000),
     "--metrics": (["--metrics", "psnr"], lambda a, b: "iou" not in b.result["results"]["prediction"]),
+    "--cam_est": (["--cam_est", "{cameras}"], lambda a, b: "cameras" in b.result and "estimated camera" in b.result["results"]),
     "--figure_objects": (["--figure_objects", "1"], lambda a, b: "figure.png" in b.files - a.files),
 }
 
@@ -314,7 +319,7 @@ def evaluated(plain, tiny_database, tmp_path, capsys, eagerly):
     """A function: flags -> the Evaluated of eval.main."""
     other_run = make_run(tmp_path / "other_run", tiny_database, True, radius=0.5)
     tiny.write_database(tmp_path / "other", (2, 1, 1), ("ball",))
-    places = {"tmp": tmp_path, "other_run": other_run, "other": tmp_path / "other"}
+    places = {"tmp": tmp_path, "other_run": other_run, "other": tmp_path / "other", "cameras": tiny.camera_run(tmp_path / "cameras")}
 
     def evaluate(flags, folder):
         base = {"--restore_model": plain, "--log_dir": tmp_path / folder, "--views": 0, "--limit": 1, "--sdf_res": 8, "--figure_objects": 0}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from data.shards import ObjectRecord, write_shard
-from models.config import preset
+from models.config import camera_preset, preset
 from utils import frames
 
 SIZE = 40  # pixels
@@ -26,6 +26,29 @@ def config(binary=True, **given):
         "max_epoch": 2,
     }
     return preset("small", binary, **{**values, **given})
+
+
+def camera_config(**given):
+    """The camera network of the small preset, much smaller."""
+    values = {
+        "img_h": SIZE, "img_w": SIZE, "num_classes": 8, "encoder_size": 32, "encoder_widths": (4, 4, 8, 8, 8), "encoder_convs": (1, 1, 1, 1, 1),
+        "encoder_fc": 16, "camera_widths": (16, 8), "num_sample_points": 32, "batch_size": 4, "max_epoch": 2,
+    }  # fmt: skip
+    return camera_preset("small", **{**values, **given})
+
+
+def camera_run(folder, seed=0, **given):
+    """A run folder of a camera network with random weights."""
+    import keras
+
+    from models.camera_network import build
+    from utils.run import Run, save_checkpoint
+
+    config, run = camera_config(**given), Run(folder)
+    keras.utils.set_random_seed(seed)
+    config.save(run.config)
+    save_checkpoint(run.best, {"network": build(config).variables}, {"step": 3})
+    return folder
 
 
 def box(category, object_id, rng, views=3):

@@ -1,0 +1,192 @@
+"""The network that estimates cameras: its rotations, its losses, its training, what evaluation says of it."""
+
+import importlib
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data.camera_samples import CameraSamples
+from data.estimated_cameras import EstimatedCameras
+from data.samples import network_camera, network_image
+from data.shards import Database
+from data.symmetry import turn
+from models.camera_estimate import CameraEstimator, estimate
+from models.camera_network import build, camera_losses, rotation_of, transformed
+from models.setting_flags import shown
+from tests import tiny
+from tests.test_eval import make_run
+from train import train_cam
+from utils import camera_scores, frames
+from utils.camera_parts import CameraParts
+from utils.cli import UserError
+from utils.run import Run, load_checkpoint
+
+evaluation = importlib.import_module("eval.eval")
+PARTS = ("rotation", "distance", "scale", "shift")
+
+
+def test_six_numbers_make_a_rotation():
+    six = np.random.default_rng(0).normal(size=(50, 6)).astype(np.float32)
+    six[0, 3:] = 2 * six[0, :3]  # of one direction: no rotation follows, and no infinite number either
+    R = rotation_of(tf.constant(six)).numpy()
+    assert np.isfinite(R).all()
+    np.testing.assert_allclose(R[1:] @ R[1:].transpose(0, 2, 1), np.repeat(np.eye(3)[None], 49, 0), atol=1e-5)
+    np.testing.assert_allclose(np.linalg.det(R[1:]), 1, atol=1e-5)
+    orthonormal = R[1:, :2].reshape(-1, 6)  # is its own answer
+    np.testing.assert_allclose(rotation_of(tf.constant(orthonormal)).numpy(), R[1:], atol=1e-5)
+    with tf.GradientTape() as tape:
+        tape.watch(x := tf.constant(six))
+        total = tf.reduce_sum(rotation_of(x) ** 3)
+    assert np.isfinite(tape.gradient(total, x)).all()
+
+
+def parts_of(cameras, size):
+    each = [CameraParts.of(camera, size) for camera in cameras]
+    return {name: tf.constant(np.stack([getattr(part, name) for part in each]), tf.float32) for name in PARTS}
+
+
+def some_cameras(count, seed=0):
+    rng = np.random.default_rng(seed)
+    K = frames.intrinsics(100)
+    return [frames.trans_mat(K, frames.look_at(rng.uniform(0, 360), rng.uniform(5, 50), rng.uniform(1.5, 3))) for _ in range(count)]
+
+
+def test_points_are_transformed_as_by_the_camera():
+    cameras, points = some_cameras(5), np.random.default_rng(1).uniform(-0.5, 0.5, (5, 20, 3)).astype(np.float32)
+    space, pixels = transformed(parts_of(cameras, 100), tf.constant(points))
+    for i, camera in enumerate(cameras):
+        np.testing.assert_allclose(frames.image_to_pixel(pixels[i].numpy() + 0.5, 100), frames.project(points[i], camera)[0], atol=1e-3)
+        RT = frames.decompose(camera)[1]
+        np.testing.assert_allclose(space[i], points[i] @ RT[:, :3].T + RT[:, 3], atol=1e-5)
+
+
+def test_losses_vanish_at_the_truth_and_at_what_symmetry_makes_of_it():
+    points = tf.constant(np.random.default_rng(1).uniform(-0.5, 0.5, (4, 30, 3)), tf.float32)
+    true = parts_of(some_cameras(4), 100)
+    none, half = (np.tile(np.stack([np.eye(3), turn(angle)]), (4, 1, 1, 1)).astype(np.float32) for angle in (0, 180))
+    turned = {**true, "rotation": true["rotation"] @ turn(180).astype(np.float32)}
+    for predicted, turns, right in ((true, none, True), (turned, half, True), (turned, none, False)):
+        losses = camera_losses(predicted, true, points, tf.constant(turns))
+        assert (losses["points"] + losses["pixels"] < 0.1) == right and losses["within_15"] == float(right)
+    shifted = {**true, "shift": true["shift"] + [0.1, 0.0]}
+    losses = camera_losses(shifted, true, points, tf.constant(none))
+    assert losses["points"] < 0.1 and float(losses["pixels"]) == pytest.approx(10, abs=0.1)
+    farther = {**true, "distance": true["distance"] + 0.2}
+    assert float(camera_losses(farther, true, points, tf.constant(none))["points"]) == pytest.approx(20, abs=0.1)
+
+
+@pytest.mark.parametrize("crop", [0.0, 0.85])
+def test_a_sample_holds_the_camera_of_the_image(crop, tiny_database):
+    database, config = Database(tiny_database), tiny.camera_config(crop=crop)
+    samples, entry = CameraSamples(database, config), database.objects("train")[0]
+    sample = samples.read(entry, 1, np.random.default_rng(0))
+    assert {name: (value.shape, value.dtype) for name, value in sample.items()} == samples.shapes
+    parts = CameraParts(**{name: sample[name].astype(np.float64) for name in PARTS})
+    rgba = database.image(entry, 1)
+    camera = network_camera(database.trans_mat(entry, 1), rgba, config)
+    points = sample["points"].astype(np.float64)
+    np.testing.assert_allclose(frames.project(points, parts.trans_mat(tiny.SIZE))[0], frames.project(points, camera)[0], atol=1e-3)
+    np.testing.assert_array_equal(sample["image"], network_image(rgba, config))
+    # the turns bring the surface back to itself
+    surface = database.surface(entry)[0]
+    for matrix in sample["turns"][:4]:
+        distance = np.linalg.norm((sample["points"] @ matrix.T)[:, None] - surface[None], axis=-1).min(1)
+        assert np.median(distance) < 1.5 / 64
+
+
+def test_cameras_of_pictures_are_those_of_their_crops(tiny_database, tmp_path, eagerly):
+    estimator = CameraEstimator(tiny.camera_run(tmp_path / "run", crop=0.85))
+    database = Database(tiny_database)
+    entries = database.objects("val")
+    pictures = [database.image(entry, 0) for entry in entries]
+    wider = [np.pad(picture, ((7, 3), (11, 0), (0, 0))) for picture in pictures]
+    points = np.random.default_rng(0).uniform(-0.5, 0.5, (20, 3))
+    inside = [frames.project(points, camera)[0] for camera in estimator.cameras(pictures)]
+    moved = [frames.project(points, camera)[0] for camera in estimator.cameras(wider)]
+    np.testing.assert_allclose(np.array(moved) - [11, 7], inside, atol=1e-2)
+    alone = [estimate(estimator.network, network_image(picture, estimator.config)[None])[0] for picture in pictures]
+    batch = estimate(estimator.network, np.stack([network_image(picture, estimator.config) for picture in pictures]))
+    for one, other in zip(alone, batch, strict=True):
+        np.testing.assert_allclose(one.rotation, other.rotation, atol=1e-5)
+    pairs = [(entry, 0) for entry in entries]
+    estimated = EstimatedCameras(database, estimator, pairs)
+    np.testing.assert_allclose(estimated.trans_mat(entries[0], 0), estimator.cameras(pictures[:1])[0], rtol=1e-4, atol=1e-4)
+    assert np.array_equal(estimated.image(entries[0], 0), pictures[0]) and estimated.image_size == database.image_size
+
+
+SIZES = ["img_h", "img_w", "num_classes", "encoder_size", "encoder_widths", "encoder_convs", "encoder_fc", "camera_widths", "num_sample_points", "batch_size"]
+
+
+def command(database, folder, *flags):
+    config = tiny.camera_config()
+    sizes = [word for name in SIZES for word in (f"--{name}", shown(getattr(config, name)))]
+    return ["--db", str(database), "--log_dir", str(folder), "--preset", "small", *sizes, *flags]
+
+
+@pytest.mark.slow
+def test_training_learns_and_goes_on(tiny_database, tmp_path, eagerly, monkeypatch):
+    flags = ["--crop", "0.85", "--alpha", "--learning_rate", "3e-3"]
+    train_cam.main(command(tiny_database, tmp_path / "run", "--max_epoch", "6", *flags))
+    train_cam.main(command(tiny_database, tmp_path / "run", "--max_epoch", "12"))
+    run = Run(tmp_path / "run")
+    history = json.loads(run.history.read_text())
+    assert [row["epoch"] for row in history] == list(range(1, 13))
+    assert history[-1]["train"]["pixels"] < 0.6 * history[0]["train"]["pixels"]
+    assert (run.tensorboard / "val").is_dir()
+    with pytest.raises(UserError, match="learning_rate 0.003 -> 0.5"):
+        train_cam.main(command(tiny_database, tmp_path / "run", "--learning_rate", "0.5"))
+    with pytest.raises(UserError, match="not a configuration of a field network"):
+        evaluation.main(["--restore_model", str(run.folder)])
+    train_cam.main(command(tiny_database, tmp_path / "second", "--max_epoch", "1", "--restore_modelcnn", str(run.folder), *flags))
+
+
+@pytest.mark.parametrize("words, message", [
+    (["--img_h", "30"], "--img_h and --img_w must be equal"), (["--camera_widths", "0"], "--camera_widths 0"), (["--crop", "2"], "--crop"),
+    (["--momentum", "0.3"], "--momentum would do nothing"), (["--encoder_size", "40"], "--encoder_size 40"),
+])
+def test_settings_that_cannot_be_meant_are_refused(words, message, tiny_database, tmp_path):
+    with pytest.raises(UserError, match=message) as error:
+        train_cam.main(command(tiny_database, tmp_path / "run", *words))
+    assert "\n" not in str(error.value) and not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_evaluation_with_estimated_cameras_stands_beside_that_with_the_true_ones(tiny_database, tmp_path, capsys, eagerly):
+    run, cameras = make_run(tmp_path / "run", tiny_database, True), tiny.camera_run(tmp_path / "cameras", crop=0.85)
+    base = ["--restore_model", str(run), "--views", "0,2", "--limit", "1", "--sdf_res", "16", "--figure_objects", "0"]
+    evaluation.main(base)
+    plain = json.loads((run / "eval_test" / "results.json").read_text())
+    evaluation.main([*base, "--cam_est", str(cameras)])
+    both = json.loads((run / "eval_test" / "results.json").read_text())
+    said = capsys.readouterr().out
+    assert "4 images are done already" in said and "estimated cameras: median (mean)" in said
+    assert both["images"]["prediction"] == plain["images"]["prediction"]
+    # this network does not look at the image: the field is the same whatever the camera
+    assert [row["iou"] for row in both["images"]["estimated camera"]] == [row["iou"] for row in plain["images"]["prediction"]]
+    database = Database(tiny_database)
+    entries = {entry.object_id: entry for entry in database.objects("test")}
+    estimator = CameraEstimator(cameras)
+    assert len(both["camera_images"]) == 4
+    for row in both["camera_images"]:
+        entry = entries[row["object_id"]]
+        view = entry.view_names.index(row["view"])
+        estimated = estimator.cameras([database.image(entry, view)])[0]
+        expected = camera_scores.camera_errors(estimated, database.trans_mat(entry, view), *database.surface(entry))
+        assert row["angle"] == pytest.approx(expected["angle"], abs=0.1) and row["angle"] <= row["angle_plain"] + 1e-9
+    assert both["cameras"]["all"]["images"] == 4 and set(both["cameras"]) == {"all", "box", "crate"}
+
+
+def test_weights_survive_their_file(tmp_path):
+    config = tiny.camera_config()
+    folder = Run(tiny.camera_run(tmp_path / "run"))
+    network = build(config)
+    load_checkpoint(folder.weights, {"network": network.variables})
+    images = np.random.default_rng(0).random((2, 40, 40, 3)).astype(np.float32)
+    eager = network(tf.constant(images))
+    compiled = tf.function(network)(tf.constant(images))
+    again = CameraEstimator(folder.folder).network(tf.constant(images))
+    for name in PARTS:
+        np.testing.assert_allclose(eager[name], compiled[name], atol=1e-5)
+        np.testing.assert_array_equal(eager[name], again[name])
