@@ -13,7 +13,8 @@ TOGETHER = 64  # images in one pass
 
 def estimate(network, images):
     """CameraNetwork, (B, img_h, img_w, 3 or 4) images as the network sees them -> B CameraParts."""
-    found = {name: value.numpy().astype(np.float64) for name, value in network(tf.constant(images)).items()}
+    output = network(tf.constant(images))
+    found = {name: output[name].numpy().astype(np.float64) for name in ("rotation", "distance", "scale", "shift")}
     return [CameraParts(**{name: value[i] for name, value in found.items()}) for i in range(len(images))]
 
 

@@ -15,7 +15,7 @@ SHOWN = 8  # objects in a picture
 class CameraTrainer(Trainer):
     """Trainer of a models.camera_network.CameraNetwork."""
 
-    minimised = ("points", "pixels")
+    minimised = ("points", "pixels", "choice")
     picture_shows = "image with the surface as the estimated camera sees it"
 
     def build(self):

@@ -121,6 +121,7 @@ class CameraConfig(Settings):
 
     num_sample_points: int = 256  # surface points that the loss compares
     camera_widths: tuple = (512, 256)  # channels of the layers between the global feature and the camera
+    hypotheses: int = 8  # rotations that the network proposes, of which it chooses one; 1: DISN's
 
 
 def load_either(path):

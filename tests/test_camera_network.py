@@ -66,15 +66,31 @@ def test_losses_vanish_at_the_truth_and_at_what_symmetry_makes_of_it():
     points = tf.constant(np.random.default_rng(1).uniform(-0.5, 0.5, (4, 30, 3)), tf.float32)
     true = parts_of(some_cameras(4), 100)
     none, half = (np.tile(np.stack([np.eye(3), turn(angle)]), (4, 1, 1, 1)).astype(np.float32) for angle in (0, 180))
-    turned = {**true, "rotation": true["rotation"] @ turn(180).astype(np.float32)}
-    for predicted, turns, right in ((true, none, True), (turned, half, True), (turned, none, False)):
-        losses = camera_losses(predicted, true, points, tf.constant(turns))
-        assert (losses["points"] + losses["pixels"] < 0.1) == right and losses["within_15"] == float(right)
-    shifted = {**true, "shift": true["shift"] + [0.1, 0.0]}
-    losses = camera_losses(shifted, true, points, tf.constant(none))
-    assert losses["points"] < 0.1 and float(losses["pixels"]) == pytest.approx(10, abs=0.1)
-    farther = {**true, "distance": true["distance"] + 0.2}
-    assert float(camera_losses(farther, true, points, tf.constant(none))["points"]) == pytest.approx(20, abs=0.1)
+    behind = true["rotation"] @ turn(180).astype(np.float32)
+
+    def losses(rotations, turns, scores=None, **others):
+        scores = np.zeros((4, len(rotations)), np.float32) if scores is None else np.tile(np.float32(scores), (4, 1))
+        predicted = {**true, "rotations": tf.stack(rotations, 1), "scores": tf.constant(scores), **others}
+        return {name: float(value) for name, value in camera_losses(predicted, true, points, tf.constant(turns)).items()}
+
+    for rotation, turns, right in ((true["rotation"], none, True), (behind, half, True), (behind, none, False)):
+        found = losses([rotation], turns)
+        assert (found["points"] + found["pixels"] < 0.1) == right and found["within_15"] == float(right) and found["choice"] == 0
+    shifted = losses([true["rotation"]], none, shift=true["shift"] + [0.1, 0.0])
+    assert shifted["points"] < 0.1 and shifted["pixels"] == pytest.approx(10, abs=0.1)
+    assert losses([true["rotation"]], none, distance=true["distance"] + 0.2)["points"] == pytest.approx(20, abs=0.1)
+    # of several rotations the nearest counts, and the scores have to tell which that is
+    for scores, right in (([0, 9], True), ([9, 0], False)):
+        found = losses([behind, true["rotation"]], none, scores)
+        assert found["points"] < 0.1 and found["within_15"] == float(right) and (found["choice"] < 1) == right
+
+
+def test_every_azimuth_is_near_a_rotation_that_the_network_starts_from():
+    network = build(tiny.camera_config(hypotheses=8))
+    homes = rotation_of(tf.constant(network.homes)).numpy()
+    for azimuth in range(0, 360, 7):
+        angles = [camera_scores.rotation_angle(home, frames.look_at(azimuth, 0, 2.0)[:, :3]) for home in homes]
+        assert min(angles) <= 22.5 + 1e-3
 
 
 @pytest.mark.parametrize("crop", [0.0, 0.85])
@@ -116,12 +132,12 @@ def test_cameras_of_pictures_are_those_of_their_crops(tiny_database, tmp_path, e
     assert np.array_equal(estimated.image(entries[0], 0), pictures[0]) and estimated.image_size == database.image_size
 
 
-SIZES = ["img_h", "img_w", "num_classes", "encoder_size", "encoder_widths", "encoder_convs", "encoder_fc", "camera_widths", "num_sample_points", "batch_size"]
+SIZES = "img_h img_w num_classes encoder_size encoder_widths encoder_convs encoder_fc camera_widths num_sample_points batch_size"
 
 
 def command(database, folder, *flags):
     config = tiny.camera_config()
-    sizes = [word for name in SIZES for word in (f"--{name}", shown(getattr(config, name)))]
+    sizes = [word for name in SIZES.split() for word in (f"--{name}", shown(getattr(config, name)))]
     return ["--db", str(database), "--log_dir", str(folder), "--preset", "small", *sizes, *flags]
 
 

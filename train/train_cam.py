@@ -27,7 +27,7 @@ from models.setting_flags import (
     resumed_settings,
     sizes,
 )  # fmt: skip
-from utils.cli import parser, run
+from utils.cli import UserError, parser, run
 from utils.run import Run
 
 
@@ -39,6 +39,7 @@ def build_parser():
     add_optimizer(add)
     add("--num_sample_points", "surface points per image that the loss compares", type=int)
     add("--camera_widths", "channels of the layers between the global feature and the camera", type=sizes)
+    add("--hypotheses", "rotations that the network proposes, of which it chooses one; 1: DISN's", type=int)
     p.add_argument(
         "--restore_modelcnn", default="",
         help="start a new run with the encoder of this run, TF1 checkpoint (TF-slim's vgg_16.ckpt), Keras VGG16 file, or 'imagenet'",
@@ -64,6 +65,8 @@ def settings(args):
         wanted = camera_preset(values.pop("preset", "full"), **values)
     check_values(wanted)
     check_widths(wanted, {"encoder_widths": 5, "encoder_convs": 5, "camera_widths": None})
+    if wanted.hypotheses < 1:
+        raise UserError(f"--hypotheses must be at least 1, not {wanted.hypotheses}")
     refuse_idle(idle_optimizer(wanted), given)
     return wanted, resumed
 
