@@ -14,5 +14,5 @@ setuptools.setup(
     package_data={"preprocessing": ["info.json"]},
     python_requires=">=3.11,<3.13",
     install_requires=[line for line in requirements if line and not line.startswith("#")],
-    extras_require={"dev": ["pytest>=8,<10", "pytest-xdist>=3.6,<4", "ruff>=0.6,<1"]},
+    extras_require={"dev": ["pytest>=8,<10", "pytest-xdist>=3.6,<4", "playwright>=1.50,<2", "ruff>=0.6,<1"]},
 )

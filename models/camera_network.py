@@ -7,6 +7,7 @@ import tensorflow as tf
 from models.encoder import Encoder
 from models.layers import activate, dense, normaliser, policies
 
+SOFTNESS = 0.04  # object-frame length: proposals that are nearly as near as the nearest are nearly as good a choice
 DISTANCE = 2.3  # what the network's zero stands for: a camera whose picture a cube fills (preprocessing.render_views)
 
 
@@ -34,7 +35,9 @@ class CameraNetwork(keras.Model):
         self.hidden = []
         for i, width in enumerate(config.camera_widths, 1):
             self.hidden.append((dense(width, f"camera{i}", "float32"), normaliser(config, f"camera{i}_norm", "float32")))
-        self.out = dense(7 * config.hypotheses + 4, "camera_out", "float32")
+        # small weights: the proposals start from their homes, so that which of them is nearest means something from the first step on
+        start = keras.initializers.RandomNormal(stddev=0.01)
+        self.out = keras.layers.Dense(7 * config.hypotheses + 4, name="camera_out", dtype="float32", kernel_initializer=start)
         azimuths = 2 * np.pi * np.arange(config.hypotheses) / config.hypotheses
         right, down = np.stack([np.cos(azimuths), 0 * azimuths, -np.sin(azimuths)], 1), np.tile([0, -1, 0], (config.hypotheses, 1))
         self.homes = np.concatenate([right, down], 1).astype(np.float32)  # (H, 6): level cameras all around
@@ -81,8 +84,8 @@ def camera_losses(predicted, true, points, turns):
     DISN (eq. 4 and 5) compares the points in the camera's frame and in the image. Here it is their mean distance, 100 x in object-frame
     lengths (`points`) and 100 x in image sides (`pixels`), under that symmetry of the object that makes their sum least: a mean of
     several right answers is none. Only the rotation that comes nearest is corrected (multiple choice learning, Guzman-Rivera et al.,
-    NeurIPS 2012); `choice` is 10 x the cross-entropy of the scores with it. `within_15`: share of the images whose chosen rotation is right
-    to 15 degrees.
+    NeurIPS 2012); `choice` is 10 x the cross-entropy of the scores with how near each one comes, as a softmax. `within_15`: share of the
+    images whose chosen rotation is right to 15 degrees.
     """
     count, batch = predicted["scores"].shape[1], tf.shape(points)[0]
     rotations = predicted["rotations"]
@@ -97,12 +100,13 @@ def camera_losses(predicted, true, points, turns):
     in_space = tf.reshape(_mean_length(space - true_space), (batch, count))
     in_image = tf.reshape(_mean_length(pixels - true_pixels), (batch, count))
     best = tf.argmin(in_space + in_image, 1)
+    nearness = tf.stop_gradient(tf.nn.softmax(-(in_space + in_image) / SOFTNESS))
     angle = tf.acos(tf.clip_by_value((tf.reduce_max(trace, 2) - 1) / 2, -1.0, 1.0))  # (B, H)
     of_choice = tf.gather(angle, tf.argmax(predicted["scores"], 1), batch_dims=1)
     return {
         "points": 100 * tf.reduce_mean(tf.gather(in_space, best, batch_dims=1)),
         "pixels": 100 * tf.reduce_mean(tf.gather(in_image, best, batch_dims=1)),
-        "choice": 10 * tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=best, logits=predicted["scores"])),
+        "choice": 10 * tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=nearness, logits=predicted["scores"])),
         "within_15": tf.reduce_mean(tf.cast(of_choice < np.radians(15), tf.float32)),
     }
 

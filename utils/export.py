@@ -18,7 +18,7 @@ def write_results(folder, result, stages, format, atlas, centre, scale, more):
     import trimesh
 
     folder.mkdir(parents=True, exist_ok=True)
-    for stale in (folder / "results.json", *folder.glob("mesh.*"), folder / "mesh.png"):  # of other settings, or of a run that was killed
+    for stale in (folder / "results.json", *folder.glob("mesh.*"), *folder.glob("mesh_*")):  # of other settings, or of a run that was killed
         stale.unlink(missing_ok=True)
     path = folder / f"mesh.{format}"
     with stages("texture"):
@@ -62,7 +62,7 @@ def _write_atlas(path, result, vertices, size):
     """The mesh with a texture whose texels have the field's own colours."""
     from utils.texture_atlas import bake, unwrap
 
-    index, faces, uv = unwrap(result.vertices, result.faces)
+    index, faces, uv = unwrap(result.vertices, result.faces, size)
     texture = bake(result.vertices[index], faces, uv, size, result.colour_of)
     normals = None if result.normals is None else result.normals[index]
     write_textured(path, vertices[index], faces, uv, texture, normals)
