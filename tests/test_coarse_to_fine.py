@@ -126,3 +126,16 @@ def test_outer_walls_are_those_of_the_filled_field():
     mesh = trimesh.Trimesh(vertices, faces, process=False)
     assert mesh.body_count == 2 and mesh.is_watertight and len(vertices) == len(filled[0])
     assert mesh.volume == pytest.approx(trimesh.Trimesh(*filled).volume, rel=1e-3)
+
+
+def test_bricks_of_very_different_values_have_no_holes_between_them():
+    """Saddles everywhere, and values that grow a thousandfold across the grid: neighbours have to decide alike about ambiguous faces."""
+
+    def field(points):
+        x, y, z = points.T
+        return (np.sin(67 * x + y) * np.sin(61 * y + z) * np.sin(59 * z + x) + 0.02) * np.exp(7 * (x + y + z))
+
+    # a batch of bricks has its own values, and 64 of them are a batch
+    surface = brick_mesh.triangulate(sample(field, 128)[0])
+    mesh = trimesh.Trimesh(surface.vertices(), surface.faces, process=False)
+    assert mesh.is_watertight and mesh.is_winding_consistent

@@ -77,9 +77,11 @@ def triangulate(level: Level):
 
     What touches the border of the grid is cut off half a cell outside the last centres.
     """
+    # one scale for all bricks: two that share an ambiguous face have to decide alike, or the surface has a hole between them
+    scale = np.median(abs(level.values))
     found, faces, count = [], [], 0
     for first in range(0, len(level.values), BATCH):
-        part = _march(level, np.arange(first, min(first + BATCH, len(level.values))))
+        part = _march(level, np.arange(first, min(first + BATCH, len(level.values))), scale)
         if part is not None:
             faces.append(part[-1] + count)
             found.append(part[:-1])
@@ -93,8 +95,8 @@ def triangulate(level: Level):
     return BrickMesh(level.n, cells[first], axis[first], ends[first], slopes[first], faces)
 
 
-def _march(level, slots):
-    """Marching cubes in the windows of some bricks, or None where no surface is.
+def _march(level, slots, scale):
+    """Marching cubes in the windows of some bricks, or None where no surface is. scale: a usual size of the field's values.
 
     Returns of V vertices the lower cells (V, 3) of the grid edges they lie on and the edges' axes (V,), or a cube's first cell and
     3 for a vertex within it; the values (V, 2) at both ends and the field's slopes there (V, 2, 3), per cell; faces (F, 3).
@@ -109,7 +111,6 @@ def _march(level, slots):
     if not len(slots):
         return None
     size = BRICK + 2
-    scale = np.median(abs(values))
     seen = np.sign(values) * np.clip(abs(values) / scale, RATIO**-0.5, RATIO**0.5)
     seen = np.where(values < 0, seen * (1 - 1e-4), seen)  # ties, as in utils.surface_mesh.extract
     mask = np.zeros((len(slots), size, size, size), bool)

@@ -6,7 +6,7 @@ from data.pictures import resize_picture
 from utils import frames
 
 VIEWS = 8
-ELEVATION, DISTANCE = 20, 2.2  # degrees; object-frame length: the cube's corners stay in the picture
+ELEVATION = 20  # degrees
 SIZE = 256  # pixels
 LONGEST = 512  # pixels of the photograph under the mesh
 VEIL = 0.75  # share of the photograph's contrast that goes, so that the mesh is seen against it
@@ -22,9 +22,12 @@ def scene_of(vertices, faces, colours):
 
 def turntable(scene):
     """VIEWS pictures (SIZE, SIZE, 3) uint8 on white, from azimuth 0 on in equal steps."""
+    from preprocessing.render_views import fitting_distance
+
     K, pictures = frames.intrinsics(SIZE), []
+    distance = fitting_distance(np.linalg.norm(scene.mesh.vertices, axis=1).max())
     for i in range(VIEWS):
-        camera = frames.trans_mat(K, frames.look_at(360 * i / VIEWS, ELEVATION, DISTANCE))
+        camera = frames.trans_mat(K, frames.look_at(360 * i / VIEWS, ELEVATION, distance))
         pictures.append(over(scene.render(camera, SIZE, samples=3), np.full((SIZE, SIZE, 3), 255, np.uint8)))
     return pictures
 

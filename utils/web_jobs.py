@@ -13,8 +13,8 @@ from utils.cli import UserError
 MOST = 10  # jobs that wait or run: some minutes of work on two cores
 
 
-class Gone(Exception):
-    """Nobody waits for this job any more."""
+class Ended(Exception):
+    """Nobody waits for this job any more, or the page has ended."""
 
 
 class Job:
@@ -35,7 +35,7 @@ class Job:
     def tell(self, stage=None):
         """Called when a stage begins; stops the work here if nobody waits for it any more."""
         if self._left.is_set():
-            raise Gone
+            raise Ended
         if stage is not None:
             self.stages.append(stage)
 
@@ -49,7 +49,10 @@ class Job:
 
     def result(self):
         """What the work returned, or its error; of a job that is over."""
-        return self.future.result()
+        try:
+            return self.future.result()
+        except concurrent.futures.CancelledError:
+            raise Ended from None
 
     def leave(self, folder):
         """Nobody waits any more: the work ends, at its next stage if it runs, and its folder goes."""

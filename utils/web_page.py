@@ -2,6 +2,7 @@
 
 import html
 import os
+import pathlib
 import shutil
 import tempfile
 import time
@@ -9,6 +10,7 @@ import traceback
 import urllib.request
 
 from utils.cli import UserError
+from utils.web_jobs import Ended
 from utils.web_request import FORMATS, LEAST, MOST, Request, answer, read_upload, sentence, shown
 
 AGE = 3600  # seconds after which files of visitors go away
@@ -20,17 +22,27 @@ STEPS = {
     "mesh": "Asking the field for the surface", "texture": "Writing the model", "pictures": "Drawing the pictures",
 }  # fmt: skip
 WELCOME = "Drop a picture of one object, or click an example; then press <b>Reconstruct</b>."
-PRIVATE = f"Pictures and models stay on this computer and are removed after {AGE // 3600} hour."
+DONE = "Done: turn the model with the mouse or a finger."
+PRIVATE = f"All stays on this computer, and goes away after {AGE // 3600} hour."
 BROKEN = "Something went wrong here, and not with your picture: the terminal of the server says what."
 STYLE = """
-.gradio-container { max-width: 1200px !important; margin: 0 auto !important }
-#status { min-height: 2.2rem } #status .bad { color: #b42318; font-weight: 600; overflow-wrap: anywhere }
+.gradio-container { max-width: 1200px !important; width: 100%; margin: 0 auto !important }
+.gradio-container > main { width: 100% }
+#status { min-height: 3.6rem } #status .bad { color: #b42318; font-weight: 600; overflow-wrap: anywhere }
 .dark #status .bad { color: #ff8a7a } #status ol { list-style: none; margin: 0; padding: 0; display: flex; flex-wrap: wrap; gap: .1rem 1.1rem }
 #status li { margin: 0; opacity: .45 } #status li.now { opacity: 1; font-weight: 600 } #status li.past { opacity: .8 }
-.about { border-collapse: collapse; width: 100% }
-.about th, .about td { text-align: left; vertical-align: top; padding: .1rem .8rem .1rem 0; overflow-wrap: anywhere } .about th { font-weight: 600; white-space: nowrap } #examples img { object-fit: contain; background: #fff }
+#about table, #about tr, #about th, #about td { border: 0 !important }
+#about table { border-collapse: collapse; width: 100%; margin: 0 }
+#about th, #about td { text-align: left; vertical-align: top; padding: .1rem .8rem .1rem 0; overflow-wrap: anywhere }
+#about th { font-weight: 600; white-space: nowrap } #examples img { object-fit: contain; background: #fff }
+#picture img, #overlay img, #turntable img { width: 100%; height: 100%; object-fit: contain; padding-top: 1.6rem }
 footer { display: none !important }
 """
+
+SHOW_STATUS = """() => {
+    const status = document.getElementById("status"), box = status.getBoundingClientRect();
+    if (box.top < 0 || box.top > innerHeight / 2) status.scrollIntoView({ behavior: "smooth", block: "start" });
+}"""
 
 
 def prepare(cache):
@@ -64,7 +76,7 @@ def progress(job, seconds):
 class Page:
     """The handlers: what they give goes to the page's components of the same names."""
 
-    RESULTS = ("status", "model", "download", "picture", "pictures", "overlay", "turntable", "about")
+    RESULTS = ("status", "model", "download", "picture", "overlay", "turntable", "about")
 
     def __init__(self, reconstructor, jobs, folders, limits):
         self.reconstructor, self.jobs, self.folders, self.limits = reconstructor, jobs, folders, limits
@@ -90,7 +102,8 @@ class Page:
         import gradio as gr
 
         request = Request(*controls)
-        yield self._changes(status="Starting …", model=None, download=gr.update(interactive=False), pictures=gr.update(visible=False), about="")
+        none = gr.update(value=None, visible=False)
+        yield self._changes(status="Starting …", model=None, download=gr.update(interactive=False), overlay=none, turntable=none, about="")
         folder = tempfile.mkdtemp(dir=self.folders.requests)
         job, start = None, time.monotonic()
         try:
@@ -99,8 +112,12 @@ class Page:
             while not job.done(POLL):
                 yield self._changes(status=progress(job, time.monotonic() - start))
             yield self._results(job.result())
+            # Gradio sends the last change twice, and a second model while the first one loads leaves its viewer empty
+            yield self._changes(status=DONE)
         except UserError as error:
             yield self._changes(status=bad(sentence(error)))
+        except Ended:
+            yield self._changes(status=bad("The page has ended."))
         except Exception:
             traceback.print_exc()
             yield self._changes(status=bad(BROKEN))
@@ -111,8 +128,6 @@ class Page:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _work(self, request, folder, tell):
-        import pathlib
-
         return answer(self.reconstructor, request, self.limits, pathlib.Path(folder), tell)
 
     def _changes(self, **given):
@@ -126,13 +141,11 @@ class Page:
         # Babylon's alpha and beta: about the y axis from +x, and from the top down
         view = (90 - found.start[0], 90 - found.start[1], None)
         return self._changes(
-            status="Done: turn the model with the mouse or a finger.",
             model=gr.update(value=str(found.view), camera_position=view),
             download=gr.update(value=str(found.download), interactive=True),
             picture=gr.update(value=found.masked, visible=True, label="Picture and mask"),
-            pictures=gr.update(visible=True),
-            overlay=str(found.overlay),
-            turntable=str(found.turntable),
+            overlay=gr.update(value=str(found.overlay), visible=True),
+            turntable=gr.update(value=str(found.turntable), visible=True),
             about=found.about,
         )
 
@@ -141,35 +154,38 @@ def build(page, examples=()):
     """A Page -> gr.Blocks. examples: paths of pictures inside the page's folders."""
     import gradio as gr
 
-    most = f"{page.limits.bytes / 1e6:g} MB, {page.limits.pixels / 1e6:g} megapixels"
+    most = f"Pictures can have {page.limits.bytes / 2**20:g} MB and {page.limits.pixels / 1e6:g} megapixels."
     with gr.Blocks(title="TexDISN: a picture in, a model out", analytics_enabled=False, fill_width=True) as blocks:
-        gr.HTML(f"<h1>TexDISN</h1><p>A picture of one object in, a coloured 3D model out. {PRIVATE}</p>")
+        gr.HTML(f"<h1>TexDISN</h1><p>A picture of one object in, a coloured 3D model out. {PRIVATE} {most}</p>")
         with gr.Row():
             with gr.Column(scale=2, min_width=300):
-                file = gr.File(label=f"Picture: PNG, JPEG, WebP, TIFF … up to {most}", height=140, elem_id="upload")
+                file = gr.File(label="Picture", height=160, elem_id="upload")
                 shelf = _shelf(examples) if examples else None
                 with gr.Accordion("Settings", open=False, elem_id="settings"):
-                    controls, mask_file = _controls()
+                    controls = _controls()
                 button = gr.Button("Reconstruct", variant="primary", elem_id="go")
-                picture = gr.Image(label="Picture", visible=False, interactive=False, buttons=["fullscreen"], elem_id="picture", format="png")
+                picture = gr.Image(label="Picture", visible=False, interactive=False, height=280, buttons=["fullscreen"], elem_id="picture")
             with gr.Column(scale=3, min_width=300):
                 status = gr.HTML(WELCOME, elem_id="status", container=True)
                 model = gr.Model3D(label="Model", height=440, clear_color=(0.93, 0.94, 0.95, 1), interactive=False, elem_id="model")
                 download = gr.DownloadButton("Download the model", interactive=False, elem_id="download")
                 about = gr.HTML("", elem_id="about")
-                with gr.Row(visible=False) as pictures:
-                    overlay = gr.Image(label="Model over the picture", interactive=False, buttons=["fullscreen"], elem_id="overlay")
-                    turntable = gr.Image(label="Turntable", interactive=False, buttons=["download"], elem_id="turntable")
+                with gr.Row():
+                    hidden = {"visible": False, "interactive": False, "height": 240}
+                    overlay = gr.Image(label="Model over the picture", buttons=["fullscreen"], scale=2, elem_id="overlay", **hidden)
+                    turntable = gr.Image(label="Turntable", buttons=["download"], scale=1, elem_id="turntable", **hidden)
         quiet = {"api_visibility": "private", "show_progress": "hidden"}
         file.change(page.look, file, [status, picture], concurrency_limit=READING, **quiet)
         if shelf:
             shelf.click(lambda index: str(examples[index]), shelf, file, queue=False, **quiet)
         place = {
-            "status": status, "model": model, "download": download, "picture": picture, "pictures": pictures, "overlay": overlay,
-            "turntable": turntable, "about": about,
+            "status": status, "model": model, "download": download, "picture": picture, "overlay": overlay, "turntable": turntable,
+            "about": about,
         }  # fmt: skip
         given = [file, *controls]
         button.click(page.reconstruct, given, [place[name] for name in Page.RESULTS], concurrency_limit=VISITORS, **quiet)
+        # on a phone the result is far below
+        button.click(None, js=SHOW_STATUS, **quiet)
     blocks.queue(api_open=False, max_size=4 * VISITORS)
     return blocks
 
@@ -180,12 +196,12 @@ def _shelf(examples):
 
     return gr.Dataset(
         components=[gr.Image(render=False)], samples=[[str(path)] for path in examples], type="index", label="Examples", elem_id="examples",
-        sample_labels=[path.stem.replace("_", " ") for path in examples], samples_per_page=12,
+        samples_per_page=12,
     )  # fmt: skip
 
 
 def _controls():
-    """-> the components of a Request's fields from `resolution` on, in their order; that of the mask file."""
+    """-> the components of a Request's fields from `resolution` on, in their order."""
     import gradio as gr
 
     resolution = gr.Slider(LEAST, MOST, 128, step=16, label="Resolution", info="cells along an axis: twice as many take four times as long")
@@ -193,14 +209,14 @@ def _controls():
     texture = gr.Radio([("at the vertices", "vertex"), ("a texture (GLB, OBJ)", "atlas")], value="vertex", label="Colours")
     ways = {"find it automatically": "auto", "by the picture's transparency": "alpha", "all of the picture": "none", "by a mask file": "file"}
     mask = gr.Radio(list(ways.items()), value="auto", label="The object")
-    mask_file = gr.File(label="Mask: white where the object is, of the picture's shape", height=110, visible=False, elem_id="mask_file")
+    mask_file = gr.File(label="Mask: white where the object is", height=160, visible=False, elem_id="mask_file")
     camera = gr.Radio([("estimated", "est"), ("by its angles", "angles")], value="est", label="Camera")
     azimuth = gr.Slider(0, 359, 0, step=1, label="Azimuth", info="0 front, 90 right, 180 back, 270 left", visible=False)
     elevation = gr.Slider(-85, 85, 20, step=1, label="Elevation", info="0 level, 90 from above", visible=False)
     free = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
     mask.change(lambda way: gr.update(visible=way == "file"), mask, mask_file, **free)
     camera.change(lambda way: [gr.update(visible=way == "angles")] * 2, camera, [azimuth, elevation], **free)
-    return [resolution, form, texture, mask, mask_file, camera, azimuth, elevation], mask_file
+    return [resolution, form, texture, mask, mask_file, camera, azimuth, elevation]
 
 
 def launch(blocks, port, limits):

@@ -24,8 +24,8 @@ FLAGS = (
     ("use --mask none", "choose “all of the picture” (Settings)"),
 )
 SIDES = ("front", "front right", "right", "back right", "back", "back left", "left", "front left")
-HEIGHTS = ((-10, "below"), (10, "its own height"), (35, "a little above"), (60, "above"), (91, "far above"))
-WHERE = {"alpha": "by its transparency", "file": "by the mask file", "none": "as you said", "grabcut": "found by GrabCut", "rembg": "found by rembg"}
+HEIGHTS = ((-10, "from below"), (10, "at its height"), (35, "from a little above"), (60, "from above"), (91, "from far above"))
+WHERE = {"alpha": "by its transparency", "file": "by the mask file", "none": "as you said", "grabcut": "by GrabCut", "rembg": "by rembg"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +106,7 @@ def read_upload(path, limits):
     except OSError:
         raise UserError(f"{name} is no longer here: drop it into the box again") from None
     if len(data) > most:
-        raise UserError(f"{name} is larger than {most / 1e6:g} MB: make it smaller")
+        raise UserError(f"{name} is larger than {most / 2**20:g} MB: make it smaller")
     try:
         with Image.open(io.BytesIO(data), formats=READABLE) as image:  # its header alone
             width, height = image.size
@@ -130,7 +130,7 @@ def sentence(error, names=()):
 
 
 def answer(reconstructor, request, limits, folder, tell):
-    """Reconstruct what a Request asks for into an empty folder -> Answer. UserError as sentence() makes it.
+    """Reconstruct what a checked Request asks for into an empty folder -> Answer. UserError as sentence() makes it.
 
     tell: called with the name of every stage when it begins. All names in the folder are ours.
     """
@@ -139,7 +139,6 @@ def answer(reconstructor, request, limits, folder, tell):
     stages, mask_path = Stages(tell), folder / "mask"
     names = [(mask_path, shown_name(request.mask_file or "mask"))]
     try:
-        request.check()
         with stages("read"):
             photo = read_upload(request.picture, limits)[1]
             mask = request.mask
@@ -192,14 +191,14 @@ def _about(told):
         *(("Note", note) for note in told["notes"]),
     ]
     cells = (f"<tr><th>{html.escape(name)}</th><td>{html.escape(sentence(text)[:-1])}</td></tr>" for name, text in rows)
-    return f"<table class='about'>{''.join(cells)}</table>"
+    return f"<table>{''.join(cells)}</table>"
 
 
 def camera_words(azimuth, elevation):
     """Degrees -> where the picture was taken from. Right is that of somebody who looks at the object's front."""
     side = SIDES[round(azimuth / 45) % 8]
     height = next(words for below, words in HEIGHTS if elevation < below)
-    return f"from the {side}, {'at' if height.startswith('its') else 'from'} {height}"
+    return f"from the {side}, {height}"
 
 
 def shown(photo):
