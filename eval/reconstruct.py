@@ -106,7 +106,7 @@ def done(folder, settings, weights):
     if not path.is_file() or not any(folder.glob("mesh.*")):
         return False
     known = read_json(path)
-    return known.get("settings") == settings and known.get("model", {}).get("weights") == weights
+    return known.get("settings") == settings and weights.items() <= known.get("model", {}).items()
 
 
 def one(reconstructor, image, folder, args, camera, settings, weights):
@@ -121,7 +121,7 @@ def one(reconstructor, image, folder, args, camera, settings, weights):
         photo = read_photo(image)
     result = reconstructor.reconstruct(photo, args.mask, camera, args.resolution, args.simplify, stages)
     kind = {"format": args.format, "atlas": (args.texture_size or 1024) if args.texture == "atlas" else None}
-    more = {"settings": settings, "model": {"weights": weights, "level": reconstructor.iso}, "resolution": args.resolution}
+    more = {"settings": settings, "model": {**weights, "level": reconstructor.iso}, "resolution": args.resolution}
     return write_results(folder, result, stages, **kind, centre=centre, scale=scale, more=more)
 
 
@@ -132,8 +132,8 @@ def main(argv):
 
     camera = parse_camera(args.camera)
     reconstructor = Reconstructor(args.restore_model or SHIPPED_FIELD, args.cam_est or SHIPPED_CAMERA, args.iso)
-    cameras = reconstructor.camera_run if isinstance(camera, str) or len(camera) == 2 else args.camera
-    weights = {"field": str(reconstructor.model.weights), "camera": str(cameras)}
+    estimated = isinstance(camera, str) or len(camera) == 2
+    weights = {"field": str(reconstructor.model.weights), "camera": str(reconstructor.estimator.weights) if estimated else args.camera}
     places = folders(args.images, args.out)
     plan = f"{args.resolution}^3, level {reconstructor.iso:.3g}, camera {args.camera}, mask {args.mask}"
     print(f"{len(args.images)} pictures -> {args.out}: {plan}")

@@ -79,6 +79,7 @@ def page(tmp_path, monkeypatch):
     yield result
     result.reconstructor.open.set()
     jobs.close()
+    jobs.wait()
     folders.close()
     os.environ.clear()
     os.environ |= environment
@@ -401,7 +402,7 @@ def test_in_a_browser(tmp_path):
     from playwright.sync_api import sync_playwright
 
     gl = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]  # WebGL without a graphics card
-    with served(tmp_path) as address, sync_playwright() as playwright:
+    with sync_playwright() as playwright, served(tmp_path) as address:  # which ends before the browser does
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu", *gl])
         tab, elsewhere = browser.new_page(viewport={"width": 1100, "height": 900}), []
         tab.set_default_timeout(60_000)
@@ -442,4 +443,5 @@ def test_in_a_browser(tmp_path):
         np.testing.assert_allclose(np.abs(mesh.vertices).sum(1), 0.4, atol=0.03)
         refused = tab.request.get(f"{address}gradio_api/file={ROOT / 'README.md'}")
         assert refused.status == 403 and elsewhere == []
-        browser.close()
+        tab.click("#go")  # what runs when the page ends leaves nothing
+        tab.wait_for_selector("#status li.now")

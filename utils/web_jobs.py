@@ -96,6 +96,10 @@ class Jobs:
             job._left.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
+    def wait(self):
+        """Until nothing runs any more, after close(): it could still make files."""
+        self._pool.shutdown(wait=True)
+
 
 class Folders:
     """A private folder: `requests` with a folder for every reconstruction, `cache` with what Gradio keeps (uploads and what it shows),

@@ -65,9 +65,9 @@ def progress(job, seconds):
     before = job.before()
     if before:
         return f"Waiting: {before} {'picture is' if before == 1 else 'pictures are'} reconstructed before yours ({seconds:.0f} s)."
-    steps = []
+    begun, steps = [name for name in job.stages if name in STEPS], []
     for name, words in STEPS.items():
-        state = "" if name not in job.stages else "now" if name == job.stages[-1] else "past"
+        state = "" if name not in begun else "now" if name == begun[-1] else "past"
         mark = {"": "○", "now": "●", "past": "✓"}[state]
         steps.append(f"<li class='{state}'>{mark} {words}</li>")
     return f"<ol>{''.join(steps)}</ol>"

@@ -1,0 +1,60 @@
+"""Draw the pictures in this folder: synthetic objects that no training saw (seed 1; the weights that come with the project saw seed 0).
+
+    python examples/make_examples.py
+
+Four with a transparent background, and two photographs of a kind: a chair in a room, a car before stripes. A few seconds.
+"""
+
+import pathlib
+
+import cv2
+import numpy as np
+
+from benchmarks.masks import photograph, room, stripes
+from preprocessing.make_shapes import scene
+from preprocessing.mesh import load_mesh, normalise
+from preprocessing.raycast import Scene
+from preprocessing.render_views import fitting_distance
+from utils import frames
+from utils.cli import run
+from utils.files import replacing
+
+HERE = pathlib.Path(__file__).parent
+SIZE = 512  # pixels, as benchmarks.masks has it
+PICTURES = {  # name: category, number, azimuth and elevation in degrees, background
+    "car.png": ("car", 3, 40, 20, None),
+    "chair.png": ("chair", 5, 30, 25, None),
+    "guitar.png": ("guitar", 2, 15, 15, None),
+    "table.png": ("table", 4, 60, 30, None),
+    "chair_room.jpg": ("chair", 14, 325, 20, room),
+    "car_stripes.jpg": ("car", 7, 300, 15, stripes),
+}
+
+
+def view(category, number, azimuth, elevation):
+    """(SIZE, SIZE, 4) uint8 RGBA."""
+    # by way of a file, as all meshes come
+    path = HERE / ".object.glb"
+    try:
+        path.write_bytes(scene(category, 1, number).export(file_type="glb", include_normals=True))
+        mesh = normalise(load_mesh(path))[0]
+    finally:
+        path.unlink(missing_ok=True)
+    distance = 1.15 * fitting_distance(np.linalg.norm(mesh.vertices, axis=1).max())
+    return Scene(mesh).render(frames.trans_mat(frames.intrinsics(SIZE), frames.look_at(azimuth, elevation, distance)), SIZE)
+
+
+def main(argv):
+    rng = np.random.default_rng(1)
+    for name, (*what, background) in PICTURES.items():
+        rgba = view(*what)
+        if background:
+            rgba = photograph(rgba, background(rng, rgba[..., 3]), rng)[..., :3]
+        code = cv2.COLOR_RGB2BGR if background else cv2.COLOR_RGBA2BGRA
+        with replacing(HERE / name) as temporary:
+            cv2.imwrite(str(temporary), cv2.cvtColor(rgba, code))
+    print(f"{len(PICTURES)} pictures: {HERE}")
+
+
+if __name__ == "__main__":
+    run(main)

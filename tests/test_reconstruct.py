@@ -1,0 +1,231 @@
+"""Photographs to meshes through the command: files, formats, cameras, masks, pictures of all kinds, mistakes."""
+
+import json
+import pathlib
+
+import h5py
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image
+
+from data.samples import network_image
+from eval import reconstruct
+from models import reconstruction
+from models.field import FieldQuery
+from tests import tiny
+from tests.test_eval import make_run
+from utils import frames
+from utils.cli import Incomplete, UserError
+
+BOXES = np.array([  # corners of an upright letter F with a foot: no turn and no mirror image of it is the same
+    [[-0.3, -0.5, -0.1], [-0.1, 0.5, 0.1]], [[-0.3, 0.3, -0.1], [0.35, 0.5, 0.1]], [[-0.3, -0.05, -0.1], [0.15, 0.15, 0.1]],
+    [[-0.3, -0.5, -0.1], [-0.1, -0.3, 0.45]],
+])  # fmt: skip
+
+
+def letter(points):
+    """(N, 3) -> distance-like values, > 0 inside the letter."""
+    low, high = BOXES[:, 0], BOXES[:, 1]
+    return np.minimum(points[:, None] - low, high - points[:, None]).min(2).max(1)
+
+
+def paint(points):
+    """(N, 3) -> colours that tell where a point is."""
+    return np.clip(points + 0.5, 0, 1).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def runs(tiny_database, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    return make_run(folder / "field", tiny_database, True), tiny.camera_run(folder / "camera", crop=0.85)
+
+
+@pytest.fixture
+def letters(monkeypatch, eagerly):
+    """The field of every image is the letter."""
+    monkeypatch.setattr(FieldQuery, "geometry", lambda self, encoded, points: letter(np.asarray(points)))
+    monkeypatch.setattr(FieldQuery, "geometry_of_grid", lambda self, encoded, n: letter(frames.voxel_centres(n)))
+    monkeypatch.setattr(FieldQuery, "colour", lambda self, encoded, points: paint(points))
+    monkeypatch.setattr(FieldQuery, "geometry_and_colour", lambda self, encoded, points: (letter(np.asarray(points)), paint(points)))
+
+
+def picture(path, size=(60, 80), mode="RGBA", **options):
+    """A picture of a red box, on nothing or on grey."""
+    rgba = np.zeros((*size, 4), np.uint8)
+    rgba[20:45, 30:60] = [200, 30, 30, 255]
+    image = Image.fromarray(rgba)
+    if mode != "RGBA":
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (120, 130, 120, 255)), image).convert(mode)
+    image.save(path, **options)
+    return path
+
+
+def command(runs, tmp_path, *words):
+    fixed = ["--restore_model", runs[0], "--cam_est", runs[1], "--out", tmp_path / "out", "--resolution", "32"]
+    reconstruct.main([str(word) for word in (*words, *fixed)])
+
+
+def mesh_of(folder, name="mesh.glb"):
+    return trimesh.load(folder / name, force="mesh", process=False)
+
+
+def test_a_picture_becomes_a_folder(runs, letters, tmp_path, capsys):
+    given = picture(tmp_path / "a chair.png")
+    command(runs, tmp_path, given)
+    folder = tmp_path / "out" / "a chair"
+    assert {path.name for path in folder.iterdir()} == {
+        "mesh.glb", "input.png", "camera.txt", "overlay.png", "turntable.png", "turntable.gif", "results.json",
+    }  # fmt: skip
+    result = json.loads((folder / "results.json").read_text())
+    assert result["camera"]["source"] == "estimated" and result["foreground"]["source"] == "alpha" and result["resolution"] == 32
+    assert set(result["seconds"]) == {"read", "mask", "camera", "image", "mesh", "texture", "pictures"}
+    assert str(runs[0]) in result["model"]["field"] and str(runs[1]) in result["model"]["camera"]
+    mesh = mesh_of(folder)
+    # trimesh splits nothing here: as many vertices as the surface has
+    assert mesh.is_watertight and mesh.is_winding_consistent and mesh.volume > 0 and mesh.body_count == 1
+    with Image.open(folder / "turntable.gif") as turning:
+        assert turning.n_frames == 8
+    config = reconstruction.Reconstructor(*runs).config
+    rgba = np.array(Image.open(given))
+    expected = network_image(reconstruction.object_square(rgba[..., 3], reconstruction.SHARE).cut(rgba), config)
+    np.testing.assert_allclose(np.array(Image.open(folder / "input.png")) / 255, expected, atol=1 / 255)
+    np.testing.assert_allclose(np.loadtxt(folder / "camera.txt"), result["camera"]["trans_mat"], rtol=1e-6)
+    # again: nothing is done twice, unless something changed
+    capsys.readouterr()
+    command(runs, tmp_path, given)
+    assert "done already" in capsys.readouterr().out
+    command(runs, tmp_path, given, "--format", "ply")
+    assert "done already" not in capsys.readouterr().out
+    assert (folder / "mesh.ply").exists() and not (folder / "mesh.glb").exists()
+
+
+@pytest.mark.parametrize("words, name", [([], "mesh.glb"), (["--format", "ply"], "mesh.ply"), (["--format", "obj"], "mesh.obj"),
+                                         (["--texture", "atlas", "--texture_size", "256"], "mesh.glb"), (["--simplify", "600"], "mesh.glb")])
+def test_meshes_are_upright_unmirrored_and_closed_in_every_format(words, name, runs, letters, tmp_path):
+    command(runs, tmp_path, picture(tmp_path / "x.png"), *words)
+    mesh = mesh_of(tmp_path / "out" / "x", name)
+    if "atlas" in words:  # a vertex stands once for every chart
+        assert np.asarray(mesh.visual.material.baseColorTexture).shape[:2] == (256, 256)
+        mesh = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+        mesh.merge_vertices(merge_tex=True, merge_norm=True)
+    assert mesh.is_watertight and mesh.volume == pytest.approx(0.2**2 * 1 + 0.45 * 0.2**2 + 0.25 * 0.2**2 + 0.35 * 0.2**2, rel=0.1)
+    for middle in BOXES.mean(1):
+        assert mesh.contains([middle])[0]
+        for mirrored in ([-1, 1, 1], [1, -1, 1], [1, 1, -1]):
+            other = middle * mirrored
+            assert mesh.contains([other])[0] == (letter(other[None])[0] > 0)
+    if "--simplify" in words:
+        assert len(mesh.faces) <= 660
+
+
+def test_colours_are_the_fields(runs, letters, tmp_path):
+    command(runs, tmp_path, picture(tmp_path / "x.png"), "--format", "ply")
+    mesh = mesh_of(tmp_path / "out" / "x", "mesh.ply")
+    np.testing.assert_allclose(mesh.visual.vertex_colors[:, :3] / 255, paint(mesh.vertices), atol=0.03)
+
+
+def test_cameras_that_are_given(runs, letters, tmp_path):
+    given = picture(tmp_path / "x.png")
+    camera = frames.trans_mat(frames.intrinsics(80), frames.look_at(20, 10, 2.0))
+    np.savetxt(tmp_path / "camera.txt", camera)
+
+    def camera_of(text):
+        command(runs, tmp_path, given, "--camera", text)
+        return np.array(json.loads((tmp_path / "out" / "x" / "results.json").read_text())["camera"]["trans_mat"])
+
+    np.testing.assert_allclose(camera_of(tmp_path / "camera.txt"), camera, rtol=1e-6)
+    looking = camera_of("20,10,2.0")  # at the middle of a picture that is 80 wide and 60 high
+    np.testing.assert_allclose(frames.azimuth_elevation_distance(looking), (20, 10, 2), atol=1e-6)
+    np.testing.assert_allclose(frames.project(np.zeros((1, 3)), looking)[0], [[39.5, 29.5]])
+    estimated, turned = camera_of("est"), camera_of("200,15")
+    assert frames.azimuth_elevation_distance(turned)[:2] == pytest.approx((200, 15))
+    assert frames.azimuth_elevation_distance(turned)[2] == pytest.approx(frames.azimuth_elevation_distance(estimated)[2], rel=1e-5)
+
+
+def test_masks(runs, letters, tmp_path):
+    plain = picture(tmp_path / "x.png", size=(120, 160), mode="RGB")
+    white = np.zeros((120, 160), np.uint8)
+    white[20:45, 30:60] = 255
+    Image.fromarray(white).save(tmp_path / "mask.png")
+    for how, source, share in (("auto", "grabcut", 750 / 19200), (tmp_path / "mask.png", "file", 750 / 19200), ("none", "none", 1)):
+        command(runs, tmp_path, plain, "--mask", how)
+        found = json.loads((tmp_path / "out" / "x" / "results.json").read_text())["foreground"]
+        assert found["source"] == source and found["share"] == pytest.approx(share, rel=0.15)
+
+
+def test_pictures_of_all_kinds_and_one_failure_does_not_stop_the_others(runs, letters, tmp_path, capsys):
+    good = [
+        picture(tmp_path / "grey.png", mode="L"), picture(tmp_path / "cmyk.jpg", mode="CMYK"), picture(tmp_path / "palette.gif", mode="P"),
+        picture(tmp_path / "moving.gif", mode="P", save_all=True, append_images=[Image.new("P", (80, 60))] * 2),
+    ]  # fmt: skip
+    deep = np.full((60, 80), 30000, np.uint16)
+    deep[20:45, 30:60] = 60000
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    (tmp_path / "broken.png").write_bytes(good[0].read_bytes()[:150])
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "words.jpg").write_text("not a picture")
+    bad = [tmp_path / name for name in ("broken.png", "empty.png", "words.jpg", "none.png")]
+    with pytest.raises(Incomplete, match="4 of 9"):
+        command(runs, tmp_path, bad[0], *good, tmp_path / "deep.png", *bad[1:])
+    said = capsys.readouterr().out
+    for path in bad:
+        assert sum(line.startswith("failed: ") and str(path) in line for line in said.splitlines()) == 1
+        assert not (tmp_path / "out" / path.stem).exists()
+    for path in [*good, tmp_path / "deep.png"]:
+        assert mesh_of(tmp_path / "out" / path.stem).is_watertight
+
+
+def test_pictures_of_one_name_do_not_share_a_folder(tmp_path):
+    names = reconstruct.folders(["a/x.png", "b/x.jpg", "y.png"], tmp_path)
+    assert names == [tmp_path / "x", tmp_path / "x_2", tmp_path / "y"]
+
+
+def test_original_units_are_those_of_the_mesh_a_view_shows(runs, letters, tmp_path):
+    folder = tmp_path / "raw" / "chair" / "one"
+    (folder / "views").mkdir(parents=True)
+    (folder / "models").mkdir()
+    view = picture(folder / "views" / "00.png")
+    with h5py.File(folder / "models" / "surface.h5", "w") as file:
+        file.attrs.update({"centre": [1.0, 2.0, 3.0], "scale": 0.5})
+    command(runs, tmp_path, view)
+    there = mesh_of(tmp_path / "out" / "00").vertices
+    command(runs, tmp_path, view, "--units", "original")
+    np.testing.assert_allclose(mesh_of(tmp_path / "out" / "00").vertices, there / 0.5 + [1, 2, 3], atol=1e-5)
+    with pytest.raises(Incomplete):
+        command(runs, tmp_path, picture(tmp_path / "x.png"), "--units", "original")
+
+
+@pytest.mark.parametrize("words, message", [
+    (["--texture", "atlas", "--format", "ply"], "PLY has no"), (["--texture_size", "512"], "needs --texture atlas"),
+    (["--simplify", "3"], "--simplify 3"),
+    (["--camera", "nowhere.txt"], "--camera nowhere.txt"), (["--camera", "10,95"], "elevation"), (["--camera", "10,20,0.1"], "distance"),
+    (["--resolution", "1000"], "--resolution 1000"), (["--camera", "{tmp}/x.png"], "is no camera"),
+    (["--restore_model", "{tmp}"], "neither a run folder"), (["--cam_est", "{tmp}/none"], "there is no such folder"),
+])
+def test_mistakes_are_named_before_anything_is_done(words, message, runs, tmp_path):
+    words = [word.format(tmp=tmp_path) for word in words]
+    picture(tmp_path / "x.png")
+    with pytest.raises(UserError, match=message) as error:
+        fixed = ["--out", str(tmp_path / "out"), "--restore_model", str(runs[0])]
+        reconstruct.main([str(tmp_path / "x.png"), *fixed, *words])
+    assert "\n" not in str(error.value) and not (tmp_path / "out").exists()
+
+
+def test_crumbs_go_and_shells_are_filled(runs, eagerly, monkeypatch, tmp_path):
+    def hollow(points):  # a shell, and a crumb beside it
+        radius = np.linalg.norm(points, axis=1)
+        return np.maximum(0.05 - abs(radius - 0.3), 0.03 - np.linalg.norm(points - [0.45, 0.45, 0.45], axis=1))
+
+    monkeypatch.setattr(FieldQuery, "geometry", lambda self, encoded, points: hollow(np.asarray(points)))
+    monkeypatch.setattr(FieldQuery, "geometry_of_grid", lambda self, encoded, n: hollow(frames.voxel_centres(n)))
+    monkeypatch.setattr(FieldQuery, "geometry_and_colour", lambda self, encoded, points: (hollow(np.asarray(points)), paint(points)))
+    command(runs, tmp_path, picture(tmp_path / "x.png"), "--format", "ply")
+    mesh = mesh_of(tmp_path / "out" / "x", "mesh.ply")
+    assert mesh.body_count == 1 and mesh.is_watertight and mesh.volume == pytest.approx(4 / 3 * np.pi * 0.35**3, rel=0.02)
+
+
+def test_the_weights_that_come_with_the_project_are_there():
+    for folder in (reconstruction.SHIPPED_FIELD, reconstruction.SHIPPED_CAMERA):
+        size = sum(path.stat().st_size for path in pathlib.Path(folder).iterdir())
+        assert {"config.json", "best.h5"} <= {path.name for path in folder.iterdir()} and size < 20e6
