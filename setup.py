@@ -11,8 +11,8 @@ setuptools.setup(
     version="0.1.0",
     description="Single-view textured 3D reconstruction with an implicit field",
     packages=["preprocessing", "preprocessing.shapes", "models", "train", "eval", "data", "utils", "benchmarks"],
-    package_data={"preprocessing": ["info.json"]},
+    package_data={"preprocessing": ["info.json"], "models": ["pretrained/*", "pretrained/*/*"]},
     python_requires=">=3.11,<3.13",
     install_requires=[line for line in requirements if line and not line.startswith("#")],
-    extras_require={"dev": ["pytest>=8,<10", "pytest-xdist>=3.6,<4", "playwright>=1.50,<2", "ruff>=0.6,<1"]},
+    extras_require={"dev": ["pytest>=8,<10", "pytest-xdist>=3.6,<4", "playwright>=1.60,<2", "ruff>=0.6,<1"]},
 )

@@ -8,7 +8,7 @@ turn, its outline over the picture, and a button that downloads the model. Ctrl-
 
 Nothing leaves this computer: the page is served to it alone, needs no network and tells nobody. Uploads are limited in bytes and
 pixels; they and the models go away after an hour, and all of them when the page ends. Pictures are reconstructed one after the other.
-It needs Gradio: pip install -e '.[web]'.
+It needs Gradio, which is among the requirements.
 """
 
 import importlib.util
@@ -52,7 +52,7 @@ def check(args):
     if args.examples != ROOT / "examples" and not args.examples.is_dir():
         raise UserError(f"--examples {args.examples} is no folder")
     if importlib.util.find_spec("gradio") is None:
-        raise UserError("the page needs Gradio: pip install -e '.[web]'")
+        raise UserError("the page needs Gradio: pip install -r requirements.txt")
     try:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a page that has just ended is none

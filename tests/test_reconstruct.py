@@ -5,6 +5,7 @@ import pathlib
 
 import h5py
 import numpy as np
+import open3d
 import pytest
 import trimesh
 from PIL import Image
@@ -15,7 +16,7 @@ from models import reconstruction
 from models.field import FieldQuery
 from tests import tiny
 from tests.test_eval import make_run
-from utils import frames
+from utils import frames, turntable
 from utils.cli import Incomplete, UserError
 
 BOXES = np.array([  # corners of an upright letter F with a foot: no turn and no mirror image of it is the same
@@ -43,7 +44,8 @@ def runs(tiny_database, tmp_path_factory):
 
 @pytest.fixture
 def letters(monkeypatch, eagerly):
-    """The field of every image is the letter."""
+    """The field of every image is the letter, and its pictures are small."""
+    monkeypatch.setattr(turntable, "SIZE", 48)
     monkeypatch.setattr(FieldQuery, "geometry", lambda self, encoded, points: letter(np.asarray(points)))
     monkeypatch.setattr(FieldQuery, "geometry_of_grid", lambda self, encoded, n: letter(frames.voxel_centres(n)))
     monkeypatch.setattr(FieldQuery, "colour", lambda self, encoded, points: paint(points))
@@ -62,8 +64,16 @@ def picture(path, size=(60, 80), mode="RGBA", **options):
 
 
 def command(runs, tmp_path, *words):
-    fixed = ["--restore_model", runs[0], "--cam_est", runs[1], "--out", tmp_path / "out", "--resolution", "32"]
+    fixed = ["--restore_model", runs[0], "--out", tmp_path / "out", "--resolution", "32"]
+    if "--camera" not in words or words[-1] in ("est", "200,15"):
+        fixed += ["--cam_est", runs[1]]
     reconstruct.main([str(word) for word in (*words, *fixed)])
+
+
+def inside(mesh, point):
+    scene = open3d.t.geometry.RaycastingScene()
+    scene.add_triangles(open3d.core.Tensor(mesh.vertices.astype(np.float32)), open3d.core.Tensor(mesh.faces.astype(np.uint32)))
+    return bool(scene.compute_occupancy(open3d.core.Tensor(np.float32([point])))[0].item())
 
 
 def mesh_of(folder, name="mesh.glb"):
@@ -111,10 +121,11 @@ def test_meshes_are_upright_unmirrored_and_closed_in_every_format(words, name, r
         mesh.merge_vertices(merge_tex=True, merge_norm=True)
     assert mesh.is_watertight and mesh.volume == pytest.approx(0.2**2 * 1 + 0.45 * 0.2**2 + 0.25 * 0.2**2 + 0.35 * 0.2**2, rel=0.1)
     for middle in BOXES.mean(1):
-        assert mesh.contains([middle])[0]
+        assert inside(mesh, middle)
         for mirrored in ([-1, 1, 1], [1, -1, 1], [1, 1, -1]):
             other = middle * mirrored
-            assert mesh.contains([other])[0] == (letter(other[None])[0] > 0)
+            depth = letter(other[None])[0]
+            assert abs(depth) < 0.03 or inside(mesh, other) == (depth > 0)  # 0.03: a cell of this resolution
     if "--simplify" in words:
         assert len(mesh.faces) <= 660
 
@@ -162,7 +173,7 @@ def test_pictures_of_all_kinds_and_one_failure_does_not_stop_the_others(runs, le
     deep = np.full((60, 80), 30000, np.uint16)
     deep[20:45, 30:60] = 60000
     Image.fromarray(deep).save(tmp_path / "deep.png")
-    (tmp_path / "broken.png").write_bytes(good[0].read_bytes()[:150])
+    (tmp_path / "broken.png").write_bytes(good[0].read_bytes()[:-40])
     (tmp_path / "empty.png").touch()
     (tmp_path / "words.jpg").write_text("not a picture")
     bad = [tmp_path / name for name in ("broken.png", "empty.png", "words.jpg", "none.png")]
@@ -217,6 +228,7 @@ def test_crumbs_go_and_shells_are_filled(runs, eagerly, monkeypatch, tmp_path):
         radius = np.linalg.norm(points, axis=1)
         return np.maximum(0.05 - abs(radius - 0.3), 0.03 - np.linalg.norm(points - [0.45, 0.45, 0.45], axis=1))
 
+    monkeypatch.setattr(turntable, "SIZE", 48)
     monkeypatch.setattr(FieldQuery, "geometry", lambda self, encoded, points: hollow(np.asarray(points)))
     monkeypatch.setattr(FieldQuery, "geometry_of_grid", lambda self, encoded, n: hollow(frames.voxel_centres(n)))
     monkeypatch.setattr(FieldQuery, "geometry_and_colour", lambda self, encoded, points: (hollow(np.asarray(points)), paint(points)))
