@@ -25,11 +25,13 @@ demo: setup
 	$(BIN)/python preprocessing/gen_db.py --raw $(DEMO)/raw --out $(DEMO)/db --jobs 2
 	$(BIN)/python train/train_sdf.py --db $(DEMO)/db --log_dir $(DEMO)/run --preset small --num_sample_points 512 --decay_step 3000 --max_minutes 5
 	$(BIN)/python eval/eval.py --restore_model $(DEMO)/run --iso auto --views 0,4 --limit 2 --create_obj
+	$(BIN)/python eval/report.py $(DEMO)/run
 	@txt=$$(ls $(DEMO)/run/eval_test/predictions/chair/*/00_pred.txt | head -1) && \
 	$(BIN)/python eval/to_mesh.py $$txt --out $(DEMO)/chair.glb --fill
 	@echo
 	@echo "figure   $(DEMO)/run/eval_test/figure.png"
 	@echo "table    $(DEMO)/run/eval_test/results.json (printed above)"
+	@echo "report   $(DEMO)/run/eval_test/report.html"
 	@echo "meshes   $(DEMO)/chair.glb and $(DEMO)/run/eval_test/predictions/<category>/<object>/<view>_mesh.obj"
 
 test: setup

@@ -80,6 +80,7 @@ def mesh_of(folder, name="mesh.glb"):
     return trimesh.load(folder / name, force="mesh", process=False)
 
 
+@pytest.mark.slow
 def test_a_picture_becomes_a_folder(runs, letters, tmp_path, capsys):
     given = picture(tmp_path / "a chair.png")
     command(runs, tmp_path, given)
@@ -110,6 +111,7 @@ def test_a_picture_becomes_a_folder(runs, letters, tmp_path, capsys):
     assert (folder / "mesh.ply").exists() and not (folder / "mesh.glb").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words, name", [([], "mesh.glb"), (["--format", "ply"], "mesh.ply"), (["--format", "obj"], "mesh.obj"),
                                          (["--texture", "atlas", "--texture_size", "256"], "mesh.glb"), (["--simplify", "600"], "mesh.glb")])
 def test_meshes_are_upright_unmirrored_and_closed_in_every_format(words, name, runs, letters, tmp_path):
@@ -130,12 +132,29 @@ def test_meshes_are_upright_unmirrored_and_closed_in_every_format(words, name, r
         assert len(mesh.faces) <= 660
 
 
+@pytest.mark.slow
+def test_the_level_moves_the_surface(runs, letters, tmp_path):
+    given = picture(tmp_path / "x.png")
+    volumes = []
+    for iso in ("0", "0.03"):
+        command(runs, tmp_path, given, "--iso", iso)
+        volumes.append(mesh_of(tmp_path / "out" / "x").volume)
+    assert 0 < volumes[1] < 0.8 * volumes[0]
+
+
+def test_every_flag_of_reconstruct_has_a_test():
+    source = pathlib.Path(__file__).read_text()
+    flags = {word for action in reconstruct.build_parser()._actions for word in action.option_strings if word.startswith("--")}
+    assert not [flag for flag in flags - {"--help", "--debug"} if f'"{flag}"' not in source]
+
+
 def test_colours_are_the_fields(runs, letters, tmp_path):
     command(runs, tmp_path, picture(tmp_path / "x.png"), "--format", "ply")
     mesh = mesh_of(tmp_path / "out" / "x", "mesh.ply")
     np.testing.assert_allclose(mesh.visual.vertex_colors[:, :3] / 255, paint(mesh.vertices), atol=0.03)
 
 
+@pytest.mark.slow
 def test_cameras_that_are_given(runs, letters, tmp_path):
     given = picture(tmp_path / "x.png")
     camera = frames.trans_mat(frames.intrinsics(80), frames.look_at(20, 10, 2.0))
@@ -154,6 +173,7 @@ def test_cameras_that_are_given(runs, letters, tmp_path):
     assert frames.azimuth_elevation_distance(turned)[2] == pytest.approx(frames.azimuth_elevation_distance(estimated)[2], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_masks(runs, letters, tmp_path):
     plain = picture(tmp_path / "x.png", size=(120, 160), mode="RGB")
     white = np.zeros((120, 160), np.uint8)
@@ -165,6 +185,7 @@ def test_masks(runs, letters, tmp_path):
         assert found["source"] == source and found["share"] == pytest.approx(share, rel=0.15)
 
 
+@pytest.mark.slow
 def test_pictures_of_all_kinds_and_one_failure_does_not_stop_the_others(runs, letters, tmp_path, capsys):
     good = [
         picture(tmp_path / "grey.png", mode="L"), picture(tmp_path / "cmyk.jpg", mode="CMYK"), picture(tmp_path / "palette.gif", mode="P"),
@@ -192,6 +213,7 @@ def test_pictures_of_one_name_do_not_share_a_folder(tmp_path):
     assert names == [tmp_path / "x", tmp_path / "x_2", tmp_path / "y"]
 
 
+@pytest.mark.slow
 def test_original_units_are_those_of_the_mesh_a_view_shows(runs, letters, tmp_path):
     folder = tmp_path / "raw" / "chair" / "one"
     (folder / "views").mkdir(parents=True)
@@ -223,6 +245,7 @@ def test_mistakes_are_named_before_anything_is_done(words, message, runs, tmp_pa
     assert "\n" not in str(error.value) and not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_crumbs_go_and_shells_are_filled(runs, eagerly, monkeypatch, tmp_path):
     def hollow(points):  # a shell, and a crumb beside it
         radius = np.linalg.norm(points, axis=1)

@@ -29,7 +29,7 @@ def camera(size, azimuth, elevation, distance):
 
 
 def settings(**changes):
-    base = {"views": 12, "image_size": 138, "elevation": [25.0], "azimuth": "even", "distance": "auto", "sdf_points": 10,
+    base = {"views": 12, "image_size": 138, "elevation": [25.0], "azimuth": "even", "distance": ["auto"], "sdf_points": 10,
             "surface_points": 10, "seed": 0}
     return render_views.Settings(**{**base, **changes})
 
@@ -64,13 +64,17 @@ def test_drawn_cameras_keep_to_their_ranges_and_to_their_seed():
     assert np.array_equal(views, draw(0, "chair", "a")) and np.array_equal(views, draw(0, "03001627", "a"))
     for other in ((1, "chair", "a"), (0, "car", "a"), (0, "chair", "b")):
         assert not np.allclose(views, draw(*other))
+    factors = render_views.view_cameras(settings(views=200, distance=["auto", 1.0, 1.6]), 0.6, np.random.default_rng(0))[1]
+    distances = np.linalg.norm(factors[:, :, 3], axis=1) / render_views.fitting_distance(0.6)
+    assert 1 <= distances.min() < 1.05 and 1.55 < distances.max() <= 1.6
     with pytest.raises(UserError, match="within the object"):
         render_views.view_cameras(settings(distance=[0.5]), 0.6, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("wrong", [
     ["--elevation", "95"], ["--elevation", "30", "20"], ["--elevation", "1", "2", "3"], ["--elevation", "high"], ["--distance", "0"],
-    ["--distance", "auto", "2"], ["--distance", "3", "2"], ["--views", "0"], ["--jobs", "0"], ["--image_size", "-4"], ["--seed", "-1"],
+    ["--distance", "auto", "0"], ["--distance", "2", "auto"], ["--distance", "auto", "2", "1"], ["--distance", "3", "2"],
+    ["--views", "0"], ["--jobs", "0"], ["--image_size", "-4"], ["--seed", "-1"],
 ])
 def test_wrong_flags_are_named(wrong):
     with pytest.raises(UserError, match=wrong[0]):
