@@ -9,7 +9,7 @@ from utils.cli import UserError
 from utils.run import Run, load_checkpoint
 
 WEIGHT_FIELDS = (  # the settings that a network must share with the weights it takes
-    "binary", "colour", "img_h", "img_w", "alpha", "num_classes", "encoder_size", "encoder_input", "encoder_widths", "encoder_convs",
+    "binary", "colour", "img_h", "img_w", "alpha", "crop", "num_classes", "encoder_size", "encoder_input", "encoder_widths", "encoder_convs",
     "encoder_fc", "point_widths", "decoder_widths", "img_feat_twostream", "img_feat_onestream", "threedcnn", "voxel_widths", "rot", "tanh",
     "resized_reading", "normalisation", "coordinate_scale", "model_frame", "distance_offset",
 )  # fmt: skip
