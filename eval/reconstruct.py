@@ -22,6 +22,7 @@ import pathlib
 from utils.cli import Incomplete, UserError, parser, run
 
 FORMATS = ("glb", "ply", "obj")
+LEVEL = "level of the surface (default: the best on the model's validation split, and for each picture nearer to 0 until its object is covered)"
 
 
 def build_parser():
@@ -32,7 +33,7 @@ def build_parser():
     p.add_argument("--texture", choices=("vertex", "atlas"), default="vertex", help="colours at the vertices, or a UV atlas with a picture")
     p.add_argument("--texture_size", type=int, help="side of the atlas in pixels (default: 1024)")
     p.add_argument("--resolution", type=int, default=128, help="cells along an axis, up to 512")
-    p.add_argument("--iso", type=float, help="level of the surface (default: the best on the model's validation split, else 0)")
+    p.add_argument("--iso", type=float, help=LEVEL)
     p.add_argument("--restore_model", help="run or TF1 checkpoint of the field (default: the weights that come with the project)")
     p.add_argument("--cam_est", help="run of train_cam.py that estimates cameras (default: the weights that come with the project)")
     p.add_argument(
@@ -121,7 +122,7 @@ def one(reconstructor, image, folder, args, camera, settings, weights):
         photo = read_photo(image)
     result = reconstructor.reconstruct(photo, args.mask, camera, args.resolution, args.simplify, stages)
     kind = {"format": args.format, "atlas": (args.texture_size or 1024) if args.texture == "atlas" else None}
-    more = {"settings": settings, "model": {**weights, "level": reconstructor.iso}, "resolution": args.resolution}
+    more = {"settings": settings, "model": weights, "resolution": args.resolution}
     return write_results(folder, result, stages, **kind, centre=centre, scale=scale, more=more)
 
 
@@ -135,7 +136,8 @@ def main(argv):
     estimated = isinstance(camera, str) or len(camera) == 2
     weights = {"field": str(reconstructor.model.weights), "camera": str(reconstructor.estimator.weights) if estimated else args.camera}
     places = folders(args.images, args.out)
-    plan = f"{args.resolution}^3, level {reconstructor.iso:.3g}, camera {args.camera}, mask {args.mask}"
+    level = f"{reconstructor.iso:.3g}{' or what covers the object' if reconstructor.covers else ''}"
+    plan = f"{args.resolution}^3, level {level}, camera {args.camera}, mask {args.mask}"
     print(f"{len(args.images)} pictures -> {args.out}: {plan}")
     failed = 0
     for image, folder in zip(args.images, places, strict=True):

@@ -32,7 +32,7 @@ def build_parser():
     p.add_argument("--port", type=int, default=7860, help="of the page's address, on this computer alone")
     p.add_argument("--restore_model", help="run or TF1 checkpoint of the field (default: the weights that come with the project)")
     p.add_argument("--cam_est", help="run of train_cam.py that estimates cameras (default: the weights that come with the project)")
-    p.add_argument("--iso", type=float, help="level of the surface (default: the best on the model's validation split, else 0)")
+    p.add_argument("--iso", type=float, help="level of the surface (default: as in reconstruct.py)")
     p.add_argument("--examples", type=pathlib.Path, default=ROOT / "examples", help="folder of pictures to click: PNG, JPEG, WebP")
     p.add_argument("--max_mb", type=float, default=10, help="largest upload in megabytes of 2^20 bytes")
     p.add_argument("--max_megapixels", type=float, default=20, help="largest picture in megapixels")

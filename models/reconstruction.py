@@ -11,6 +11,7 @@ from data.crop import object_square
 from data.foreground import foreground
 from data.samples import network_camera, network_image, picture_camera
 from models.camera_estimate import CameraEstimator
+from models.covering import covering_level
 from models.field import FieldQuery
 from models.network import build
 from models.prediction import encoded_mesh
@@ -37,6 +38,7 @@ class Reconstruction:
     seen: np.ndarray  # (img_h, img_w, 3 or 4) float32 in [0, 1]: the image as the network saw it
     camera: np.ndarray  # of photo
     camera_source: str
+    level: float  # of the surface
     vertices: np.ndarray  # (V, 3) object frame
     faces: np.ndarray  # (F, 3)
     colours: np.ndarray  # (V, 3) in [0, 1]
@@ -63,13 +65,14 @@ class Reconstructor:
     """The networks, loaded once: a field (run folder or TF1 checkpoint) and the run of a camera network."""
 
     def __init__(self, field=SHIPPED_FIELD, camera=SHIPPED_CAMERA, iso=None):
-        """iso: level of the surface; None: the best on the field's validation split, where that was looked for, else 0."""
+        """iso: level of the surface; None: the best for solids on the field's validation split, where that was looked for, else 0, and for
+        every picture nearer to 0 where the object in it is not covered (models.covering)."""
         self.model = open_model(field)
         self.config = self.model.config
         network = build(self.config)
         self.model.load(network)
         self.query = FieldQuery(network)
-        self.iso = recorded_level(self.model) if iso is None else iso
+        self.iso, self.covers = (recorded_level(self.model), True) if iso is None else (iso, False)
         self.camera_run = pathlib.Path(camera)
         self._estimator = None
 
@@ -95,9 +98,15 @@ class Reconstructor:
         with stages("image"):
             view, view_matrix = self._as_in_training(rgba, matrix)
             seen = network_image(view, self.config)
-            encoded = self.query.encode(seen, network_camera(view_matrix, view, self.config))
+            seen_camera = network_camera(view_matrix, view, self.config)
+            encoded = self.query.encode(seen, seen_camera)
+        with stages("level"):
+            level = self.iso
+            if self.covers:
+                covered = network_image(view, dataclasses.replace(self.config, alpha=True))[..., 3] >= 0.5
+                level = covering_level(self.query, encoded, seen_camera, covered, level)
         with stages("mesh"):
-            vertices, faces, colours, normals, _ = encoded_mesh(self.query, encoded, resolution, self.iso, fill=True, crumbs=False)
+            vertices, faces, colours, normals, _ = encoded_mesh(self.query, encoded, resolution, level, fill=True, crumbs=False)
 
         white = np.full((*rgba.shape[:2], 3), 255, np.uint8)
 
@@ -109,7 +118,7 @@ class Reconstructor:
                 vertices, faces = clean_mesh.simplify(vertices, faces, simplify)
                 colours, normals = colour_of(vertices), None
         picture = over(photo.rgba, white), found.alpha, found.used, [*photo.notes, *found.notes], seen
-        return Reconstruction(*picture, matrix, source, vertices, faces, colours, normals, colour_of)
+        return Reconstruction(*picture, matrix, source, level, vertices, faces, colours, normals, colour_of)
 
     def _camera(self, photo, rgba, camera):
         """-> the camera of rgba, what it is."""
@@ -140,9 +149,12 @@ class Reconstructor:
 
 
 def recorded_level(model):
-    """The level that `--iso auto` found for a model (level.json), or 0."""
+    """The level that `--iso auto` found for a model (level.json), the one for solids where there is one; or 0."""
     path = model.beside("level.json")
-    return float(read_json(path)["iso"]) if path.exists() else 0.0
+    if not path.exists():
+        return 0.0
+    known = read_json(path)
+    return float(known.get("solid", known)["iso"])
 
 
 def parse_camera(text):

@@ -139,3 +139,13 @@ def test_bricks_of_very_different_values_have_no_holes_between_them():
     surface = brick_mesh.triangulate(sample(field, 128)[0])
     mesh = trimesh.Trimesh(surface.vertices(), surface.faces, process=False)
     assert mesh.is_watertight and mesh.is_winding_consistent
+
+
+@pytest.mark.parametrize("function", [sphere, shell])
+def test_bricks_whose_rim_alone_has_a_surface_add_nothing(function, monkeypatch):
+    level = sample(function, 64)[0]
+    together = brick_mesh.triangulate(level)
+    monkeypatch.setattr(brick_mesh, "BATCH", 1)
+    alone = brick_mesh.triangulate(level)
+    np.testing.assert_array_equal(together.cells, alone.cells)
+    assert len(together.faces) == len(alone.faces)

@@ -78,7 +78,7 @@ def triangulate(level: Level):
     What touches the border of the grid is cut off half a cell outside the last centres.
     """
     # one scale for all bricks: two that share an ambiguous face have to decide alike, or the surface has a hole between them
-    scale = np.median(abs(level.values))
+    scale = np.median(abs(level.values[level.known]))
     found, faces, count = [], [], 0
     for first in range(0, len(level.values), BATCH):
         part = _march(level, np.arange(first, min(first + BATCH, len(level.values))), scale)
@@ -116,7 +116,10 @@ def _march(level, slots, scale):
     mask = np.zeros((len(slots), size, size, size), bool)
     mask[:, 1:, 1:, 1:] = _own_cubes(level, slots)  # scikit-image looks at the last corner of a cube
     stacked = (len(slots) * size, size, size)
-    vertices, faces = marching_cubes(seen.astype(np.float32).reshape(stacked), 0, mask=mask.reshape(stacked), allow_degenerate=True)[:2]
+    try:
+        vertices, faces = marching_cubes(seen.astype(np.float32).reshape(stacked), 0, mask=mask.reshape(stacked), allow_degenerate=True)[:2]
+    except RuntimeError:  # the surface passes through the rims of these windows alone, which are other bricks' cubes
+        return None
     place = np.floor(vertices[:, 0] / size).astype(np.int64)
     local = vertices - np.stack([place * size, 0 * place, 0 * place], 1)
     rounded = np.rint(local)

@@ -53,6 +53,7 @@ def _describe(result, vertices, closed, stages):
         "picture": {"height": result.mask.shape[0], "width": result.mask.shape[1]},
         "foreground": {"source": result.foreground, "share": float((result.mask >= 128).mean())},
         "surface": {"vertices": len(vertices), "faces": len(result.faces), "closed": closed, "box": box},
+        "level": result.level,
         "notes": result.notes,
         "seconds": stages.seconds,
     }
