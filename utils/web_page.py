@@ -19,7 +19,8 @@ READING = 2  # pictures that are read for a first look at once
 POLL = 0.5  # seconds
 STEPS = {
     "read": "Reading the picture", "mask": "Finding the object", "camera": "Estimating the camera", "image": "Looking at the picture",
-    "mesh": "Asking the field for the surface", "texture": "Writing the model", "pictures": "Drawing the pictures",
+    "level": "Finding the level of the surface", "mesh": "Asking the field for the surface", "texture": "Writing the model",
+    "pictures": "Drawing the pictures",
 }  # fmt: skip
 WELCOME = "Drop a picture of one object, or click an example; then press <b>Reconstruct</b>."
 DONE = "Done: turn the model with the mouse or a finger."
