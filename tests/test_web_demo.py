@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import functools
 import importlib.util
 import io
 import os
@@ -63,7 +64,7 @@ class Fake:
 
         return Reconstruction(
             photo.rgba[..., :3], found.alpha, found.used, [*photo.notes, *found.notes], np.zeros((8, 8, 3), np.float32), matrix, "estimated",
-            hull.vertices, hull.faces, colour_of(hull.vertices), hull.vertex_normals, colour_of,
+            0.0, hull.vertices, hull.faces, colour_of(hull.vertices), hull.vertex_normals, colour_of,
         )  # fmt: skip
 
 
@@ -372,6 +373,7 @@ def served(tmp_path):
     process = subprocess.Popen(
         [sys.executable, *map(str, command), "--max_mb", "1"], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env={**os.environ, "TMPDIR": str(tmp_path / "tmp"), "PYTHONUNBUFFERED": "1"},
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # tests may run where it is ignored
     )  # fmt: skip
     try:
         lines = []
