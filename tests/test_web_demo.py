@@ -176,7 +176,7 @@ def test_the_page_shows_a_picture_and_its_result(page, tmp_path):
     }  # fmt: skip
     assert trimesh.load(step["download"]["value"], force="mesh").is_watertight
     assert "from the front right, from a little above" in step["about"] and "azimuth 40°, elevation 25°, distance 2.00" in step["about"]
-    assert step["model"]["camera_position"] == pytest.approx((50, 65, None)) and "by its transparency" in step["about"]
+    assert step["model"]["camera_position"] == pytest.approx((50, 65, 0.5 / np.sin(0.375))) and "by its transparency" in step["about"]
     masked = step["picture"]["value"]
     assert masked[24, 32].tolist() == [200, 30, 30] and (masked == [255, 0, 128]).all(-1).any()
     assert "Done" in list(steps)[-1]["status"] and not folder.exists()

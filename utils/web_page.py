@@ -140,7 +140,7 @@ class Page:
         import gradio as gr
 
         # Babylon's alpha and beta: about the y axis from +x, and from the top down
-        view = (90 - found.start[0], 90 - found.start[1], None)
+        view = (90 - found.start[0], 90 - found.start[1], found.start[2])
         return self._changes(
             model=gr.update(value=str(found.view), camera_position=view),
             download=gr.update(value=str(found.download), interactive=True),

@@ -25,6 +25,7 @@ FLAGS = (
 )
 SIDES = ("front", "front right", "right", "back right", "back", "back left", "left", "front left")
 HEIGHTS = ((-10, "from below"), (10, "at its height"), (35, "from a little above"), (60, "from above"), (91, "from far above"))
+FIELD = 0.75  # radians of the viewer's picture, from top to bottom; it has 0.8
 WHERE = {"alpha": "by its transparency", "file": "by the mask file", "none": "as you said", "grabcut": "by GrabCut", "rembg": "by rembg"}
 
 
@@ -83,7 +84,7 @@ class Answer:
     overlay: pathlib.Path
     turntable: pathlib.Path
     about: str
-    start: tuple  # azimuth, elevation of the estimated camera
+    start: tuple  # azimuth, elevation of the estimated camera; distance from which the whole model is in the viewer
 
 
 def shown_name(path):
@@ -172,7 +173,8 @@ def _written(result, request, stages, folder):
             for part in ("mesh.obj", "mesh.mtl", "mesh_texture.png"):
                 file.write(folder / part, part)
     told = read_json(folder / "results.json")
-    start = told["camera"]["azimuth"], told["camera"]["elevation"]
+    radius = np.linalg.norm(result.vertices - (result.vertices.min(0) + result.vertices.max(0)) / 2, axis=1).max()
+    start = told["camera"]["azimuth"], told["camera"]["elevation"], float(radius / np.sin(FIELD / 2))
     return Answer(view, download, _masked(result), folder / "overlay.png", folder / "turntable.gif", _about(told), start)
 
 
