@@ -1,4 +1,4 @@
-# make demo: the whole chain on synthetic objects, about 9 minutes on 2 cores.   make test: all tests.
+# make demo: the whole chain on synthetic objects, about 10 minutes on 2 cores.   make test: all tests.
 
 PYTHON := $(shell sh -c 'command -v python3.11 || command -v python3.12 || echo python3')
 BIN := .venv/bin

@@ -1,0 +1,90 @@
+"""The level at which a mesh covers its mask; runs that are made small to be passed on."""
+
+import types
+
+import cv2
+import h5py
+import numpy as np
+import pytest
+
+from models.covering import covering_level
+from models.network import build
+from models.restore import open_model
+from tests import tiny
+from tests.test_eval import make_run
+from utils import frames, ship_run
+from utils.cli import UserError
+from utils.run import Run
+
+SIZE = 120
+CAMERA = frames.trans_mat(frames.intrinsics(SIZE), frames.look_at(30, 20, 2.2))
+
+
+def query(binary):
+    """A ball of radius 0.4 whose field is sure within 0.25 and less sure, the further out; logits, or 1/50 of them as distances."""
+
+    def logits(n):
+        return (8 * (0.4 - np.linalg.norm(frames.voxel_centres(n), axis=1)) / 0.15).astype(np.float32)  # 8 at 0.25, 0 at 0.4
+
+    return types.SimpleNamespace(
+        config=types.SimpleNamespace(binary=binary), geometry_of_grid=lambda _, n: logits(n) if binary else -logits(n) / 50
+    )
+
+
+def mask(radius):
+    """What a ball of this radius covers in the picture."""
+    points = np.random.default_rng(0).normal(size=(200_000, 3))
+    points *= radius / np.linalg.norm(points, axis=1, keepdims=True)
+    u, v = np.rint(frames.project(points, CAMERA)[0]).astype(int).T
+    picture = np.zeros((SIZE, SIZE), np.uint8)
+    picture[v, u] = 1
+    return cv2.morphologyEx(picture, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)) > 0
+
+
+def test_the_level_goes_down_until_the_mask_is_covered_and_no_further():
+    for radius in (0.3, 0.34, 0.37):
+        level = covering_level(query(True), None, CAMERA, mask(radius), 6.0)
+        expected = 8 * (0.4 - radius) / 0.15
+        assert expected < level < expected + 3.5  # cells are 0.025 wide, 1.3 of a logit; two or three at the rim of the mask are left out
+    assert covering_level(query(True), None, CAMERA, mask(0.28), 4.0) == 4.0  # covered as it is
+    assert covering_level(query(True), None, CAMERA, mask(0.48), 6.0) == 0.0  # beyond what the field calls occupied
+    assert covering_level(query(True), None, CAMERA, mask(0.48), -1.0) == -1.0
+    assert covering_level(query(True), None, CAMERA, np.zeros((SIZE, SIZE), bool), 3.0) == 3.0
+
+
+def test_distances_go_up_by_a_voxel_at_most():
+    assert covering_level(query(False), None, CAMERA, mask(0.36), 0.0) == 0.0
+    assert covering_level(query(False), None, CAMERA, mask(0.48), 0.0) == pytest.approx(1 / frames.VOXELS)
+    inner = covering_level(query(False), None, CAMERA, mask(0.42), -0.04)
+    assert -0.04 < inner <= -0.04 + 1 / frames.VOXELS
+
+
+def test_a_shipped_run_is_half_as_large_and_predicts_the_same(tiny_database, tmp_path, capsys):
+    run = make_run(tmp_path / "run", tiny_database, True)
+    Run(run).level.write_text('{"iso": 1.5}')
+    ship_run.main([str(run), "--out", str(tmp_path / "small")])
+    assert "largest change of a weight" in capsys.readouterr().out
+    source, target = open_model(run), open_model(tmp_path / "small")
+    assert source.config == target.config and Run(tmp_path / "small").level.exists() and not Run(tmp_path / "small").last.exists()
+    networks = [build(source.config) for _ in range(2)]
+    for model, network in zip((source, target), networks, strict=True):
+        model.load(network)
+    assert source.step == target.step
+    for a, b in zip(networks[0].variables, networks[1].variables, strict=True):
+        assert np.abs(a.numpy() - b.numpy()).max() <= 2**-11 * np.abs(a.numpy()).max()
+    with h5py.File(target.weights) as file:
+        kinds = {}
+        file.visititems(lambda _, item: kinds.setdefault(item.ndim > 1, set()).add(item.dtype) if isinstance(item, h5py.Dataset) else None)
+    assert kinds == {True: {np.dtype(np.float16)}, False: {np.dtype(np.float32)}}
+
+
+def test_what_cannot_be_shipped_is_refused(tiny_database, tmp_path):
+    with pytest.raises(UserError, match="no such folder"):
+        ship_run.main([str(tmp_path / "none"), "--out", str(tmp_path / "small")])
+    run = make_run(tmp_path / "run", tiny_database, True)
+    with h5py.File(Run(run).best, "r+") as file:
+        name = "network/" + build(tiny.config()).local_stream.geometry_out.kernel.path
+        file[name][...] = 1e6
+    with pytest.raises(UserError, match="too large for 16 bits"):
+        ship_run.main([str(run), "--out", str(tmp_path / "small")])
+    assert not Run(tmp_path / "small").best.exists()
