@@ -1,7 +1,7 @@
 """Photographs in, coloured meshes out.
 
-    python eval/reconstruct.py chair.jpg car.png --out models --format glb
-    python eval/reconstruct.py chair.jpg --out models --texture atlas --resolution 256 --camera 40,25,2.2 --restore_model runs/all
+    python eval/reconstruct.py chair.jpg car.png --out models3d --format glb
+    python eval/reconstruct.py chair.jpg --out models3d --texture atlas --resolution 256 --camera 40,25,2.2 --restore_model runs/all
 
 Works with the weights in models/pretrained (small, trained on synthetic cars, chairs, guitars and tables: see the card there), or with
 any run or TF1 checkpoint. Every picture gets a folder in --out, named after it:
@@ -110,13 +110,13 @@ def done(folder, settings, weights):
     return known.get("settings") == settings and weights.items() <= known.get("model", {}).items()
 
 
-def one(reconstructor, image, folder, args, camera, settings, weights):
-    """Reconstruct a picture into its folder; the line that tells of it."""
+def one(reconstructor, image, folder, args, camera, settings, weights, tell):
+    """Reconstruct a picture into its folder; the line that tells of it. tell: called with the name of every stage when it begins."""
     from data.photo import read_photo
     from models.reconstruction import Stages
     from utils.export import write_results
 
-    stages = Stages()
+    stages = Stages(tell)
     centre, scale = original_units(image) if args.units == "original" else ((0, 0, 0), 1.0)
     with stages("read"):
         photo = read_photo(image)
@@ -129,6 +129,8 @@ def one(reconstructor, image, folder, args, camera, settings, weights):
 def main(argv):
     args = build_parser().parse_args(argv)
     check(args)
+    from tqdm import tqdm
+
     from models.reconstruction import SHIPPED_CAMERA, SHIPPED_FIELD, Reconstructor, parse_camera
 
     camera = parse_camera(args.camera)
@@ -140,19 +142,23 @@ def main(argv):
     plan = f"{args.resolution}^3, level {level}, camera {args.camera}, mask {args.mask}"
     print(f"{len(args.images)} pictures -> {args.out}: {plan}")
     failed = 0
-    for image, folder in zip(args.images, places, strict=True):
-        try:
-            if not pathlib.Path(image).is_file():
-                raise UserError(f"{image} is missing, or no file")
-            settings = settings_of(args, image)
-            if done(folder, settings, weights):
-                print(f"{image}: done already, {folder}")
-                continue
-            print(f"{image}: {one(reconstructor, image, folder, args, camera, settings, weights)}")
-        except UserError as error:
-            message = str(error)
-            print(f"failed: {message if str(image) in message else f'{image}: {message}'}")
-            failed += 1
+    with tqdm(total=len(args.images), unit="picture") as bar:
+        for image, folder in zip(args.images, places, strict=True):
+            try:
+                if not pathlib.Path(image).is_file():
+                    raise UserError(f"{image} is missing, or no file")
+                settings = settings_of(args, image)
+                if done(folder, settings, weights):
+                    bar.write(f"{image}: done already, {folder}")
+                else:
+                    bar.write(f"{image}: {one(reconstructor, image, folder, args, camera, settings, weights, bar.set_postfix_str)}")
+            except Exception as error:  # one strange picture must not end the run over all others
+                if args.debug and not isinstance(error, UserError):
+                    raise
+                message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+                bar.write(f"failed: {message if str(image) in message else f'{image}: {message}'}")
+                failed += 1
+            bar.update()
     print(f"{len(args.images) - failed} of {len(args.images)} pictures reconstructed: {args.out}")
     if failed:
         raise Incomplete(f"{failed} of {len(args.images)} pictures could not be used, the reasons are above")

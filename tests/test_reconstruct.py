@@ -208,6 +208,24 @@ def test_pictures_of_all_kinds_and_one_failure_does_not_stop_the_others(runs, le
         assert mesh_of(tmp_path / "out" / path.stem).is_watertight
 
 
+@pytest.mark.slow
+def test_a_picture_on_which_something_breaks_does_not_stop_the_others(runs, letters, tmp_path, capsys, monkeypatch):
+    plain = reconstruction.encoded_mesh
+    calls = []
+
+    def breaks_once(*args, **options):
+        calls.append(1)
+        if len(calls) == 1:
+            raise RuntimeError("a bug")
+        return plain(*args, **options)
+
+    monkeypatch.setattr(reconstruction, "encoded_mesh", breaks_once)
+    with pytest.raises(Incomplete, match="1 of 2"):
+        command(runs, tmp_path, picture(tmp_path / "x.png"), picture(tmp_path / "y.png"))
+    assert f"failed: {tmp_path / 'x.png'}: RuntimeError: a bug" in capsys.readouterr().out
+    assert mesh_of(tmp_path / "out" / "y").is_watertight
+
+
 def test_pictures_of_one_name_do_not_share_a_folder(tmp_path):
     names = reconstruct.folders(["a/x.png", "b/x.jpg", "y.png"], tmp_path)
     assert names == [tmp_path / "x", tmp_path / "x_2", tmp_path / "y"]
