@@ -6,13 +6,14 @@ import cv2
 import h5py
 import numpy as np
 import pytest
+from scipy.ndimage import binary_fill_holes
 
 from models.covering import covering_level
 from models.network import build
 from models.restore import open_model
 from tests import tiny
 from tests.test_eval import make_run
-from utils import frames, ship_run
+from utils import frames, level, ship_run
 from utils.cli import UserError
 from utils.run import Run
 
@@ -43,9 +44,9 @@ def mask(radius):
 
 def test_the_level_goes_down_until_the_mask_is_covered_and_no_further():
     for radius in (0.3, 0.34, 0.37):
-        level = covering_level(query(True), None, CAMERA, mask(radius), 6.0)
+        found = covering_level(query(True), None, CAMERA, mask(radius), 6.0)
         expected = 8 * (0.4 - radius) / 0.15
-        assert expected < level < expected + 3.5  # cells are 0.025 wide, 1.3 of a logit; two or three at the rim of the mask are left out
+        assert expected < found < expected + 3.5  # cells are 0.025 wide, 1.3 of a logit; two or three at the rim of the mask are left out
     assert covering_level(query(True), None, CAMERA, mask(0.28), 4.0) == 4.0  # covered as it is
     assert covering_level(query(True), None, CAMERA, mask(0.48), 6.0) == 0.0  # beyond what the field calls occupied
     assert covering_level(query(True), None, CAMERA, mask(0.48), -1.0) == -1.0
@@ -88,3 +89,10 @@ def test_what_cannot_be_shipped_is_refused(tiny_database, tmp_path):
     with pytest.raises(UserError, match="too large for 16 bits"):
         ship_run.main([str(run), "--out", str(tmp_path / "small")])
     assert not Run(tmp_path / "small").best.exists()
+
+
+def test_holes_are_filled_as_scipy_fills_them():
+    rng = np.random.default_rng(0)
+    for share in (0.3, 0.6, 0.8):
+        volume = rng.random((12, 12, 12)) < share
+        np.testing.assert_array_equal(level.fill_holes(volume), binary_fill_holes(volume))

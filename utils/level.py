@@ -6,7 +6,7 @@ Training draws half of its points from surfaces that fill 3 % of space, so a fie
 import math
 
 import numpy as np
-from scipy.ndimage import binary_fill_holes
+from scipy.ndimage import label
 from tqdm import tqdm
 
 from models.prediction import predict_view, surface_voxels
@@ -59,11 +59,17 @@ def _filled(index):
     """(M, 3) voxels -> (64, 64, 64) bool: they and what they enclose."""
     volume = np.zeros((frames.VOXELS,) * 3, bool)
     volume[tuple(np.asarray(index, int).T)] = True
-    return binary_fill_holes(volume)
+    return fill_holes(volume)
+
+
+def fill_holes(volume):
+    """(n, n, n) bool -> it and the cells that are not connected, through faces, to the outside: scipy's binary_fill_holes, faster."""
+    labels, _ = label(~np.pad(volume, 1))
+    return (labels != labels[0, 0, 0])[1:-1, 1:-1, 1:-1]
 
 
 def _solid_iou(field, level, truth):
-    filled = binary_fill_holes(field.grid() > level)
+    filled = fill_holes(field.grid() > level)
     return (filled & truth).sum() / (filled | truth).sum()
 
 
