@@ -45,7 +45,7 @@ class CameraSamples:
         fold = fold_of(self.database, entry)
         turns = np.repeat(np.eye(3)[None], symmetry.ROUND, 0)
         turns[:fold] = [symmetry.turn(360 * k / fold) for k in range(fold)]
-        sample = {"rotation": parts.rotation, "distance": parts.distance, "scale": parts.scale, "shift": parts.shift, "turns": turns}
+        sample = {**{name: getattr(parts, name) for name in parts.names()}, "turns": turns}
         sample["points"] = points[rng.integers(len(points), size=self.config.num_sample_points)]
         return {"image": image, **{name: np.asarray(value, np.float32) for name, value in sample.items()}}
 

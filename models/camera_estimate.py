@@ -14,7 +14,7 @@ TOGETHER = 64  # images in one pass
 def estimate(network, images):
     """CameraNetwork, (B, img_h, img_w, 3 or 4) images as the network sees them -> B CameraParts."""
     output = network(tf.constant(images))
-    found = {name: output[name].numpy().astype(np.float64) for name in ("rotation", "distance", "scale", "shift")}
+    found = {name: output[name].numpy().astype(np.float64) for name in CameraParts.names()}
     return [CameraParts(**{name: value[i] for name, value in found.items()}) for i in range(len(images))]
 
 

@@ -7,8 +7,8 @@ from models.camera_estimate import estimate
 from models.camera_network import build, camera_losses
 from models.training import Trainer
 from utils import frames
+from utils.camera_parts import CameraParts
 
-PARTS = ("rotation", "distance", "scale", "shift")
 SHOWN = 8  # objects in a picture
 
 
@@ -22,7 +22,7 @@ class CameraTrainer(Trainer):
         return build(self.config, all_bfloat16=True)
 
     def _losses(self, batch, training):
-        true = {name: batch[name] for name in PARTS}
+        true = {name: batch[name] for name in CameraParts.names()}
         return camera_losses(self.network(batch["image"], training=training), true, batch["points"], batch["turns"])
 
     def picture(self, database, entries):

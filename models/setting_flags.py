@@ -70,6 +70,14 @@ def add_image(add):
     add("--backcolorwhite", "white background instead of black", action=SWITCH)
 
 
+def add_first_encoder(p):
+    """Where the encoder's first weights come from."""
+    p.add_argument(
+        "--restore_modelcnn", default="",
+        help="start a new run with the encoder of this run, TF1 checkpoint (TF-slim's vgg_16.ckpt), Keras VGG16 file, or 'imagenet'",
+    )  # fmt: skip
+
+
 def add_optimizer(add):
     """How the weights are found."""
     add("--learning_rate", "first learning rate", type=float)

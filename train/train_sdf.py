@@ -14,6 +14,7 @@ from models import conventions
 from models.config import PRESETS, Config, preset
 from models.setting_flags import (
     SWITCH,
+    add_first_encoder,
     add_image,
     add_optimizer,
     add_run,
@@ -59,10 +60,7 @@ def build_parser():
         "--restore_model", default="",
         help="start a new run from the weights of this run or TF1 checkpoint (folder or prefix), in a network of its sizes and conventions",
     )  # fmt: skip
-    p.add_argument(
-        "--restore_modelcnn", default="",
-        help="start a new run with the encoder of this run, TF1 checkpoint (TF-slim's vgg_16.ckpt), Keras VGG16 file, or 'imagenet'",
-    )  # fmt: skip
+    add_first_encoder(p)
     return p
 
 

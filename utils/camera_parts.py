@@ -34,6 +34,11 @@ class CameraParts:
         distance = float(depth[0] / np.linalg.norm(np.asarray(trans_mat)[:3, 2]))  # w is depth times the scale of the matrix
         return cls(RT[:, :3], distance, float(focal / distance), frames.pixel_to_image(origin[0], size) - 0.5)
 
+    @classmethod
+    def names(cls):
+        """Names of the parts, those of what a camera network returns and of its samples."""
+        return [field.name for field in dataclasses.fields(cls)]
+
     def trans_mat(self, size):
         """(4, 3) object frame to the pixels of a square image of `size` pixels; the inverse of of()."""
         focal = self.scale * self.distance * size

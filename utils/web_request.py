@@ -215,8 +215,8 @@ def _masked(result):
     """A Reconstruction's picture, paled where the object is not, with the outline of the mask."""
     import cv2
 
-    picture, mask = _reduced(np.dstack([result.photo, result.mask]), False), 0
-    picture, mask = np.ascontiguousarray(picture[..., :3]), picture[..., 3]
+    masked = _reduced(np.dstack([result.photo, result.mask]), False)
+    picture, mask = masked[..., :3], masked[..., 3]
     share = mask[..., None] / 255
     picture = np.rint(picture * share + (255 - 0.25 * (255.0 - picture)) * (1 - share)).astype(np.uint8)
     outline = cv2.findContours((mask >= 128).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
