@@ -10,7 +10,7 @@ setuptools.setup(
     name="texdisn",
     version="0.1.0",
     description="Single-view textured 3D reconstruction with an implicit field",
-    packages=["preprocessing", "preprocessing.shapes", "models", "train", "eval", "data", "utils", "benchmarks"],
+    packages=setuptools.find_packages(exclude=["tests", "tests.*"]),
     package_data={"preprocessing": ["info.json"], "models": ["pretrained/*", "pretrained/*/*"]},
     python_requires=">=3.11,<3.13",
     install_requires=[line for line in requirements if line and not line.startswith("#")],

@@ -16,8 +16,8 @@ import time
 import numpy as np
 
 from models.config import preset
+from models.weights.run import Run, save_checkpoint
 from utils.cli import UserError, parser, run
-from utils.run import Run, save_checkpoint
 
 ROOT = pathlib.Path(__file__).parents[1]
 MINUTES = 15.0
@@ -49,10 +49,10 @@ def fit(out="runs/benchmark", minutes=MINUTES, binary=True):
     import tensorflow as tf
     from tqdm import tqdm
 
+    from data.field_samples import FieldSamples, epoch_order
     from data.pipeline import batches
-    from data.samples import FieldSamples, epoch_order
     from data.shards import Database
-    from models.training import Trainer
+    from models.training.trainer import Trainer
 
     db = database(out)
     config = preset("full", binary, db=str(db), bfloat16=True, batch_size=BATCH, beta1=0.9)

@@ -12,8 +12,8 @@ from benchmarks.fitted import fit
 from benchmarks.machine import matrix_rates, median_seconds, peak_rss_mb, report
 from benchmarks.query import fitted_object, load
 from data.shards import Database
-from models.field import FieldQuery
-from models.prediction import textured_mesh
+from models.inference.field_query import FieldQuery
+from models.inference.predict import textured_mesh
 from utils.cli import parser, run
 
 

@@ -14,11 +14,11 @@ import tensorflow as tf
 
 from benchmarks.fitted import ROOT, database
 from benchmarks.machine import median_seconds, report
+from data.field_samples import FieldSamples, epoch_order
 from data.pipeline import batches
-from data.samples import FieldSamples, epoch_order
 from data.shards import Database
 from models.config import preset
-from models.training import Trainer
+from models.training.trainer import Trainer
 from utils.cli import parser, run
 
 SECONDS = 10.0  # of reading

@@ -3,7 +3,7 @@
     python benchmarks/masks.py --meshes ../shared/meshes/kenney --limit 16 --out masks.json
 
 Takes a folder of <category>/<object>.{glb,gltf,obj,ply,off}. Every object is rendered once (512 x 512, a view of its own, up to an
-eighth off the middle), laid over one background of each kind, and cut out again by data.foreground. Background kinds, all drawn from --seed:
+eighth off the middle), laid over one background of each kind, and cut out again by utils.images.foreground. Background kinds, all drawn from --seed:
 plain, gradient (two colours, plus what a lens and a sensor add: noise), room (wall, floor, a soft shadow), blobs (blurred spots of
 random colours), stripes, noise (a texture with grains of all sizes). Printed: median, lower quarter and worst IoU of each kind, the share above
 0.9, and seconds a picture. A mask that is refused counts as 0. --pictures FOLDER writes what was seen beside what was cut out.
@@ -17,12 +17,12 @@ import cv2
 import numpy as np
 
 from benchmarks.machine import report
-from data.foreground import foreground
-from data.photo import Photo
-from preprocessing.mesh import SUFFIXES, load_mesh, normalise
-from preprocessing.raycast import Scene
-from utils import frames
 from utils.cli import UserError, parser, run
+from utils.geometry import frames
+from utils.images.foreground import foreground
+from utils.images.photo import Photo
+from utils.mesh.mesh import SUFFIXES, load_mesh, normalise
+from utils.rendering.raycast import Scene
 
 SIZE = 512  # pixels of a picture
 

@@ -7,8 +7,8 @@ runs again for every chunk of points.
 
 import tensorflow as tf
 
-from models.encoder import encoder_pixels, resize_image
-from models.local_features import project, read_bilinear, resize_bilinear
+from models.networks.encoder import encoder_pixels, resize_image
+from models.networks.local_features import project, read_bilinear, resize_bilinear
 
 
 class Original:

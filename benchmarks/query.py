@@ -24,14 +24,14 @@ import tensorflow as tf
 from benchmarks.fitted import fit
 from benchmarks.machine import matrix_rates, median_seconds, peak_rss_mb, report
 from benchmarks.original import Original
-from data.samples import network_camera, network_image
+from data.field_samples import network_camera, network_image
 from data.shards import Database
-from models.field import FieldQuery
-from models.network import build
-from models.prediction import sampled_surface, textured_mesh
-from utils import frames, surface_mesh
+from models.inference.field_query import FieldQuery
+from models.inference.predict import sampled_surface, textured_mesh
+from models.networks.texdisn import build
+from models.weights.run import Run, load_checkpoint
 from utils.cli import parser, run
-from utils.run import Run, load_checkpoint
+from utils.geometry import frames
 
 REFERENCE_CHUNK = 32768  # points: the original's network takes some 7 GB with all of 64^3 at once
 TIMED_CHUNKS = 4  # of the reference, where it has more than 8
@@ -70,7 +70,7 @@ def compare(exact, fast, mesh, rgba, camera, resolution, iso):
     encoded = exact.encode(network_image(rgba, config), network_camera(camera, rgba, config))
     slabs = frames.voxel_centres(resolution).reshape(resolution, -1, 3)
     dense = np.concatenate([exact.geometry(encoded, points) for points in slabs]).reshape((resolution,) * 3).transpose(2, 1, 0)
-    true = surface_mesh.extract(dense, config.binary, iso)
+    true = dense.extract(dense, config.binary, iso)
     if config.binary:
         again = fast.encode(network_image(rgba, config), network_camera(camera, rgba, config))
         level, _ = sampled_surface(fast, again, resolution, iso)

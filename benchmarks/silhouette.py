@@ -16,15 +16,14 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from data import symmetry
-from data.samples import network_camera, network_image
+from data.field_samples import network_camera, network_image
 from data.shards import Database
-from models.camera_estimate import estimate
-from models.reconstruction import Reconstructor
-from utils import frames
-from utils.camera_scores import camera_errors
+from models.inference.camera_estimator import estimate
+from models.inference.reconstruct import Reconstructor
 from utils.cli import parser, run
 from utils.files import write_json
+from utils.geometry import frames, symmetry
+from utils.metrics.camera_metrics import camera_errors
 
 CELLS = 32  # along an axis: the field's silhouette to a thirtieth of the object
 ROUNDS = 4

@@ -22,12 +22,12 @@ import tensorflow as tf
 
 from benchmarks.machine import matrix_rates, median_seconds, peak_rss_mb, report
 from benchmarks.original import Original, convolution
-from models import losses
 from models.config import Config
-from models.local_features import project, read_maps
-from models.training import Trainer
-from utils import frames
+from models.networks import losses
+from models.networks.local_features import project, read_maps
+from models.training.trainer import Trainer
 from utils.cli import parser, run
+from utils.geometry import frames
 
 
 def random_batch(config):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from utils.frames import VOXELS
+from utils.geometry.frames import VOXELS
 
 SHARES = np.arange(0.05, 0.96, 0.05)  # what q is chosen from
 THUMBNAIL = 24  # texels a side

@@ -4,22 +4,22 @@ import functools
 
 import numpy as np
 
-from data import symmetry
-from data.samples import network_camera, network_image
-from utils.camera_parts import CameraParts
+from data.field_samples import network_camera, network_image
 from utils.cli import UserError
+from utils.geometry import symmetry
+from utils.geometry.camera_parameters import CameraParts
 
 
 @functools.lru_cache(100_000)
 def fold_of(database, entry):
-    """data.symmetry.fold of an object of the database."""
+    """utils.geometry.symmetry.fold of an object of the database."""
     return symmetry.fold(*database.surface(entry))
 
 
 class CameraSamples:
     """Samples: an image, its camera in parts, surface points that are compared under both cameras, the object's symmetry.
 
-    A sample is a dict: image (h, w, 3 or 4), rotation (3, 3), distance (), scale (), shift (2,) as utils.camera_parts, points (N, 3) on the
+    A sample is a dict: image (h, w, 3 or 4), rotation (3, 3), distance (), scale (), shift (2,) as utils.geometry.camera_parameters, points (N, 3) on the
     surface in the object frame, turns (ROUND, 3, 3) the rotations that change nothing, the identity where there are fewer.
     """
 

@@ -7,7 +7,7 @@ class EstimatedCameras:
     """A data.shards.Database, but trans_mat() gives the estimated cameras of the views that were asked for when it was made."""
 
     def __init__(self, database, estimator, pairs):
-        """estimator: models.camera_estimate.CameraEstimator; pairs: [(entry, view index)]."""
+        """estimator: models.inference.camera_estimator.CameraEstimator; pairs: [(entry, view index)]."""
         self._database = database
         self._cameras, step = {}, 256
         with tqdm(total=len(pairs), desc="estimating cameras", unit="image", mininterval=2) as bar:

@@ -15,7 +15,7 @@ import dataclasses
 import pathlib
 
 from data import categories
-from data.raw import natural
+from data.raw_layout import natural
 from utils.cli import UserError
 
 GEOMETRY = {"original": "models/voxel.h5", "disn": "ori_sample.h5", "r2n2": "rendering/rendering_metadata.txt"}

@@ -4,9 +4,9 @@ import functools
 
 import numpy as np
 
-from data.crop import object_square
-from data.pictures import resize_picture
-from utils import frames
+from utils.geometry import frames
+from utils.images.crop import object_square
+from utils.images.resize import resize_picture
 
 NEAR = 1 / frames.VOXELS  # within one voxel of the surface, object-frame length: here colour is supervised
 

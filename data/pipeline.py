@@ -9,8 +9,8 @@ THREADS = 4
 def batches(samples, entries, order, epoch, augment, first=0, share=(0, 1), per_device=None):
     """tf.data.Dataset of batches of samples, with `pair` (B, 2): which (object, view) each one is.
 
-    samples     data.samples.FieldSamples, or whatever else has a config, shapes and read()
-    order       (n, 2) pairs (data.samples.epoch_order); cut into batches of config.batch_size for all devices together;
+    samples     data.field_samples.FieldSamples, or whatever else has a config, shapes and read()
+    order       (n, 2) pairs (data.field_samples.epoch_order); cut into batches of config.batch_size for all devices together;
                 the last, smaller batch is dropped in training (augment) and kept otherwise
     first       batches that are done already: a resumed epoch begins there
     share       (i, n): this worker takes the i-th of n equal parts of every batch

@@ -3,7 +3,7 @@
     python eval/eval.py --restore_model runs/all --iso auto --views 0,3,6 --create_obj
 
 Writes for every (object, view) the field as txt (x y z r g b g0) and its surface voxels as a coloured point OBJ, with
---create_obj the coloured mesh too; then results.json (the metrics with their definitions, means and standard deviations per
+--create_obj the coloured mesh too; then evaluation.json (the metrics with their definitions, means and standard deviations per
 category and per view, beside the mean-shape and the retrieval baseline, with the failures) and figure.png (input, prediction
 and truth from three sides). Prints the tables. Takes about 1 s an image with the small preset at 64^3 on 2 cores; --metrics all
 takes about 5 s more, baselines included.
@@ -15,12 +15,12 @@ import json
 import math
 import pathlib
 
-from models import conventions
-from models.restore import open_model
-from utils import scores
+from models.weights import tf1_conventions
+from models.weights.sources import open_model
 from utils.cli import UserError, parser, run
-from utils.coarse_to_fine import check_resolution
 from utils.files import read_json, write_json
+from utils.metrics import registry
+from utils.surface.adaptive import check_resolution
 
 
 def build_parser():
@@ -37,9 +37,9 @@ def build_parser():
     p.add_argument("--create_obj", action="store_true", help="also write the coloured mesh of every image, asked from the field itself")
     p.add_argument("--mesh_res", type=int, help="cells along each axis for --create_obj, up to 512 (default: --sdf_res)")
     p.add_argument("--cam_est", help="also evaluate with cameras that this run of train_cam.py estimates (default: the run's --cam_est)")
-    p.add_argument("--metrics", default=scores.DEFAULT, help=f"some of {', '.join(scores.METRICS)}, or all")
+    p.add_argument("--metrics", default=registry.DEFAULT, help=f"some of {', '.join(registry.METRICS)}, or all")
     p.add_argument("--figure_objects", type=int, default=2, help="objects of every category in figure.png")
-    conventions.add_flags(p)
+    tf1_conventions.add_flags(p)
     return p
 
 
@@ -94,13 +94,13 @@ def level(path, weights, iso, query, database, val, category):
     """The level to use; 'auto' is looked up in the file `path` of the run, or found on the validation split and recorded there."""
     if iso != "auto":
         return iso
-    key = {"weights": weights, "conventions": conventions.record(query.config), "db": str(database.path), "category": category}
+    key = {"weights": weights, "conventions": tf1_conventions.record(query.config), "db": str(database.path), "category": category}
     if path.exists():
         known = read_json(path)
         if all(known.get(name) == value for name, value in key.items()):
             print(f"level {known['iso']:.4g} (best on val, from {path})")
             return known["iso"]
-    from utils.level import best_level
+    from models.inference.iso_search import best_level
 
     found = best_level(query, database, val)
     write_json(path, {**key, **found})
@@ -118,17 +118,17 @@ def refuse_other_settings(out, settings):
 
 
 def evaluate(query, database, entry, view, fields, iso, args, names, out):
-    """Take the next of the predicted fields, an image's, and write its files -> (row of results.json)."""
-    from models.prediction import surface_voxels, textured_view
-    from utils import frames
-    from utils.comparison import Prediction, load_truth
-    from utils.mesh_files import write_mesh, write_points
-    from utils.txt_field import write_txt
+    """Take the next of the predicted fields, an image's, and write its files -> (row of evaluation.json)."""
+    from models.inference.predict import surface_voxels, textured_view
+    from utils.geometry import frames
+    from utils.mesh.writers import write_mesh, write_points
+    from utils.metrics.comparison import Prediction, load_truth
+    from utils.surface.txt_format import write_txt
 
     binary = query.config.binary
     name = entry.view_names[view]
     folder = out / "predictions" / entry.category / entry.object_id
-    row = {"category": entry.category, "object_id": entry.object_id, "view": name, **scores.worst(names), "failed": None}
+    row = {"category": entry.category, "object_id": entry.object_id, "view": name, **registry.worst(names), "failed": None}
     row["mesh_res"] = mesh_resolution(args)
     row["no_mesh"] = None  # the reason, where there are voxels and no surface: a field without any empty cell
     try:
@@ -154,19 +154,19 @@ def evaluate(query, database, entry, view, fields, iso, args, names, out):
 
 def measured(row, prediction, truth, names):
     """The row with the metrics `names` of a prediction."""
-    values = scores.measure(names, prediction, truth)
-    lacking = scores.need_surface(names) and prediction.solid is None
+    values = registry.measure(names, prediction, truth)
+    lacking = registry.need_surface(names) and prediction.solid is None
     return {**row, **values, "no_mesh": prediction.no_surface if lacking else row["no_mesh"]}
 
 
 def with_more(row, query, database, entry, iso, names, out):
     """The row of an image that was evaluated, with those of the metrics `names` that it lacks, from the stored field."""
-    from models.prediction import surface_voxels
-    from utils.comparison import Prediction, load_truth
-    from utils.txt_field import read_txt
+    from models.inference.predict import surface_voxels
+    from utils.metrics.comparison import Prediction, load_truth
+    from utils.surface.txt_format import read_txt
 
     if row["failed"]:
-        return {**scores.worst(names), **row}
+        return {**registry.worst(names), **row}
     field = read_txt(out / "predictions" / row["category"] / row["object_id"] / f"{row['view']}_pred.txt")
     prediction = Prediction.of_field(field, query.config.binary, iso, *surface_voxels(field, query.config.binary, iso))
     return measured(row, prediction, load_truth(database, entry), [name for name in names if name not in row])
@@ -192,7 +192,7 @@ def evaluate_all(query, database, pairs, iso, args, names, out):
     """Rows of all images; those that an interrupted evaluation has done are read from rows.jsonl, the last of an image counts."""
     from tqdm import tqdm
 
-    from models.prediction import predict_views
+    from models.inference.predict import predict_views
 
     path = out / "rows.jsonl"
     done = {}
@@ -229,8 +229,8 @@ def evaluate_all(query, database, pairs, iso, args, names, out):
 def evaluate_estimated(query, database, pairs, args, names, settings, out, path):
     """The same images with the cameras that the run `path` estimates -> rows as of evaluate_all, rows of the cameras' errors."""
     from data.estimated_cameras import EstimatedCameras
-    from models.camera_estimate import CameraEstimator
-    from utils.camera_scores import camera_errors
+    from models.inference.camera_estimator import CameraEstimator
+    from utils.metrics.camera_metrics import camera_errors
 
     estimator, out = CameraEstimator(path), out / "cam_est"
     settings = {**settings, "cam_est": identity(estimator.weights)}
@@ -247,9 +247,11 @@ def evaluate_estimated(query, database, pairs, args, names, settings, out, path)
 
 def make_figure(query, database, pairs, rows, iso, count, names, path):
     """figure.png: the first view of a few objects of every category, evenly spaced over its objects; titles of two metrics."""
-    from data.samples import network_image
-    from models.prediction import coloured_surface, predict_view
-    from utils import figure, frames, metrics
+    from data.field_samples import network_image
+    from models.inference.predict import coloured_surface, predict_view
+    from utils.geometry import frames
+    from utils.metrics import voxel_metrics
+    from utils.rendering import figure
 
     first = {}
     for pair, row in zip(pairs, rows, strict=True):
@@ -263,8 +265,8 @@ def make_figure(query, database, pairs, rows, iso, count, names, path):
                 mesh = coloured_surface(field, query.config.binary, iso)
             except UserError:
                 mesh = None
-            true = metrics.true_voxels(*database.voxels(entry))
-            shown_metrics = [f"{scores.METRICS[name].heading} {row[name]:.{scores.METRICS[name].digits}f}" for name in names[:2]]
+            true = voxel_metrics.true_voxels(*database.voxels(entry))
+            shown_metrics = [f"{registry.METRICS[name].heading} {row[name]:.{registry.METRICS[name].digits}f}" for name in names[:2]]
             title = f"{entry.category} {entry.object_id}\n{'  '.join(shown_metrics)}"
             image = network_image(database.image(entry, view), query.config)[..., :3]
             shown.append((title, image, mesh, true))
@@ -274,19 +276,19 @@ def make_figure(query, database, pairs, rows, iso, count, names, path):
 def main(argv):
     args = build_parser().parse_args(argv)
     views, iso = checked(args)
-    names = scores.parse(args.metrics)
-    model = open_model(args.restore_model, conventions.given(args))
+    names = registry.parse(args.metrics)
+    model = open_model(args.restore_model, tf1_conventions.given(args))
     config = model.config
     print(model.describe())
     if not config.colour:
-        names = scores.of_geometry(names)
+        names = registry.of_geometry(names)
         print("the network predicts no colours: they are grey in every file, and metrics of colours are left out")
     weights = identity(model.weights)
 
     from data.shards import Database
-    from models.field import FieldQuery
-    from models.network import build
-    from utils import results
+    from models.inference import evaluation
+    from models.inference.field_query import FieldQuery
+    from models.networks.texdisn import build
 
     if not args.db and not pathlib.Path(config.db).is_dir():
         raise UserError(f"{config.db}, the database of {args.restore_model}, is not there (seen from this folder); give --db")
@@ -300,7 +302,7 @@ def main(argv):
     out = pathlib.Path(args.log_dir) if args.log_dir else model.beside(f"eval_{args.split}")
     print(f"evaluating {model.weights} (step {model.step}) on {len(pairs)} images of {database.path}, {args.split} split -> {out}")
     settings = {"weights": weights, "step": model.step, "db": str(database.path), "split": args.split, "sdf_res": args.sdf_res}
-    settings["conventions"] = conventions.record(config)
+    settings["conventions"] = tf1_conventions.record(config)
     refuse_other_settings(out, settings)
     settings["iso"] = iso = level(model.beside("level.json"), weights, iso, query, database, val, category)
     refuse_other_settings(out, settings)
@@ -311,11 +313,11 @@ def main(argv):
     cam_est = args.cam_est or config.cam_est
     if cam_est:
         tables["estimated camera"], cameras = evaluate_estimated(query, database, pairs, args, names, settings, out, cam_est)
-    tables |= results.baselines(database, train, val, pairs, config, names)
+    tables |= evaluation.baselines(database, train, val, pairs, config, names)
     chosen = {"mode": "binary" if config.binary else "sdf", "category": category, "views": args.views, "limit": args.limit}
     chosen["colour"] = config.colour
     chosen["cam_est"] = cam_est or None
-    results.write(out / "results.json", {**settings, **chosen}, tables, names, cameras)
+    evaluation.write(out / "results.json", {**settings, **chosen}, tables, names, cameras)
     if args.figure_objects:
         make_figure(query, database, pairs, rows, iso, args.figure_objects, names, out / "figure.png")
         print(f"figure       {out / 'figure.png'}")

@@ -19,10 +19,10 @@ import pathlib
 
 import numpy as np
 
-from models import conventions
-from utils import frames
+from models.weights import tf1_conventions
 from utils.cli import UserError, parser, run
 from utils.files import replacing
+from utils.geometry import frames
 
 
 def build_parser():
@@ -37,7 +37,7 @@ def build_parser():
     p.add_argument(
         "--norm_params", help="model_frame sphere: cx,cy,cz,r of the object, object frame (default: 0,0,0,0.5, the sphere in the cube)"
     )
-    conventions.add_flags(p)
+    tf1_conventions.add_flags(p)
     return p
 
 
@@ -56,7 +56,7 @@ def read_table(path, columns, what):
 
 def read_image(path, config):
     """-> the network's image (h, w, 3 or 4) float32, RGB, and the picture (H, W, 4) it came from; None where it is the network's own."""
-    from data.samples import network_image
+    from data.field_samples import network_image
 
     if pathlib.Path(path).suffix == ".npy":
         try:
@@ -125,8 +125,8 @@ def header(config):
 
 def query_table(network, image, camera, frame, model_points):
     """The columns of header() after x y z, for (N, 3) model-frame points and an object-frame camera of the network's image."""
-    from models.field import FieldQuery
-    from models.local_features import project
+    from models.inference.field_query import FieldQuery
+    from models.networks.local_features import project
 
     config, query = network.config, FieldQuery(network)
     encoded = query.encode(image, camera, frame)
@@ -142,21 +142,21 @@ def query_table(network, image, camera, frame, model_points):
 
 def main(argv):
     args = build_parser().parse_args(argv)
-    from models.restore import open_model
+    from models.weights.sources import open_model
 
-    model = open_model(args.restore_model, conventions.given(args))
+    model = open_model(args.restore_model, tf1_conventions.given(args))
     config = model.config
     print(model.describe())
     frame = object_frame(config, args.norm_params)
     given = read_table(args.points, 3, "a point")
-    from data.samples import network_camera
+    from data.field_samples import network_camera
 
     image, rgba = read_image(args.image, config)
     camera = read_camera(args.trans_mat, args.camera_frame, frame, (config.img_h, config.img_w) if rgba is None else rgba.shape[:2])
     camera = camera if rgba is None else network_camera(camera, rgba, config)
     points = given if args.frame == "model" else frame.to_model(frames.from_voxel(given) if args.frame == "voxel" else given)
 
-    from models.network import build
+    from models.networks.texdisn import build
 
     network = build(config)
     model.load(network)

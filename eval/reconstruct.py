@@ -52,7 +52,7 @@ def build_parser():
 
 def check(args):
     """Refuse what cannot be done before anything is loaded."""
-    from utils.coarse_to_fine import check_resolution
+    from utils.surface.adaptive import check_resolution
 
     check_resolution("--resolution", args.resolution)
     if args.texture == "atlas" and args.format == "ply":
@@ -112,9 +112,9 @@ def done(folder, settings, weights):
 
 def one(reconstructor, image, folder, args, camera, settings, weights, tell):
     """Reconstruct a picture into its folder; the line that tells of it. tell: called with the name of every stage when it begins."""
-    from data.photo import read_photo
-    from models.reconstruction import Stages
-    from utils.export import write_results
+    from models.inference.reconstruct import Stages
+    from utils.images.photo import read_photo
+    from utils.reports.result_folder import write_results
 
     stages = Stages(tell)
     centre, scale = original_units(image) if args.units == "original" else ((0, 0, 0), 1.0)
@@ -131,7 +131,7 @@ def main(argv):
     check(args)
     from tqdm import tqdm
 
-    from models.reconstruction import SHIPPED_CAMERA, SHIPPED_FIELD, Reconstructor, parse_camera
+    from models.inference.reconstruct import SHIPPED_CAMERA, SHIPPED_FIELD, Reconstructor, parse_camera
 
     camera = parse_camera(args.camera)
     reconstructor = Reconstructor(args.restore_model or SHIPPED_FIELD, args.cam_est or SHIPPED_CAMERA, args.iso)

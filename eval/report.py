@@ -15,9 +15,9 @@ import base64
 import io
 import pathlib
 
-from utils import scores
 from utils.cli import UserError, parser, run
 from utils.files import read_json, replacing
+from utils.metrics import registry
 
 PICTURE = 224  # pixels: on a screen of two pixels a point a picture is not much larger
 COMMAND = "python eval/eval.py --restore_model"
@@ -61,7 +61,7 @@ def read_results(path):
     if lacking or "prediction" not in results["results"] or not results["images"].get("prediction"):
         what = f"it lacks {', '.join(lacking)}" if lacking else "it has no prediction"
         raise UserError(f"{path} is not a results.json of eval/eval.py: {what}")
-    unknown = [name for name in results["metrics"] if name not in scores.METRICS]
+    unknown = [name for name in results["metrics"] if name not in registry.METRICS]
     if unknown:
         raise UserError(f"{path} has metrics of another version ({', '.join(unknown)}); evaluate again")
     return results
@@ -73,7 +73,7 @@ def choose(rows, name, count):
     Those between are spread evenly over the ranks, one of each object (its middle view by rank) where there are enough of them. A
     failed image is behind all others.
     """
-    from utils.report_page import higher
+    from utils.reports.html import higher
 
     sign = 1 if higher(name) else -1
     ranked = sorted(rows, key=lambda row: (not row["failed"], sign * row[name]), reverse=True)
@@ -95,8 +95,8 @@ def predicted_mesh(out, row, binary, iso):
     """The stored prediction of an image -> vertices (V, 3) object frame, faces (F, 3), colours (V, 3); UserError where there is none."""
     import trimesh
 
-    from models.prediction import coloured_surface
-    from utils.txt_field import read_txt
+    from models.inference.predict import coloured_surface
+    from utils.surface.txt_format import read_txt
 
     base = out / "predictions" / row["category"] / row["object_id"]
     mesh = base / f"{row['view']}_mesh.obj"
@@ -111,7 +111,7 @@ def gallery(results, out, db, count):
     from tqdm import tqdm
 
     from data.shards import Database
-    from utils.report_page import Card
+    from utils.reports.html import Card
 
     if not pathlib.Path(db).is_dir():
         raise UserError(f"{db}, the database of the evaluation, is not there (seen from this folder), and the gallery needs it; give --db,"
@@ -136,8 +136,9 @@ def gallery(results, out, db, count):
 
 def renderings(results, out, database, entry, row):
     """An image of the evaluation -> img elements of its prediction from the sides of figure.png, of the truth, why the first are none."""
-    from utils import figure, metrics
-    from utils.voxel_mesh import cubes
+    from utils.mesh.voxels import cubes
+    from utils.metrics import voxel_metrics
+    from utils.rendering import figure
 
     predicted, lacking = [], row["failed"]
     if not lacking:
@@ -146,7 +147,7 @@ def renderings(results, out, database, entry, row):
         except UserError as error:  # no surface at the level, or a prediction that is not stored any more
             lacking = str(error)
     # one square for all pictures of the image, as in figure.png: their scale stays comparable
-    rendered = figure.crop([*predicted, *figure.views(*cubes(*metrics.true_voxels(*database.voxels(entry))))])
+    rendered = figure.crop([*predicted, *figure.views(*cubes(*voxel_metrics.true_voxels(*database.voxels(entry))))])
     shown = [embedded(picture) for picture in rendered]
     return shown[: len(predicted)], shown[len(predicted) :], lacking
 
@@ -176,7 +177,7 @@ def main(argv):
         read_json(path) if path.exists() else None for path in (folder / "config.json", folder / "history.json", out / "settings.json")
     )
 
-    from utils.report_page import Report, page
+    from utils.reports.html import Report, page
 
     cards = gallery(results, out, args.db or results["db"], args.objects) if args.objects else None
     path = pathlib.Path(args.out) if args.out else out / "report.html"

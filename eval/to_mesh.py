@@ -12,8 +12,9 @@ path. Takes about 2 s at 64^3, about a minute at 256^3.
 
 import numpy as np
 
-from utils import cli, frames
+from utils import cli
 from utils.cli import UserError
+from utils.geometry import frames
 
 
 def build_parser():
@@ -36,28 +37,29 @@ def build_parser():
 def main(argv):
     args = build_parser().parse_args(argv)
 
-    from utils import mesh_files, surface_mesh, txt_field
+    from utils.mesh import writers
+    from utils.surface import dense, txt_format
 
-    mesh_files.check_suffix(args.out)
+    writers.check_suffix(args.out)
     if args.iso is not None and not np.isfinite(args.iso):
         raise UserError(f"--iso {args.iso} is not a finite number")
-    field = txt_field.read_txt(args.txt)
+    field = txt_format.read_txt(args.txt)
     if not field.coloured().any():
         low, high, iso = field.geometry.min(), field.geometry.max(), args.iso or 0
         raise UserError(f"{args.txt}: field is empty: min {low:.6g}, max {high:.6g}, level {iso:g} (no point has a colour)")
-    mode = txt_field.mode(field) if args.mode == "auto" else args.mode
+    mode = txt_format.mode(field) if args.mode == "auto" else args.mode
     if mode is None:
         raise UserError(f"{args.txt}: g0 does not separate coloured from empty points, so it does not tell its mode: give --mode")
-    iso = txt_field.level(field, mode == "binary") if args.iso is None else args.iso
+    iso = txt_format.level(field, mode == "binary") if args.iso is None else args.iso
     print(f"{args.txt}: {field.resolution}^3 points, {int(field.coloured().sum())} coloured; mode {mode}, level {iso:.6g}")
     try:
-        vertices, faces = surface_mesh.extract(field.grid(), mode == "binary", iso, args.fill, field.line)
-        colours = surface_mesh.interpolate_colours(vertices, field)
+        vertices, faces = dense.extract(field.grid(), mode == "binary", iso, args.fill, field.line)
+        colours = dense.interpolate_colours(vertices, field)
     except UserError as error:
         raise UserError(f"{args.txt}: {error}") from None
     if args.frame == "voxel":
         vertices = frames.to_voxel(vertices)
-    mesh_files.write_mesh(args.out, vertices, faces, colours)
+    writers.write_mesh(args.out, vertices, faces, colours)
     report(args.out, vertices, faces)
 
 

@@ -41,8 +41,8 @@ def build_parser():
 
 def check(args):
     """Refuse what cannot be done before anything is loaded. -> web_request.Limits"""
-    from data.photo import MAX_BYTES, MAX_PIXELS
-    from utils.web_request import Limits
+    from utils.images.photo import MAX_BYTES, MAX_PIXELS
+    from utils.web.request import Limits
 
     for flag, value, most in (("--max_mb", args.max_mb, MAX_BYTES / 2**20), ("--max_megapixels", args.max_megapixels, MAX_PIXELS / 1e6)):
         if not 0.01 <= value <= most:
@@ -72,12 +72,12 @@ def copied(source, target):
 
 def serve(args, limits, root):
     """Load the networks, serve until an interrupt."""
-    from utils.web_jobs import Folders, Jobs
-    from utils.web_page import AGE, Page, build, launch, prepare
+    from utils.web.jobs import Folders, Jobs
+    from utils.web.page import AGE, Page, build, launch, prepare
 
     folders = Folders(root, AGE)
     prepare(folders.cache)
-    from models.reconstruction import SHIPPED_CAMERA, SHIPPED_FIELD, Reconstructor
+    from models.inference.reconstruct import SHIPPED_CAMERA, SHIPPED_FIELD, Reconstructor
 
     reconstructor = Reconstructor(args.restore_model or SHIPPED_FIELD, args.cam_est or SHIPPED_CAMERA, args.iso)
     _ = reconstructor.estimator  # what is wrong with it is said now

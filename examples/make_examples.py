@@ -12,12 +12,12 @@ import numpy as np
 
 from benchmarks.masks import photograph, room, stripes
 from preprocessing.make_shapes import scene
-from preprocessing.mesh import load_mesh, normalise
-from preprocessing.raycast import Scene
 from preprocessing.render_views import fitting_distance
-from utils import frames
 from utils.cli import run
 from utils.files import replacing
+from utils.geometry import frames
+from utils.mesh.mesh import load_mesh, normalise
+from utils.rendering.raycast import Scene
 
 HERE = pathlib.Path(__file__).parent
 SIZE = 512  # pixels, as benchmarks.masks has it

@@ -25,7 +25,7 @@ class Settings:
     img_h: int = 138  # pixels of the image that the camera refers to
     img_w: int = 138
     alpha: bool = False  # a fourth input channel: the foreground mask
-    crop: float = 0.0  # views are cropped to the object, which takes this share of the image's side (data.crop); 0: taken as they are
+    crop: float = 0.0  # views are cropped to the object, which takes this share of the image's side (utils.images.crop); 0: taken as they are
     num_classes: int = 1024  # channels of the global feature
     encoder_size: int = 224  # the image is resized to this before the first convolution
     encoder_input: str = "rgb"  # what the first convolution sees: a name of ENCODER_INPUTS
@@ -102,7 +102,7 @@ class Config(Settings):
     tanh: bool = False  # SDF mode: tanh of the prediction (DISN)
     resized_reading: bool = True  # local features: maps resized to the image, then read; False: read as they are
     coordinate_scale: float = 1.0  # points are multiplied by this before the decoders
-    model_frame: str = "cube"  # of the points: utils.frames.ModelFrame; sphere is DISN's
+    model_frame: str = "cube"  # of the points: utils.geometry.frames.ModelFrame; sphere is DISN's
     distance_offset: float = 0.0  # SDF mode: the network predicts the distance minus this, model frame (DISN: 0.003)
 
     mask_weight: float = 4.0  # SDF mode: weight of points at or inside the surface

@@ -21,8 +21,8 @@ import numpy as np
 from tqdm import tqdm
 
 from data.shards import SPLITS, UNFINISHED, Shard, find_shards
-from preprocessing import shard_checks
-from preprocessing.contact_sheet import sheet
+from preprocessing.database import checks
+from preprocessing.database.contact_sheet import sheet
 from preprocessing.out_folder import check_out
 from utils.cli import UserError, parser, run
 from utils.files import replacing
@@ -50,10 +50,10 @@ def check(folder, wanted):
     if not paths:
         raise UserError(f"{folder} holds no shard (<category>_<split>_<nnn>.h5); build it with preprocessing/gen_db.py")
     defects, counts, settings = whole(folder, paths), collections.defaultdict(collections.Counter), {}
-    duplicates, kept = shard_checks.Duplicates(), collections.defaultdict(list)
+    duplicates, kept = checks.Duplicates(), collections.defaultdict(list)
     with tqdm(paths, unit="shard") as bar:
         for path, category, split in bar:
-            faults = shard_checks.structure(path)
+            faults = checks.structure(path)
             defects += faults
             if faults:
                 continue  # nothing of it can be relied on
@@ -67,8 +67,8 @@ def check(folder, wanted):
                 except UserError as error:  # a damaged chunk
                     defects.append(str(error))
                     continue
-                lines = shard_checks.values(record)
-                lines += shard_checks.cameras(record) if not lines else []
+                lines = checks.values(record)
+                lines += checks.cameras(record) if not lines else []
                 defects += [f"{path.name}: {object_id}: {line}" for line in lines]
                 duplicates.add(split, record)
                 opaque = (record.images[..., 3] == 255).all((1, 2)).sum()

@@ -7,7 +7,7 @@
     python preprocessing/gen_db.py --format disn --raw SDF_v1 --images ShapeNetRenderingh5_v1 --out DB --image_size 137
     python preprocessing/gen_db.py --format r2n2 --raw ShapeNetRendering --meshes ShapeNetCore.v1 --out DB --image_size 137
 
-DB becomes the folder of shards described in data/shards.py, whatever the layout of RAW (data/raw.py, data/foreign.py):
+DB becomes the folder of shards described in data/shards.py, whatever the layout of RAW (data/raw_layout.py, data/external_layouts.py):
   im2avatar  Im2Avatar's data set, or what render_views.py writes. Cameras come from cameras.h5; where there is none they
              are recovered from the flow volumes and an error above 2 pixels is refused. Distances come from
              models/surface.h5; where there is none from the filled 64^3 volume.
@@ -37,13 +37,15 @@ from tqdm import tqdm
 from data import categories
 from data.lists import split_objects
 from data.shards import SPLITS, Shard, find_shards, shard_name, write_shard
-from preprocessing import db_flags, dlt, render_views, unfinished
-from preprocessing.conventions import find_out
-from preprocessing.layouts import find_objects, guess, try_object
+from preprocessing import render_views
+from preprocessing.database import flags, unfinished
 from preprocessing.out_folder import check_out
-from preprocessing.read_raw import Options
+from preprocessing.readers.im2avatar import Options
+from preprocessing.readers.majority import find_out
+from preprocessing.readers.registry import find_objects, guess, try_object
+from preprocessing.recovery import dlt
 from utils.cli import Incomplete, UserError, run
-from utils.workers import start_worker
+from utils.processes import start_worker
 
 AHEAD = 8  # objects per process that may be read before they are written; bounds the memory
 
@@ -215,10 +217,10 @@ def render(args):
 
 
 def main(argv=None):
-    args = db_flags.parse(argv, __doc__)
+    args = flags.parse(argv, __doc__)
     if args.format == "auto":
         args.format = guess(args.raw) or "im2avatar"
-    db_flags.check_format(args)
+    flags.check_format(args)
     check_out(args.out)
     unrendered = None
     if args.format == "meshes":

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from preprocessing.out_folder import check_out
 from utils import cli, files
-from utils.workers import start_worker
+from utils.processes import start_worker
 
 CATEGORIES = ("car", "table", "chair", "guitar")
 

@@ -4,7 +4,7 @@
     python preprocessing/render_views.py --meshes MESHES --out RAW --azimuth random --elevation 5 50 --distance auto 1 1.6 --jobs 4
 
 MESHES holds <category>/<object>.glb (or gltf, obj, ply, off) or ShapeNet's <category>/<object>/models/*.obj; the
-meshes need not be watertight. Every object becomes RAW/<category>/<object>/ in the layout of data/raw.py. Meshes are
+meshes need not be watertight. Every object becomes RAW/<category>/<object>/ in the layout of data/raw_layout.py. Meshes are
 taken as y up; view 0 looks from azimuth 90 degrees (+x), the next from 120, and so on.
 Prints a progress bar, one line for every mesh or texture that cannot be used, and where the result is. About 1 to 2
 seconds an object and core. Started again it goes on where it stopped. Exit code 3: some meshes were left out.
@@ -25,15 +25,16 @@ from tqdm import tqdm
 
 from data.categories import name as category_name
 from data.categories import spellings
-from data.raw import RawObject
-from preprocessing import surface, volumes
-from preprocessing.mesh import SUFFIXES, load_mesh, normalise
+from data.raw_layout import RawObject
 from preprocessing.out_folder import check_out
 from preprocessing.random_streams import object_rng
-from utils import frames
+from preprocessing.rendering import volumes
 from utils.cli import Incomplete, UserError, parser, run
 from utils.files import read_json, write_json
-from utils.workers import start_worker
+from utils.geometry import frames
+from utils.mesh import sampling
+from utils.mesh.mesh import SUFFIXES, load_mesh, normalise
+from utils.processes import start_worker
 
 MARGIN = 1.03  # the bounding sphere leaves 3 % free, so that antialiasing and voxel corners stay in the picture
 AUTO = "auto (all in the picture), auto MIN MAX to draw a factor of that from, D, or MIN MAX to draw from"
@@ -130,7 +131,7 @@ def _write(task):
     import cv2
     import h5py
 
-    from preprocessing.raycast import Scene, draw_lost
+    from utils.rendering.raycast import Scene, draw_lost
 
     settings, target = task.settings, task.target
     mesh, centre, scale = normalise(load_mesh(task.mesh))
@@ -138,10 +139,10 @@ def _write(task):
     radius = np.linalg.norm(mesh.vertices[mesh.faces.ravel()], axis=1).max()
     K, RT = view_cameras(settings, radius, rng)
     matrices = np.stack([frames.trans_mat(*each) for each in zip(K, RT, strict=True)])
-    points, colours = surface.sample_surface(mesh, max(volumes.sample_count(mesh), settings.surface_points), rng)
+    points, colours = sampling.sample_surface(mesh, max(volumes.sample_count(mesh), settings.surface_points), rng)
     index, voxel_colours = volumes.voxelise(points, colours)
     chosen = rng.choice(len(points), settings.surface_points, replace=False)
-    sdf_points = surface.sample_space(points, settings.sdf_points, rng).astype(np.float32)
+    sdf_points = sampling.sample_space(points, settings.sdf_points, rng).astype(np.float32)
 
     unfinished = RawObject(target.root / UNFINISHED, target.category, target.object_id)
     shutil.rmtree(unfinished.folder, ignore_errors=True)  # of a run that was killed
@@ -161,7 +162,7 @@ def _write(task):
         file.update({"trans_mat": matrices, "K": K, "RT": RT})
     with h5py.File(unfinished.surface, "w") as file:
         file["sdf_points"] = sdf_points
-        file["sdf"] = surface.signed_distances(mesh, sdf_points).astype(np.float32)
+        file["sdf"] = sampling.signed_distances(mesh, sdf_points).astype(np.float32)
         file["points"] = points[chosen].astype(np.float32)
         file["colours"] = colours[chosen]
         file.attrs.update({"centre": centre, "scale": scale})

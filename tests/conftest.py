@@ -9,8 +9,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 @pytest.fixture(scope="session")
 def tiny_database(tmp_path_factory):
-    """Path of a database of boxes (tests/tiny.py)."""
-    from tests.tiny import write_database
+    """Path of a database of boxes (tests/helpers/tiny.py)."""
+    from tests.helpers.tiny import write_database
 
     return write_database(tmp_path_factory.mktemp("database"))
 

@@ -10,7 +10,7 @@ import time
 import pytest
 import trimesh
 
-from tests import tiny
+from tests.helpers import tiny
 
 ROOT = pathlib.Path(__file__).parents[1]
 

@@ -1,7 +1,7 @@
 """Make a run small enough to be passed on: its best weights as 16-bit floats, its configuration and level, nothing of its training.
 
-    python utils/ship_run.py runs/all --out models/pretrained/field
-    python utils/ship_run.py runs/cam --out models/pretrained/camera
+    python train/export_run.py runs/all --out models/pretrained/field
+    python train/export_run.py runs/cam --out models/pretrained/camera
 
 The result is a run like any other to evaluation, reconstruction and --restore_model; training cannot go on from it. Kernels become
 float16 (11 bits of precision; the largest weight must be below 65504), vectors stay float32: they are few, and the variances
@@ -16,9 +16,9 @@ import h5py
 import numpy as np
 
 from models.config import load_either
+from models.weights.run import Run
 from utils.cli import UserError, parser, run
 from utils.files import replacing
-from utils.run import Run
 
 
 def halved(values):
@@ -31,7 +31,7 @@ def halved(values):
 
 
 def ship(source, target):
-    """Two utils.run.Run: write the second; largest change of a weight."""
+    """Two models.weights.run.Run: write the second; largest change of a weight."""
     change = 0.0
     with h5py.File(source.weights) as whole, replacing(target.best) as temporary, h5py.File(temporary, "w") as small:
         small.attrs["progress"] = json.dumps(json.loads(whole.attrs["progress"]))

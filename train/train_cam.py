@@ -12,7 +12,7 @@ moment: the same command goes on. On 2 cores the small preset takes about 0.009 
 import dataclasses
 
 from models.config import CameraConfig, camera_preset, of_preset
-from models.setting_flags import (
+from models.training.flags import (
     add_first_encoder,
     add_image,
     add_optimizer,
@@ -28,8 +28,8 @@ from models.setting_flags import (
     resumed_settings,
     sizes,
 )  # fmt: skip
+from models.weights.run import Run
 from utils.cli import UserError, parser, run
-from utils.run import Run
 
 
 def build_parser():
@@ -54,7 +54,7 @@ def settings(args):
     else:
         inherited = {}
         if args.restore_modelcnn:
-            from models.vgg_weights import open_encoder
+            from models.weights.encoder_sources import open_encoder
 
             inherited["encoder_input"] = open_encoder(args.restore_modelcnn).input_kind
         if "preset" in given:
@@ -78,8 +78,8 @@ def main(argv):
 
     from data.camera_samples import CameraSamples
     from data.shards import Database
-    from models.camera_training import CameraTrainer
-    from models.loop import Loop, choose_strategy
+    from models.training.camera_trainer import CameraTrainer
+    from models.training.loop import Loop, choose_strategy
 
     database = Database(config.db)
     train, val = (database.objects(split, config.category) for split in ("train", "val"))
@@ -95,7 +95,7 @@ def main(argv):
     if resumed:
         loop.resume()
     elif args.restore_modelcnn:
-        from models.vgg_weights import open_encoder
+        from models.weights.encoder_sources import open_encoder
 
         open_encoder(args.restore_modelcnn).load(trainer.network.encoder)
     config.save(folder.config)

@@ -10,9 +10,8 @@ checkpoint. On 2 cores the small preset takes about 0.04 s a sample of 512 point
 
 import dataclasses
 
-from models import conventions
 from models.config import PRESETS, Config, preset
-from models.setting_flags import (
+from models.training.flags import (
     SWITCH,
     add_first_encoder,
     add_image,
@@ -29,8 +28,9 @@ from models.setting_flags import (
     resumed_settings,
     sizes,
 )  # fmt: skip
+from models.weights import tf1_conventions
+from models.weights.run import Run
 from utils.cli import UserError, parser, run
-from utils.run import Run
 
 
 def build_parser():
@@ -84,12 +84,12 @@ def new_run(args, given, source):
     """The configuration of a new run: flags, then a preset that is given, then what comes with the first weights, then defaults."""
     name, inherited = given.get("preset", "full"), {}
     if args.restore_model:
-        from models.restore import open_model, weight_settings
+        from models.weights.sources import open_model, weight_settings
 
         config = open_model(args.restore_model).config
         name, inherited = given.get("preset", config.preset), weight_settings(config)
     elif args.restore_modelcnn:
-        from models.vgg_weights import open_encoder
+        from models.weights.encoder_sources import open_encoder
 
         inherited = {"encoder_input": open_encoder(args.restore_modelcnn).input_kind}
     if "preset" in given:
@@ -105,7 +105,7 @@ def check(config):
     if not 0 <= config.mask_weight < float("inf"):
         raise UserError(f"--mask_weight must not be negative, it is {config.mask_weight}")
     check_widths(config, {"encoder_widths": 5, "encoder_convs": 5, "decoder_widths": 2, "voxel_widths": 6, "point_widths": None})
-    conventions.check(config)
+    tf1_conventions.check(config)
     if config.num_sample_points < 2:
         raise UserError("--num_sample_points must be at least 2: half are occupied, half are empty")
 
@@ -132,8 +132,8 @@ def check_idle(config, given):
 
 def restore(trainer, args):
     """First weights of a new run: all of them, or those of the encoder."""
-    from models.restore import open_model
-    from models.vgg_weights import open_encoder
+    from models.weights.encoder_sources import open_encoder
+    from models.weights.sources import open_model
 
     if args.restore_model:
         open_model(args.restore_model).load(trainer.network)
@@ -144,7 +144,7 @@ def restore(trainer, args):
 def with_estimated_cameras(database, path, entries):
     """The database with the cameras that a run of train_cam.py estimates for all views of the entries."""
     from data.estimated_cameras import EstimatedCameras
-    from models.camera_estimate import CameraEstimator
+    from models.inference.camera_estimator import CameraEstimator
 
     pairs = [(entry, view) for entry in entries for view in range(len(entry.view_names))]
     return EstimatedCameras(database, CameraEstimator(path), pairs)
@@ -157,10 +157,10 @@ def main(argv):
 
     import keras
 
-    from data.samples import FieldSamples
+    from data.field_samples import FieldSamples
     from data.shards import Database
-    from models.loop import Loop, choose_strategy
-    from models.training import Trainer
+    from models.training.loop import Loop, choose_strategy
+    from models.training.trainer import Trainer
 
     database = Database(config.db)
     train, val = (database.objects(split, config.category) for split in ("train", "val"))

@@ -3,10 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
-from data.samples import network_image, picture_camera
+from data.field_samples import network_image, picture_camera
 from models.config import CameraConfig
-from utils.camera_parts import CameraParts
-from utils.run import Run, load_checkpoint
+from models.weights.run import Run, load_checkpoint
+from utils.geometry.camera_parameters import CameraParts
 
 TOGETHER = 64  # images in one pass
 
@@ -22,7 +22,7 @@ class CameraEstimator:
     """The camera network of a run."""
 
     def __init__(self, path):
-        from models.camera_network import build
+        from models.networks.camera_network import build
 
         self.run = Run(path)
         self.config = self.run.load_config(CameraConfig)

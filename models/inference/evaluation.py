@@ -3,12 +3,12 @@
 import numpy as np
 from tqdm import tqdm
 
-from data.samples import network_image
-from utils import baselines as base
-from utils import camera_scores, scores
-from utils.comparison import Prediction, load_truth
+from data import baselines as base
+from data.field_samples import network_image
 from utils.files import write_json
-from utils.metrics import true_voxels
+from utils.metrics import camera_metrics, registry
+from utils.metrics.comparison import Prediction, load_truth
+from utils.metrics.voxel_metrics import true_voxels
 
 
 def baselines(database, train, val, pairs, config, names):
@@ -18,7 +18,7 @@ def baselines(database, train, val, pairs, config, names):
     """
     shapes = {category: Prediction.of_voxels(*voxels) for category, voxels in mean_shapes(database, train, val).items()}
     retrieved = retrieval(database, train, pairs, config)
-    rows = {"mean shape": [], "retrieval": [], **({"true voxels": []} if scores.need_surface(names) else {})}
+    rows = {"mean shape": [], "retrieval": [], **({"true voxels": []} if registry.need_surface(names) else {})}
     known = {}  # (method, object): those of the two that do not depend on the view
     for (entry, view), source in zip(tqdm(pairs, desc="baselines", unit="image", mininterval=2), retrieved, strict=True):
         truth = load_truth(database, entry)
@@ -37,8 +37,8 @@ def baselines(database, train, val, pairs, config, names):
 def _measured(prediction, truth, names):
     """The part of a row that does not name the image; prediction None: there is no training object of the category."""
     if prediction is None or not len(prediction.voxels):
-        return {**scores.worst(names), "failed": "no training object of this category", "no_mesh": None}
-    return {**scores.measure(names, prediction, truth), "failed": None, "no_mesh": None}
+        return {**registry.worst(names), "failed": "no training object of this category", "no_mesh": None}
+    return {**registry.measure(names, prediction, truth), "failed": None, "no_mesh": None}
 
 
 def mean_shapes(database, train, val):
@@ -68,25 +68,25 @@ def retrieval(database, train, pairs, config):
 def write(path, settings, tables, names, cameras=None):
     """Write results.json: settings, definitions of the metrics `names`, {method: summary and rows}, cameras; print the tables.
 
-    cameras: rows of utils.camera_scores.camera_errors, where cameras were estimated.
+    cameras: rows of utils.metrics.camera_metrics.camera_errors, where cameras were estimated.
     """
-    summaries = {method: scores.summarise(rows, names) for method, rows in tables.items()}
-    content = {**settings, "metrics": names, "definitions": scores.definitions(names), "results": summaries, "images": tables}
+    summaries = {method: registry.summarise(rows, names) for method, rows in tables.items()}
+    content = {**settings, "metrics": names, "definitions": registry.definitions(names), "results": summaries, "images": tables}
     if cameras:
-        content["cameras"] = camera_scores.summarise(cameras)
-        content["definitions"] |= {f"camera {name}": text for name, text in camera_scores.DEFINITIONS.items()}
+        content["cameras"] = camera_metrics.summarise(cameras)
+        content["definitions"] |= {f"camera {name}": text for name, text in camera_metrics.DEFINITIONS.items()}
         content["camera_images"] = cameras
     write_json(path, content)
     print_tables(summaries, names)
     if cameras:
-        camera_scores.print_summary(content["cameras"])
+        camera_metrics.print_summary(content["cameras"])
 
 
 def print_tables(summaries, names):
     """A table for each metric: mean ± standard deviation per category, a row per method; then the prediction per view."""
     first = summaries["prediction"]
     for name in names:
-        categories, metric = list(first[name]["categories"]), scores.METRICS[name]
+        categories, metric = list(first[name]["categories"]), registry.METRICS[name]
 
         def line(label, means, deviations, categories=categories, metric=metric):
             cells = [

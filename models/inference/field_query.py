@@ -1,8 +1,8 @@
 """The field of an image, asked at any points: the network's own result by a shorter way.
 
-The layers as trained (models/network.py) are the reference; everything here is equal to them up to rounding:
+The layers as trained (models/networks/texdisn.py) are the reference; everything here is equal to them up to rounding:
 - the image is encoded once; the product of the global feature with a layer is one vector per image;
-- batch normalisation at inference is a scale and a shift, which go into the layer before it (models/folded_stream.py);
+- batch normalisation at inference is a scale and a shift, which go into the layer before it (models/inference/folded_stream.py);
 - reading a map and resizing it are linear in its channels, so they commute with the linear layer after them: every map is
   multiplied by its part of that layer first, then all are resized to one size and added, and a point reads one map. Maps
   that are read as they are have sizes that halve from block to block, so that the first one's grid has the corners of all
@@ -18,10 +18,10 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from models.folded_stream import FoldedStream, product
-from models.local_features import project, resize_bilinear, scale_to_map, to_camera_axes
-from models.voxel_decoder import read_grid
-from utils import frames
+from models.inference.folded_stream import FoldedStream, product
+from models.networks.local_features import project, resize_bilinear, scale_to_map, to_camera_axes
+from models.networks.voxel_decoder import read_grid
+from utils.geometry import frames
 from utils.memory import available
 
 GREY = 0.5  # stands for a colour that the network does not predict
@@ -64,7 +64,7 @@ class FieldQuery:
     def encode(self, image, trans_mat, frame=None):
         """(H, W, 3 or 4) float image in [0, 1], (4, 3) object-frame camera -> Encoded, which the other methods take.
 
-        frame: the frames.ModelFrame of the object (data.samples.object_frame); default: the one all objects share.
+        frame: the frames.ModelFrame of the object (data.field_samples.object_frame); default: the one all objects share.
         """
         return self.encode_views([image], [trans_mat], frame)[0]
 

@@ -1,4 +1,4 @@
-"""A decoder stream (models/decoder.py) at inference: normalisation folded into the layers, image features multiplied beforehand."""
+"""A decoder stream (models/networks/decoder.py) at inference: normalisation folded into the layers, image features multiplied beforehand."""
 
 import tensorflow as tf
 

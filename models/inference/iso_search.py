@@ -9,10 +9,10 @@ import numpy as np
 from scipy.ndimage import label
 from tqdm import tqdm
 
-from models.prediction import predict_view, surface_voxels
-from utils import frames
+from models.inference.predict import predict_view, surface_voxels
 from utils.cli import UserError
-from utils.metrics import iou, true_voxels
+from utils.geometry import frames
+from utils.metrics.voxel_metrics import iou, true_voxels
 
 BINARY_LEVELS = np.arange(-1, 8.01, 0.25)  # logits
 SDF_LEVELS = np.arange(-1.5, 1.51, 0.25) / frames.VOXELS  # object-frame length

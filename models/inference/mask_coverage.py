@@ -7,7 +7,7 @@ mesh is there too.
 import cv2
 import numpy as np
 
-from utils import frames
+from utils.geometry import frames
 
 CELLS = 40  # along an axis, as many as FieldQuery keeps the terms of
 SIZE = 36  # pixels of the square in which coverage is looked at: no cell is smaller than one of them

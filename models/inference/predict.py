@@ -2,10 +2,12 @@
 
 import numpy as np
 
-from data.samples import network_camera, network_image, object_frame
-from utils import brick_mesh, coarse_to_fine, frames, metrics, surface_mesh
+from data.field_samples import network_camera, network_image, object_frame
 from utils.cli import UserError
-from utils.txt_field import Field
+from utils.geometry import frames
+from utils.metrics import voxel_metrics
+from utils.surface import adaptive, dense, marching
+from utils.surface.txt_format import Field
 
 TOGETHER = 4  # views: at full size each takes 80 MB while it is worked on, and the encoder some more
 
@@ -57,19 +59,19 @@ def surface_voxels(field, binary, iso):
     UserError where there is none.
     """
     if binary:
-        return metrics.binary_voxels(field, iso)
-    return metrics.sdf_surface_voxels(*coloured_surface(field, binary, iso))
+        return voxel_metrics.binary_voxels(field, iso)
+    return voxel_metrics.sdf_surface_voxels(*coloured_surface(field, binary, iso))
 
 
 def coloured_surface(field, binary, iso, fill=False):
     """Field -> vertices (V, 3) object frame, faces (F, 3), colours (V, 3); UserError where there is no surface."""
-    vertices, faces = surface_mesh.extract(field.grid(), binary, iso, fill, field.line)
-    return vertices, faces, surface_mesh.interpolate_colours(vertices, field)
+    vertices, faces = dense.extract(field.grid(), binary, iso, fill, field.line)
+    return vertices, faces, dense.interpolate_colours(vertices, field)
 
 
 def sampled_surface(query, encoded, resolution, iso):
-    """FieldQuery, Encoded -> the finest utils.bricks.Level of what its surface needs, number of points asked."""
-    return coarse_to_fine.sample(
+    """FieldQuery, Encoded -> the finest utils.surface.sparse_grid.Level of what its surface needs, number of points asked."""
+    return adaptive.sample(
         lambda points: query.geometry(encoded, points),
         lambda n: query.geometry_of_grid(encoded, n), resolution, query.config.binary, iso,
     )  # fmt: skip
@@ -91,7 +93,7 @@ def encoded_mesh(query, encoded, resolution, iso, fill=False, crumbs=True):
     """
     config = query.config
     level, asked = sampled_surface(query, encoded, resolution, iso)
-    mesh = brick_mesh.triangulate(level)
+    mesh = marching.triangulate(level)
     if fill:
         mesh = mesh.without_inner_walls()
     if not crumbs:

@@ -7,22 +7,23 @@ import time
 
 import numpy as np
 
-from data.crop import object_square
-from data.foreground import foreground
-from data.samples import network_camera, network_image, picture_camera
-from models.camera_estimate import CameraEstimator
-from models.covering import covering_level
-from models.field import FieldQuery
-from models.network import build
-from models.prediction import encoded_mesh
-from models.restore import open_model
-from utils import clean_mesh, frames
-from utils.camera_parts import CameraParts
+from data.field_samples import network_camera, network_image, picture_camera
+from models.inference.camera_estimator import CameraEstimator
+from models.inference.field_query import FieldQuery
+from models.inference.mask_coverage import covering_level
+from models.inference.predict import encoded_mesh
+from models.networks.texdisn import build
+from models.weights.sources import open_model
 from utils.cli import UserError
 from utils.files import read_json
-from utils.turntable import over
+from utils.geometry import frames
+from utils.geometry.camera_parameters import CameraParts
+from utils.images.crop import object_square
+from utils.images.foreground import foreground
+from utils.mesh import components
+from utils.rendering.turntable import over
 
-SHIPPED = pathlib.Path(__file__).parent / "pretrained"  # runs of a field and of a camera network, see MODEL_CARD.md there
+SHIPPED = pathlib.Path(__file__).parents[1] / "pretrained"  # runs of a field and of a camera network, see MODEL_CARD.md there
 SHIPPED_FIELD, SHIPPED_CAMERA = SHIPPED / "field", SHIPPED / "camera"
 SHARE = 0.75  # of the image's side that an object takes for a network trained on whole views: the mean of render_views.py's
 
@@ -66,7 +67,7 @@ class Reconstructor:
 
     def __init__(self, field=SHIPPED_FIELD, camera=SHIPPED_CAMERA, iso=None):
         """iso: level of the surface; None: the best for solids on the field's validation split, where that was looked for, else 0, and for
-        every picture nearer to 0 where the object in it is not covered (models.covering)."""
+        every picture nearer to 0 where the object in it is not covered (models.inference.mask_coverage)."""
         self.model = open_model(field)
         self.config = self.model.config
         network = build(self.config)
@@ -83,9 +84,9 @@ class Reconstructor:
         return self._estimator
 
     def reconstruct(self, photo, mask="auto", camera="est", resolution=128, simplify=None, stages=None):
-        """data.photo.Photo -> Reconstruction; UserError in one line where that cannot be.
+        """utils.images.photo.Photo -> Reconstruction; UserError in one line where that cannot be.
 
-        mask: as data.foreground.foreground takes it. camera: "est"; (azimuth, elevation), of which the rest is estimated; (azimuth,
+        mask: as utils.images.foreground.foreground takes it. camera: "est"; (azimuth, elevation), of which the rest is estimated; (azimuth,
         elevation, distance), looking at the middle of the picture with the default focal length; or a (4, 3) trans_mat of the picture.
         resolution: cells along an axis. simplify: number of faces, or None. stages: a Stages.
         """
@@ -115,7 +116,7 @@ class Reconstructor:
 
         if simplify:
             with stages("simplify"):
-                vertices, faces = clean_mesh.simplify(vertices, faces, simplify)
+                vertices, faces = components.simplify(vertices, faces, simplify)
                 colours, normals = colour_of(vertices), None
         picture = over(photo.rgba, white), found.alpha, found.used, [*photo.notes, *found.notes], seen
         return Reconstruction(*picture, matrix, source, level, vertices, faces, colours, normals, colour_of)

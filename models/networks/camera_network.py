@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from models.encoder import Encoder
-from models.layers import activate, dense, normaliser, policies
+from models.networks.encoder import Encoder
+from models.networks.layers import activate, dense, normaliser, policies
 
 SOFTNESS = 0.04  # object-frame length: proposals that are nearly as near as the nearest are nearly as good a choice
 DISTANCE = 2.3  # what the network's zero stands for: a camera whose picture a cube fills (preprocessing.render_views)
@@ -21,7 +21,7 @@ def rotation_of(six):
 
 
 class CameraNetwork(keras.Model):
-    """images (B, img_h, img_w, 3 or 4) float32 in [0, 1], RGB(A) -> dict of the parts of utils.camera_parts:
+    """images (B, img_h, img_w, 3 or 4) float32 in [0, 1], RGB(A) -> dict of the parts of utils.geometry.camera_parameters:
     rotation (B, 3, 3), distance (B,), scale (B,), shift (B, 2); and what `rotation` was chosen from: rotations (B, H, 3, 3), scores (B, H).
 
     DISN predicts one rotation. Where an image leaves two that differ by half a turn, a network that learns to be near the right one ends up

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from models.layers import activate, dense, normaliser
+from models.networks.layers import activate, dense, normaliser
 
 
 class Stream(keras.layers.Layer):

@@ -3,8 +3,8 @@
 import keras
 import tensorflow as tf
 
-from models.layers import WholeConvolution, activate, normaliser
-from models.local_features import resize_bilinear
+from models.networks.layers import WholeConvolution, activate, normaliser
+from models.networks.local_features import resize_bilinear
 
 
 def resize_image(images, size):

@@ -3,19 +3,19 @@
 import keras
 import tensorflow as tf
 
-from models.decoder import Stream
-from models.encoder import Encoder
-from models.layers import policies
-from models.local_features import project, read_maps, to_camera_axes
-from models.voxel_decoder import VoxelDecoder, read_grid
+from models.networks.decoder import Stream
+from models.networks.encoder import Encoder
+from models.networks.layers import policies
+from models.networks.local_features import project, read_maps, to_camera_axes
+from models.networks.voxel_decoder import VoxelDecoder, read_grid
 
 
 class TexDISN(keras.Model):
     """Geometry and colour of points, given an image and its camera.
 
     images     (B, img_h, img_w, 3 or 4) float32 in [0, 1], RGB(A)
-    points     (B, N, 3) float32 in the model frame (utils.frames): voxel frame, or 2 p in SDF mode
-    trans_mat  (B, 4, 3) float32, model frame to pixels (utils.frames.model_camera)
+    points     (B, N, 3) float32 in the model frame (utils.geometry.frames): voxel frame, or 2 p in SDF mode
+    trans_mat  (B, 4, 3) float32, model frame to pixels (utils.geometry.frames.model_camera)
     geometry   (B, N, 2) logits (class 1 = occupied), or (B, N, 1) = 10 x signed distance in the model frame
     colour     (B, N, 3), the sum of two values in [0, 1] where there are two streams: clip it before it is shown;
                None without a colour branch
@@ -97,7 +97,7 @@ class TexDISN(keras.Model):
 
 
 def build(config, all_bfloat16=False):
-    """A network whose variables exist. all_bfloat16: models.layers.policies."""
+    """A network whose variables exist. all_bfloat16: models.networks.layers.policies."""
     network = TexDISN(config, all_bfloat16)
     network([tf.zeros((1, config.img_h, config.img_w, config.image_channels)), tf.zeros((1, 2, 3)), tf.ones((1, 4, 3))])
     return network

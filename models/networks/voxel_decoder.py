@@ -3,8 +3,8 @@
 import keras
 import tensorflow as tf
 
-from models.layers import activate, normaliser
-from utils import frames
+from models.networks.layers import activate, normaliser
+from utils.geometry import frames
 
 NODES = 65  # along an axis: the corners of the 64^3 voxels
 

@@ -2,18 +2,18 @@
 
 import numpy as np
 
-from data.samples import network_image
-from models.camera_estimate import estimate
-from models.camera_network import build, camera_losses
-from models.training import Trainer
-from utils import frames
-from utils.camera_parts import CameraParts
+from data.field_samples import network_image
+from models.inference.camera_estimator import estimate
+from models.networks.camera_network import build, camera_losses
+from models.training.trainer import Trainer
+from utils.geometry import frames
+from utils.geometry.camera_parameters import CameraParts
 
 SHOWN = 8  # objects in a picture
 
 
 class CameraTrainer(Trainer):
-    """Trainer of a models.camera_network.CameraNetwork."""
+    """Trainer of a models.networks.camera_network.CameraNetwork."""
 
     minimised = ("points", "pixels", "choice")
     picture_shows = "image with the surface as the estimated camera sees it"

@@ -5,8 +5,8 @@ import dataclasses
 import math
 
 from models.config import ENCODER_INPUTS, PRESETS
+from models.weights.run import Run
 from utils.cli import UserError
-from utils.run import Run
 
 CHANGEABLE = {"max_epoch", "max_minutes", "db"}  # a run may go on with other values of these
 SWITCH = argparse.BooleanOptionalAction
@@ -96,7 +96,7 @@ def given_settings(args, cls):
 
 
 def resumed_settings(folder, given, cls):
-    """The configuration of the run in a utils.run.Run that goes on; refuses what contradicts it."""
+    """The configuration of the run in a models.weights.run.Run that goes on; refuses what contradicts it."""
     saved = cls.load(folder.config)
     contradicted = [name for name in sorted(given) if name not in CHANGEABLE and given[name] != getattr(saved, name)]
     if contradicted:

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from data.samples import network_camera, network_image, object_frame
-from models.field import FieldQuery
-from utils import frames
-from utils.splat import splat
+from data.field_samples import network_camera, network_image, object_frame
+from models.inference.field_query import FieldQuery
+from utils.geometry import frames
+from utils.rendering.splat import splat
 
 RESOLUTION = 32  # cells along an axis: a full-size network takes about a second for them
 COUNT = 4  # objects

@@ -3,9 +3,9 @@
 import keras
 import tensorflow as tf
 
-from models import losses
-from models.network import build
-from models.pictures import validation_picture
+from models.networks import losses
+from models.networks.texdisn import build
+from models.training.preview import validation_picture
 
 
 class StepDecay(keras.optimizers.schedules.LearningRateSchedule):

@@ -9,11 +9,11 @@ import pathlib
 import h5py
 import numpy as np
 
-from models import conventions, tf1_names
 from models.config import load_either
-from models.restore import report
+from models.weights import tf1_conventions, tf1_names
+from models.weights.run import Run, load_checkpoint
+from models.weights.sources import report
 from utils.cli import UserError
-from utils.run import Run, load_checkpoint
 
 IMAGENET = "imagenet"
 PREDICTS = {"fc1": "fc6", "fc2": "fc7", "predictions": "fc8"}  # Keras's layers
@@ -35,13 +35,13 @@ class Tf1Encoder:
     """The variables vgg_16/... of a TF1 checkpoint: TF-slim's classifier, or a whole model of the original or of DISN."""
 
     def __init__(self, prefix):
-        from models.tf1_checkpoint import Checkpoint
+        from models.weights.tf1_checkpoint import Checkpoint
 
         self.checkpoint = Checkpoint(prefix)
         shapes = self.checkpoint.shapes
         self.outside = [name for name in shapes if not name.startswith("vgg_16/")]
         if any(name.startswith("sdf") for name in self.outside):
-            self.input_kind = conventions.of_kind(tf1_names.configuration(shapes))[1]["encoder_input"]
+            self.input_kind = tf1_conventions.of_kind(tf1_names.configuration(shapes))[1]["encoder_input"]
         else:
             self.input_kind = "slim"
 
@@ -162,7 +162,7 @@ def open_encoder(source):
         return RunEncoder(path)
     if path.suffix in (".h5", ".hdf5") and path.is_file():
         return KerasEncoder(str(path), lambda: read_keras(path))
-    from models.tf1_checkpoint import find
+    from models.weights.tf1_checkpoint import find
 
     prefix = find(path)
     if prefix is None:

@@ -3,10 +3,10 @@
 import dataclasses
 import pathlib
 
-from models import conventions
 from models.config import Config
+from models.weights import tf1_conventions
+from models.weights.run import Run, load_checkpoint
 from utils.cli import UserError
-from utils.run import Run, load_checkpoint
 
 WEIGHT_FIELDS = (  # the settings that a network must share with the weights it takes
     "binary", "colour", "img_h", "img_w", "alpha", "crop", "num_classes", "encoder_size", "encoder_input", "encoder_widths", "encoder_convs",
@@ -44,29 +44,29 @@ class Tf1Model:
     """A TF1 checkpoint; its configuration is told from names and shapes, and from its kind where those are silent."""
 
     def __init__(self, prefix, overrides):
-        from models import tf1_checkpoint, tf1_names
+        from models.weights import tf1_checkpoint, tf1_names
 
         self.checkpoint = tf1_checkpoint.Checkpoint(prefix)
         try:
             told = tf1_names.configuration(self.checkpoint.shapes)
         except UserError as error:
             raise UserError(f"{prefix}: {error}") from None
-        self.kind, conventional = conventions.of_kind(told)
+        self.kind, conventional = tf1_conventions.of_kind(told)
         self.config = Config(**{**told, **conventional, **overrides}, restore_model=str(prefix))
-        conventions.check(self.config)
+        tf1_conventions.check(self.config)
         self.weights, self.step = self.checkpoint.file, self.checkpoint.step()
 
     def beside(self, name):
         return self.checkpoint.prefix.with_name(f"{self.checkpoint.prefix.name}_{name}")
 
     def describe(self):
-        chosen = ", ".join(f"{name}={value}" for name, value in conventions.record(self.config).items())
+        chosen = ", ".join(f"{name}={value}" for name, value in tf1_conventions.record(self.config).items())
         mode = f"{'binary' if self.config.binary else 'SDF'}, {'with' if self.config.colour else 'no'} colour"
         return f"TF1 checkpoint {self.checkpoint.prefix} ({mode}; conventions of {self.kind}: {chosen})"
 
     def load(self, network):
         """All variables of the network, or UserError; what the checkpoint holds beside them is listed."""
-        from models.tf1_names import all_names
+        from models.weights.tf1_names import all_names
 
         variables = {variable.path: variable for variable in network.variables}
         chosen, left = self.checkpoint.select(variables, all_names(network.config))
@@ -84,11 +84,11 @@ def report(source, loaded, left):
 def open_model(path, overrides=None):
     """A run folder, a folder with a TF1 `checkpoint`, or a TF1 prefix -> RunModel or Tf1Model.
 
-    overrides {field: value}: conventions of a TF1 checkpoint (models.conventions).
+    overrides {field: value}: conventions of a TF1 checkpoint (models.weights.tf1_conventions).
     """
     folder = Run(path)
     if not folder.config.exists():
-        from models.tf1_checkpoint import find
+        from models.weights.tf1_checkpoint import find
 
         prefix = find(path)
         if prefix is not None:

@@ -1,10 +1,10 @@
-"""TF1 checkpoints as files: finding, reading and writing them. Their variables: models.tf1_names."""
+"""TF1 checkpoints as files: finding, reading and writing them. Their variables: models.weights.tf1_names."""
 
 import pathlib
 
 import tensorflow as tf
 
-from models import tf1_names
+from models.weights import tf1_names
 from utils.cli import UserError
 from utils.files import replacing_folder
 

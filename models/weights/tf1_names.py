@@ -2,7 +2,7 @@
 
     vgg_16/conv1/conv1_1/weights [3, 3, 3, 64]        sdfprediction/fold2/conv1/weights [1, 1, 1536, 512]
 
-A matrix that takes a joined vector there is one matrix per part here (models.decoder); its rows are those of the parts
+A matrix that takes a joined vector there is one matrix per part here (models.networks.decoder); its rows are those of the parts
 in order: geometry (fold3 alone), point, global feature, local features.
 """
 
@@ -18,7 +18,7 @@ COUNTERS = {"beta1_power", "beta2_power", "batch", "global_step"}
 
 
 def streams(config):
-    """{scope of a decoder stream: its features, as models.network names them}"""
+    """{scope of a decoder stream: its features, as models.networks.texdisn names them}"""
     if config.threedcnn:
         raise UserError("a network with threedcnn has no TF1 names here")
     if config.img_feat_onestream:

@@ -9,9 +9,9 @@ import scipy.ndimage
 import scipy.spatial
 
 from data import shards
-from preprocessing.dlt import MAX_ERROR
-from utils import frames
+from preprocessing.recovery.dlt import MAX_ERROR
 from utils.cli import UserError
+from utils.geometry import frames
 
 OUTSIDE = 0.05  # share of the surface points that may fall beside the mask, or of the mask that may have no point near it
 SLACK = 1.0  # pixels that a point may be beside the mask, over the length of a voxel: masks are antialiased, cameras recovered

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from preprocessing.shard_checks import in_mask
-from utils import frames
+from preprocessing.database.checks import in_mask
+from utils.geometry import frames
 
 CELL = 180  # pixels of a picture
 POINTS = 250  # drawn over a view

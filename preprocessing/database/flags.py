@@ -8,7 +8,7 @@ from data.shards import SPLITS
 from utils.cli import UserError, parser
 from utils.files import read_json
 
-INFO = pathlib.Path(__file__).with_name("info.json")
+INFO = pathlib.Path(__file__).parents[1] / "info.json"
 FORMATS = ("auto", "im2avatar", "meshes", "original", "disn", "r2n2")
 OWN = {"images": ("original", "disn"), "meshes": ("meshes", "disn", "r2n2"), "sdf_offset": ("disn",)}  # flags of some formats alone
 NEEDED = {"meshes": ("meshes", "r2n2")}

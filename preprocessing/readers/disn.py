@@ -1,26 +1,26 @@
-"""One object of DISN's HDF5 files (data/foreign.py) -> ObjectRecord.
+"""One object of DISN's HDF5 files (data/external_layouts.py) -> ObjectRecord.
 
 DISN's frame is x_d = (x - c) / m, x in the units of the mesh and (c, m) = norm_params; it is y up and right-handed, like
 the object frame p = (x - centre) * scale, so that p = a x_d + t with a = m scale and t = (c - centre) scale. Cameras,
 distances and points are taken over by that map exactly. Pixels stay those that DISN reads its features at.
 
 centre and scale come from the bounding box of the mesh, where it is given, else from that of the surface found between
-the samples (preprocessing/level_set.py), whose colours come from the views (preprocessing/view_colours.py).
+the samples (preprocessing/recovery/level_set.py), whose colours come from the views (preprocessing/recovery/view_colours.py).
 """
 
 import numpy as np
 
 from data import categories
 from data.shards import ObjectRecord
-from preprocessing.hdf5_files import checked, read_hdf5
-from preprocessing.level_set import grid_surface, level_surface, shrunk
-from preprocessing.mesh import coloured_mesh, load_mesh, normalise
-from preprocessing.mesh_fields import distance_fields, surface_fields
 from preprocessing.random_streams import object_rng
-from preprocessing.view_colours import view_colours
-from preprocessing.views import read_hdf5_view, views_for_shard
-from utils import frames
+from preprocessing.readers.hdf5_files import checked, read_hdf5
+from preprocessing.readers.mesh_fields import distance_fields, surface_fields
+from preprocessing.readers.views import read_hdf5_view, views_for_shard
+from preprocessing.recovery.level_set import grid_surface, level_surface, shrunk
+from preprocessing.recovery.view_colours import view_colours
 from utils.cli import UserError
+from utils.geometry import frames
+from utils.mesh.mesh import coloured_mesh, load_mesh, normalise
 
 LEVEL = 0.003  # DISN's own: in its distances a thin sheet has no inside, but it lies below this
 

@@ -1,4 +1,4 @@
-"""One object of a raw folder (data/raw.py) -> ObjectRecord, or the reason why it cannot be used."""
+"""One object of a raw folder (data/raw_layout.py) -> ObjectRecord, or the reason why it cannot be used."""
 
 import dataclasses
 
@@ -7,13 +7,13 @@ import scipy.spatial
 
 from data import categories
 from data.shards import ObjectRecord
-from preprocessing import dlt
-from preprocessing.filling import fields_from_voxels
-from preprocessing.hdf5_files import checked, read_hdf5
 from preprocessing.random_streams import object_rng
-from preprocessing.views import picture_size, read_picture, views_for_shard
-from utils import frames
+from preprocessing.readers.hdf5_files import checked, read_hdf5
+from preprocessing.readers.views import picture_size, read_picture, views_for_shard
+from preprocessing.recovery import dlt
+from preprocessing.recovery.filling import fields_from_voxels
 from utils.cli import UserError
+from utils.geometry import frames
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,8 @@ import collections
 import numpy as np
 from tqdm import tqdm
 
-from preprocessing import dlt, read_original, read_raw
+from preprocessing.readers import im2avatar, original
+from preprocessing.recovery import dlt
 from utils.cli import UserError
 
 VOTERS = 16  # objects that vote
@@ -33,14 +34,14 @@ def vote_on_axes(objects, read):
         return dlt.IDENTITY
     axes, count, voters = found
     done = "as they are" if axes == dlt.IDENTITY else f"turned: (x, y, z) = ({dlt.describe(axes)}) of the file"
-    source = "no cameras.h5 for {} objects: cameras from the flow volumes, axes" if read is read_raw.read_axes else "axes of {} objects"
+    source = "no cameras.h5 for {} objects: cameras from the flow volumes, axes" if read is im2avatar.read_axes else "axes of {} objects"
     print(f"{source.format(len(objects))} {done} ({count} of {voters} objects agree)")
     return axes
 
 
 def vote_on_channels(objects):
     """'rgb' or 'bgr', the order of the colour channels in the original's views; prints the outcome."""
-    found = majority(objects, read_original.read_channels, "channels")
+    found = majority(objects, original.read_channels, "channels")
     if not found:
         print("views: all objects are grey, their channels are taken as RGB")
         return "rgb"
@@ -52,7 +53,7 @@ def vote_on_channels(objects):
 def find_out(layout, objects):
     """The fields axes and channels of Options for the objects of a layout."""
     if layout == "im2avatar":
-        return {"axes": vote_on_axes([raw for raw in objects if not raw.cameras.exists()], read_raw.read_axes)}
+        return {"axes": vote_on_axes([raw for raw in objects if not raw.cameras.exists()], im2avatar.read_axes)}
     if layout == "original":
-        return {"axes": vote_on_axes(objects, read_original.read_axes), "channels": vote_on_channels(objects)}
+        return {"axes": vote_on_axes(objects, original.read_axes), "channels": vote_on_channels(objects)}
     return {}

@@ -1,20 +1,20 @@
-"""One object of the original's HDF5 files (data/foreign.py) -> ObjectRecord.
+"""One object of the original's HDF5 files (data/external_layouts.py) -> ObjectRecord.
 
 The files say neither how the axes of the voxels lie nor in which order the colour channels of the views are: both are
-found out (preprocessing/conventions.py). There are no distances: they come from the filled volume, as for Im2Avatar.
+found out (preprocessing/readers/majority.py). There are no distances: they come from the filled volume, as for Im2Avatar.
 """
 
 import numpy as np
 
 from data import categories
 from data.shards import ObjectRecord
-from preprocessing import dlt
-from preprocessing.filling import fields_from_voxels
-from preprocessing.hdf5_files import checked, read_hdf5
 from preprocessing.random_streams import object_rng
-from preprocessing.views import read_hdf5_view, views_for_shard
-from utils import frames
+from preprocessing.readers.hdf5_files import checked, read_hdf5
+from preprocessing.readers.views import read_hdf5_view, views_for_shard
+from preprocessing.recovery import dlt
+from preprocessing.recovery.filling import fields_from_voxels
 from utils.cli import UserError
+from utils.geometry import frames
 
 HALF = frames.VOXELS // 2
 FAINT = 1e-4  # mean of (red - blue of a voxel) x (red - blue of its pixel), below which nothing is told of the channels

@@ -1,4 +1,4 @@
-"""One object of 3D-R2N2's renderings and the mesh it was rendered from (data/foreign.py) -> ObjectRecord.
+"""One object of 3D-R2N2's renderings and the mesh it was rendered from (data/external_layouts.py) -> ObjectRecord.
 
 3D-R2N2 (Choy et al., ECCV 2016) rendered the meshes of ShapeNetCore.v1 as they are, in their own units. Its camera has
 35 mm on a 32 mm sensor, whatever the field of view in the metadata, and stands at 1.75 x the distance in the metadata.
@@ -8,13 +8,13 @@ import numpy as np
 
 from data import categories
 from data.shards import ObjectRecord
-from preprocessing import surface
-from preprocessing.mesh import load_mesh, normalise
-from preprocessing.mesh_fields import distance_fields, surface_fields
 from preprocessing.random_streams import object_rng
-from preprocessing.views import read_picture, views_for_shard
-from utils import frames
+from preprocessing.readers.mesh_fields import distance_fields, surface_fields
+from preprocessing.readers.views import read_picture, views_for_shard
 from utils.cli import UserError
+from utils.geometry import frames
+from utils.mesh import sampling
+from utils.mesh.mesh import load_mesh, normalise
 
 FARTHEST = 1.75  # units of the mesh; the distances of the metadata are shares of it
 
@@ -60,7 +60,7 @@ def read_object(source, options):
     cameras = [to_mesh @ camera(row, picture.shape[:2]) for row, picture in zip(rows, pictures, strict=True)]
     cameras = np.stack([frames.check_camera(matrix, f"{source.geometry}: view {view}") for view, matrix in enumerate(cameras)])
     fields = surface_fields(mesh, options.surface_points, rng)
-    points = surface.sample_space(fields["surface_points"], options.sdf_points, rng)
+    points = sampling.sample_space(fields["surface_points"], options.sdf_points, rng)
     return ObjectRecord(
         category=categories.name(source.category),
         object_id=source.object_id,
@@ -70,5 +70,5 @@ def read_object(source, options):
         reprojection_error=np.nan,
         **views_for_shard(pictures, cameras, options.image_size),
         **fields,
-        **distance_fields(points, surface.signed_distances(mesh, points), fields),
+        **distance_fields(points, sampling.signed_distances(mesh, points), fields),
     )

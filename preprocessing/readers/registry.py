@@ -1,18 +1,18 @@
 """The layouts that gen_db.py reads: finding their objects, reading one of them."""
 
-from data import categories, foreign, raw
-from preprocessing import read_disn, read_original, read_r2n2, read_raw
+from data import categories, external_layouts, raw_layout
+from preprocessing.readers import disn, im2avatar, original, r2n2
 from preprocessing.render_views import find_meshes
 from utils.cli import UserError
 
-READERS = {"im2avatar": read_raw, "original": read_original, "disn": read_disn, "r2n2": read_r2n2}
+READERS = {"im2avatar": im2avatar, "original": original, "disn": disn, "r2n2": r2n2}
 
 
 def guess(root):
     """The layout of a folder by its files, Im2Avatar's first (the original keeps its files beside them); None if none is."""
     if next(root.glob("*/*/views"), None):
         return "im2avatar"
-    return next((layout for layout, file in foreign.GEOMETRY.items() if next(root.glob(f"*/*/{file}"), None)), None)
+    return next((layout for layout, file in external_layouts.GEOMETRY.items() if next(root.glob(f"*/*/{file}"), None)), None)
 
 
 def find_objects(layout, root, images=None, meshes=None):
@@ -22,10 +22,10 @@ def find_objects(layout, root, images=None, meshes=None):
     """
     try:
         if layout == "im2avatar":
-            return raw.find_objects(root)
+            return raw_layout.find_objects(root)
         if meshes:
             meshes = {(categories.name(category), object_id): path for category, object_id, path in find_meshes(meshes)}
-        return foreign.find_objects(layout, root, images, meshes)
+        return external_layouts.find_objects(layout, root, images, meshes)
     except UserError as error:
         other = guess(root)
         if other in (None, layout):
@@ -36,7 +36,7 @@ def find_objects(layout, root, images=None, meshes=None):
 def try_object(source, options):
     """The ObjectRecord of an object, or the reason (str) why there is none; for worker processes."""
     try:
-        reader = read_raw if isinstance(source, raw.RawObject) else READERS[source.layout]
+        reader = im2avatar if isinstance(source, raw_layout.RawObject) else READERS[source.layout]
         return reader.read_object(source, options)
     except UserError as error:
         return str(error)

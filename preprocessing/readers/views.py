@@ -5,10 +5,10 @@ import io
 import numpy as np
 import PIL.Image
 
-from data.pictures import resize_picture
-from preprocessing.hdf5_files import checked, read_hdf5
-from utils import frames
+from preprocessing.readers.hdf5_files import checked, read_hdf5
 from utils.cli import UserError
+from utils.geometry import frames
+from utils.images.resize import resize_picture
 
 PNG_END = b"IEND\xaeB`\x82"  # the last chunk of every PNG, which is always the same
 

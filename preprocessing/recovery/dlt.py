@@ -8,8 +8,8 @@ import itertools
 
 import numpy as np
 
-from utils import frames
 from utils.cli import UserError
+from utils.geometry import frames
 
 SAMPLES = 100  # minimal samples per view: with 40 % outliers the chance that all are spoilt is 1 %
 MIN_POINTS = 12  # six determine a camera; as many again to tell outliers

@@ -4,8 +4,8 @@ import numpy as np
 import scipy.interpolate
 import scipy.spatial
 
-from preprocessing.mesh import coloured_mesh
 from utils.cli import UserError
+from utils.mesh.mesh import coloured_mesh
 
 RESOLUTION = 96  # cells along the longest side; DISN's samples lie about a 64th of it apart
 

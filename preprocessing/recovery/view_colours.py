@@ -4,8 +4,8 @@ import numpy as np
 import scipy.ndimage
 import scipy.spatial
 
-from utils import frames
 from utils.cli import UserError
+from utils.geometry import frames
 
 CLEAR = 1 / frames.VOXELS  # how far above the surface a ray to a camera starts, object-frame length
 OPAQUE = 0.99  # pixels that are part background tell no colour

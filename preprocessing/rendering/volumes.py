@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from preprocessing.mesh import face_areas
-from utils.frames import VOXELS, from_voxel, pixel_to_image, project
+from utils.geometry.frames import VOXELS, from_voxel, pixel_to_image, project
+from utils.mesh.mesh import face_areas
 
 SAMPLES_PER_VOXEL = 40  # of a face as large as a voxel's side: a tenth of it is missed once in exp(4) = 55 times
 FEWEST, MOST = 50_000, 4_000_000  # samples of an object; the upper bound is for memory, 100 faces across the cube

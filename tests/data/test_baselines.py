@@ -5,7 +5,9 @@ import pytest
 import trimesh
 from PIL import Image
 
-from utils import baselines, figure, metrics, voxel_mesh
+from data import baselines
+from utils.metrics import voxel_metrics
+from utils.rendering import figure
 
 
 def training(rng, count):
@@ -47,7 +49,7 @@ def test_chosen_share_has_the_best_iou():
     scores = []
     for each in baselines.SHARES:
         voxels, _ = baselines.mean_shape(share, colour, each)
-        scores.append(np.mean([metrics.iou(voxels, index - 32.0) for index in validation]))
+        scores.append(np.mean([voxel_metrics.iou(voxels, index - 32.0) for index in validation]))
     assert score == pytest.approx(max(scores))
     assert q == baselines.SHARES[np.argmax(scores)]
     assert score > scores[0]  # and the choice matters
@@ -64,8 +66,8 @@ def test_identical_objects_are_their_own_mean_shape():
     q, score = baselines.choose_share(share, [index])
     voxels, found = baselines.mean_shape(share, colour, q)
     assert score == 1
-    assert metrics.iou(voxels, index - 32.0) == 1
-    assert metrics.psnr(voxels, found, index - 32.0, colours) == metrics.PEAK_DB
+    assert voxel_metrics.iou(voxels, index - 32.0) == 1
+    assert voxel_metrics.psnr(voxels, found, index - 32.0, colours) == voxel_metrics.PEAK_DB
 
 
 def test_retrieval_is_the_all_pairs_minimum():
@@ -94,7 +96,7 @@ def test_cubes_are_the_voxels_outside():
     """An L of voxels at the volume's corner: volume, exposed area, outward faces, flat colours."""
     voxels = np.array([[-32, -32, -32], [-31, -32, -32], [-30, -32, -32], [-32, -31, -32]], float)
     colours = np.random.default_rng(0).random((4, 3))
-    vertices, faces, tints = voxel_mesh.cubes(voxels, colours)
+    vertices, faces, tints = voxels.cubes(voxels, colours)
     mesh = trimesh.Trimesh(vertices * 64, faces, process=False)
     assert mesh.volume == pytest.approx(4)
     assert mesh.area == pytest.approx(18)  # 4 cubes of 6 sides, 3 contacts
@@ -112,7 +114,7 @@ def test_figure_has_a_row_per_object(tmp_path):
     rng = np.random.default_rng(0)
     voxels = np.stack(np.meshgrid(*[np.arange(-8.0, 8)] * 3, indexing="ij"), -1).reshape(-1, 3)
     truth = voxels, np.tile([0.1, 0.2, 0.9], (len(voxels), 1))
-    red = voxel_mesh.cubes(voxels, np.tile([0.9, 0.1, 0.1], (len(voxels), 1)))
+    red = voxels.cubes(voxels, np.tile([0.9, 0.1, 0.1], (len(voxels), 1)))
     image = rng.integers(0, 255, (40, 50, 4), np.uint8)
     figure.figure([("one $ IoU 1.0", image, red, truth), ("two", image[..., :3] / 255, None, truth)], tmp_path / "figure.png")
     picture = np.asarray(Image.open(tmp_path / "figure.png").convert("RGB")).astype(int)

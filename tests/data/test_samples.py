@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from data.field_samples import FieldSamples, epoch_order, network_camera, network_image, voxel_points
 from data.pipeline import batches
-from data.samples import FieldSamples, epoch_order, network_camera, network_image, voxel_points
 from data.shards import Database
-from tests import tiny
-from utils import frames
+from tests.helpers import tiny
+from utils.geometry import frames
 
 
 @pytest.fixture(scope="module")

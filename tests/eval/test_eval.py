@@ -9,14 +9,14 @@ import pytest
 import trimesh
 
 from data.shards import Database
-from models.network import build
-from models.pictures import validation_picture
-from tests import tiny
-from utils import scores
+from models.networks.texdisn import build
+from models.training.preview import validation_picture
+from models.weights.run import Run, save_checkpoint
+from tests.helpers import tiny
 from utils.cli import UserError
-from utils.run import Run, save_checkpoint
-from utils.surface_metrics import nearest, sample_mesh
-from utils.txt_field import read_txt
+from utils.metrics import registry
+from utils.metrics.surface_metrics import nearest, sample_mesh
+from utils.surface.txt_format import read_txt
 
 evaluation = importlib.import_module("eval.eval")
 
@@ -114,7 +114,7 @@ def test_all_metrics_of_a_known_solid(binary, tiny_database, tmp_path, capsys):
     run = make_run(tmp_path / "run", tiny_database, binary)
     command = ["--restore_model", str(run), "--views", "0,2", "--limit", "1", "--sdf_res", "32", "--figure_objects", "0"]
     evaluation.main([*command, "--metrics", "all"])
-    out, names = run / "eval_test", list(scores.METRICS)
+    out, names = run / "eval_test", list(registry.METRICS)
     result = results_of(out)
     assert result["metrics"] == names and set(names) <= set(result["definitions"])
     assert set(result["results"]) == {"prediction", "mean shape", "retrieval", "true voxels"}
@@ -125,7 +125,7 @@ def test_all_metrics_of_a_known_solid(binary, tiny_database, tmp_path, capsys):
             assert summary[name]["mean"] == pytest.approx(np.mean(values)) and np.isfinite(values).all()
             assert set(summary[name]["views_std"]) == {"00", "02"} and set(summary[name]["categories_std"]) == {"box", "crate"}
     text = capsys.readouterr().out
-    assert all(f"{metric.heading} (" in text for metric in scores.METRICS.values()) and "±" in text
+    assert all(f"{metric.heading} (" in text for metric in registry.METRICS.values()) and "±" in text
 
     # the octahedron |x| + |y| + |z| < 1/2 against the boxes, by points that the evaluation never saw
     database, rng = Database(tiny_database), np.random.default_rng(0)
@@ -162,7 +162,7 @@ def test_more_metrics_are_measured_on_the_stored_fields(tiny_database, tmp_path,
         raise AssertionError("predicted again")
 
     with monkeypatch.context() as patch:
-        patch.setattr("models.prediction.predict", no_network)
+        patch.setattr("models.inference.predict.predict", no_network)
         evaluation.main(everything)
         lines = len((out / "rows.jsonl").read_text().splitlines())
         evaluation.main(everything)  # now they are known

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from eval import query_points
-from models.conventions import DISN
-from tests import tf1_models
-from utils import frames
+from models.weights.tf1_conventions import DISN
+from tests.helpers import tf1_models
 from utils.cli import UserError
+from utils.geometry import frames
 
 SIZE = tf1_models.IMAGE
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 def camera():
@@ -140,7 +140,7 @@ def test_as_a_process_on_a_converted_run(tmp_path):
     inputs = [f"--{name}={tmp_path / file}" for name, file in {"image": "i.npy", "trans_mat": "T.txt", "points": "P.txt"}.items()]
     size = ["--img_h", SIZE, "--img_w", SIZE]
     commands = [
-        ["utils/convert_checkpoint.py", tmp_path / "tf1", "--out", tmp_path / "run", *size],
+        ["train/convert_checkpoint.py", tmp_path / "tf1", "--out", tmp_path / "run", *size],
         ["eval/query_points.py", "--restore_model", prefix, "--out", tmp_path / "a.txt", *inputs, *size],
         ["eval/query_points.py", "--restore_model", tmp_path / "run", "--out", tmp_path / "b.txt", *inputs],
     ]

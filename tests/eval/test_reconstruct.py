@@ -10,14 +10,15 @@ import pytest
 import trimesh
 from PIL import Image
 
-from data.samples import network_image
+from data.field_samples import network_image
 from eval import reconstruct
-from models import reconstruction
-from models.field import FieldQuery
-from tests import tiny
-from tests.test_eval import make_run
-from utils import frames, turntable
+from models.inference import reconstruct as reconstruction
+from models.inference.field_query import FieldQuery
+from tests.eval.test_eval import make_run
+from tests.helpers import tiny
 from utils.cli import Incomplete, UserError
+from utils.geometry import frames
+from utils.rendering import turntable
 
 BOXES = np.array([  # corners of an upright letter F with a foot: no turn and no mirror image of it is the same
     [[-0.3, -0.5, -0.1], [-0.1, 0.5, 0.1]], [[-0.3, 0.3, -0.1], [0.35, 0.5, 0.1]], [[-0.3, -0.05, -0.1], [0.15, 0.15, 0.1]],

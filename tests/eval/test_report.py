@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 
 from data.shards import write_shard
-from tests import tiny
-from utils import figure, frames, report_page, scores
+from tests.helpers import tiny
 from utils.cli import UserError
 from utils.files import write_json
-from utils.mesh_files import write_mesh
-from utils.txt_field import Field, write_txt
-from utils.voxel_mesh import cubes
+from utils.geometry import frames
+from utils.mesh.voxels import cubes
+from utils.mesh.writers import write_mesh
+from utils.metrics import registry
+from utils.rendering import figure
+from utils.reports import html as report_html
+from utils.surface.txt_format import Field, write_txt
 
 report = importlib.import_module("eval.report")
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -96,8 +99,8 @@ def evaluated(tmp_path_factory):
     (path / f"{best['view']}_pred.txt").unlink()
     tables = {"prediction": rows, "mean shape": baseline}
     settings = {"weights": {"file": str(run / "best.h5"), "bytes": 1}, "step": 20, "db": str(root / "db"), "split": "test", "iso": 0.0}
-    results = {**settings, "mode": "binary", "metrics": NAMES, "definitions": scores.definitions(NAMES), "images": tables}
-    results["results"] = {method: scores.summarise(each, NAMES) for method, each in tables.items()}
+    results = {**settings, "mode": "binary", "metrics": NAMES, "definitions": registry.definitions(NAMES), "images": tables}
+    results["results"] = {method: registry.summarise(each, NAMES) for method, each in tables.items()}
     write_json(out / "settings.json", settings)
     write_json(out / "results.json", results)
     tiny.config(db=str(root / "db")).save(run / "config.json")
@@ -141,7 +144,7 @@ def test_tables_say_what_results_json_says(made):
         assert head[1:] == ["box", "crate", "mean", "failed"]
         assert [row[0] for row in rows] == list(results["results"])
         for method, *cells, lost in rows:
-            summary, digits = results["results"][method], scores.METRICS[name].digits
+            summary, digits = results["results"][method], registry.METRICS[name].digits
             means = [*summary[name]["categories"].values(), summary[name]["mean"]]
             deviations = [*summary[name]["categories_std"].values(), summary[name]["std"]]
             assert cells == [f"{a:.{digits}f} ± {b:.{digits}f}" for a, b in zip(means, deviations, strict=True)]
@@ -227,10 +230,10 @@ def test_a_prediction_that_is_not_stored_is_said_to_be_missing(evaluated, tmp_pa
 
 def test_nested_tables():
     cameras = {"images": 12, "kind": "<dlt>", "angle": {"median": 2.5, "mean": 3.0}, "shift": {"median": 0.1, "unit": "texels"}}
-    page = Page(report_page.nested(cameras))
+    page = Page(report_html.nested(cameras))
     assert page.tables[0][1] == [["images", "12"], ["kind", "<dlt>"]]
     assert page.tables[1][1] == [["", "median", "mean", "unit"], ["angle", "2.5", "3", ""], ["shift", "0.1", "", "texels"]]
-    assert len(Page(report_page.nested({"a": {"b": {"c": 1.0}}})).tables) == 1
+    assert len(Page(report_html.nested({"a": {"b": {"c": 1.0}}})).tables) == 1
 
 
 def test_the_best_mean_is_bold_and_true_voxels_never_are(evaluated, tmp_path):
@@ -238,9 +241,9 @@ def test_the_best_mean_is_bold_and_true_voxels_never_are(evaluated, tmp_path):
     methods = {"prediction": 2.0, "prediction, estimated cameras": 1.0, "true voxels": 0.1}
     tables = {method: [{**row, "chamfer_l1": value}] for method, value in methods.items()}
     results = json.loads((evaluated / "eval_test" / "results.json").read_text())
-    results.update(metrics=["chamfer_l1"], definitions=scores.definitions(["chamfer_l1"]), images=tables, cameras={"angle": {"median": 2.5}})
-    results["results"] = {method: scores.summarise(rows, ["chamfer_l1"]) for method, rows in tables.items()}
-    source = report_page.page(report_page.Report("run", results, None, None, None, None))
+    results.update(metrics=["chamfer_l1"], definitions=registry.definitions(["chamfer_l1"]), images=tables, cameras={"angle": {"median": 2.5}})
+    results["results"] = {method: registry.summarise(rows, ["chamfer_l1"]) for method, rows in tables.items()}
+    source = report_html.page(report_html.Report("run", results, None, None, None, None))
     assert set(re.findall(r"<td><strong>([\d.]+)", source)) == {"1.000"}
     assert ["median", "2.5"] in Page(source).rows("cameras") and "lower is better" in source
 

@@ -23,15 +23,18 @@ import pytest
 import trimesh
 from PIL import Image
 
-from data.foreground import foreground
-from data.photo import decode_photo
-from utils import frames, turntable, web_jobs, web_page
 from utils.cli import UserError
-from utils.web_jobs import Folders, Jobs
-from utils.web_page import BROKEN, Page, build, prepare
-from utils.web_request import Limits, Request, camera_words, sentence, shown_name
+from utils.geometry import frames
+from utils.images.foreground import foreground
+from utils.images.photo import decode_photo
+from utils.rendering import turntable
+from utils.web import jobs
+from utils.web import page as web_page
+from utils.web.jobs import Folders, Jobs
+from utils.web.page import BROKEN, Page, build, prepare
+from utils.web.request import Limits, Request, camera_words, sentence, shown_name
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 LIMITS = Limits(300_000, 500_000)
 HOSTILE = "x; rm -rf $(y) <img src=x onerror=alert(1)>.png"
 REQUIRED = os.environ.get("TEXDISN_REQUIRE_BROWSER") == "1"  # then nothing that is missing is excused
@@ -46,7 +49,7 @@ class Fake:
         self.open.set()
 
     def reconstruct(self, photo, mask="auto", camera="est", resolution=128, simplify=None, stages=None):
-        from models.reconstruction import Reconstruction
+        from models.inference.reconstruct import Reconstruction
 
         self.calls.append((mask, camera, resolution))
         with stages("mask"):
@@ -261,7 +264,7 @@ def test_two_at_once_get_their_own_results_one_after_the_other(page, tmp_path):
 
 
 def test_who_leaves_makes_nobody_wait(page, tmp_path, monkeypatch):
-    monkeypatch.setattr(web_jobs, "MOST", 2)
+    monkeypatch.setattr(jobs, "MOST", 2)
     page.reconstructor.open.clear()
     controls = given(put(tmp_path, png()))
     running, waiting = page.reconstruct(*controls), page.reconstruct(*controls)
@@ -291,7 +294,7 @@ def test_old_files_go_away(page, monkeypatch):
     page.folders.sweep()
     assert all(path.exists() for path in (own, *old))
     now = time.time()
-    monkeypatch.setattr(web_jobs.time, "time", lambda: now + 3700)
+    monkeypatch.setattr(jobs.time, "time", lambda: now + 3700)
     page.folders.sweep()
     assert own.exists() and not any(path.parent.exists() for path in old)
     page.folders.close()
@@ -342,10 +345,10 @@ def chromium():
 
 def red_octahedron(folder):
     """A run whose every picture becomes a red octahedron."""
-    from models.network import build as network_of
-    from tests import tiny
-    from tests.test_eval import make_octahedron
-    from utils.run import Run, save_checkpoint
+    from models.networks.texdisn import build as network_of
+    from models.weights.run import Run, save_checkpoint
+    from tests.eval.test_eval import make_octahedron
+    from tests.helpers import tiny
 
     config, run = tiny.config(True), Run(folder)
     network = network_of(config)
@@ -361,7 +364,7 @@ def red_octahedron(folder):
 @contextlib.contextmanager
 def served(tmp_path):
     """Serve a tiny model in a process of its own -> its address. It must end cleanly and leave nothing."""
-    from tests import tiny
+    from tests.helpers import tiny
 
     field, camera = red_octahedron(tmp_path / "field"), tiny.camera_run(tmp_path / "camera")
     put(tmp_path / "examples", png(), "block.png")

@@ -4,8 +4,8 @@ import cv2
 import h5py
 import numpy as np
 
-from preprocessing import dlt
-from utils import frames
+from preprocessing.recovery import dlt
+from utils.geometry import frames
 
 
 def camera(azimuth, size):

@@ -4,7 +4,7 @@ import numpy as np
 
 from data.shards import ObjectRecord, write_shard
 from models.config import camera_preset, preset
-from utils import frames
+from utils.geometry import frames
 
 SIZE = 40  # pixels
 
@@ -41,8 +41,8 @@ def camera_run(folder, seed=0, **given):
     """A run folder of a camera network with random weights."""
     import keras
 
-    from models.camera_network import build
-    from utils.run import Run, save_checkpoint
+    from models.networks.camera_network import build
+    from models.weights.run import Run, save_checkpoint
 
     config, run = camera_config(**given), Run(folder)
     keras.utils.set_random_seed(seed)

@@ -5,10 +5,10 @@ import shutil
 import numpy as np
 import pytest
 
-from data.raw import find_objects
+from data.raw_layout import find_objects
 from data.shards import Database
 from preprocessing import gen_db, make_shapes, render_views
-from utils import frames
+from utils.geometry import frames
 
 
 @pytest.mark.slow

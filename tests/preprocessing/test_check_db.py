@@ -10,10 +10,10 @@ import pytest
 
 from data.shards import UNFINISHED, write_shard
 from preprocessing import check_db, gen_db
-from preprocessing.contact_sheet import CELL, IN, OUT, TITLE, sheet
-from preprocessing.shard_checks import cameras
-from tests import foreign_folder as foreign
-from tests import tiny
+from preprocessing.database.checks import cameras
+from preprocessing.database.contact_sheet import CELL, IN, OUT, TITLE, sheet
+from tests.helpers import external_folder as foreign
+from tests.helpers import tiny
 from utils.cli import UserError
 
 SHARD = "box_train_000.h5"

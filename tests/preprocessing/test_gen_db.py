@@ -14,10 +14,11 @@ import h5py
 import numpy as np
 import pytest
 
-from data.raw import RawObject
+from data.raw_layout import RawObject
 from data.shards import UNFINISHED, Database, find_shards
-from preprocessing import dlt, gen_db
-from tests import raw_folder
+from preprocessing import gen_db
+from preprocessing.recovery import dlt
+from tests.helpers import raw_folder
 from utils.cli import Incomplete, UserError
 
 SMALL = ["--jobs", "1", "--sdf_points", "500", "--surface_points", "300", "--image_size", "32"]

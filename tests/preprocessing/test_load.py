@@ -10,9 +10,9 @@ from PIL import Image
 from trimesh.visual import TextureVisuals
 from trimesh.visual.material import PBRMaterial
 
-from preprocessing import surface
-from preprocessing.mesh import UNCOLOURED, albedo, coloured_mesh, load_mesh, normalise, texel
 from utils.cli import UserError
+from utils.mesh import sampling
+from utils.mesh.mesh import UNCOLOURED, albedo, coloured_mesh, load_mesh, normalise, texel
 
 
 def solid(shape, colour=(0.5, 0.5, 0.5)):
@@ -30,7 +30,7 @@ def textured_box(image, **material):
 
 def load_colour(path):
     """Mean albedo of the surface of a mesh file."""
-    return surface.sample_surface(load_mesh(path), 2000, np.random.default_rng(0))[1].mean(0)
+    return sampling.sample_surface(load_mesh(path), 2000, np.random.default_rng(0))[1].mean(0)
 
 
 def test_texel_brute_force():
@@ -68,7 +68,7 @@ def test_scene_transforms_mirrors_and_materials(tmp_path):
     outward = np.cross(b - a, c - a)
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
     assert np.allclose(np.einsum("fc,fkc->fk", outward, mesh.normals[mesh.faces]), 1, atol=1e-5)
-    points, colours = surface.sample_surface(mesh, 1000, np.random.default_rng(0))
+    points, colours = sampling.sample_surface(mesh, 1000, np.random.default_rng(0))
     assert np.array_equal(colours, np.where(points[:, :1] < 0, [[255, 0, 0]], [[0, 0, 255]]))
 
 
@@ -104,7 +104,7 @@ def test_vertex_and_face_colours(tmp_path):
     box.visual.face_colors = np.where(box.face_normals[:, :1] > 0.5, [[255, 0, 0, 255]], [[0, 255, 0, 255]]).astype(np.uint8)
     box.export(tmp_path / "face.ply")
     mesh = load_mesh(tmp_path / "face.ply")
-    points, colours = surface.sample_surface(mesh, 1000, np.random.default_rng(0))
+    points, colours = sampling.sample_surface(mesh, 1000, np.random.default_rng(0))
     assert np.array_equal(colours[:, 0] == 255, points[:, 0] > 0.4999)
     assert trimesh.Trimesh(mesh.vertices, mesh.faces).volume == pytest.approx(1)
     (tmp_path / "float.obj").write_text("v 0 0 0 0.2 0.4 1\nv 1 0 0 0.2 0.4 1\nv 0 1 0 0.2 0.4 1\nf 1 2 3\n")

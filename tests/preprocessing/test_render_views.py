@@ -14,13 +14,14 @@ import trimesh
 from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
-from data.raw import RawObject, find_objects
-from preprocessing import render_views, volumes
+from data.raw_layout import RawObject, find_objects
+from preprocessing import render_views
 from preprocessing.random_streams import object_rng
-from utils import frames
+from preprocessing.rendering import volumes
 from utils.cli import Incomplete, UserError
+from utils.geometry import frames
 
-KENNEY = pathlib.Path(__file__).parents[2] / "shared" / "meshes" / "kenney"
+KENNEY = pathlib.Path(__file__).parents[3] / "shared" / "meshes" / "kenney"
 SMALL = ["--views", "3", "--image_size", "48", "--sdf_points", "500", "--surface_points", "4000"]
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from data.shards import Database
 from preprocessing import check_db, gen_db
-from tests import foreign_folder as foreign
-from tests import tiny
+from tests.helpers import external_folder as foreign
+from tests.helpers import tiny
 from train import train_sdf
 from utils.cli import UserError
 

@@ -14,20 +14,20 @@ import pytest
 import tensorflow as tf
 import trimesh
 
-import models.loop
-from data.samples import FieldSamples
+import models.training.loop
+from data.field_samples import FieldSamples
 from data.shards import Database
 from eval import to_mesh
-from models import training
-from tests import tf1_models, tiny
-from tests.test_eval import make_run
+from models.training import trainer
+from models.weights.run import Run
+from tests.eval.test_eval import make_run
+from tests.helpers import tf1_models, tiny
 from train import train_sdf
 from utils import cli
 from utils.cli import UserError
-from utils.run import Run
-from utils.txt_field import Field, read_txt, write_txt
+from utils.surface.txt_format import Field, read_txt, write_txt
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 evaluation = importlib.import_module("eval.eval")
 
 
@@ -58,7 +58,7 @@ def values(loop):
 
 
 def batch_of(loop):
-    order = models.loop.epoch_order(loop.train, loop.config.seed, 0, loop.config.cat_limit)
+    order = models.training.loop.epoch_order(loop.train, loop.config.seed, 0, loop.config.cat_limit)
     return next(loop.input(loop.train, order, 0, augment=True))
 
 
@@ -84,7 +84,7 @@ def steps(loop):
 
 def history(loop):
     """Of the whole run, which the other observations leave out: the steps of its epochs, and its files."""
-    models.loop.Loop.run(loop)
+    models.training.loop.Loop.run(loop)
     return [row["step"] for row in loop.history]
 
 
@@ -92,7 +92,7 @@ def checkpoints(loop):
     """How often a run is saved."""
     saves = []
     loop.save = lambda better=False: saves.append(better)
-    models.loop.Loop.run(loop)
+    models.training.loop.Loop.run(loop)
     return len(saves)
 
 
@@ -167,11 +167,11 @@ def plain_runs():
 @pytest.fixture
 def trained(tiny_database, tmp_path, monkeypatch, eagerly):
     """A function: flags and an observation -> what train_sdf.main has made when its loop would start."""
-    monkeypatch.setattr("models.training.validation_picture", lambda *_: np.zeros((4, 4, 3), np.float32))
+    monkeypatch.setattr("models.training.trainer.validation_picture", lambda *_: np.zeros((4, 4, 3), np.float32))
     places = {"tmp": tmp_path, "source": tmp_path / "source", "other": tmp_path / "other", "cameras": tmp_path / "cameras"}
     seen = []
 
-    class Recorder(models.loop.Loop):
+    class Recorder(models.training.loop.Loop):
         def run(self):
             seen.append(self)
 
@@ -192,7 +192,7 @@ def trained(tiny_database, tmp_path, monkeypatch, eagerly):
             sizes = {name: value for name, value in sizes.items() if name not in ("point_widths", "decoder_widths")}
         given = [word for name, value in sizes.items() for word in (f"--{name}", str(value))]
         with monkeypatch.context() as patch:
-            patch.setattr(models.loop, "Loop", Recorder)
+            patch.setattr(models.training.loop, "Loop", Recorder)
             train_sdf.main(["--log_dir", str(folder), "--db", str(tiny_database), "--preset", "small", *given, *flags])
 
     return observe
@@ -363,13 +363,13 @@ def test_iso_auto_is_looked_for_and_recorded(evaluated, plain):
 @pytest.mark.parametrize("binary", [True, False])
 def test_other_decoders_train_and_evaluate(binary, given, tiny_database, tmp_path, capsys, monkeypatch):
     """Through training's own loop and eval.main: it learns; without a colour branch no metric speaks of colours."""
-    monkeypatch.setattr("models.training.validation_picture", lambda *_: np.zeros((4, 4, 3), np.float32))
+    monkeypatch.setattr("models.training.trainer.validation_picture", lambda *_: np.zeros((4, 4, 3), np.float32))
     config = tiny.config(binary, db=str(tiny_database), max_epoch=12, learning_rate=1e-2 if binary else 3e-3, **given)
     database = Database(tiny_database)
     run = Run(tmp_path / "run")
     config.save(run.config)
-    trainer = training.Trainer(config, tf.distribute.get_strategy())
-    loop = models.loop.Loop(trainer, run, FieldSamples(database, config), database.objects("train"), database.objects("val"), 1e9)
+    steps = trainer.Trainer(config, tf.distribute.get_strategy())
+    loop = models.training.loop.Loop(steps, run, FieldSamples(database, config), database.objects("train"), database.objects("val"), 1e9)
     loop.run()
     # without learning: a cross-entropy of 100 x ln 2 = 69.3
     assert loop.history[-1]["train"]["geometry"] < (67 if binary else 0.9 * loop.history[0]["train"]["geometry"])

@@ -7,15 +7,15 @@ import json
 import numpy as np
 import pytest
 
-from data.samples import FieldSamples, object_frame
+from data.field_samples import FieldSamples, object_frame
 from data.shards import Database
-from models.field import FieldQuery
-from models.network import build
-from models.restore import open_model
-from tests import tf1_models, tiny
+from models.inference.field_query import FieldQuery
+from models.networks.texdisn import build
+from models.weights.sources import open_model
+from tests.helpers import tf1_models, tiny
 from train import train_sdf
-from utils import frames
 from utils.cli import UserError
+from utils.geometry import frames
 
 evaluation = importlib.import_module("eval.eval")
 SIZE = ["--img_h", str(tiny.SIZE), "--img_w", str(tiny.SIZE)]
@@ -48,7 +48,7 @@ def test_training_takes_sizes_and_conventions_from_its_first_weights(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("binary", [True, False])
 def test_train_from_tf1_then_evaluate_it_and_the_checkpoint(binary, tiny_database, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("models.training.validation_picture", lambda *_: np.zeros((4, 4, 3), np.float32))
+    monkeypatch.setattr("models.training.trainer.validation_picture", lambda *_: np.zeros((4, 4, 3), np.float32))
     prefix = checkpoint(tmp_path / "tf1", binary=binary, colour=binary)
     run = tmp_path / "run"
     words = ["--db", tiny_database, "--restore_model", prefix, "--num_sample_points", 32, "--batch_size", 4, "--max_epoch", 1, *SIZE]

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from utils import frames
+from utils.geometry import frames
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
-from utils import frames
+from utils.geometry import frames
 
 HIGHER = (4, 6, 8, 10, 12, 24)  # folds of which half a turn is one; with an odd fold the axis is not the middle of the object's box
 ROUND = 24  # a fold of this many stands for all angles

@@ -7,8 +7,8 @@ import importlib.util
 import cv2
 import numpy as np
 
-from data.photo import read_photo
 from utils.cli import UserError
+from utils.images.photo import read_photo
 
 WAYS = ("auto", "alpha", "none")  # anything else is the path of a mask file
 OPAQUE, CLEAR = 250, 5  # alpha beyond which a pixel counts as wholly opaque or clear: JPEG-like rounding is no transparency
@@ -32,7 +32,7 @@ class Foreground:
 
 
 def foreground(photo, how="auto"):
-    """data.photo.Photo -> Foreground of its size.
+    """utils.images.photo.Photo -> Foreground of its size.
 
     how: auto (its transparency where it has any, else rembg where that is installed, else GrabCut), alpha (its transparency),
     none (all of it is object), or the path of a mask file: white is object, of the photograph's size or another size of the same shape.

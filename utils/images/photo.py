@@ -104,7 +104,7 @@ def _decode(image, name):
     image.load()
     picture = _eight_bit(image, name)
     if picture.size != smaller:
-        picture = picture.resize(smaller, Resampling.BOX)  # area averaging, colours weighted by alpha, as data.pictures does
+        picture = picture.resize(smaller, Resampling.BOX)  # area averaging, colours weighted by alpha, as utils.images.resize does
     if turn:
         picture = picture.transpose(Transpose[turn])
     if profile:

@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 
-from preprocessing import gltf
+from preprocessing.meshes import gltf
 from utils.cli import UserError
 
 SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".off")

@@ -4,8 +4,8 @@ import os
 
 import numpy as np
 
-from preprocessing.mesh import albedo, face_areas, interpolate
 from utils.cli import UserError
+from utils.mesh.mesh import albedo, face_areas, interpolate
 
 NEAR = ((0.5, 0.0125), (0.3, 0.05))  # share of the points, standard deviation of their distance from the surface
 DRAWS = 200  # rounds of drawing again where texels are absent; at 1 % of the faces present, 0.5 of them already suffice

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from utils.frames import VOXELS, from_voxel
+from utils.geometry.frames import VOXELS, from_voxel
 
 # the corners of a face of a unit cube in its own plane, counter-clockwise
 _SQUARE = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) / 2

@@ -5,7 +5,7 @@ GLB   COLOR_0, normals, and a matt white material (without a material some viewe
       light: viewers encode them for the screen, so display (sRGB) colours are decoded first, and stored as float32
 OBJ   'v x y z r g b': MeshLab, Blender and Open3D read it
 
-With a texture (utils.texture_atlas), display (sRGB) colours, as all of these formats want them:
+With a texture (utils.mesh.texture), display (sRGB) colours, as all of these formats want them:
 GLB   the texture as PNG inside, in a matt material; TEXCOORD_0, normals
 OBJ   beside NAME.obj a NAME.mtl and a NAME_texture.png (not NAME.png, which may well be the photograph)
 PLY   has no standard for textures, and none is written

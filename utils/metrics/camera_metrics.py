@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from data import symmetry
-from utils import frames
+from utils.geometry import frames, symmetry
 
 DEFINITIONS = {
     "angle": "degrees of the rotation between estimated and true camera axes; least over the object's symmetries",

@@ -4,10 +4,11 @@ import functools
 
 import numpy as np
 
-from utils import metrics, surface_mesh
-from utils import surface_metrics as surfaces
 from utils.cli import UserError
-from utils.frames import VOXELS
+from utils.geometry.frames import VOXELS
+from utils.metrics import surface_metrics as surfaces
+from utils.metrics import voxel_metrics
+from utils.surface import dense
 
 PREDICTED_POINTS = 100_000  # samples of a predicted surface, as many as Occupancy Networks take
 
@@ -38,18 +39,18 @@ class Truth:
 def load_truth(database, entry):
     """The Truth of an object of a data.shards.Database."""
     points, sdf, _ = database.sdf_block(entry, 0, entry.sdf_count)
-    return Truth(*metrics.true_voxels(*database.voxels(entry)), database.surface(entry)[0], points, sdf)
+    return Truth(*voxel_metrics.true_voxels(*database.voxels(entry)), database.surface(entry)[0], points, sdf)
 
 
 class Prediction:
-    """Surface voxels (K, 3) in the voxel frame, their colours (K, 3) in [0, 1], and the field (arguments of surface_mesh.solid)."""
+    """Surface voxels (K, 3) in the voxel frame, their colours (K, 3) in [0, 1], and the field (arguments of dense.solid)."""
 
     def __init__(self, voxels, colours, *field):
         self.voxels, self.colours, self._field = voxels, colours, field
 
     @classmethod
     def of_field(cls, field, binary, iso, voxels, colours):
-        """Of a utils.txt_field.Field. The shell that a binary field is gets filled."""
+        """Of a utils.surface.txt_format.Field. The shell that a binary field is gets filled."""
         return cls(voxels, colours, field.grid(), binary, iso, binary, field.line)
 
     @classmethod
@@ -61,9 +62,9 @@ class Prediction:
 
     @functools.cached_property
     def solid(self):
-        """The surface_mesh.Solid, or None where the field has no surface (`no_surface` says why)."""
+        """The dense.Solid, or None where the field has no surface (`no_surface` says why)."""
         try:
-            return surface_mesh.solid(*self._field)
+            return dense.solid(*self._field)
         except UserError as error:
             self.no_surface = str(error)
             return None
@@ -96,7 +97,7 @@ class Comparison:
         return function(prediction.voxels, convert(prediction.colours), truth.voxels, convert(truth.colours))
 
     def iou(self):
-        return metrics.iou(self.prediction.voxels, self.truth.voxels)
+        return voxel_metrics.iou(self.prediction.voxels, self.truth.voxels)
 
     def volume_iou(self):
         inside = self.prediction.solid.contains(self.truth.sdf_points)

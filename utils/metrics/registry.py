@@ -5,10 +5,10 @@ import dataclasses
 
 import numpy as np
 
-from utils import metrics
-from utils import surface_metrics as surfaces
 from utils.cli import UserError
-from utils.comparison import PREDICTED_POINTS, Comparison
+from utils.metrics import surface_metrics as surfaces
+from utils.metrics import voxel_metrics
+from utils.metrics.comparison import PREDICTED_POINTS, Comparison
 
 DEFAULT = "iou,psnr"  # the others need the predicted surface: a second an image
 F_PERCENT = (0.5, 1, 2, 5, 10, 20)  # thresholds of the F-score that DISN tabulates
@@ -49,7 +49,7 @@ class Metric:
 
 
 def _psnr(heading, function, definition, convert=np.asarray):
-    text = f"10 log10(1 / mse) dB, peak 1, at most {metrics.PEAK_DB:g} dB; mse = mean square, over {definition}"
+    text = f"10 log10(1 / mse) dB, peak 1, at most {voxel_metrics.PEAK_DB:g} dB; mse = mean square, over {definition}"
     return Metric(heading, 2, 0.0, lambda c: c.psnr(function, convert), text, surface=False, colour=True)
 
 
@@ -70,10 +70,10 @@ METRICS = {
         "m / (|gt| + |pred| - m); m = true surface voxels that have a predicted voxel closer than 1 voxel",
         surface=False,
     ),
-    "psnr": _psnr("PSNR dB", metrics.psnr, _OURS),
-    "psnr_ycbcr": _psnr("PSNR YCbCr dB", metrics.psnr, _OURS + _YCBCR, metrics.ycbcr),
-    "psnr_im2avatar": _psnr("Im2Avatar's PSNR dB", metrics.psnr_im2avatar, _THEIRS),
-    "psnr_ycbcr_im2avatar": _psnr("Im2Avatar's PSNR YCbCr dB", metrics.psnr_im2avatar, _THEIRS + _YCBCR, metrics.ycbcr),
+    "psnr": _psnr("PSNR dB", voxel_metrics.psnr, _OURS),
+    "psnr_ycbcr": _psnr("PSNR YCbCr dB", voxel_metrics.psnr, _OURS + _YCBCR, voxel_metrics.ycbcr),
+    "psnr_im2avatar": _psnr("Im2Avatar's PSNR dB", voxel_metrics.psnr_im2avatar, _THEIRS),
+    "psnr_ycbcr_im2avatar": _psnr("Im2Avatar's PSNR YCbCr dB", voxel_metrics.psnr_im2avatar, _THEIRS + _YCBCR, voxel_metrics.ycbcr),
     "volume_iou": Metric(
         "volumetric IoU",
         3,
@@ -152,7 +152,7 @@ def need_surface(names):
 
 
 def measure(names, prediction, truth):
-    """{name: value} of a utils.comparison.Prediction against a Truth; UserError where the truth lacks what a metric needs."""
+    """{name: value} of a utils.metrics.comparison.Prediction against a Truth; UserError where the truth lacks what a metric needs."""
     if need_surface(names) and not (len(truth.surface) and len(truth.sdf_points)):
         raise UserError("the database has no surface points or distances of this object: metrics of surfaces cannot be measured")
     comparison, values = Comparison(prediction, truth), {}

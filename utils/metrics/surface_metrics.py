@@ -5,7 +5,7 @@ Clouds are (N, 3) points in the object frame, whose unit is the longest side of 
 
 import numpy as np
 
-from utils.frames import voxel_centres
+from utils.geometry.frames import voxel_centres
 
 NEIGHBOURS = 12  # points whose plane gives a normal: of 6 to 30 the closest to the normals of meshes, at 16384 points an object
 DISN_POINTS = 2048  # DISN compares clouds of so many points

@@ -5,7 +5,7 @@ Voxels here are (N, 3) unique points of the voxel frame with integer coordinates
 
 import numpy as np
 
-from utils.frames import VOXELS, to_voxel
+from utils.geometry.frames import VOXELS, to_voxel
 
 PEAK_DB = 100.0  # PSNR of colours that agree exactly (a mean square error below 1e-10)
 
@@ -80,11 +80,11 @@ def snap_to_voxels(points, colours):
 
 
 def binary_voxels(field, iso=0.0):
-    """Voxels (K, 3) and colours (K, 3) of the occupied cells (g0 > iso) of a binary utils.txt_field.Field.
+    """Voxels (K, 3) and colours (K, 3) of the occupied cells (g0 > iso) of a binary utils.surface.txt_format.Field.
 
     Occupied cells that carry no colour (a level below the one the file was written at) get that of their surroundings.
     """
-    from utils.surface_mesh import interpolate_colours
+    from utils.surface.dense import interpolate_colours
 
     occupied = field.geometry > iso
     if not occupied.any():
@@ -101,9 +101,9 @@ def sdf_surface_voxels(vertices, faces, colours):
 
     vertices (V, 3) object frame, faces (F, 3), colours (V, 3) in [0, 1]. The samples are drawn from a fixed seed.
     """
-    from preprocessing.mesh import coloured_mesh
-    from preprocessing.surface import sample_surface
-    from preprocessing.volumes import sample_count, voxelise
+    from preprocessing.rendering.volumes import sample_count, voxelise
+    from utils.mesh.mesh import coloured_mesh
+    from utils.mesh.sampling import sample_surface
 
     mesh = coloured_mesh(vertices, faces, colours)
     index, mean = voxelise(*sample_surface(mesh, sample_count(mesh), np.random.default_rng(0)))

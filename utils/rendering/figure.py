@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from utils import files, frames
-from utils.voxel_mesh import cubes
+from utils import files
+from utils.geometry import frames
+from utils.mesh.voxels import cubes
 
 SIDES = ((30, 20), (150, 20), (270, 20))  # azimuth, elevation in degrees: two of them show what the other does not
 DISTANCE = 2.0  # of the camera: the cube's corners stay in the picture
@@ -49,8 +50,8 @@ def figure(rows, path):
 
 def views(vertices, faces, colours):
     """[(SIZE, SIZE, 4) uint8] pictures of a coloured mesh (object frame) from the SIDES."""
-    from preprocessing.mesh import coloured_mesh
-    from preprocessing.raycast import Scene
+    from utils.mesh.mesh import coloured_mesh
+    from utils.rendering.raycast import Scene
 
     scene = Scene(coloured_mesh(vertices, faces, colours))
     K = frames.intrinsics(SIZE)

@@ -4,8 +4,8 @@ import os
 
 import numpy as np
 
-from preprocessing.mesh import albedo
-from utils import frames
+from utils.geometry import frames
+from utils.mesh.mesh import albedo
 
 SMOOTH = np.cos(np.radians(45))  # vertex normals further than this from their face's normal belong to a sharp edge
 LAYERS = 64  # a ray goes through at most this many absent texels

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from utils import frames
+from utils.geometry import frames
 
 
 def splat(points, colours, trans_mat, height, width, radius):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from data.pictures import resize_picture
-from utils import frames
+from utils.geometry import frames
+from utils.images.resize import resize_picture
 
 VIEWS = 8
 ELEVATION = 20  # degrees
@@ -13,9 +13,9 @@ VEIL = 0.75  # share of the photograph's contrast that goes, so that the mesh is
 
 
 def scene_of(vertices, faces, colours):
-    """A preprocessing.raycast.Scene of a coloured mesh: (V, 3) object frame, (F, 3), (V, 3) in [0, 1]."""
-    from preprocessing.mesh import coloured_mesh
-    from preprocessing.raycast import Scene
+    """A utils.rendering.raycast.Scene of a coloured mesh: (V, 3) object frame, (F, 3), (V, 3) in [0, 1]."""
+    from utils.mesh.mesh import coloured_mesh
+    from utils.rendering.raycast import Scene
 
     return Scene(coloured_mesh(vertices, faces, colours))
 

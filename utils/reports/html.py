@@ -11,7 +11,7 @@ import json
 import math
 import string
 
-from utils import scores
+from utils.metrics import registry
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito's, told apart by colour-blind eyes
 
@@ -134,11 +134,11 @@ def nested(values, level=3):
 
 def higher(name):
     """Whether higher values of a metric are better."""
-    return scores.METRICS[name].worst == 0
+    return registry.METRICS[name].worst == 0
 
 
 def _number(name, value):
-    return f"{value:.{scores.METRICS[name].digits}f}"
+    return f"{value:.{registry.METRICS[name].digits}f}"
 
 
 def _summary(report):
@@ -157,7 +157,7 @@ def _summary(report):
         rows.append(("trained", f"{text(last['epoch'])} epochs, {text(last['step'])} steps, {last['minutes']:.0f} minutes"))
     for name in results["metrics"][:2]:
         means = [f"{text(method)} {_number(name, each[name]['mean'])}" for method, each in results["results"].items() if name in each]
-        rows.append((text(scores.METRICS[name].heading), "; ".join(means)))
+        rows.append((text(registry.METRICS[name].heading), "; ".join(means)))
     return table([], rows, "pairs")
 
 
@@ -165,10 +165,10 @@ def _metrics(results):
     """For every metric a table of methods by categories beside its definition, then what all metrics share."""
     parts = ["<p>Mean ± standard deviation over objects; the best mean of a column is bold.</p>"]
     for name in results["metrics"]:
-        heading = f"{text(scores.METRICS[name].heading)} <small>{'higher' if higher(name) else 'lower'} is better</small>"
+        heading = f"{text(registry.METRICS[name].heading)} <small>{'higher' if higher(name) else 'lower'} is better</small>"
         definition = f'<p class="definition">{text(results["definitions"].get(name, ""))}</p>'
         parts.append(f"<article><h3>{heading}</h3>\n{definition}\n{_metric(results['results'], name)}</article>")
-    shared = [(text(term), text(words)) for term, words in results["definitions"].items() if term not in scores.METRICS]
+    shared = [(text(term), text(words)) for term, words in results["definitions"].items() if term not in registry.METRICS]
     return "\n".join([*parts, f"<details><summary>What all metrics share</summary>{table([], shared, 'words')}</details>"])
 
 
@@ -190,7 +190,7 @@ def _metric(summaries, name):
             top = best(means[rival][column] for rival in rivals if column in means[rival]) if method in rivals else None
             cell = f"{_number(name, means[method][column])} <small>± {_number(name, deviations[method][column])}</small>"
             cells.append(f"<strong>{cell}</strong>" if means[method][column] == top else cell)
-        lost = summary["failed"] + (summary.get("without_surface", 0) if scores.METRICS[name].surface else 0)
+        lost = summary["failed"] + (summary.get("without_surface", 0) if registry.METRICS[name].surface else 0)
         rows.append([text(method), *cells, f"{lost} of {summary['images']}"])
     return table(["", *map(text, columns), "mean", "failed"], rows, "numbers")
 
@@ -220,7 +220,7 @@ def _views(results):
     for name in results["metrics"]:
         of_view = {method: summary[name]["views"] for method, summary in methods.items() if name in summary}
         lines = {method: [each.get(view, {}).get("mean") for view in views] for method, each in of_view.items()}
-        plots.append(plot(f"view{len(plots)}", scores.METRICS[name].heading, "view", views, lines, colours))
+        plots.append(plot(f"view{len(plots)}", registry.METRICS[name].heading, "view", views, lines, colours))
     return f'{_legend(colours)}<div class="plots">{"".join(plots)}</div>'
 
 
@@ -280,7 +280,7 @@ def plot(name, title, axis, positions, lines, colours, marked=None):
 
 
 def _gallery(cards, names):
-    parts = [f"<p>Ranked by {text(scores.METRICS[names[0]].heading)} among the images of a category.</p>"]
+    parts = [f"<p>Ranked by {text(registry.METRICS[names[0]].heading)} among the images of a category.</p>"]
     for category, group in itertools.groupby(cards, lambda card: card.row["category"]):
         parts += [f"<h3>{text(category)}</h3>", *(_card(card, names) for card in group)]
     return "\n".join(parts)
@@ -288,7 +288,7 @@ def _gallery(cards, names):
 
 def _card(card, names):
     row = card.row
-    values = " · ".join(f"{text(scores.METRICS[name].heading)} {_number(name, row[name])}" for name in names)
+    values = " · ".join(f"{text(registry.METRICS[name].heading)} {_number(name, row[name])}" for name in names)
     failed = f' <span class="bad">failed: {text(row["failed"])}</span>' if row["failed"] else ""
     caption = f"<strong>{text(card.label)}</strong> {text(row['object_id'])}, view {text(row['view'])} <span>{values}</span>{failed}"
     predicted = "".join(card.predicted)

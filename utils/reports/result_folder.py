@@ -3,8 +3,8 @@
 import numpy as np
 
 from utils.files import replacing, write_json
-from utils.mesh_files import write_mesh, write_textured
-from utils.turntable import over_photo, scene_of, sheet, turntable
+from utils.mesh.writers import write_mesh, write_textured
+from utils.rendering.turntable import over_photo, scene_of, sheet, turntable
 
 FRAME_MS = 200  # of the turning picture
 
@@ -12,7 +12,7 @@ FRAME_MS = 200  # of the turning picture
 def write_results(folder, result, stages, format, atlas, centre, scale, more):
     """Write mesh, input.png, camera.txt, overlay.png, turntable.png and .gif, then results.json; the line that tells of it.
 
-    result: models.reconstruction.Reconstruction. format: glb, ply or obj. atlas: side of the texture in pixels, None: colours at the
+    result: models.inference.reconstruct.Reconstruction. format: glb, ply or obj. atlas: side of the texture in pixels, None: colours at the
     vertices. centre (3,), scale: of the mesh's own units, p = (x - centre) * scale. more: dict for results.json.
     """
     import trimesh
@@ -43,7 +43,7 @@ def write_results(folder, result, stages, format, atlas, centre, scale, more):
 
 
 def _describe(result, vertices, closed, stages):
-    from utils import frames
+    from utils.geometry import frames
 
     azimuth, elevation, distance = (float(x) for x in frames.azimuth_elevation_distance(result.camera))
     box = [vertices.min(0).tolist(), vertices.max(0).tolist()]
@@ -61,7 +61,7 @@ def _describe(result, vertices, closed, stages):
 
 def _write_atlas(path, result, vertices, size):
     """The mesh with a texture whose texels have the field's own colours."""
-    from utils.texture_atlas import bake, unwrap
+    from utils.mesh.texture import bake, unwrap
 
     index, faces, uv = unwrap(result.vertices, result.faces, size)
     texture = bake(result.vertices[index], faces, uv, size, result.colour_of)

@@ -18,8 +18,8 @@ piece that was found is found whole.
 
 import numpy as np
 
-from utils.bricks import BRICK, Level
 from utils.cli import UserError
+from utils.surface.sparse_grid import BRICK, Level
 
 COARSEST = 32  # cells along the axis of the first grid, at least
 SAFETY, MOST = 2.0, 64.0

@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from utils.bricks import BRICK, Level
-from utils.clean_mesh import without_crumbs
-from utils.surface_mesh import outer_walls
+from utils.mesh.components import without_crumbs
+from utils.surface.dense import outer_walls
+from utils.surface.sparse_grid import BRICK, Level
 
 BATCH = 64  # bricks in one call of marching cubes
 RATIO = 50.0  # of the largest to the smallest value that marching cubes sees: it decides the topology, not the place
@@ -59,11 +59,11 @@ class BrickMesh:
         return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
 
     def without_inner_walls(self):
-        """The part that can be seen from outside (utils.surface_mesh.outer_walls)."""
+        """The part that can be seen from outside (utils.surface.dense.outer_walls)."""
         return self._part(*outer_walls(self.vertices(), self.faces))
 
     def without_crumbs(self):
-        """The pieces that are more than crumbs (utils.clean_mesh.without_crumbs)."""
+        """The pieces that are more than crumbs (utils.mesh.components.without_crumbs)."""
         kept = self.faces[without_crumbs(self.faces, self.vertices())]
         used, faces = np.unique(kept, return_inverse=True)
         return self._part(used, faces.reshape(-1, 3))
@@ -73,7 +73,7 @@ class BrickMesh:
 
 
 def triangulate(level: Level):
-    """The surface of the finest Level of utils.coarse_to_fine.sample, all vertices where a straight line crosses the level.
+    """The surface of the finest Level of utils.surface.adaptive.sample, all vertices where a straight line crosses the level.
 
     What touches the border of the grid is cut off half a cell outside the last centres.
     """
@@ -112,7 +112,7 @@ def _march(level, slots, scale):
         return None
     size = BRICK + 2
     seen = np.sign(values) * np.clip(abs(values) / scale, RATIO**-0.5, RATIO**0.5)
-    seen = np.where(values < 0, seen * (1 - 1e-4), seen)  # ties, as in utils.surface_mesh.extract
+    seen = np.where(values < 0, seen * (1 - 1e-4), seen)  # ties, as in utils.surface.dense.extract
     mask = np.zeros((len(slots), size, size, size), bool)
     mask[:, 1:, 1:, 1:] = _own_cubes(level, slots)  # scikit-image looks at the last corner of a cube
     stacked = (len(slots) * size, size, size)

@@ -16,8 +16,9 @@ import warnings
 
 import numpy as np
 
-from utils import files, frames
+from utils import files
 from utils.cli import UserError
+from utils.geometry import frames
 
 COLUMNS = "x y z r g b g0"
 TOLERANCE = 0.01  # share of a cell by which a coordinate may be off: files of two decimals still fit

@@ -10,8 +10,8 @@ import traceback
 import urllib.request
 
 from utils.cli import UserError
-from utils.web_jobs import Ended
-from utils.web_request import FORMATS, LEAST, MOST, Request, answer, read_upload, sentence, shown
+from utils.web.jobs import Ended
+from utils.web.request import FORMATS, LEAST, MOST, Request, answer, read_upload, sentence, shown
 
 AGE = 3600  # seconds after which files of visitors go away
 VISITORS = 16  # who wait or are served at once: each has a thread

@@ -53,7 +53,7 @@ class Request:
 
     def check(self):
         """UserError for what cannot be done, before anything is read."""
-        from utils.coarse_to_fine import check_resolution
+        from utils.surface.adaptive import check_resolution
 
         if not self.picture:
             raise UserError("There is no picture yet: drop one into the box, or click an example")
@@ -94,11 +94,11 @@ def shown_name(path):
 
 
 def read_upload(path, limits):
-    """Path of an upload -> its bytes, its data.photo.Photo. UserError, without the path, where it cannot be used."""
+    """Path of an upload -> its bytes, its utils.images.photo.Photo. UserError, without the path, where it cannot be used."""
     from PIL import Image
 
-    from data.photo import FORMATS as READABLE
-    from data.photo import decode_photo
+    from utils.images.photo import FORMATS as READABLE
+    from utils.images.photo import decode_photo
 
     name, most = shown_name(path), limits.bytes
     try:
@@ -135,7 +135,7 @@ def answer(reconstructor, request, limits, folder, tell):
 
     tell: called with the name of every stage when it begins. All names in the folder are ours.
     """
-    from models.reconstruction import Stages
+    from models.inference.reconstruct import Stages
 
     stages, mask_path = Stages(tell), folder / "mask"
     names = [(mask_path, shown_name(request.mask_file or "mask"))]
@@ -154,10 +154,10 @@ def answer(reconstructor, request, limits, folder, tell):
 
 
 def _written(result, request, stages, folder):
-    """models.reconstruction.Reconstruction -> Answer, its files in the folder."""
-    from utils.export import write_results
+    """models.inference.reconstruct.Reconstruction -> Answer, its files in the folder."""
     from utils.files import read_json
-    from utils.mesh_files import write_mesh
+    from utils.mesh.writers import write_mesh
+    from utils.reports.result_folder import write_results
 
     atlas = TEXTURE_SIZE if request.texture == "atlas" else None
     more = {"resolution": int(request.resolution)}
@@ -205,7 +205,7 @@ def camera_words(azimuth, elevation):
 
 def shown(photo):
     """Photo -> (H, W, 3) uint8 on white, not too large for a page."""
-    from utils.turntable import over
+    from utils.rendering.turntable import over
 
     rgba = _reduced(photo.rgba)
     return over(rgba, np.full((*rgba.shape[:2], 3), 255, np.uint8))
@@ -227,7 +227,7 @@ def _reduced(rgba, weighted=True):
     """(H, W, 4) uint8, its longest side at most LONGEST."""
     import cv2
 
-    from data.pictures import resize_picture
+    from utils.images.resize import resize_picture
 
     ratio = min(1, LONGEST / max(rgba.shape[:2]))
     size = tuple(max(1, round(side * ratio)) for side in rgba.shape[:2])

@@ -8,16 +8,18 @@ import tensorflow as tf
 import trimesh
 
 from benchmarks.original import Original
-from data.samples import network_camera, network_image
-from models import field, network, prediction
-from models.field import FieldQuery
-from models.training import Trainer
-from tests import tiny
-from tests.test_eval import make_octahedron
-from tests.test_network import randomise
-from utils import frames, metrics, surface_mesh
+from data.field_samples import network_camera, network_image
+from models.inference import field_query, predict
+from models.inference.field_query import FieldQuery
+from models.networks import texdisn
+from models.training.trainer import Trainer
+from tests.eval.test_eval import make_octahedron
+from tests.helpers import tiny
+from tests.models.networks.test_texdisn import randomise
 from utils.cli import UserError
-from utils.txt_field import read_txt, write_txt
+from utils.geometry import frames
+from utils.metrics import voxel_metrics
+from utils.surface.txt_format import read_txt, write_txt
 
 CAMERAS = [frames.trans_mat(frames.intrinsics(tiny.SIZE), frames.look_at(azimuth, 20, 2.0)) for azimuth in (30, 100, 250)]
 
@@ -27,7 +29,7 @@ def pictures(rng):
 
 
 def random_network(rng, **given):
-    model = network.build(tiny.config(**given))
+    model = texdisn.build(tiny.config(**given))
     randomise(model, rng)
     return model
 
@@ -70,7 +72,7 @@ def reference(model, rgba, camera, resolution):
 @pytest.mark.parametrize("given", [{}, {"rot": True}, {"binary": False}, {"binary": False, "threedcnn": True}, {"img_feat_onestream": True},
                                    {"normalisation": False, "resized_reading": True}])  # fmt: skip
 def test_views_together_and_grids_are_the_network(given, monkeypatch):
-    monkeypatch.setattr(field, "BLOCK", 512)
+    monkeypatch.setattr(field_query, "BLOCK", 512)
     rng = np.random.default_rng(0)
     model = random_network(rng, **given)
     query, config, views = FieldQuery(model), model.config, pictures(rng)
@@ -99,7 +101,7 @@ def test_the_formulation_of_the_original_is_the_network():
 def check_field(model, rgba, camera, iso, path):
     """The txt of the fast path equals the reference's to 1e-3, and so do IoU and PSNR to 1e-4 -> share of occupied cells."""
     query = FieldQuery(model)
-    write_txt(path, prediction.predict(query, [(rgba, camera)] * 2, 24, iso)[1])
+    write_txt(path, predict.predict(query, [(rgba, camera)] * 2, 24, iso)[1])
     fast = read_txt(path)
     geometry, colour = reference(model, rgba, camera, 24)
     np.testing.assert_allclose(fast.geometry, geometry, atol=1e-3 * max(1, abs(geometry).max()))
@@ -110,10 +112,10 @@ def check_field(model, rgba, camera, iso, path):
     np.testing.assert_allclose(fast.colours[both], colour[both], atol=1e-3)
     if model.config.binary and both.any():
         plain = type(fast)(24, geometry.astype(np.float32), np.where(occupied[:, None], colour, -1).astype(np.float32))
-        true = metrics.binary_voxels(plain, np.median(geometry[occupied]))[0]  # any other set of voxels, of any colours
+        true = voxel_metrics.binary_voxels(plain, np.median(geometry[occupied]))[0]  # any other set of voxels, of any colours
         true = true, np.random.default_rng(0).random(true.shape)
-        for metric in (lambda voxels, _: metrics.iou(voxels, true[0]), lambda voxels, colours: metrics.psnr(voxels, colours, *true)):
-            assert metric(*metrics.binary_voxels(fast, iso)) == pytest.approx(metric(*metrics.binary_voxels(plain, iso)), abs=1e-4)
+        for metric in (lambda voxels, _: voxel_metrics.iou(voxels, true[0]), lambda voxels, colours: voxel_metrics.psnr(voxels, colours, *true)):
+            assert metric(*voxel_metrics.binary_voxels(fast, iso)) == pytest.approx(metric(*voxel_metrics.binary_voxels(plain, iso)), abs=1e-4)
     return occupied.mean()
 
 
@@ -133,10 +135,10 @@ def test_fields_of_trained_weights(trained, tmp_path):
 def check_mesh(model, rgba, camera, iso, resolution):
     """The coarse-to-fine surface against the dense one."""
     query = FieldQuery(model)
-    vertices, faces, colours, normals, asked = prediction.textured_mesh(query, rgba, camera, resolution, iso)
+    vertices, faces, colours, normals, asked = predict.textured_mesh(query, rgba, camera, resolution, iso)
     encoded = query.encode(network_image(rgba, model.config), network_camera(camera, rgba, model.config))
     dense = query.geometry(encoded, frames.voxel_centres(resolution)).reshape((resolution,) * 3).transpose(2, 1, 0)
-    expected, _ = surface_mesh.extract(dense, model.config.binary, iso)
+    expected, _ = dense.extract(dense, model.config.binary, iso)
     mesh = trimesh.Trimesh(vertices, faces, process=False)
     assert mesh.is_watertight and mesh.is_winding_consistent
     assert len(vertices) == pytest.approx(len(expected), rel=0.01)
@@ -157,7 +159,7 @@ def test_meshes_of_trained_weights(trained):
 @pytest.mark.parametrize("binary", [True, False])
 @pytest.mark.parametrize("radius", [0.5, 1.3], ids=["inside", "touching the border"])
 def test_meshes_of_an_octahedron(binary, radius):
-    model = network.build(tiny.config(binary))
+    model = texdisn.build(tiny.config(binary))
     make_octahedron(model, radius)
     vertices = check_mesh(model, *pictures(np.random.default_rng(0))[0], 0.0, 64)
     assert abs(vertices).max() == pytest.approx(min(radius / 2, 0.5), abs=1.5 / 64)
@@ -165,35 +167,35 @@ def test_meshes_of_an_octahedron(binary, radius):
 
 @pytest.mark.parametrize("binary", [True, False])
 def test_an_empty_field_says_so(binary):
-    model = network.build(tiny.config(binary))
+    model = texdisn.build(tiny.config(binary))
     make_octahedron(model, -1.0)
     with pytest.raises(UserError, match="field is empty: min .*, max .*, level 0"):
-        prediction.textured_mesh(FieldQuery(model), *pictures(np.random.default_rng(0))[0], 64, 0.0)
+        predict.textured_mesh(FieldQuery(model), *pictures(np.random.default_rng(0))[0], 64, 0.0)
 
 
 def test_a_surface_of_one_wall_keeps_it_when_inner_walls_are_left_out():
-    model = network.build(tiny.config(False))
+    model = texdisn.build(tiny.config(False))
     make_octahedron(model, 0.5)
     picture = pictures(np.random.default_rng(0))[0]
-    with_all, filled = (prediction.textured_mesh(FieldQuery(model), *picture, 64, 0.0, fill=fill) for fill in (False, True))
+    with_all, filled = (predict.textured_mesh(FieldQuery(model), *picture, 64, 0.0, fill=fill) for fill in (False, True))
     np.testing.assert_allclose(with_all[0], filled[0])
     np.testing.assert_allclose(with_all[3], filled[3])
 
 
 def test_bfloat16_changes_few_voxels(trained):
     model, rgba, camera = trained
-    coarse = network.build(dataclasses.replace(model.config, bfloat16=True), all_bfloat16=True)
+    coarse = texdisn.build(dataclasses.replace(model.config, bfloat16=True), all_bfloat16=True)
     for a, b in zip(coarse.variables, model.variables, strict=True):
         a.assign(b)
     queries = FieldQuery(model), FieldQuery(coarse)
-    one, other = (query.occupied(prediction.predict(query, [(rgba, camera)], 64, 0.0)[0].geometry, 0.0) for query in queries)
+    one, other = (query.occupied(predict.predict(query, [(rgba, camera)], 64, 0.0)[0].geometry, 0.0) for query in queries)
     assert (one & other).sum() / (one | other).sum() > 0.9
 
 
 def test_chunks_fit_the_memory_that_is_there(monkeypatch):
     config = tiny.config()
-    usual = field.chunk_size(config)
-    monkeypatch.setattr(field, "available", lambda: 1 << 22)
-    assert field.STEP <= field.chunk_size(config) < usual
-    monkeypatch.setattr(field, "available", lambda: 0)
-    assert field.chunk_size(config) == field.STEP
+    usual = field_query.chunk_size(config)
+    monkeypatch.setattr(field_query, "available", lambda: 1 << 22)
+    assert field_query.STEP <= field_query.chunk_size(config) < usual
+    monkeypatch.setattr(field_query, "available", lambda: 0)
+    assert field_query.chunk_size(config) == field_query.STEP

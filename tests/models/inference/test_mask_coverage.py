@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_fill_holes
 
-from models.covering import covering_level
-from models.network import build
-from models.restore import open_model
-from tests import tiny
-from tests.test_eval import make_run
-from utils import frames, level, ship_run
+from models.inference import iso_search
+from models.inference.mask_coverage import covering_level
+from models.networks.texdisn import build
+from models.weights.run import Run
+from models.weights.sources import open_model
+from tests.eval.test_eval import make_run
+from tests.helpers import tiny
+from train import export_run
 from utils.cli import UserError
-from utils.run import Run
+from utils.geometry import frames
 
 SIZE = 120
 CAMERA = frames.trans_mat(frames.intrinsics(SIZE), frames.look_at(30, 20, 2.2))
@@ -63,7 +65,7 @@ def test_distances_go_up_by_a_voxel_at_most():
 def test_a_shipped_run_is_half_as_large_and_predicts_the_same(tiny_database, tmp_path, capsys):
     run = make_run(tmp_path / "run", tiny_database, True)
     Run(run).level.write_text('{"iso": 1.5}')
-    ship_run.main([str(run), "--out", str(tmp_path / "small")])
+    export_run.main([str(run), "--out", str(tmp_path / "small")])
     assert "largest change of a weight" in capsys.readouterr().out
     source, target = open_model(run), open_model(tmp_path / "small")
     assert source.config == target.config and Run(tmp_path / "small").level.exists() and not Run(tmp_path / "small").last.exists()
@@ -81,13 +83,13 @@ def test_a_shipped_run_is_half_as_large_and_predicts_the_same(tiny_database, tmp
 
 def test_what_cannot_be_shipped_is_refused(tiny_database, tmp_path):
     with pytest.raises(UserError, match="no such folder"):
-        ship_run.main([str(tmp_path / "none"), "--out", str(tmp_path / "small")])
+        export_run.main([str(tmp_path / "none"), "--out", str(tmp_path / "small")])
     run = make_run(tmp_path / "run", tiny_database, True)
     with h5py.File(Run(run).best, "r+") as file:
         name = "network/" + build(tiny.config()).local_stream.geometry_out.kernel.path
         file[name][...] = 1e6
     with pytest.raises(UserError, match="too large for 16 bits"):
-        ship_run.main([str(run), "--out", str(tmp_path / "small")])
+        export_run.main([str(run), "--out", str(tmp_path / "small")])
     assert not Run(tmp_path / "small").best.exists()
 
 
@@ -95,4 +97,4 @@ def test_holes_are_filled_as_scipy_fills_them():
     rng = np.random.default_rng(0)
     for share in (0.3, 0.6, 0.8):
         volume = rng.random((12, 12, 12)) < share
-        np.testing.assert_array_equal(level.fill_holes(volume), binary_fill_holes(volume))
+        np.testing.assert_array_equal(iso_search.fill_holes(volume), binary_fill_holes(volume))

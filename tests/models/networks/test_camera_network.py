@@ -9,19 +9,20 @@ import tensorflow as tf
 
 from data.camera_samples import CameraSamples
 from data.estimated_cameras import EstimatedCameras
-from data.samples import network_camera, network_image
+from data.field_samples import network_camera, network_image
 from data.shards import Database
-from data.symmetry import turn
-from models.camera_estimate import CameraEstimator, estimate
-from models.camera_network import build, camera_losses, rotation_of, transformed
-from models.setting_flags import shown
-from tests import tiny
-from tests.test_eval import make_run
+from models.inference.camera_estimator import CameraEstimator, estimate
+from models.networks.camera_network import build, camera_losses, rotation_of, transformed
+from models.training.flags import shown
+from models.weights.run import Run, load_checkpoint
+from tests.eval.test_eval import make_run
+from tests.helpers import tiny
 from train import train_cam
-from utils import camera_scores, frames
-from utils.camera_parts import CameraParts
 from utils.cli import UserError
-from utils.run import Run, load_checkpoint
+from utils.geometry import frames
+from utils.geometry.camera_parameters import CameraParts
+from utils.geometry.symmetry import turn
+from utils.metrics import camera_metrics
 
 evaluation = importlib.import_module("eval.eval")
 PARTS = ("rotation", "distance", "scale", "shift")
@@ -89,7 +90,7 @@ def test_every_azimuth_is_near_a_rotation_that_the_network_starts_from():
     network = build(tiny.camera_config(hypotheses=8))
     homes = rotation_of(tf.constant(network.homes)).numpy()
     for azimuth in range(0, 360, 7):
-        angles = [camera_scores.rotation_angle(home, frames.look_at(azimuth, 0, 2.0)[:, :3]) for home in homes]
+        angles = [camera_metrics.rotation_angle(home, frames.look_at(azimuth, 0, 2.0)[:, :3]) for home in homes]
         assert min(angles) <= 22.5 + 1e-3
 
 
@@ -189,7 +190,7 @@ def test_evaluation_with_estimated_cameras_stands_beside_that_with_the_true_ones
         entry = entries[row["object_id"]]
         view = entry.view_names.index(row["view"])
         estimated = estimator.cameras([database.image(entry, view)])[0]
-        expected = camera_scores.camera_errors(estimated, database.trans_mat(entry, view), *database.surface(entry))
+        expected = camera_metrics.camera_errors(estimated, database.trans_mat(entry, view), *database.surface(entry))
         assert row["angle"] == pytest.approx(expected["angle"], abs=0.1) and row["angle"] <= row["angle_plain"] + 1e-9
     assert both["cameras"]["all"]["images"] == 4 and set(both["cameras"]) == {"all", "box", "crate"}
 

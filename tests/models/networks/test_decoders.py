@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import network
 from models.config import Config, preset
-from models.field import GREY, FieldQuery
-from models.local_features import to_camera_axes
-from models.training import Trainer
-from models.voxel_decoder import read_grid
-from tests import tiny
-from tests.test_network import inputs, randomise, read_numpy, stream_numpy
-from utils import frames
-from utils.run import load_checkpoint, save_checkpoint
+from models.inference.field_query import GREY, FieldQuery
+from models.networks import texdisn
+from models.networks.local_features import to_camera_axes
+from models.networks.voxel_decoder import read_grid
+from models.training.trainer import Trainer
+from models.weights.run import load_checkpoint, save_checkpoint
+from tests.helpers import tiny
+from tests.models.networks.test_texdisn import inputs, randomise, read_numpy, stream_numpy
+from utils.geometry import frames
 
 VARIANTS = {
     "onestream": {"img_feat_onestream": True},
@@ -102,7 +102,7 @@ def interpolate(grid, xyz):
 @pytest.mark.parametrize(("binary", "name"), ALL)
 def test_variants_equal_numpy_in_every_way_they_are_run(binary, name, rng, tmp_path):
     c = config(binary, name)
-    model = network.build(c)
+    model = texdisn.build(c)
     randomise(model, rng)
     images, points, cameras = sample = inputs(c, rng)
     geometry, colour = model(sample)
@@ -115,7 +115,7 @@ def test_variants_equal_numpy_in_every_way_they_are_run(binary, name, rng, tmp_p
     compiled = tf.function(model)(sample)
     c.save(tmp_path / "config.json")
     save_checkpoint(tmp_path / "last.h5", {"network": model.variables}, {"step": 3})
-    again = network.build(Config.load(tmp_path / "config.json"))
+    again = texdisn.build(Config.load(tmp_path / "config.json"))
     load_checkpoint(tmp_path / "last.h5", {"network": again.variables})
     reloaded = again(sample)
     for value, other, same in zip((geometry, colour), compiled, reloaded, strict=True):
@@ -129,7 +129,7 @@ def test_variants_equal_numpy_in_every_way_they_are_run(binary, name, rng, tmp_p
 @pytest.mark.parametrize(("binary", "name"), ALL)
 def test_field_query_of_a_variant_is_its_network(binary, name, rng):
     c = config(binary, name)
-    model = network.build(c)
+    model = texdisn.build(c)
     randomise(model, rng)
     image = rng.random((tiny.SIZE, tiny.SIZE, 3)).astype(np.float32)
     matrix = frames.trans_mat(frames.intrinsics(tiny.SIZE), frames.look_at(30, 20, 2.0))
@@ -206,7 +206,7 @@ def test_full_size_variants_have_the_variables_of_disn():
     """Scopes and shapes of DISN's decoders, from its definition: 3deconv1..6, 3conv7 and the stream of 1024 + 448 features."""
     shapes = {}
     for given in ({"threedcnn": True}, {"img_feat_onestream": True}):
-        model = network.TexDISN(preset("full", False, **given))
+        model = texdisn.TexDISN(preset("full", False, **given))
         if given.get("threedcnn"):
             model.voxel_decoder(tf.zeros((1, 1024)))
         else:
@@ -224,7 +224,7 @@ def test_onestream_does_not_see_the_last_two_maps_nor_the_global_stream_any(rng)
     """The variants differ in what they read: with other maps only those outputs change that read them."""
     for name, first, last in (("onestream", True, False), ("global alone", False, False), ("camera axes", True, True)):
         c = config(False, name)
-        model = network.build(c)
+        model = texdisn.build(c)
         images, points, cameras = inputs(c, rng)
         encoded = glob, maps = model.encode(images)
         before = model.geometry(encoded, points, cameras).numpy()

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.layers import WholeConvolution, normaliser
-from models.local_features import read_bilinear, read_by_product, resize_bilinear
-from models.training import Adam, StepDecay
-from tests import tiny
+from models.networks.layers import WholeConvolution, normaliser
+from models.networks.local_features import read_bilinear, read_by_product, resize_bilinear
+from models.training.trainer import Adam, StepDecay
+from tests.helpers import tiny
 
 
 @pytest.mark.parametrize("shape", [(4, 6, 5, 3), (4, 9, 3), (8, 3)])

@@ -1,7 +1,6 @@
 """The full-size network against recorded outputs of the original and of DISN: the same weights, as a TF1 checkpoint, and inputs."""
 
 import dataclasses
-import importlib.util
 import pathlib
 
 import numpy as np
@@ -9,22 +8,20 @@ import pytest
 import tensorflow as tf
 
 from eval import query_points
-from models import losses, network
-from models.local_features import project
-from models.restore import open_model
-from tests import tf1_models
+from models.networks import losses, texdisn
+from models.networks.local_features import project
+from models.weights.sources import open_model
+from tests.helpers import tf1_models
+from tests.reference import reference
 
-REFERENCE = pathlib.Path(__file__).parents[2] / "shared" / "reference"
+REFERENCE = pathlib.Path(__file__).parents[2] / "reference"
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not REFERENCE.is_dir(), reason="needs the recorded outputs of the original")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module", params=["seed", "disn"])
 def case(request, tmp_path_factory):
     """The kind, its record, the image of the record, the prefix of a TF1 checkpoint with the weights of the record."""
-    spec = importlib.util.spec_from_file_location("reference", REFERENCE / "reference.py")
-    reference = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(reference)
     shapes = reference.variable_shapes(request.param)
     prefix = tmp_path_factory.mktemp(request.param) / "model.ckpt"
     tf1_models.save(prefix, {name: reference.weights(name, shape) for name, shape in shapes.items()})
@@ -43,7 +40,7 @@ def test_outputs_and_losses_equal_the_records(case, bfloat16):
     kind, record, image, prefix = case
     binary, tolerance = kind == "seed", 2e-2 if bfloat16 else 1e-3
     source = open_model(prefix, {"bfloat16": bfloat16})
-    model = network.build(source.config)
+    model = texdisn.build(source.config)
     source.load(model)
     assert (source.config.binary, source.config.colour, source.config.img_h) == (binary, binary, image.shape[1])
     image = image if binary else image[..., ::-1]  # the record's is in the order of the weights, BGR

@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import losses, network
 from models.config import Config, preset
-from models.encoder import resize_image
-from models.field import FieldQuery
-from models.local_features import project, read_bilinear, read_maps, resize_bilinear
-from models.training import StepDecay
-from tests import tiny
-from utils import frames, run
+from models.inference.field_query import FieldQuery
+from models.networks import losses, texdisn
+from models.networks.encoder import resize_image
+from models.networks.local_features import project, read_bilinear, read_maps, resize_bilinear
+from models.training.trainer import StepDecay
+from models.weights import run
+from models.weights.run import load_checkpoint, save_checkpoint
+from tests.helpers import tiny
 from utils.cli import UserError
-from utils.run import load_checkpoint, save_checkpoint
+from utils.geometry import frames
 
 MODES = [{"binary": True}, {"binary": False}, {"binary": True, "normalisation": False, "resized_reading": True, "coordinate_scale": 1.0}]
 
@@ -97,7 +98,7 @@ def stream_numpy(stream, points, feature, scale):
 @pytest.mark.parametrize("given", MODES)
 def test_decoders_and_reading_equal_numpy(given, rng):
     config = tiny.config(**given)
-    model = network.build(config)
+    model = texdisn.build(config)
     randomise(model, rng)
     images, points, cameras = inputs(config, rng)
     geometry, colour = model([images, points, cameras])
@@ -121,7 +122,7 @@ def test_decoders_and_reading_equal_numpy(given, rng):
 @pytest.mark.parametrize("given", MODES)
 def test_eager_compiled_saved_and_reloaded_agree(given, rng, tmp_path):
     config = tiny.config(**given)
-    model = network.build(config)
+    model = texdisn.build(config)
     randomise(model, rng)
     sample = inputs(config, rng)
     expected = model(sample)
@@ -129,7 +130,7 @@ def test_eager_compiled_saved_and_reloaded_agree(given, rng, tmp_path):
         np.testing.assert_allclose(value, compiled, rtol=1e-4, atol=1e-5)
     config.save(tmp_path / "config.json")
     save_checkpoint(tmp_path / "last.h5", {"network": model.variables}, {"step": 3})
-    again = network.build(Config.load(tmp_path / "config.json"))
+    again = texdisn.build(Config.load(tmp_path / "config.json"))
     assert load_checkpoint(tmp_path / "last.h5", {"network": again.variables}) == {"step": 3}
     for value, reloaded in zip(expected, again(sample), strict=True):
         np.testing.assert_array_equal(value, reloaded)
@@ -137,7 +138,7 @@ def test_eager_compiled_saved_and_reloaded_agree(given, rng, tmp_path):
 
 def test_large_variables_are_read_row_by_row(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "LARGE", 64)
-    one, other = network.build(tiny.config()), network.build(tiny.config())
+    one, other = texdisn.build(tiny.config()), texdisn.build(tiny.config())
     save_checkpoint(tmp_path / "c.h5", {"network": one.variables}, {})
     load_checkpoint(tmp_path / "c.h5", {"network": other.variables})
     for a, b in zip(one.variables, other.variables, strict=True):
@@ -147,7 +148,7 @@ def test_large_variables_are_read_row_by_row(tmp_path, monkeypatch):
 @pytest.mark.parametrize("all_bfloat16", [False, True])
 def test_bfloat16_is_close_to_float32(rng, all_bfloat16):
     config = tiny.config()
-    exact, coarse = network.build(config), network.build(tiny.config(bfloat16=True), all_bfloat16)
+    exact, coarse = texdisn.build(config), texdisn.build(tiny.config(bfloat16=True), all_bfloat16)
     randomise(exact, rng)
     for a, b in zip(coarse.variables, exact.variables, strict=True):
         assert a.dtype == "float32"
@@ -160,7 +161,7 @@ def test_bfloat16_is_close_to_float32(rng, all_bfloat16):
 @pytest.mark.parametrize("given", MODES)
 def test_field_query_is_the_network_in_the_object_frame(given, rng):
     config = tiny.config(**given)
-    model = network.build(config)
+    model = texdisn.build(config)
     randomise(model, rng)
     image = rng.random((tiny.SIZE, tiny.SIZE, 3)).astype(np.float32)
     matrix = frames.trans_mat(frames.intrinsics(tiny.SIZE), frames.look_at(30, 20, 2.0))
@@ -223,7 +224,7 @@ def test_sdf_losses_equal_numpy(rng):
 
 
 def test_weight_decay_takes_kernels_of_encoder_and_decoders_alone(rng):
-    model = network.build(tiny.config(normalisation=False))
+    model = texdisn.build(tiny.config(normalisation=False))
     randomise(model, rng)
     kernels = [v.numpy() for v in model.variables if v.path.endswith("kernel")]
     assert len(kernels) == 8 + 2 * 11  # convolutions of the encoder; matrices of a stream
@@ -239,7 +240,7 @@ def test_learning_rate_schedule():
 
 def test_full_preset_has_the_shapes_of_the_original():
     """Variable by variable, from the TF-slim names; a matrix that is split here is joined for the comparison."""
-    model = network.build(preset("full", True))
+    model = texdisn.build(preset("full", True))
     shapes = {v.path.removeprefix("texdisn/"): tuple(v.shape) for v in model.variables}
     assert shapes["vgg_16/conv3_3/kernel"] == (3, 3, 256, 256)
     assert shapes["vgg_16/fc6/kernel"] == (7, 7, 512, 4096)
@@ -252,7 +253,7 @@ def test_full_preset_has_the_shapes_of_the_original():
 
 
 def test_checkpoint_that_does_not_fit_names_the_variables_and_changes_nothing(tmp_path, rng):
-    model, other = network.build(tiny.config()), network.build(tiny.config(num_classes=9))
+    model, other = texdisn.build(tiny.config()), texdisn.build(tiny.config(num_classes=9))
     save_checkpoint(tmp_path / "a.h5", {"network": other.variables[1:]}, {})
     before = [v.numpy() for v in model.variables]
     with pytest.raises(UserError, match=r"vgg_16/fc8/kernel is \(1, 1, 16, 9\) in the file and \(1, 1, 16, 8\) here") as error:

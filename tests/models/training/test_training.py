@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data.samples import FieldSamples
+from data.field_samples import FieldSamples
 from data.shards import Database
-from models.loop import Loop
-from models.network import build
-from models.training import Trainer
-from tests import tiny
+from models.networks.texdisn import build
+from models.training.loop import Loop
+from models.training.trainer import Trainer
+from models.weights.run import Run
+from tests.helpers import tiny
 from train import train_sdf
 from utils.cli import UserError
-from utils.run import Run
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[3]
 
 
 def loop(config, database, folder):
@@ -94,7 +94,7 @@ def test_killed_and_resumed_equals_uninterrupted(binary, tiny_database, tmp_path
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
     """They take most of the time of a short run; test_pictures looks at one."""
-    monkeypatch.setattr("models.training.validation_picture", lambda *_: np.zeros((4, 4, 3), np.float32))
+    monkeypatch.setattr("models.training.trainer.validation_picture", lambda *_: np.zeros((4, 4, 3), np.float32))
 
 
 @pytest.mark.slow
@@ -217,12 +217,12 @@ def test_weights_of_another_run_start_a_new_one(tiny_database, tmp_path):
 TWO_DEVICES = """
 import sys, keras, numpy as np, tensorflow as tf
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
-from data.samples import FieldSamples
+from data.field_samples import FieldSamples
 from data.shards import Database
-from models.loop import Loop
-from models.training import Trainer
+from models.training.loop import Loop
+from models.training.trainer import Trainer
 from tests import tiny
-from utils.run import Run
+from models.weights.run import Run
 config = tiny.config(normalisation=sys.argv[3] == "yes", max_epoch=1)
 for name, strategy in (("one", tf.distribute.get_strategy()), ("two", tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))):
     keras.utils.set_random_seed(0)

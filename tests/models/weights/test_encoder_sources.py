@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from models.config import ENCODER_INPUTS
-from models.encoder import encoder_pixels
-from models.network import build
-from models.vgg_weights import open_encoder
-from tests import tf1_models, tiny
+from models.networks.encoder import encoder_pixels
+from models.networks.texdisn import build
+from models.weights.encoder_sources import open_encoder
+from models.weights.run import Run, save_checkpoint
+from tests.helpers import tf1_models, tiny
 from train import train_sdf
 from utils.cli import UserError
-from utils.run import Run, save_checkpoint
 
 CONVS = tf1_models.SIZES["convs"]
 NAMES = [f"block{b}_conv{i}" for b, count in enumerate(CONVS, 1) for i in range(1, count + 1)]

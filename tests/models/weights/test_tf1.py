@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.network import build
-from models.restore import open_model
-from models.tf1_checkpoint import Checkpoint
-from tests import tf1_models
-from utils import convert_checkpoint, frames
+from models.networks.texdisn import build
+from models.weights.run import Run
+from models.weights.sources import open_model
+from models.weights.tf1_checkpoint import Checkpoint
+from tests.helpers import tf1_models
+from train import convert_checkpoint
 from utils.cli import UserError
-from utils.run import Run
+from utils.geometry import frames
 
 SMALL = {"img_h": tf1_models.IMAGE, "img_w": tf1_models.IMAGE}
 TWO, ONE, GLOBAL = ("sdfprediction", "sdfprediction_imgfeat"), ("sdfimgfeat",), ("sdfprediction",)
@@ -179,8 +180,8 @@ def test_conversion_there_and_back_is_bit_for_bit(kind, tmp_path, capsys):
 
 
 def test_conversions_that_make_no_sense_are_refused(tmp_path):
-    from tests import tiny
-    from utils.run import save_checkpoint
+    from models.weights.run import save_checkpoint
+    from tests.helpers import tiny
 
     prefix = tf1_models.save(tmp_path / "tf1" / "model.ckpt", weights())
     with pytest.raises(UserError, match="is not an empty folder"):

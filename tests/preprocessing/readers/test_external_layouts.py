@@ -9,11 +9,12 @@ import pytest
 import scipy.spatial
 
 from data.shards import Database
-from preprocessing import dlt, gen_db
-from preprocessing.read_r2n2 import camera as r2n2_camera
-from tests import foreign_folder as foreign
-from utils import frames
+from preprocessing import gen_db
+from preprocessing.readers.r2n2 import camera as r2n2_camera
+from preprocessing.recovery import dlt
+from tests.helpers import external_folder as foreign
 from utils.cli import Incomplete, UserError
+from utils.geometry import frames
 
 SMALL = ["--jobs", "1", "--sdf_points", "4000", "--surface_points", "3000", "--image_size", str(foreign.SIZE)]
 VOXEL = 1 / 64

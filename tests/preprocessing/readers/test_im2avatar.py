@@ -6,12 +6,12 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from data.pictures import resize_picture
-from data.raw import RawObject
-from preprocessing.read_raw import Options, read_object, read_picture
-from tests import raw_folder
-from utils import frames
+from data.raw_layout import RawObject
+from preprocessing.readers.im2avatar import Options, read_object, read_picture
+from tests.helpers import raw_folder
 from utils.cli import UserError
+from utils.geometry import frames
+from utils.images.resize import resize_picture
 
 
 def test_cameras_of_a_file_are_taken(tmp_path):

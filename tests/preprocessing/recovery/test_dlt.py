@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from preprocessing import dlt
-from utils import frames
+from preprocessing.recovery import dlt
 from utils.cli import UserError
+from utils.geometry import frames
 
 SIZE = 128
 AZIMUTHS = 90 + 30 * np.arange(12)

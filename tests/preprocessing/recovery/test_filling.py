@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from preprocessing import filling
-from utils import frames
+from preprocessing.recovery import filling
+from utils.geometry import frames
 
 VOXEL = 1 / 64
 

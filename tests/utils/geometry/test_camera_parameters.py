@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import trimesh
 
-from data import symmetry
-from data.crop import Square
-from utils import camera_scores, frames
-from utils.camera_parts import CameraParts
+from utils.geometry import frames, symmetry
+from utils.geometry.camera_parameters import CameraParts
+from utils.images.crop import Square
+from utils.metrics import camera_metrics
 
 SIZE = 138
 
@@ -76,17 +76,17 @@ def test_colours_break_a_symmetry():
 def test_errors_of_cameras():
     points, colours = sampled(box(1, 0.5, 0.6))
     true = camera(30, 20, 2.5)
-    exact = camera_scores.camera_errors(true, true, points, colours)
+    exact = camera_metrics.camera_errors(true, true, points, colours)
     assert exact == pytest.approx({"angle": 0, "angle_plain": 0, "pixels": 0, "space": 0, "fold": 2}, abs=1e-5)
-    behind = camera_scores.camera_errors(camera(210, 20, 2.5), true, points, colours)
+    behind = camera_metrics.camera_errors(camera(210, 20, 2.5), true, points, colours)
     assert behind["angle"] == pytest.approx(0, abs=1e-4) and behind["pixels"] < 1e-6
     # half a turn of the azimuth at 20 degrees of elevation: about the vertical axis, which is an axis of the rotation
     assert behind["angle_plain"] == pytest.approx(180, abs=1e-4)
-    turned = camera_scores.camera_errors(camera(40, 20, 2.5), true, points, colours)
+    turned = camera_metrics.camera_errors(camera(40, 20, 2.5), true, points, colours)
     assert turned["angle"] == pytest.approx(10, abs=1e-6) and turned["pixels"] > 1
-    nearer = camera_scores.camera_errors(camera(30, 20, 2.0), true, points, colours)
+    nearer = camera_metrics.camera_errors(camera(30, 20, 2.0), true, points, colours)
     assert nearer["angle"] == pytest.approx(0, abs=1e-5) and nearer["space"] == pytest.approx(0.5)
     rows = [{"category": "a", **exact}, {"category": "b", **turned}, {"category": "b", **behind}]
-    summary = camera_scores.summarise(rows)
+    summary = camera_metrics.summarise(rows)
     assert summary["all"]["median"]["angle"] == pytest.approx(0, abs=1e-4) and summary["b"]["mean"]["angle"] == pytest.approx(5, abs=1e-4)
     assert summary["all"]["within_15"] == 1

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from data.crop import object_square
-from data.samples import network_camera, network_image, picture_camera
-from tests import tiny
-from utils import frames
+from data.field_samples import network_camera, network_image, picture_camera
+from tests.helpers import tiny
+from utils.geometry import frames
+from utils.images.crop import object_square
 
 
 def painted(height, width, top, left, h, w):

@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from data import foreground as module
-from data.foreground import foreground
-from data.photo import Photo, read_photo
 from utils.cli import UserError
+from utils.images import foreground as module
+from utils.images.foreground import foreground
+from utils.images.photo import Photo, read_photo
 
 
 def disc(height=240, width=320):
@@ -139,7 +139,7 @@ def test_mask_of_another_size_but_the_same_shape_is_resized(tmp_path, scale):
 
 
 def test_mask_belongs_to_the_photograph_before_it_was_reduced(tmp_path, monkeypatch):
-    monkeypatch.setattr("data.photo.LONGEST", 160)
+    monkeypatch.setattr("utils.images.photo.LONGEST", 160)
     cv2.imwrite(str(tmp_path / "p.png"), np.full((241, 320, 3), 90, np.uint8))
     cv2.imwrite(str(tmp_path / "m.png"), np.where(disc(241), 255, 0).astype(np.uint8))
     photo = read_photo(tmp_path / "p.png")

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from data import photo
-from data.photo import decode_photo, read_photo
 from utils.cli import UserError
+from utils.images import photo
+from utils.images.photo import decode_photo, read_photo
 
 RAMP = np.linspace(0, 65535, 64 * 64).round().astype(np.uint16).reshape(64, 64)
 

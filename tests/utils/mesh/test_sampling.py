@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import trimesh
 
-from preprocessing import surface, volumes
-from preprocessing.mesh import Material, Mesh, coloured_mesh, face_areas, texel
-from utils import frames
+from preprocessing.rendering import volumes
 from utils.cli import UserError
+from utils.geometry import frames
+from utils.mesh import sampling
+from utils.mesh.mesh import Material, Mesh, coloured_mesh, face_areas, texel
 
 
 def quad(image=None, factor=(1, 1, 1, 1), cutoff=0.05, z=0.0):
@@ -26,7 +27,7 @@ def solid(shape, colour=(0.5, 0.5, 0.5)):
 
 def test_samples_are_uniform_by_area_and_lie_on_the_surface():
     sphere = trimesh.creation.icosphere(4, 0.5)
-    points, _ = surface.sample_surface(solid(sphere), 20000, np.random.default_rng(0))
+    points, _ = sampling.sample_surface(solid(sphere), 20000, np.random.default_rng(0))
     assert np.abs(np.linalg.norm(points, axis=1) - 0.5).max() < 2e-3
     # Archimedes: every coordinate of a uniform point of the sphere is uniform; 4 standard deviations of a quartile's share
     for axis in range(3):
@@ -40,18 +41,18 @@ def test_sample_colours_are_the_texture_and_holes_have_none():
     image = np.random.default_rng(0).integers(0, 256, (8, 8, 4), dtype=np.uint8)
     image[..., 3] = np.where(np.arange(8) < 4, 0, 255)[:, None]  # the upper half is absent
     mesh = quad(image, factor=(0.5, 1, 1, 1), cutoff=0.5)
-    points, colours = surface.sample_surface(mesh, 5000, np.random.default_rng(1))
+    points, colours = sampling.sample_surface(mesh, 5000, np.random.default_rng(1))
     expected = texel(image, points[:, :2] + 0.5)[:, :3] * [0.5, 1, 1] * 255
     assert len(points) == 5000 and np.abs(colours - expected).max() <= 0.501
     assert ((points[:, 1] < 1 / 16) | (points[:, 1] > 7 / 16)).all()  # the texture repeats: half a texel of the lower edge at the top
     with pytest.raises(UserError, match="transparent"):
-        surface.sample_surface(quad(factor=(1, 1, 1, 0)), 10, np.random.default_rng(0))
+        sampling.sample_surface(quad(factor=(1, 1, 1, 0)), 10, np.random.default_rng(0))
 
 
 def test_space_samples_have_the_stated_distribution():
     rng = np.random.default_rng(0)
     flat = np.concatenate([rng.uniform(-0.5, 0.5, (5000, 2)), np.zeros((5000, 1))], 1)
-    points = surface.sample_space(flat, 50000, rng)
+    points = sampling.sample_space(flat, 50000, rng)
     assert points.shape == (50000, 3) and np.abs(points).max() <= 0.5
     height = np.abs(points[:, 2])
     share = 0.5 * 0.9545 + 0.3 * 0.3829 + 0.2 * 0.05  # within 0.025: 2 and 1/2 standard deviations, uniform
@@ -64,13 +65,13 @@ def test_distances_of_a_sphere_and_a_box(turn):
     points = np.random.default_rng(0).uniform(-0.5, 0.5, (2000, 3))
     sphere = trimesh.creation.icosphere(4, 0.4)
     sphere.faces = sphere.faces[:, ::turn]  # inside out is the same body
-    assert np.abs(surface.signed_distances(solid(sphere), points) - (np.linalg.norm(points, axis=1) - 0.4)).max() < 2e-3
+    assert np.abs(sampling.signed_distances(solid(sphere), points) - (np.linalg.norm(points, axis=1) - 0.4)).max() < 2e-3
     half = np.array([0.4, 0.3, 0.2])
     box = trimesh.creation.box(2 * half)
     box.faces = box.faces[:, ::turn]
     q = np.abs(points) - half
     exact = np.linalg.norm(np.maximum(q, 0), axis=1) + np.minimum(q.max(1), 0)
-    assert np.abs(surface.signed_distances(solid(box), points) - exact).max() < 1e-5
+    assert np.abs(sampling.signed_distances(solid(box), points) - exact).max() < 1e-5
 
 
 def test_distances_survive_a_hole():
@@ -80,7 +81,7 @@ def test_distances_survive_a_hole():
     sphere.update_faces(~hole)
     points = np.random.default_rng(0).uniform(-0.5, 0.5, (3000, 3))
     along, radius = points @ [0, 0.6, 0.8], np.linalg.norm(points, axis=1)
-    distances = surface.signed_distances(solid(sphere), points)
+    distances = sampling.signed_distances(solid(sphere), points)
     opposite = along < 0.9 * radius  # the nearest point of the sphere is there, not in the hole
     assert np.abs(distances - (radius - 0.4))[opposite].max() < 2e-3
     clear = (along < 0.25) & (np.abs(radius - 0.4) > 2e-3)
@@ -106,7 +107,7 @@ def test_voxels_are_those_that_faces_go_through(shape):
     shape = shape.copy()
     shape.apply_transform(trimesh.transformations.rotation_matrix(0.5, [1, 2, 3]))
     mesh = solid(shape)
-    points, colours = surface.sample_surface(mesh, volumes.sample_count(mesh), np.random.default_rng(0))
+    points, colours = sampling.sample_surface(mesh, volumes.sample_count(mesh), np.random.default_rng(0))
     index, mean = volumes.voxelise(points, colours)
     assert np.allclose(mean, 128 / 255)
     found = np.zeros((64,) * 3, bool)

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import trimesh
 
-from preprocessing.mesh import load_mesh, texel
-from preprocessing.raycast import Scene
-from utils import frames, mesh_files
 from utils.cli import UserError
-from utils.texture_atlas import bake, rasterise, unwrap
+from utils.geometry import frames
+from utils.mesh import writers
+from utils.mesh.mesh import load_mesh, texel
+from utils.mesh.texture import bake, rasterise, unwrap
+from utils.rendering.raycast import Scene
 
 SIZE = 256
 
@@ -112,7 +113,7 @@ def test_field_is_asked_on_the_surface_alone_and_all_texels_are_filled():
 def test_large_textures_are_baked_in_pieces(monkeypatch):
     vertices, faces, uv, _, _ = unwrapped("torus")
     whole = bake(vertices, faces, uv, SIZE, smooth_colours)
-    monkeypatch.setattr("utils.texture_atlas.TOGETHER", 5000)
+    monkeypatch.setattr("utils.mesh.texture.TOGETHER", 5000)
     np.testing.assert_array_equal(bake(vertices, faces, uv, SIZE, smooth_colours), whole)
 
 
@@ -132,7 +133,7 @@ def sides(points):
 def textured(path, name="box", colour_of=sides, **options):
     vertices, faces, uv, _, _ = unwrapped(name)
     texture = bake(vertices, faces, uv, SIZE, colour_of)
-    mesh_files.write_textured(path, vertices, faces, uv, texture, **options)
+    writers.write_textured(path, vertices, faces, uv, texture, **options)
     return vertices, faces, uv, texture
 
 
@@ -142,7 +143,7 @@ def test_this_project_reads_and_renders_the_right_colours(tmp_path, suffix):
     textured(path)
     mesh = load_mesh(path)
     assert (mesh.colours == 1).all()
-    from preprocessing.mesh import albedo
+    from utils.mesh.mesh import albedo
 
     rng = np.random.default_rng(0)
     face, weights = rng.integers(len(mesh.faces), size=2000), rng.dirichlet([1, 1, 1], 2000)
@@ -211,7 +212,7 @@ def test_nothing_is_left_of_files_that_cannot_be_written(tmp_path):
     vertices, faces, uv, _, _ = unwrapped("box")
     for suffix in (".obj", ".glb"):
         with pytest.raises((AttributeError, TypeError)):
-            mesh_files.write_textured(tmp_path / f"a{suffix}", vertices, faces, uv, "no texture")
+            writers.write_textured(tmp_path / f"a{suffix}", vertices, faces, uv, "no texture")
     assert not list(tmp_path.iterdir())
 
 
@@ -219,13 +220,13 @@ def test_nothing_is_left_of_files_that_cannot_be_written(tmp_path):
 def test_formats_without_textures_are_refused(tmp_path, name, word):
     vertices, faces, uv, _, _ = unwrapped("box")
     with pytest.raises(UserError, match=word) as error:
-        mesh_files.write_textured(tmp_path / name, vertices, faces, uv, np.zeros((8, 8, 3), np.uint8))
+        writers.write_textured(tmp_path / name, vertices, faces, uv, np.zeros((8, 8, 3), np.uint8))
     assert "\n" not in str(error.value)
 
 
 def test_vertex_colours_stay_as_they_were(tmp_path):
     vertices, faces = shape("box")
-    mesh_files.write_mesh(tmp_path / "a.glb", vertices, faces, sides(vertices))
+    writers.write_mesh(tmp_path / "a.glb", vertices, faces, sides(vertices))
     tree = header(tmp_path / "a.glb")
     (primitive,) = tree["meshes"][0]["primitives"]
     assert {"POSITION", "NORMAL", "COLOR_0"} <= set(primitive["attributes"])

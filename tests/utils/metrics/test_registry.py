@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from utils import scores
 from utils.cli import UserError
-from utils.comparison import Prediction, Truth
+from utils.metrics import registry
+from utils.metrics.comparison import Prediction, Truth
 
 BOTH = ["iou", "psnr"]
 
@@ -20,15 +20,15 @@ def test_means_go_over_views_then_objects_then_categories():
         result("car", "b", 0, 0.9, 30),
         result("chair", "a", 0, 0.1, 5), result("chair", "a", 1, 0.1, 5), result("chair", "a", 2, 0.1, 5),
     ]  # fmt: skip
-    summary = scores.summarise(rows, BOTH)
+    summary = registry.summarise(rows, BOTH)
     assert summary["iou"]["categories"] == pytest.approx({"car": (0.3 + 0.9) / 2, "chair": 0.1})
     assert summary["iou"]["mean"] == pytest.approx((0.6 + 0.1) / 2)
     assert summary["psnr"]["categories"] == pytest.approx({"car": 22.5, "chair": 5})
     assert summary["iou"]["views"][0] == pytest.approx({"car": 0.55, "chair": 0.1, "mean": 0.325})
     assert summary["iou"]["views"][2] == pytest.approx({"chair": 0.1, "mean": 0.1})
     assert (summary["images"], summary["objects"], summary["failed"], summary["failures"]) == (6, 3, 0, [])
-    assert scores.summarise(rows[::-1], BOTH) == summary
-    assert "psnr" not in scores.summarise(rows, ["iou"])
+    assert registry.summarise(rows[::-1], BOTH) == summary
+    assert "psnr" not in registry.summarise(rows, ["iou"])
 
 
 def test_standard_deviations_go_over_objects():
@@ -37,7 +37,7 @@ def test_standard_deviations_go_over_objects():
         result("car", "b", 0, 0.9, 1),
         result("chair", "a", 0, 0.1, 1),
     ]  # fmt: skip
-    summary = scores.summarise(rows, ["iou"])["iou"]
+    summary = registry.summarise(rows, ["iou"])["iou"]
     assert summary["categories_std"] == pytest.approx({"car": 0.3, "chair": 0})
     assert summary["std"] == pytest.approx(np.std([0.3, 0.9, 0.1]))
     assert summary["views_std"][0] == pytest.approx({"car": 0.35, "chair": 0, "mean": np.std([0.2, 0.9, 0.1])})
@@ -47,36 +47,36 @@ def test_standard_deviations_go_over_objects():
 def test_failures_count_with_the_worst_value_and_are_listed():
     good = [result("car", "a", view, 0.6, 12) for view in range(3)]
     bad = result("car", "a", 3, None, None, "field is empty")
-    summary = scores.summarise([*good, bad], BOTH)
+    summary = registry.summarise([*good, bad], BOTH)
     assert summary["iou"]["mean"] == pytest.approx(0.45)
     assert summary["psnr"]["mean"] == pytest.approx(9)
     assert summary["iou"]["views"][3]["mean"] == 0
     assert summary["failed"] == 1
     assert summary["failures"] == [{"category": "car", "object_id": "a", "view": 3, "failed": "field is empty"}]
-    assert scores.summarise([bad], BOTH)["iou"]["mean"] == 0
+    assert registry.summarise([bad], BOTH)["iou"]["mean"] == 0
     far = [{**good[0], "chamfer_l1": 1.0}, {**good[1], "chamfer_l1": 2.0, "no_mesh": "field is full"}, {**bad, "chamfer_l1": None}]
-    summary = scores.summarise(far, ["chamfer_l1"])
+    summary = registry.summarise(far, ["chamfer_l1"])
     assert summary["chamfer_l1"]["mean"] == pytest.approx((1 + 2 + 10 * 3**0.5) / 3)
     assert (summary["failed"], summary["without_surface"]) == (1, 1)
     with pytest.raises(ValueError, match="finite"):
-        scores.summarise([result("car", "a", 0, float("nan"), 3)], BOTH)
+        registry.summarise([result("car", "a", 0, float("nan"), 3)], BOTH)
     with pytest.raises(ValueError):
-        scores.summarise([], BOTH)
+        registry.summarise([], BOTH)
 
 
 def test_names_are_parsed_and_unknown_ones_refused():
-    assert scores.parse(scores.DEFAULT) == BOTH and scores.parse("psnr,iou,psnr") == BOTH
-    assert scores.parse("all") == list(scores.METRICS)
+    assert registry.parse(registry.DEFAULT) == BOTH and registry.parse("psnr,iou,psnr") == BOTH
+    assert registry.parse("all") == list(registry.METRICS)
     for wrong in ("iou,chamfer", "", "all,iou"):
         with pytest.raises(UserError, match="known: all, iou, psnr, .*normal_consistency"):
-            scores.parse(wrong)
+            registry.parse(wrong)
 
 
 def test_every_metric_has_its_definition_and_its_worst_value():
-    known = scores.definitions(list(scores.METRICS))
-    assert set(scores.METRICS) | set(scores.GENERAL) == set(known) and {"mean", "std", "views", "failures"} <= set(known)
+    known = registry.definitions(list(registry.METRICS))
+    assert set(registry.METRICS) | set(registry.GENERAL) == set(known) and {"mean", "std", "views", "failures"} <= set(known)
     assert known["chamfer_l1"].endswith("Worst value: 17.3205") and "100000 points" in known["chamfer_l1"]
-    assert "emd" not in scores.definitions(BOTH)
+    assert "emd" not in registry.definitions(BOTH)
 
 
 def cube_shell(half):
@@ -100,24 +100,24 @@ def cube_truth(half):
 
 def test_every_metric_of_the_truth_itself_is_its_best_and_of_nothing_its_worst():
     truth = cube_truth(20)
-    names = list(scores.METRICS)
-    own = scores.measure(names, Prediction.of_voxels(truth.voxels, truth.colours), truth)
-    small = scores.measure(names, Prediction.of_voxels(cube_shell(12), np.zeros((len(cube_shell(12)), 3))), truth)
+    names = list(registry.METRICS)
+    own = registry.measure(names, Prediction.of_voxels(truth.voxels, truth.colours), truth)
+    small = registry.measure(names, Prediction.of_voxels(cube_shell(12), np.zeros((len(cube_shell(12)), 3))), truth)
     assert own["iou"] == 1 and own["psnr"] == own["psnr_im2avatar"] == own["psnr_ycbcr"] == own["psnr_ycbcr_im2avatar"] == 100
     assert own["volume_iou"] > 0.98  # marching cubes cuts the edges
     assert own["f_score_0.5"] < own["f_score_1"] < own["f_score_2"] and own["f_score_2"] > 0.99
     assert own["normal_consistency"] > 0.95 and own["chamfer_l1"] < 0.1
     assert small["volume_iou"] == pytest.approx(0.6**3, rel=0.1)
     for name in names:
-        worst = scores.METRICS[name].worst
+        worst = registry.METRICS[name].worst
         assert abs(own[name] - worst) > abs(small[name] - worst), name
 
 
 def test_a_field_without_a_surface_has_the_worst_values_of_surfaces_alone():
     truth = cube_truth(20)
     full = Prediction(truth.voxels, truth.colours, np.ones((8, 8, 8)), True, 0.0, True)
-    values = scores.measure(["iou", "volume_iou", "chamfer_l1", "emd"], full, truth)
-    assert values == {"iou": 1.0, **scores.worst(["volume_iou", "chamfer_l1", "emd"])}
+    values = registry.measure(["iou", "volume_iou", "chamfer_l1", "emd"], full, truth)
+    assert values == {"iou": 1.0, **registry.worst(["volume_iou", "chamfer_l1", "emd"])}
     assert "field is full" in full.no_surface
 
 
@@ -125,6 +125,6 @@ def test_a_truth_without_surface_points_is_named():
     voxels = cube_shell(3)
     bare = Truth(voxels, np.zeros((len(voxels), 3)), np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0))
     prediction = Prediction.of_voxels(voxels, np.zeros((len(voxels), 3)))
-    assert scores.measure(["iou"], prediction, bare) == {"iou": 1}
+    assert registry.measure(["iou"], prediction, bare) == {"iou": 1}
     with pytest.raises(UserError, match="no surface points"):
-        scores.measure(["iou", "emd"], prediction, bare)
+        registry.measure(["iou", "emd"], prediction, bare)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from utils import surface_metrics as surfaces
+from utils.metrics import surface_metrics as surfaces
 
 
 def sphere(radius, count=20000):

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import trimesh
 
-from utils import frames, metrics
-from utils.txt_field import Field
+from utils.geometry import frames
+from utils.metrics import voxel_metrics
+from utils.surface.txt_format import Field
 
 
 def voxels(rng, count, span=8):
@@ -25,26 +26,26 @@ def test_iou_is_the_all_pairs_definition(seed):
     rng = np.random.default_rng(seed)
     predicted, true = voxels(rng, 120)[0], voxels(rng, 200)[0]
     matched = (all_pairs(true, predicted).min(1) < 1).sum()
-    value = metrics.iou(predicted, true)
+    value = voxel_metrics.iou(predicted, true)
     assert value == pytest.approx(matched / (len(true) + len(predicted) - matched))
     sets = [set(map(tuple, each)) for each in (predicted, true)]
     assert value == pytest.approx(len(sets[0] & sets[1]) / len(sets[0] | sets[1]))
-    assert value == metrics.iou(true, predicted)
-    assert value == metrics.iou(rng.permutation(predicted), true)
+    assert value == voxel_metrics.iou(true, predicted)
+    assert value == voxel_metrics.iou(rng.permutation(predicted), true)
 
 
 def test_iou_known_answers():
     a = voxels(np.random.default_rng(0), 50)[0]
-    assert metrics.iou(a, a) == 1
-    assert metrics.iou(a + 1e-5, a) == 1  # rounding of coordinates does not matter
-    assert metrics.iou(a + [20, 0, 0], a) == 0
-    assert metrics.iou(np.zeros((1, 3)), np.array([[1.0, 0, 0]])) == 0  # closer than 1 voxel, strictly
-    assert metrics.iou(a[:20], a) == pytest.approx(20 / 50)
-    assert metrics.iou(np.zeros((0, 3)), a) == 0
+    assert voxel_metrics.iou(a, a) == 1
+    assert voxel_metrics.iou(a + 1e-5, a) == 1  # rounding of coordinates does not matter
+    assert voxel_metrics.iou(a + [20, 0, 0], a) == 0
+    assert voxel_metrics.iou(np.zeros((1, 3)), np.array([[1.0, 0, 0]])) == 0  # closer than 1 voxel, strictly
+    assert voxel_metrics.iou(a[:20], a) == pytest.approx(20 / 50)
+    assert voxel_metrics.iou(np.zeros((0, 3)), a) == 0
     with pytest.raises(ValueError, match="snap"):
-        metrics.iou(a + 0.5, a)  # one point could match eight voxels: an IoU above 1
+        voxel_metrics.iou(a + 0.5, a)  # one point could match eight voxels: an IoU above 1
     with pytest.raises(ValueError):
-        metrics.iou(a, a[:0])
+        voxel_metrics.iou(a, a[:0])
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -55,9 +56,9 @@ def test_psnr_is_the_all_pairs_argmin(seed, count):
     (predicted, colours), (true, true_colours) = voxels(rng, count, 16), voxels(rng, 400)
     nearest = all_pairs(true, predicted).argmin(1)
     expected = 10 * np.log10(1 / np.mean((colours[nearest] - true_colours) ** 2))
-    assert metrics.psnr(predicted, colours, true, true_colours) == pytest.approx(expected, rel=1e-12)
+    assert voxel_metrics.psnr(predicted, colours, true, true_colours) == pytest.approx(expected, rel=1e-12)
     order = rng.permutation(count)
-    assert metrics.psnr(predicted[order], colours[order], true, true_colours) == pytest.approx(expected, rel=1e-12)
+    assert voxel_metrics.psnr(predicted[order], colours[order], true, true_colours) == pytest.approx(expected, rel=1e-12)
 
 
 def test_psnr_over_the_whole_volume():
@@ -69,28 +70,28 @@ def test_psnr_over_the_whole_volume():
     predicted, colours, true_colours = grid[chosen], rng.random((20, 3)), rng.random((64, 3))
     nearest = all_pairs(grid, predicted).argmin(1)
     expected = 10 * np.log10(1 / np.mean((colours[nearest] - true_colours) ** 2))
-    assert metrics.psnr(predicted, colours, grid, true_colours) == pytest.approx(expected, rel=1e-12)
+    assert voxel_metrics.psnr(predicted, colours, grid, true_colours) == pytest.approx(expected, rel=1e-12)
 
 
 def test_psnr_known_answers():
     a, colours = voxels(np.random.default_rng(0), 50)
-    assert metrics.psnr(a, colours, a, colours) == metrics.PEAK_DB
-    assert metrics.psnr(a, np.full((50, 3), 0.6), a, np.full((50, 3), 0.5)) == pytest.approx(20)
-    assert metrics.psnr(a, np.zeros((50, 3)), a, np.ones((50, 3))) == pytest.approx(0)
-    assert metrics.psnr(np.zeros((0, 3)), np.zeros((0, 3)), a, colours) == 0
+    assert voxel_metrics.psnr(a, colours, a, colours) == voxel_metrics.PEAK_DB
+    assert voxel_metrics.psnr(a, np.full((50, 3), 0.6), a, np.full((50, 3), 0.5)) == pytest.approx(20)
+    assert voxel_metrics.psnr(a, np.zeros((50, 3)), a, np.ones((50, 3))) == pytest.approx(0)
+    assert voxel_metrics.psnr(np.zeros((0, 3)), np.zeros((0, 3)), a, colours) == 0
     # from the truth to the prediction: what is predicted elsewhere does not count
     more, more_colours = np.concatenate([a, [[20.0, 20, 20]]]), np.concatenate([colours, [[1, 0, 1]]])
-    assert metrics.psnr(more, more_colours, a, colours) == metrics.PEAK_DB
-    assert metrics.psnr(a, colours, more, more_colours) < 30
+    assert voxel_metrics.psnr(more, more_colours, a, colours) == voxel_metrics.PEAK_DB
+    assert voxel_metrics.psnr(a, colours, more, more_colours) < 30
 
 
 def test_snapping():
     a, colours = voxels(np.random.default_rng(0), 50)
-    snapped, mean = metrics.snap_to_voxels(a, colours)
-    assert metrics.iou(snapped, a) == 1
-    assert metrics.psnr(snapped, mean, a, colours) == metrics.PEAK_DB
+    snapped, mean = voxel_metrics.snap_to_voxels(a, colours)
+    assert voxel_metrics.iou(snapped, a) == 1
+    assert voxel_metrics.psnr(snapped, mean, a, colours) == voxel_metrics.PEAK_DB
     points = np.array([[0.2, 0, 0], [-0.5, 0.3, 0], [0.6, 0, 0], [99, -99, 0]])
-    snapped, mean = metrics.snap_to_voxels(points, np.array([[0.0, 0, 0], [1, 0.5, 0], [0.25] * 3, [0.75] * 3]))
+    snapped, mean = voxel_metrics.snap_to_voxels(points, np.array([[0.0, 0, 0], [1, 0.5, 0], [0.25] * 3, [0.75] * 3]))
     np.testing.assert_array_equal(snapped, [[0, 0, 0], [1, 0, 0], [31, -32, 0]])
     np.testing.assert_allclose(mean, [[0.5, 0.25, 0], [0.25] * 3, [0.75] * 3])
 
@@ -105,18 +106,18 @@ def ball(resolution):
 
 def test_binary_voxels():
     field = ball(64)
-    found, colours = metrics.binary_voxels(field)
+    found, colours = voxel_metrics.binary_voxels(field)
     occupied = frames.to_voxel(frames.voxel_centres(64))[field.geometry > 0]
     assert set(map(tuple, found)) == set(map(tuple, occupied))
     np.testing.assert_allclose(colours, frames.from_voxel(found) + 0.5, atol=1e-6)
     # twice the resolution: the same voxels but for those that the surface cuts, colours averaged
-    fine, fine_colours = metrics.binary_voxels(ball(128))
-    assert 0.8 < metrics.iou(fine, found) < 1
+    fine, fine_colours = voxel_metrics.binary_voxels(ball(128))
+    assert 0.8 < voxel_metrics.iou(fine, found) < 1
     assert abs(fine_colours - (frames.from_voxel(fine) + 0.5)).max() < 0.6 / 64
-    nothing, _ = metrics.binary_voxels(field, iso=1)
+    nothing, _ = voxel_metrics.binary_voxels(field, iso=1)
     assert nothing.shape == (0, 3)
     # a lower level takes in cells without a colour: they get that of their surroundings
-    more, more_colours = metrics.binary_voxels(field, iso=-0.01)
+    more, more_colours = voxel_metrics.binary_voxels(field, iso=-0.01)
     assert len(more) > len(found)
     assert abs(more_colours - (frames.from_voxel(more) + 0.5)).max() < 0.05
 
@@ -125,13 +126,13 @@ def test_sdf_surface_voxels_are_those_the_surface_goes_through():
     """A square slab inside the volume: known voxels, colours of the vertices interpolated."""
     box = trimesh.creation.box((40 / 64, 20 / 64, 10 / 64))
     box.apply_translation([0.5 / 64] * 3)  # sides run through the middle of voxels
-    found, colours = metrics.sdf_surface_voxels(box.vertices, box.faces, np.asarray(box.vertices) + 0.5)
+    found, colours = voxel_metrics.sdf_surface_voxels(box.vertices, box.faces, np.asarray(box.vertices) + 0.5)
     side = [np.arange(-n // 2, n // 2 + 1) for n in (40, 20, 10)]
     solid = np.stack(np.meshgrid(*side, indexing="ij"), -1).reshape(-1, 3)
     shell = solid[(abs(solid) == [20, 10, 5]).any(1)]
-    assert metrics.iou(found, shell) > 0.999  # samples are random: a cut corner of a voxel may be missed
+    assert voxel_metrics.iou(found, shell) > 0.999  # samples are random: a cut corner of a voxel may be missed
     assert abs(colours - (frames.from_voxel(found) + 0.5)).max() < 1 / 64
-    again, _ = metrics.sdf_surface_voxels(box.vertices, box.faces, np.asarray(box.vertices) + 0.5)
+    again, _ = voxel_metrics.sdf_surface_voxels(box.vertices, box.faces, np.asarray(box.vertices) + 0.5)
     np.testing.assert_array_equal(found, again)
 
 
@@ -142,21 +143,21 @@ def test_im2avatars_psnr_is_the_all_pairs_argmin_from_the_prediction():
     order = np.lexsort(true[:, ::-1].T)
     nearest = all_pairs(predicted, true[order]).argmin(1)
     expected = 20 * np.log10(255) - 10 * np.log10((255**2 * (colours - true_colours[order][nearest]) ** 2).mean())
-    assert metrics.psnr_im2avatar(predicted, colours, true, true_colours) == pytest.approx(expected, rel=1e-12)
-    assert metrics.psnr(predicted, colours, true, true_colours) != pytest.approx(expected, rel=1e-3)
-    assert metrics.psnr_im2avatar(np.zeros((0, 3)), np.zeros((0, 3)), true, true_colours) == 0
+    assert voxel_metrics.psnr_im2avatar(predicted, colours, true, true_colours) == pytest.approx(expected, rel=1e-12)
+    assert voxel_metrics.psnr(predicted, colours, true, true_colours) != pytest.approx(expected, rel=1e-3)
+    assert voxel_metrics.psnr_im2avatar(np.zeros((0, 3)), np.zeros((0, 3)), true, true_colours) == 0
     # the reverse of psnr: what is true elsewhere does not count, what is predicted elsewhere does
     part, part_colours = true[:10], true_colours[:10]
-    assert metrics.psnr_im2avatar(part, part_colours, true, true_colours) == metrics.PEAK_DB
-    assert metrics.psnr_im2avatar(true, true_colours, part, part_colours) < 30
+    assert voxel_metrics.psnr_im2avatar(part, part_colours, true, true_colours) == voxel_metrics.PEAK_DB
+    assert voxel_metrics.psnr_im2avatar(true, true_colours, part, part_colours) < 30
 
 
 def test_ycbcr():
     rgb = np.array([[0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 0, 255]])
     by_hand = [[0, 128, 128], [255, 128, 128], [76.245, 84.972, 255.5], [29.07, 255.5, 107.265]]
-    np.testing.assert_allclose(255 * metrics.ycbcr(rgb / 255), by_hand, atol=1e-2)
+    np.testing.assert_allclose(255 * voxel_metrics.ycbcr(rgb / 255), by_hand, atol=1e-2)
     rgb = np.random.default_rng(0).integers(0, 256, (1, 500, 3), np.uint8)
-    ours = 255 * metrics.ycbcr(rgb[0] / 255)
+    ours = 255 * voxel_metrics.ycbcr(rgb[0] / 255)
     theirs = cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb)[0][:, [0, 2, 1]]  # rounds, and clips at 255
     np.testing.assert_allclose(ours.clip(0, 255), theirs, atol=1.01)
 
@@ -165,4 +166,4 @@ def test_psnr_in_ycbcr_by_hand():
     """A grey that is off by 0.1 is off by 0.1 in Y alone: a third of the mean square error."""
     a = voxels(np.random.default_rng(0), 50)[0]
     grey, off = np.full((50, 3), 0.5), np.full((50, 3), 0.6)
-    assert metrics.psnr(a, metrics.ycbcr(off), a, metrics.ycbcr(grey)) == pytest.approx(20 + 10 * np.log10(3))
+    assert voxel_metrics.psnr(a, voxel_metrics.ycbcr(off), a, voxel_metrics.ycbcr(grey)) == pytest.approx(20 + 10 * np.log10(3))

@@ -10,9 +10,9 @@ from scipy.ndimage import distance_transform_edt, map_coordinates
 from trimesh.visual import TextureVisuals
 from trimesh.visual.material import PBRMaterial
 
-from preprocessing.mesh import Material, Mesh, coloured_mesh, load_mesh, normalise
-from preprocessing.raycast import Scene
-from utils import frames
+from utils.geometry import frames
+from utils.mesh.mesh import Material, Mesh, coloured_mesh, load_mesh, normalise
+from utils.rendering.raycast import Scene
 
 TILE = 32  # texels of one side of the cube in its texture
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import trimesh
 
-from utils import brick_mesh, coarse_to_fine, frames, surface_mesh
 from utils.cli import UserError
+from utils.geometry import frames
+from utils.surface import adaptive, dense, marching
 
 CENTRE = np.array([0.1, -0.05, 0.02])
 
@@ -39,13 +40,13 @@ def block(points):
     return (abs(points - [0.3, 0.3, 0]) - 0.35).max(1)
 
 
-def dense(function, resolution, inside_positive=False, iso=0.0):
+def dense_surface(function, resolution, inside_positive=False, iso=0.0):
     points = frames.voxel_centres(resolution)
-    return surface_mesh.extract(function(points).reshape((resolution,) * 3).transpose(2, 1, 0), inside_positive, iso)
+    return dense.extract(function(points).reshape((resolution,) * 3).transpose(2, 1, 0), inside_positive, iso)
 
 
 def sample(function, resolution, inside_positive=False, iso=0.0):
-    return coarse_to_fine.sample(function, lambda n: function(frames.voxel_centres(n)), resolution, inside_positive, iso)
+    return adaptive.sample(function, lambda n: function(frames.voxel_centres(n)), resolution, inside_positive, iso)
 
 
 @pytest.mark.parametrize(
@@ -54,9 +55,9 @@ def sample(function, resolution, inside_positive=False, iso=0.0):
 )
 def test_equals_the_dense_surface(function, resolution):
     level, asked = sample(function, resolution)
-    surface = brick_mesh.triangulate(level)
+    surface = marching.triangulate(level)
     vertices, faces = surface.vertices(), surface.faces
-    expected, expected_faces = dense(function, resolution)
+    expected, expected_faces = dense_surface(function, resolution)
     mesh = trimesh.Trimesh(vertices, faces, process=False)
     assert mesh.is_watertight and mesh.is_winding_consistent
     assert len(vertices) == len(expected)  # every crossing of a grid edge, no more
@@ -70,8 +71,8 @@ def test_equals_the_dense_surface(function, resolution):
 
 def test_logits_and_level():
     """A field that is positive inside, at a level that is not 0, gives the same surface."""
-    a = brick_mesh.triangulate(sample(sphere, 64, False, 0.02)[0])
-    b = brick_mesh.triangulate(sample(lambda p: 3 - 5 * sphere(p), 64, True, 3 - 5 * 0.02)[0])
+    a = marching.triangulate(sample(sphere, 64, False, 0.02)[0])
+    b = marching.triangulate(sample(lambda p: 3 - 5 * sphere(p), 64, True, 3 - 5 * 0.02)[0])
     np.testing.assert_allclose(a.vertices(), b.vertices(), atol=1e-5)
     np.testing.assert_array_equal(a.faces, b.faces)
     np.testing.assert_allclose(a.normals(), b.normals(), atol=1e-3)
@@ -85,7 +86,7 @@ def test_vertices_are_moved_onto_a_curved_field():
     def curved(points):  # far from linear between the centres of the grid
         return np.tanh(4 * sphere(points)) * (1 + 3 * points[:, 0] ** 2) - 0.2
 
-    surface = brick_mesh.triangulate(sample(curved, 32)[0])
+    surface = marching.triangulate(sample(curved, 32)[0])
     straight = surface.vertices()
     surface.refine(-curved(straight))
     assert abs(curved(surface.vertices())).mean() < 0.1 * abs(curved(straight)).mean()
@@ -99,9 +100,9 @@ def test_work_grows_with_the_surface():
 
 def test_an_audit_finds_what_the_estimate_misses(monkeypatch):
     """With an estimate that is far too bold the audit opens the cells that were settled wrongly."""
-    monkeypatch.setattr(coarse_to_fine, "SAFETY", 0.01)
+    monkeypatch.setattr(adaptive, "SAFETY", 0.01)
     level, _ = sample(bumpy, 128)
-    assert len(brick_mesh.triangulate(level).cells) == len(dense(bumpy, 128)[0])
+    assert len(marching.triangulate(level).cells) == len(dense_surface(bumpy, 128)[0])
 
 
 @pytest.mark.parametrize(("value", "message"), [(1.0, "field is empty: min 1, max 1, level 0"), (-1.0, "field is full")])
@@ -120,9 +121,9 @@ def test_outer_walls_are_those_of_the_filled_field():
         outside = np.linalg.norm(points - [-0.38, 0.38, 0.38], axis=1) - 0.07
         return np.minimum.reduce([abs(sphere(points)) - 0.05, inner, outside])
 
-    surface = brick_mesh.triangulate(sample(field, 64)[0]).without_inner_walls()
+    surface = marching.triangulate(sample(field, 64)[0]).without_inner_walls()
     vertices, faces = surface.vertices(), surface.faces
-    filled = surface_mesh.extract(field(frames.voxel_centres(64)).reshape(64, 64, 64).transpose(2, 1, 0), False, 0, fill=True)
+    filled = dense.extract(field(frames.voxel_centres(64)).reshape(64, 64, 64).transpose(2, 1, 0), False, 0, fill=True)
     mesh = trimesh.Trimesh(vertices, faces, process=False)
     assert mesh.body_count == 2 and mesh.is_watertight and len(vertices) == len(filled[0])
     assert mesh.volume == pytest.approx(trimesh.Trimesh(*filled).volume, rel=1e-3)
@@ -136,7 +137,7 @@ def test_bricks_of_very_different_values_have_no_holes_between_them():
         return (np.sin(67 * x + y) * np.sin(61 * y + z) * np.sin(59 * z + x) + 0.02) * np.exp(7 * (x + y + z))
 
     # a batch of bricks has its own values, and 64 of them are a batch
-    surface = brick_mesh.triangulate(sample(field, 128)[0])
+    surface = marching.triangulate(sample(field, 128)[0])
     mesh = trimesh.Trimesh(surface.vertices(), surface.faces, process=False)
     assert mesh.is_watertight and mesh.is_winding_consistent
 
@@ -144,8 +145,8 @@ def test_bricks_of_very_different_values_have_no_holes_between_them():
 @pytest.mark.parametrize("function", [sphere, shell])
 def test_bricks_whose_rim_alone_has_a_surface_add_nothing(function, monkeypatch):
     level = sample(function, 64)[0]
-    together = brick_mesh.triangulate(level)
-    monkeypatch.setattr(brick_mesh, "BATCH", 1)
-    alone = brick_mesh.triangulate(level)
+    together = marching.triangulate(level)
+    monkeypatch.setattr(marching, "BATCH", 1)
+    alone = marching.triangulate(level)
     np.testing.assert_array_equal(together.cells, alone.cells)
     assert len(together.faces) == len(alone.faces)

@@ -9,9 +9,11 @@ import pytest
 import trimesh
 
 from eval import to_mesh
-from utils import frames, mesh_files, surface_mesh
 from utils.cli import UserError
-from utils.txt_field import Field, write_txt
+from utils.geometry import frames
+from utils.mesh import writers
+from utils.surface import dense
+from utils.surface.txt_format import Field, write_txt
 
 R = 48
 ARMS = np.array([[-0.1, -0.06, -0.06], [0.4, 0.06, 0.06]]), np.array([[-0.06, -0.1, -0.06], [0.06, 0.3, 0.06]]), \
@@ -44,7 +46,7 @@ def mesh_of(vertices, faces):
 
 
 def test_asymmetric_solid_is_in_place_unmirrored_and_outward():
-    vertices, faces = surface_mesh.extract(sdf_field().grid(), False, 0)
+    vertices, faces = dense.extract(sdf_field().grid(), False, 0)
     mesh = mesh_of(vertices, faces)
     assert mesh.is_watertight
     assert mesh.is_winding_consistent
@@ -60,10 +62,10 @@ def test_asymmetric_solid_is_in_place_unmirrored_and_outward():
 
 def test_logits_give_the_surface_of_distances():
     field = sdf_field()
-    a, b = surface_mesh.extract(field.grid(), False, 0.01), surface_mesh.extract(-7 * field.grid(), True, -0.07)
+    a, b = dense.extract(field.grid(), False, 0.01), dense.extract(-7 * field.grid(), True, -0.07)
     np.testing.assert_allclose(a[0], b[0], atol=1e-5)
     np.testing.assert_array_equal(a[1], b[1])
-    assert mesh_of(*a).volume > mesh_of(*surface_mesh.extract(field.grid(), False, 0)).volume  # a larger level, a larger solid
+    assert mesh_of(*a).volume > mesh_of(*dense.extract(field.grid(), False, 0)).volume  # a larger level, a larger solid
 
 
 @pytest.mark.parametrize("resolution", [16, 33, 64])
@@ -74,7 +76,7 @@ def test_frame_does_not_depend_on_resolution(resolution):
     def distance(points):
         return np.linalg.norm((points - centre) * [1, 1.4, 2], axis=1) - 0.3
 
-    vertices, faces = surface_mesh.extract(sdf_field(resolution, distance).grid(), False, 0)
+    vertices, faces = dense.extract(sdf_field(resolution, distance).grid(), False, 0)
     assert abs(distance(vertices)).max() < 2 / resolution**2
     assert mesh_of(vertices, faces).volume == pytest.approx(4 / 3 * np.pi * 0.3**3 / 2.8, rel=20 / resolution**2)
 
@@ -84,14 +86,14 @@ def test_cells_of_another_grid():
     line = frames.from_voxel(np.linspace(-32, 31, 80))
     z, y, x = np.meshgrid(line, line, line, indexing="ij")
     grid = arms(np.stack([x, y, z], -1).reshape(-1, 3)).reshape(80, 80, 80).transpose(2, 1, 0)
-    vertices, _ = surface_mesh.extract(grid, False, 0, line=line)
+    vertices, _ = dense.extract(grid, False, 0, line=line)
     np.testing.assert_allclose([vertices.min(0), vertices.max(0)], [[-0.1] * 3, [0.4, 0.3, 0.2]], atol=0.004)
 
 
 def test_surfaces_close_at_the_border():
     """A half space: its surface is closed by the faces of the cube."""
     field = sdf_field(10, lambda points: points[:, 0])
-    mesh = mesh_of(*surface_mesh.extract(field.grid(), False, 0))
+    mesh = mesh_of(*dense.extract(field.grid(), False, 0))
     assert mesh.is_watertight
     np.testing.assert_allclose(mesh.bounds, [[-0.5] * 3, [0, 0.5, 0.5]], atol=1e-5)
     assert mesh.volume == pytest.approx(0.5, rel=0.03)  # the edges of the cube are bevelled
@@ -109,7 +111,7 @@ def test_any_field_gives_a_closed_surface(fill, values):
         "whole numbers": np.round(noise),
         "one outlier": np.where(np.arange(14) == 7, 1e3, noise),
     }[values]
-    vertices, faces = surface_mesh.extract(grid, True, 0, fill)
+    vertices, faces = dense.extract(grid, True, 0, fill)
     mesh = mesh_of(vertices, faces)
     assert mesh.is_watertight
     assert mesh.is_winding_consistent
@@ -128,15 +130,15 @@ def test_fill_leaves_one_outer_wall_where_it_was():
     field = sdf_field()
     shell = 0.03 - abs(field.grid())
     shell[R // 2 - 1, R // 2 - 1, R // 2 - 1] = 0.01  # an island in the middle
-    hollow = surface_mesh.extract(shell, True, 0)
-    filled = surface_mesh.extract(shell, True, 0, fill=True)
+    hollow = dense.extract(shell, True, 0)
+    filled = dense.extract(shell, True, 0, fill=True)
     assert mesh_of(*hollow).body_count == 3
     assert mesh_of(*filled).body_count == 1
-    outer, _ = surface_mesh.extract(field.grid(), False, 0.03)
+    outer, _ = dense.extract(field.grid(), False, 0.03)
     np.testing.assert_allclose(filled[0], outer, atol=1e-5)
     with_hole = shell.copy()
     with_hole[R // 2, R // 2, R // 2 :] = -1  # a duct to the outside: no cavity any more
-    np.testing.assert_array_equal(surface_mesh.extract(with_hole, True, 0, fill=True)[0], surface_mesh.extract(with_hole, True, 0)[0])
+    np.testing.assert_array_equal(dense.extract(with_hole, True, 0, fill=True)[0], dense.extract(with_hole, True, 0)[0])
 
 
 @pytest.mark.parametrize("grid, positive, word", [
@@ -147,28 +149,28 @@ def test_fill_leaves_one_outer_wall_where_it_was():
 ])  # fmt: skip
 def test_fields_without_surface_are_named(grid, positive, word):
     with pytest.raises(UserError, match=word):
-        surface_mesh.extract(grid, positive, 0)
+        dense.extract(grid, positive, 0)
 
 
 def test_colours_reproduce_a_linear_ramp():
     field = sdf_field()
-    vertices, _ = surface_mesh.extract(field.grid(), False, 0)
-    colours = surface_mesh.interpolate_colours(vertices, field)
+    vertices, _ = dense.extract(field.grid(), False, 0)
+    colours = dense.interpolate_colours(vertices, field)
     assert abs(colours - (vertices + 0.5)).max() < 1.5 / R  # coloured cells lie on one side of the surface only
     cells = field.points(field.coloured())
-    np.testing.assert_allclose(surface_mesh.interpolate_colours(cells, field), cells + 0.5, atol=1e-4)
+    np.testing.assert_allclose(dense.interpolate_colours(cells, field), cells + 0.5, atol=1e-4)
 
 
 def test_colours_come_from_coloured_cells_only():
     field = sdf_field()
     field.colours[field.coloured()] = [0.25, 0.5, 1]
     far = np.array([[-0.5, -0.5, -0.5], [0.3, 0.01, 0.02], [3, 3, 3]])
-    np.testing.assert_allclose(surface_mesh.interpolate_colours(far, field), [[0.25, 0.5, 1]] * 3, atol=1e-6)
+    np.testing.assert_allclose(dense.interpolate_colours(far, field), [[0.25, 0.5, 1]] * 3, atol=1e-6)
     field.colours[:] = -1
     with pytest.raises(UserError, match="no coloured points"):
-        surface_mesh.interpolate_colours(far, field)
+        dense.interpolate_colours(far, field)
     field.colours[5] = 0.5  # fewer coloured cells than neighbours
-    np.testing.assert_allclose(surface_mesh.interpolate_colours(far, field), 0.5)
+    np.testing.assert_allclose(dense.interpolate_colours(far, field), 0.5)
 
 
 def reload(path):
@@ -180,25 +182,25 @@ def reload(path):
 
 @pytest.mark.parametrize("suffix", [".ply", ".glb", ".obj"])
 def test_mesh_files_come_back(tmp_path, suffix):
-    vertices, faces = surface_mesh.extract(sdf_field(24).grid(), False, 0)
+    vertices, faces = dense.extract(sdf_field(24).grid(), False, 0)
     colours = np.random.default_rng(0).random((len(vertices), 3))
     path = tmp_path / f"mesh{suffix}"
-    mesh_files.write_mesh(path, vertices, faces, colours)
+    writers.write_mesh(path, vertices, faces, colours)
     mesh, found = reload(path)
     np.testing.assert_allclose(mesh.vertices, vertices, atol=1e-6)
     np.testing.assert_array_equal(mesh.faces, faces)
     assert mesh.volume > 0
-    np.testing.assert_allclose(found, mesh_files.linear_light(colours) if suffix == ".glb" else colours, atol=0.51 / 255)
+    np.testing.assert_allclose(found, writers.linear_light(colours) if suffix == ".glb" else colours, atol=0.51 / 255)
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
 def test_glb_has_what_viewers_need(tmp_path):
     """COLOR_0 in linear light as glTF defines it, normals, and a material that is white and not metallic (the default is metal)."""
-    from preprocessing.mesh import load_mesh
+    from utils.mesh.mesh import load_mesh
 
-    vertices, faces = surface_mesh.extract(sdf_field(16).grid(), False, 0)
+    vertices, faces = dense.extract(sdf_field(16).grid(), False, 0)
     colours = np.random.default_rng(0).random((len(vertices), 3))
-    mesh_files.write_mesh(tmp_path / "m.glb", vertices, faces, colours)
+    writers.write_mesh(tmp_path / "m.glb", vertices, faces, colours)
     data = (tmp_path / "m.glb").read_bytes()
     header = json.loads(data[20 : 20 + struct.unpack("<I", data[12:16])[0]])
     primitive = header["meshes"][0]["primitives"][0]
@@ -212,13 +214,13 @@ def test_glb_has_what_viewers_need(tmp_path):
 
 
 def test_linear_light_known_values():
-    np.testing.assert_allclose(mesh_files.linear_light(np.array([0, 0.04045, 0.5, 1])), [0, 0.0031308, 0.2140411, 1], atol=1e-6)
+    np.testing.assert_allclose(writers.linear_light(np.array([0, 0.04045, 0.5, 1])), [0, 0.0031308, 0.2140411, 1], atol=1e-6)
 
 
 def test_points_file(tmp_path):
     rng = np.random.default_rng(0)
     points, colours = rng.normal(size=(50, 3)), rng.random((50, 3))
-    mesh_files.write_points(tmp_path / "p.obj", points, colours)
+    writers.write_points(tmp_path / "p.obj", points, colours)
     rows = [line.split() for line in (tmp_path / "p.obj").read_text().splitlines()]
     assert {row[0] for row in rows} == {"v"}
     np.testing.assert_allclose(np.array([row[1:] for row in rows], float), np.column_stack([points, colours]), atol=1e-4)
@@ -226,9 +228,9 @@ def test_points_file(tmp_path):
 
 def test_other_formats_are_refused(tmp_path):
     with pytest.raises(UserError, match=".ply .glb .obj"):
-        mesh_files.write_mesh(tmp_path / "m.stl", np.zeros((3, 3)), np.array([[0, 1, 2]]), np.zeros((3, 3)))
+        writers.write_mesh(tmp_path / "m.stl", np.zeros((3, 3)), np.array([[0, 1, 2]]), np.zeros((3, 3)))
     with pytest.raises(UserError, match=".obj"):
-        mesh_files.write_points(tmp_path / "m.ply", np.zeros((3, 3)), np.zeros((3, 3)))
+        writers.write_points(tmp_path / "m.ply", np.zeros((3, 3)), np.zeros((3, 3)))
 
 
 @pytest.mark.parametrize("mode", ["sdf", "binary"])
@@ -277,17 +279,17 @@ def test_a_solid_contains_what_its_surface_encloses():
     distances = arms(points)
     clear = abs(distances) > 0.6 / R
     field = sdf_field()
-    np.testing.assert_array_equal(surface_mesh.solid(field.grid(), False, 0).contains(points)[clear], (distances < 0)[clear])
-    moved = surface_mesh.solid(field.grid(), False, 0.02).contains(points)
+    np.testing.assert_array_equal(dense.solid(field.grid(), False, 0).contains(points)[clear], (distances < 0)[clear])
+    moved = dense.solid(field.grid(), False, 0.02).contains(points)
     clear = abs(distances - 0.02) > 0.6 / R
     np.testing.assert_array_equal(moved[clear], (distances < 0.02)[clear])
-    stretched = surface_mesh.solid(field.grid(), False, 0, line=2 * field.line)  # the same field over a cube of twice the side
-    np.testing.assert_array_equal(stretched.contains(2 * points), surface_mesh.solid(field.grid(), False, 0).contains(points))
+    stretched = dense.solid(field.grid(), False, 0, line=2 * field.line)  # the same field over a cube of twice the side
+    np.testing.assert_array_equal(stretched.contains(2 * points), dense.solid(field.grid(), False, 0).contains(points))
     # a shell encloses its cavity when it is filled, and only then
     radius = np.linalg.norm(points, axis=1)
     shell = sdf_field(distance=lambda p: abs(np.linalg.norm(p, axis=1) - 0.35) - 0.05).grid()
     clear = (abs(radius - 0.3) > 0.6 / R) & (abs(radius - 0.4) > 0.6 / R)
-    filled, hollow = (surface_mesh.solid(shell, False, 0, fill).contains(points) for fill in (True, False))
+    filled, hollow = (dense.solid(shell, False, 0, fill).contains(points) for fill in (True, False))
     np.testing.assert_array_equal(filled[clear], (radius < 0.4)[clear])
     np.testing.assert_array_equal(hollow[clear], ((radius < 0.4) & (radius > 0.3))[clear])
-    assert not surface_mesh.solid(field.grid(), False, 0).contains([[0.6, 0, 0], [-2, 0, 0]]).any()  # outside of the grid
+    assert not dense.solid(field.grid(), False, 0).contains([[0.6, 0, 0], [-2, 0, 0]]).any()  # outside of the grid

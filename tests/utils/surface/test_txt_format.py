@@ -5,9 +5,10 @@ import re
 import numpy as np
 import pytest
 
-from utils import frames, txt_field
 from utils.cli import UserError
-from utils.txt_field import Field, read_txt, write_txt
+from utils.geometry import frames
+from utils.surface import txt_format
+from utils.surface.txt_format import Field, read_txt, write_txt
 
 
 def random_field(resolution, seed=0):
@@ -134,13 +135,13 @@ def test_mode_and_level():
         return Field(2, np.array(empty + coloured, np.float32), colours)
 
     above, shifted = field([-3, -2, -1, 0], [1, 2, 3, 4]), field([-3, -2, -1, 2], [4, 5, 6, 7])
-    assert (txt_field.mode(above), txt_field.level(above, True)) == ("binary", 0)
-    assert (txt_field.mode(shifted), txt_field.level(shifted, True)) == ("binary", 3)
+    assert (txt_format.mode(above), txt_format.level(above, True)) == ("binary", 0)
+    assert (txt_format.mode(shifted), txt_format.level(shifted, True)) == ("binary", 3)
     below, shifted = field([0, 1, 2, 3], [-1, -2, -3, -4]), field([4, 5, 6, 7], [2, 1, 0, -1])
-    assert (txt_field.mode(below), txt_field.level(below, False)) == ("sdf", 0)
-    assert (txt_field.mode(shifted), txt_field.level(shifted, False)) == ("sdf", 3)
+    assert (txt_format.mode(below), txt_format.level(below, False)) == ("sdf", 0)
+    assert (txt_format.mode(shifted), txt_format.level(shifted, False)) == ("sdf", 3)
     mixed = field([-1, 1, 2, 3], [0, 1, 2, 3])
-    assert txt_field.mode(mixed) is None
-    assert txt_field.level(mixed, True) == 0
+    assert txt_format.mode(mixed) is None
+    assert txt_format.level(mixed, True) == 0
     blank = Field(2, np.zeros(8, np.float32), np.full((8, 3), -1, np.float32))
-    assert txt_field.mode(blank) is None
+    assert txt_format.mode(blank) is None

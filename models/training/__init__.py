@@ -1,0 +1,1 @@
+"""Training steps, the loop around them, and the flags of both training commands."""

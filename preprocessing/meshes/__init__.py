@@ -1,0 +1,1 @@
+"""Mesh files of all kinds to one structure, and distances to them."""

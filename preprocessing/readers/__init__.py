@@ -1,0 +1,1 @@
+"""One object of a data layout to what a shard holds: a reader a layout, and their registry."""

@@ -1,0 +1,1 @@
+"""What a data set does not hold, recovered from what it does: cameras, distances, surfaces, colours."""

@@ -1,0 +1,1 @@
+"""Views and volumes of a mesh, written as a raw folder."""

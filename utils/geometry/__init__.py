@@ -1,0 +1,1 @@
+"""Frames, cameras, symmetries: pure geometry in NumPy."""

@@ -1,0 +1,1 @@
+"""Images from any file: decoding, foreground masks, crops, resizing."""

@@ -1,0 +1,1 @@
+"""The metrics, their definitions, their means."""

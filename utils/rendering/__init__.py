@@ -1,0 +1,1 @@
+"""Pictures of meshes, voxels and points."""

@@ -1,0 +1,1 @@
+"""Result folders and the HTML report."""

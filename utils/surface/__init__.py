@@ -1,0 +1,1 @@
+"""From a scalar field to its surface: dense grids and their txt files, sparse grids, marching cubes."""

@@ -1,0 +1,1 @@
+"""The page of eval/web_demo.py."""
