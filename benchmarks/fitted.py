@@ -17,7 +17,8 @@ import numpy as np
 
 from models.config import preset
 from models.weights.run import Run, save_checkpoint
-from utils.cli import UserError, parser, run
+from utils.cli import parser, run
+from utils.errors import UserError
 
 ROOT = pathlib.Path(__file__).parents[1]
 MINUTES = 15.0
@@ -49,8 +50,8 @@ def fit(out="runs/benchmark", minutes=MINUTES, binary=True):
     import tensorflow as tf
     from tqdm import tqdm
 
-    from data.field_samples import FieldSamples, epoch_order
-    from data.pipeline import batches
+    from data.field_samples import FieldSamples
+    from data.pipeline import batches, epoch_order
     from data.shards import Database
     from models.training.trainer import Trainer
 

@@ -14,8 +14,8 @@ import tensorflow as tf
 
 from benchmarks.fitted import ROOT, database
 from benchmarks.machine import median_seconds, report
-from data.field_samples import FieldSamples, epoch_order
-from data.pipeline import batches
+from data.field_samples import FieldSamples
+from data.pipeline import batches, epoch_order
 from data.shards import Database
 from models.config import preset
 from models.training.trainer import Trainer

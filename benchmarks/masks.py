@@ -17,11 +17,13 @@ import cv2
 import numpy as np
 
 from benchmarks.machine import report
-from utils.cli import UserError, parser, run
-from utils.geometry import frames
+from preprocessing.meshes.load import SUFFIXES, load_mesh
+from utils.cli import parser, run
+from utils.errors import UserError
+from utils.geometry.cameras import compose, intrinsics, look_at
 from utils.images.foreground import foreground
 from utils.images.photo import Photo
-from utils.mesh.mesh import SUFFIXES, load_mesh, normalise
+from utils.mesh.mesh import normalise
 from utils.rendering.raycast import Scene
 
 SIZE = 512  # pixels of a picture
@@ -79,7 +81,7 @@ def view(path, rng):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # textures that are missing: any picture will do
         scene = Scene(normalise(load_mesh(path))[0])
-    matrix = frames.trans_mat(frames.intrinsics(SIZE), frames.look_at(rng.uniform(0, 360), rng.uniform(5, 35), rng.uniform(1.7, 2.6)))
+    matrix = compose(intrinsics(SIZE), look_at(rng.uniform(0, 360), rng.uniform(5, 35), rng.uniform(1.7, 2.6)))
     rgba = scene.render(matrix, SIZE, samples=3)
     rows, columns = (np.flatnonzero(rgba[..., 3].any(axis)) for axis in (1, 0))
     shift = []

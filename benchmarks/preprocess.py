@@ -15,7 +15,8 @@ import time
 
 from benchmarks.fitted import ROOT
 from benchmarks.machine import report
-from utils.cli import UserError, parser, run
+from utils.cli import parser, run
+from utils.errors import UserError
 
 
 def seconds(*words):

@@ -24,7 +24,7 @@ import tensorflow as tf
 from benchmarks.fitted import fit
 from benchmarks.machine import matrix_rates, median_seconds, peak_rss_mb, report
 from benchmarks.original import Original
-from data.field_samples import network_camera, network_image
+from data.network_input import network_camera, network_image
 from data.shards import Database
 from models.inference.field_query import FieldQuery
 from models.inference.predict import sampled_surface, textured_mesh

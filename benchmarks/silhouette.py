@@ -16,13 +16,14 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from data.field_samples import network_camera, network_image
+from data.network_input import network_camera, network_image
 from data.shards import Database
 from models.inference.camera_estimator import estimate
 from models.inference.reconstruct import Reconstructor
 from utils.cli import parser, run
 from utils.files import write_json
 from utils.geometry import frames, symmetry
+from utils.geometry.cameras import project
 from utils.metrics.camera_metrics import camera_errors
 
 CELLS = 32  # along an axis: the field's silhouette to a thirtieth of the object
@@ -46,8 +47,8 @@ class Silhouettes:
         points = points[self.query.occupied(self.query.geometry_of_grid(encoded, CELLS), self.iso)]
         if not len(points):
             return 0.0, None
-        pixels, middle = frames.project(points, camera)[0], points.mean(0, keepdims=True)
-        steps = frames.project(middle + np.eye(3) / CELLS, camera)[0] - frames.project(middle, camera)[0]
+        pixels, middle = project(points, camera)[0], points.mean(0, keepdims=True)
+        steps = project(middle + np.eye(3) / CELLS, camera)[0] - project(middle, camera)[0]
         cell = np.linalg.norm(steps, axis=1).max()
         covered = np.zeros(self.mask.shape, np.uint8)
         u, v = np.rint(pixels).astype(int).T

@@ -28,13 +28,14 @@ from models.networks.local_features import project, read_maps
 from models.training.trainer import Trainer
 from utils.cli import parser, run
 from utils.geometry import frames
+from utils.geometry.cameras import compose, intrinsics, look_at
 
 
 def random_batch(config):
     """A batch of noise that has the shapes and the share of occupied points of a real one."""
     rng = np.random.default_rng(0)
     b, n = config.batch_size, config.num_sample_points
-    camera = frames.trans_mat(frames.intrinsics(config.img_w), frames.look_at(30, 20, 2.0))
+    camera = compose(intrinsics(config.img_w), look_at(30, 20, 2.0))
     colour = np.where(rng.random((b, n, 1)) < 0.5, -1, rng.random((b, n, 3)))
     return {
         "image": tf.constant(rng.random((b, config.img_h, config.img_w, 3)), tf.float32),

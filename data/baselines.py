@@ -1,7 +1,10 @@
 """Two predictions that any learned single-view method has to beat: the category's mean shape, and the nearest training view."""
 
 import numpy as np
+from tqdm import tqdm
 
+from data import baselines as base
+from data.network_input import network_image
 from utils.geometry.frames import VOXELS
 
 SHARES = np.arange(0.05, 0.96, 0.05)  # what q is chosen from
@@ -66,3 +69,27 @@ def retrieve(neighbours, thumbnails):
     """(Q, D) thumbnails -> (Q,) index of the nearest training view of each, (Q,) mean square difference to it."""
     distances, nearest = neighbours.kneighbors(thumbnails)
     return nearest[:, 0], distances[:, 0] ** 2 / np.asarray(thumbnails).shape[1]
+
+
+def mean_shapes(database, train, val):
+    """{category: (voxels, colours)} of every category's mean shape; without validation objects q is chosen on training."""
+    shapes = {}
+    for name in sorted({entry.category for entry in train}):
+        of_one = [database.voxels(entry) for entry in train if entry.category == name]
+        share, colour = base.accumulate((index, colours / 255) for index, colours in of_one)
+        unseen = [database.voxels(entry)[0] for entry in val if entry.category == name] or [index for index, _ in of_one]
+        q, _ = base.choose_share(share, unseen)
+        shapes[name] = base.mean_shape(share, colour, q)
+    return shapes
+
+
+def retrieval(database, train, pairs, config):
+    """For every (entry, view) pair the training object whose view is nearest to the picture, over all categories."""
+    owners, thumbnails = [], []
+    for entry in tqdm(train, desc="training views", unit="object", mininterval=2):
+        for view in range(len(entry.view_names)):
+            owners.append(entry)
+            thumbnails.append(base.thumbnail(network_image(database.image(entry, view), config)[..., :3]))
+    neighbours = base.fit_retrieval(np.array(thumbnails))
+    queries = [base.thumbnail(network_image(database.image(entry, view), config)[..., :3]) for entry, view in pairs]
+    return [owners[i] for i in base.retrieve(neighbours, np.array(queries))[0]]

@@ -4,8 +4,8 @@ import functools
 
 import numpy as np
 
-from data.field_samples import network_camera, network_image
-from utils.cli import UserError
+from data.network_input import network_camera, network_image
+from utils.errors import UserError
 from utils.geometry import symmetry
 from utils.geometry.camera_parameters import CameraParts
 

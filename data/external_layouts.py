@@ -16,7 +16,7 @@ import pathlib
 
 from data import categories
 from data.raw_layout import natural
-from utils.cli import UserError
+from utils.errors import UserError
 
 GEOMETRY = {"original": "models/voxel.h5", "disn": "ori_sample.h5", "r2n2": "rendering/rendering_metadata.txt"}
 VIEWS = {"original": "h5", "disn": "", "r2n2": "rendering"}

@@ -1,71 +1,12 @@
 """Training samples from the shards: which (object, view) pairs an epoch has, and what one of them holds."""
 
-import functools
 
 import numpy as np
 
+from data.network_input import network_camera, network_image, object_frame
 from utils.geometry import frames
-from utils.images.crop import object_square
-from utils.images.resize import resize_picture
 
 NEAR = 1 / frames.VOXELS  # within one voxel of the surface, object-frame length: here colour is supervised
-
-
-def epoch_order(entries, seed, epoch, cat_limit):
-    """(n, 2) int array of (object, view) index pairs in random order; a function of its arguments alone.
-
-    At most cat_limit samples of each category, drawn anew for each epoch. seed None: the plain order, for validation.
-    """
-    pairs = {}
-    for i, entry in enumerate(entries):
-        pairs.setdefault(entry.category, []).extend((i, v) for v in range(len(entry.view_names)))
-    if seed is None:
-        return np.array(sum(pairs.values(), []))
-    rng = np.random.default_rng((seed, epoch))
-    return rng.permutation(np.concatenate([rng.permutation(of_one)[:cat_limit] for of_one in pairs.values()]))
-
-
-def network_image(rgba, config, rng=None):
-    """(H, W, 4) uint8 -> (img_h, img_w, 3 or 4) float32 in [0, 1] as the network sees it: cropped, resized, composited.
-
-    rng: the source of the augmentations; None (evaluation) leaves them out.
-    """
-    if config.crop:
-        rgba = object_square(rgba[..., 3], config.crop).cut(rgba)
-    rgba = resize_picture(rgba, (config.img_h, config.img_w))
-    alpha, colour = rgba[..., 3:] / np.float32(255), rgba[..., :3] / np.float32(255)
-    background = np.full(3, 1.0 if config.backcolorwhite else 0.0, np.float32)
-    if rng is not None and config.augcolorfore:
-        colour = np.clip(colour + rng.uniform(-30, 30, 3) / 255, 0, 1)
-    if rng is not None and config.augcolorback:
-        background = rng.random(3)
-    image = colour * alpha + background * (1 - alpha)
-    return np.concatenate([image, alpha], -1).astype(np.float32) if config.alpha else image.astype(np.float32)
-
-
-def network_camera(trans_mat, rgba, config):
-    """(4, 3) object-frame camera of a picture (H, W, 4) uint8 -> that of its network_image."""
-    size = rgba.shape[:2]
-    if config.crop:
-        square = object_square(rgba[..., 3], config.crop)
-        trans_mat, size = square.camera(trans_mat), (square.side, square.side)
-    return frames.resize_camera(trans_mat, size, (config.img_h, config.img_w))
-
-
-def picture_camera(trans_mat, rgba, config):
-    """(4, 3) object-frame camera of network_image(rgba, config) -> that of the picture; the inverse of network_camera."""
-    size = rgba.shape[:2]
-    square = object_square(rgba[..., 3], config.crop) if config.crop else None
-    trans_mat = frames.resize_camera(trans_mat, (config.img_h, config.img_w), (square.side, square.side) if square else size)
-    return square.picture_camera(trans_mat) if square else trans_mat
-
-
-@functools.lru_cache(4096)
-def object_frame(config, database, entry):
-    """The frames.ModelFrame that the network has for an object: with config.model_frame sphere it follows from the object's surface."""
-    if config.model_frame == "sphere":
-        return frames.sphere_frame(database.surface(entry)[0])
-    return frames.cube_frame(config.binary)
 
 
 def voxel_points(index, colours, count, rng):

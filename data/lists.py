@@ -11,7 +11,7 @@ import pathlib
 
 from data import categories
 from data.shards import SPLITS
-from utils.cli import UserError
+from utils.errors import UserError
 
 
 @dataclasses.dataclass

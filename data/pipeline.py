@@ -41,3 +41,17 @@ def batches(samples, entries, order, epoch, augment, first=0, share=(0, 1), per_
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     dataset = tf.data.Dataset.from_tensor_slices(mine).map(load_tensor, num_parallel_calls=THREADS, deterministic=True)
     return dataset.batch(per_device or batch_size // parts).prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+def epoch_order(entries, seed, epoch, cat_limit):
+    """(n, 2) int array of (object, view) index pairs in random order; a function of its arguments alone.
+
+    At most cat_limit samples of each category, drawn anew for each epoch. seed None: the plain order, for validation.
+    """
+    pairs = {}
+    for i, entry in enumerate(entries):
+        pairs.setdefault(entry.category, []).extend((i, v) for v in range(len(entry.view_names)))
+    if seed is None:
+        return np.array(sum(pairs.values(), []))
+    rng = np.random.default_rng((seed, epoch))
+    return rng.permutation(np.concatenate([rng.permutation(of_one)[:cat_limit] for of_one in pairs.values()]))

@@ -13,7 +13,7 @@ import dataclasses
 import pathlib
 import re
 
-from utils.cli import UserError
+from utils.errors import UserError
 
 
 def natural(text):

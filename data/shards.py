@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 
 from data import categories
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.files import replacing
 
 FORMAT, VERSION = "texdisn-shard", 1

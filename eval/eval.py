@@ -17,7 +17,8 @@ import pathlib
 
 from models.weights import tf1_conventions
 from models.weights.sources import open_model
-from utils.cli import UserError, parser, run
+from utils.cli import parser, run
+from utils.errors import UserError
 from utils.files import read_json, write_json
 from utils.metrics import registry
 from utils.surface.adaptive import check_resolution
@@ -247,7 +248,7 @@ def evaluate_estimated(query, database, pairs, args, names, settings, out, path)
 
 def make_figure(query, database, pairs, rows, iso, count, names, path):
     """figure.png: the first view of a few objects of every category, evenly spaced over its objects; titles of two metrics."""
-    from data.field_samples import network_image
+    from data.network_input import network_image
     from models.inference.predict import coloured_surface, predict_view
     from utils.geometry import frames
     from utils.metrics import voxel_metrics

@@ -20,9 +20,11 @@ import pathlib
 import numpy as np
 
 from models.weights import tf1_conventions
-from utils.cli import UserError, parser, run
+from utils.cli import parser, run
+from utils.errors import UserError
 from utils.files import replacing
 from utils.geometry import frames
+from utils.geometry.cameras import check_camera, project
 
 
 def build_parser():
@@ -56,7 +58,7 @@ def read_table(path, columns, what):
 
 def read_image(path, config):
     """-> the network's image (h, w, 3 or 4) float32, RGB, and the picture (H, W, 4) it came from; None where it is the network's own."""
-    from data.field_samples import network_image
+    from data.network_input import network_image
 
     if pathlib.Path(path).suffix == ".npy":
         try:
@@ -107,9 +109,9 @@ def read_camera(path, camera_frame, frame, image_size):
     camera = read_table(path, 3, "a camera (4 rows)")
     if len(camera) != 4:
         raise UserError(f"{path}: a camera is a 4x3 trans_mat, this file has {len(camera)} rows")
-    camera = frames.check_camera(frame.object_camera(camera) if camera_frame == "model" else camera, path)
+    camera = check_camera(frame.object_camera(camera) if camera_frame == "model" else camera, path)
     corners = np.stack(np.meshgrid(*[[-0.5, 0.5]] * 3), -1).reshape(-1, 3)
-    uv, w = frames.project(corners, camera)
+    uv, w = project(corners, camera)
     if (w > 0).all() and np.ptp(uv, 0).max() < 0.05 * max(image_size):
         size = np.ptp(uv, 0).max()
         other = " (a matrix of the model's frame needs --camera_frame model)" if camera_frame == "object" else ""
@@ -133,7 +135,7 @@ def query_table(network, image, camera, frame, model_points):
     geometry, colour = query.raw(encoded, model_points)
     matrix = encoded.camera.numpy()
     pixels = project(np.asarray(model_points[None], np.float32), matrix, config.img_h, config.img_w).numpy()[0]
-    exact, w = frames.project(model_points, matrix[0].astype(np.float64))
+    exact, w = project(model_points, matrix[0].astype(np.float64))
     inside = ((exact >= 0) & (exact <= [config.img_w - 1, config.img_h - 1])).all(1) & (w > 0)
     g0 = query.g0(geometry, frame)
     columns = [pixels, w[:, None], inside[:, None], geometry, g0[:, None]]
@@ -149,7 +151,7 @@ def main(argv):
     print(model.describe())
     frame = object_frame(config, args.norm_params)
     given = read_table(args.points, 3, "a point")
-    from data.field_samples import network_camera
+    from data.network_input import network_camera
 
     image, rgba = read_image(args.image, config)
     camera = read_camera(args.trans_mat, args.camera_frame, frame, (config.img_h, config.img_w) if rgba is None else rgba.shape[:2])

@@ -19,7 +19,8 @@ code 3). Pictures that are done with the same settings are not done again.
 
 import pathlib
 
-from utils.cli import Incomplete, UserError, parser, run
+from utils.cli import parser, run
+from utils.errors import Incomplete, UserError
 
 FORMATS = ("glb", "ply", "obj")
 LEVEL = "level of the surface (default: the best on the model's validation split, and for each picture nearer to 0 until its object is covered)"

@@ -15,7 +15,8 @@ import base64
 import io
 import pathlib
 
-from utils.cli import UserError, parser, run
+from utils.cli import parser, run
+from utils.errors import UserError
 from utils.files import read_json, replacing
 from utils.metrics import registry
 

@@ -13,7 +13,7 @@ path. Takes about 2 s at 64^3, about a minute at 256^3.
 import numpy as np
 
 from utils import cli
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.geometry import frames
 
 
@@ -38,7 +38,7 @@ def main(argv):
     args = build_parser().parse_args(argv)
 
     from utils.mesh import writers
-    from utils.surface import dense, txt_format
+    from utils.surface import dense, field_grid, txt_format
 
     writers.check_suffix(args.out)
     if args.iso is not None and not np.isfinite(args.iso):
@@ -47,14 +47,14 @@ def main(argv):
     if not field.coloured().any():
         low, high, iso = field.geometry.min(), field.geometry.max(), args.iso or 0
         raise UserError(f"{args.txt}: field is empty: min {low:.6g}, max {high:.6g}, level {iso:g} (no point has a colour)")
-    mode = txt_format.mode(field) if args.mode == "auto" else args.mode
+    mode = field_grid.mode(field) if args.mode == "auto" else args.mode
     if mode is None:
         raise UserError(f"{args.txt}: g0 does not separate coloured from empty points, so it does not tell its mode: give --mode")
-    iso = txt_format.level(field, mode == "binary") if args.iso is None else args.iso
+    iso = field_grid.level(field, mode == "binary") if args.iso is None else args.iso
     print(f"{args.txt}: {field.resolution}^3 points, {int(field.coloured().sum())} coloured; mode {mode}, level {iso:.6g}")
     try:
         vertices, faces = dense.extract(field.grid(), mode == "binary", iso, args.fill, field.line)
-        colours = dense.interpolate_colours(vertices, field)
+        colours = field_grid.interpolate_colours(vertices, field)
     except UserError as error:
         raise UserError(f"{args.txt}: {error}") from None
     if args.frame == "voxel":

@@ -20,7 +20,8 @@ import socket
 import tempfile
 import threading
 
-from utils.cli import UserError, parser, run
+from utils.cli import parser, run
+from utils.errors import UserError
 
 ROOT = pathlib.Path(__file__).parents[1]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")  # of examples: what browsers show

@@ -12,11 +12,11 @@ import numpy as np
 
 from benchmarks.masks import photograph, room, stripes
 from preprocessing.make_shapes import scene
-from preprocessing.render_views import fitting_distance
+from preprocessing.meshes.load import load_mesh
 from utils.cli import run
 from utils.files import replacing
-from utils.geometry import frames
-from utils.mesh.mesh import load_mesh, normalise
+from utils.geometry.cameras import compose, fitting_distance, intrinsics, look_at
+from utils.mesh.mesh import normalise
 from utils.rendering.raycast import Scene
 
 HERE = pathlib.Path(__file__).parent
@@ -41,7 +41,7 @@ def view(category, number, azimuth, elevation):
     finally:
         path.unlink(missing_ok=True)
     distance = 1.15 * fitting_distance(np.linalg.norm(mesh.vertices, axis=1).max())
-    return Scene(mesh).render(frames.trans_mat(frames.intrinsics(SIZE), frames.look_at(azimuth, elevation, distance)), SIZE)
+    return Scene(mesh).render(compose(intrinsics(SIZE), look_at(azimuth, elevation, distance)), SIZE)
 
 
 def main(argv):

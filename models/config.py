@@ -3,7 +3,7 @@
 import dataclasses
 import typing
 
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.files import read_json, write_json
 
 # What the first convolution sees of an image in [0, 1]; weights that were trained on one of these work with that one alone.

@@ -23,9 +23,9 @@ from tqdm import tqdm
 from data.shards import SPLITS, UNFINISHED, Shard, find_shards
 from preprocessing.database import checks
 from preprocessing.database.contact_sheet import sheet
-from preprocessing.out_folder import check_out
-from utils.cli import UserError, parser, run
-from utils.files import replacing
+from utils.cli import parser, run
+from utils.errors import UserError
+from utils.files import check_out, replacing
 
 
 def whole(folder, paths):

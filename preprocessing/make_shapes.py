@@ -19,8 +19,8 @@ from concurrent.futures.process import BrokenProcessPool
 
 from tqdm import tqdm
 
-from preprocessing.out_folder import check_out
-from utils import cli, files
+from utils import cli, errors, files
+from utils.files import check_out
 from utils.processes import start_worker
 
 CATEGORIES = ("car", "table", "chair", "guitar")
@@ -60,7 +60,7 @@ def write_all(jobs, out, seed, processes):
         try:
             yield from pool.map(one, jobs, chunksize=4)
         except BrokenProcessPool:
-            raise cli.UserError("a process that wrote objects died (out of memory?): lower --jobs and start again") from None
+            raise errors.UserError("a process that wrote objects died (out of memory?): lower --jobs and start again") from None
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -77,10 +77,10 @@ def arguments(argv):
     args.categories = list(dict.fromkeys(name.strip() for name in args.categories.split(",")))
     for name in args.categories:
         if name not in CATEGORIES:
-            raise cli.UserError(f"--categories: unknown category {name!r}; known: {', '.join(CATEGORIES)}")
+            raise errors.UserError(f"--categories: unknown category {name!r}; known: {', '.join(CATEGORIES)}")
     for flag, low in (("per_category", 1), ("seed", 0), ("jobs", 1)):
         if getattr(args, flag) < low:
-            raise cli.UserError(f"--{flag} must be at least {low}, not {getattr(args, flag)}")
+            raise errors.UserError(f"--{flag} must be at least {low}, not {getattr(args, flag)}")
     return args
 
 
@@ -90,7 +90,7 @@ def main(argv):
     check_out(out)
     note = out / "shapes.json"
     if note.exists() and (there := files.read_json(note)) != {"seed": args.seed}:
-        raise cli.UserError(f"--out {out} holds objects of {there}, not of seed {args.seed}: choose another folder")
+        raise errors.UserError(f"--out {out} holds objects of {there}, not of seed {args.seed}: choose another folder")
     files.write_json(note, {"seed": args.seed})
     for stale in out.glob("*/.*.tmp.glb"):  # of a run that was killed
         stale.unlink()

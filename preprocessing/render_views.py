@@ -10,198 +10,24 @@ Prints a progress bar, one line for every mesh or texture that cannot be used, a
 seconds an object and core. Started again it goes on where it stopped. Exit code 3: some meshes were left out.
 """
 
-import collections
-import concurrent.futures
 import dataclasses
-import multiprocessing
 import os
 import pathlib
 import shutil
-import warnings
-from concurrent.futures.process import BrokenProcessPool
 
-import numpy as np
 from tqdm import tqdm
 
 from data.categories import name as category_name
 from data.categories import spellings
 from data.raw_layout import RawObject
-from preprocessing.out_folder import check_out
-from preprocessing.random_streams import object_rng
-from preprocessing.rendering import volumes
-from utils.cli import Incomplete, UserError, parser, run
-from utils.files import read_json, write_json
-from utils.geometry import frames
-from utils.mesh import sampling
-from utils.mesh.mesh import SUFFIXES, load_mesh, normalise
-from utils.processes import start_worker
+from preprocessing.meshes.find import find_meshes
+from preprocessing.rendering.raw_writer import UNFINISHED, Settings, Task, write_object
+from utils.cli import parser, run
+from utils.errors import Incomplete, UserError
+from utils.files import check_out, read_json, write_json
+from utils.processes import in_processes
 
-MARGIN = 1.03  # the bounding sphere leaves 3 % free, so that antialiasing and voxel corners stay in the picture
 AUTO = "auto (all in the picture), auto MIN MAX to draw a factor of that from, D, or MIN MAX to draw from"
-UNFINISHED = ".unfinished"  # folder in RAW of objects that are being written; no reader of the raw layout looks there
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """What the raw data depends on; kept in RAW/render.json."""
-
-    views: int
-    image_size: int
-    elevation: list  # degrees: [value] or [lowest, highest]
-    azimuth: str  # 'even' or 'random'
-    distance: list  # [value] or [lowest, highest], object-frame length; after 'auto': factors of the fitting distance
-    sdf_points: int
-    surface_points: int
-    seed: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Task:
-    """One mesh and where it goes."""
-
-    mesh: pathlib.Path
-    target: RawObject
-    settings: Settings
-
-
-def find_meshes(root):
-    """[(category, object id, mesh path)] of a folder of meshes, sorted; UserError if two meshes are one object."""
-    root = pathlib.Path(root)
-    if not root.is_dir():
-        raise UserError(f"{root} is not a folder of <category>/<object>.glb")
-    found = {}
-    for path in sorted(root.glob("*/*")):
-        if path.name.startswith("."):  # a file that was being written when its program was killed
-            continue
-        meshes = [path] if path.is_file() and path.suffix.lower() in SUFFIXES else _shapenet(path) if path.is_dir() else []
-        for mesh in meshes:
-            key = path.parent.name, path.stem if mesh is path else path.name
-            if key in found:
-                raise UserError(f"{found[key]} and {mesh} would both become {'/'.join(key)}: rename or remove one of them")
-            found[key] = mesh
-    if not found:
-        raise UserError(f"{root} holds no <category>/<object> meshes ({' '.join(SUFFIXES)}) and no <category>/<object>/models/*.obj")
-    return [(*key, mesh) for key, mesh in sorted(found.items())]
-
-
-def _shapenet(folder):
-    """The OBJ file of a ShapeNet object folder (v2: models/*.obj, v1: model.obj), or none."""
-    meshes = sorted([*folder.glob("models/*.obj"), *folder.glob("model.obj")])
-    return [mesh for mesh in meshes if mesh.name == "model_normalized.obj"] or meshes
-
-
-def fitting_distance(radius):
-    """The smallest distance (with margin) at which a sphere of this radius around the origin is wholly in the picture."""
-    return radius / np.sin(np.arctan(0.5 / frames.FOCAL)) * MARGIN
-
-
-def view_cameras(settings, radius, rng):
-    """Cameras of the views of an object that lies within `radius` of the origin: K (V, 3, 3), RT (V, 3, 4)."""
-    views = settings.views
-    azimuths = 90 + 360 * np.arange(views) / views if settings.azimuth == "even" else rng.uniform(0, 360, views)
-    elevations = rng.uniform(settings.elevation[0], settings.elevation[-1], views)
-    span = settings.distance
-    if span[0] == "auto":
-        span = [factor * fitting_distance(radius) for factor in span[1:] or [1.0]]
-    distances = rng.uniform(span[0], span[-1], views)
-    if distances.min() <= radius:
-        raise UserError(f"a camera at distance {distances.min():.3g} stands within the object, which reaches to {radius:.3g}")
-    RT = np.stack([frames.look_at(*each) for each in zip(azimuths, elevations, distances, strict=True)])
-    return np.broadcast_to(frames.intrinsics(settings.image_size), (views, 3, 3)), RT
-
-
-def write_object(task):
-    """Render one mesh into its place in the raw folder; gives warnings (list of str) and the reason of a failure or None."""
-    if task.target.folder.exists():  # done by a process that died right after it
-        return [], None
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("always", UserWarning)
-        try:
-            _write(task)
-            reason = None
-        except UserError as error:
-            reason = str(error) if str(task.mesh) in str(error) else f"{task.mesh}: {error}"
-        except Exception as error:  # one strange mesh must not end the run over all others
-            reason = f"{task.mesh}: {type(error).__name__}: {error}"
-    return [str(each.message) for each in caught if str(task.mesh) in str(each.message)], reason
-
-
-def _write(task):
-    import cv2
-    import h5py
-
-    from utils.rendering.raycast import Scene, draw_lost
-
-    settings, target = task.settings, task.target
-    mesh, centre, scale = normalise(load_mesh(task.mesh))
-    rng = object_rng(target.category, target.object_id, settings.seed)
-    radius = np.linalg.norm(mesh.vertices[mesh.faces.ravel()], axis=1).max()
-    K, RT = view_cameras(settings, radius, rng)
-    matrices = np.stack([frames.trans_mat(*each) for each in zip(K, RT, strict=True)])
-    points, colours = sampling.sample_surface(mesh, max(volumes.sample_count(mesh), settings.surface_points), rng)
-    index, voxel_colours = volumes.voxelise(points, colours)
-    chosen = rng.choice(len(points), settings.surface_points, replace=False)
-    sdf_points = sampling.sample_space(points, settings.sdf_points, rng).astype(np.float32)
-
-    unfinished = RawObject(target.root / UNFINISHED, target.category, target.object_id)
-    shutil.rmtree(unfinished.folder, ignore_errors=True)  # of a run that was killed
-    unfinished.views_folder.mkdir(parents=True)
-    unfinished.colour_volume.parent.mkdir()
-    scene = Scene(mesh)
-    width = max(2, len(str(settings.views - 1)))
-    for number, matrix in enumerate(matrices):
-        view = f"{number:0{width}d}"
-        picture = scene.render(matrix, settings.image_size)
-        draw_lost(picture, points[chosen], colours[chosen], matrix)
-        if not cv2.imwrite(str(unfinished.view(view)), cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA), [cv2.IMWRITE_PNG_COMPRESSION, 4]):
-            raise UserError(f"{unfinished.view(view)} cannot be written")
-        _write_volume(unfinished.flow_volume(view), volumes.flow_volume(index, matrix, settings.image_size))
-    _write_volume(unfinished.colour_volume, volumes.colour_volume(index, voxel_colours))
-    with h5py.File(unfinished.cameras, "w") as file:
-        file.update({"trans_mat": matrices, "K": K, "RT": RT})
-    with h5py.File(unfinished.surface, "w") as file:
-        file["sdf_points"] = sdf_points
-        file["sdf"] = sampling.signed_distances(mesh, sdf_points).astype(np.float32)
-        file["points"] = points[chosen].astype(np.float32)
-        file["colours"] = colours[chosen]
-        file.attrs.update({"centre": centre, "scale": scale})
-    target.folder.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(unfinished.folder, target.folder)
-
-
-def _write_volume(path, volume):
-    import h5py
-
-    with h5py.File(path, "w") as file:
-        file.create_dataset("data", data=volume, chunks=volume.shape, compression="gzip", compression_opts=1, shuffle=True)
-
-
-def in_processes(function, tasks, jobs):
-    """Yield (task, function(task)) as they are done, `jobs` at once, each in a process of its own.
-
-    Where a process dies, those that were at work are tried again one by one, and the one that kills its process
-    again gives ([], reason).
-    """
-    tasks, suspects = collections.deque(tasks), collections.deque()
-    while tasks or suspects:
-        queue, count = (suspects, 1) if suspects else (tasks, jobs)
-        running = {}
-        context = multiprocessing.get_context("spawn")  # forked copies of threaded libraries may hang
-        try:
-            with concurrent.futures.ProcessPoolExecutor(count, context, start_worker) as pool:
-                while queue or running:
-                    while queue and len(running) < count:
-                        running[pool.submit(function, queue[0])] = queue[0]  # this may find the pool broken:
-                        queue.popleft()  # only now is the task taken
-                    for future in concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED).done:
-                        yield running[future], future.result()
-                        del running[future]
-        except BrokenProcessPool:
-            if queue is suspects:
-                yield from ((task, ([], f"{task.mesh}: the process died (out of memory?)")) for task in running.values())
-            else:
-                suspects.extend(running.values())
 
 
 def check_settings(out, settings):

@@ -14,7 +14,7 @@ import pathlib
 from models.weights import tf1_conventions
 from models.weights.run import Run, save_checkpoint
 from utils import cli
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.files import replacing_folder
 
 # settings with which the TF1 code would compute something else from the same weights

@@ -17,7 +17,8 @@ import numpy as np
 
 from models.config import load_either
 from models.weights.run import Run
-from utils.cli import UserError, parser, run
+from utils.cli import parser, run
+from utils.errors import UserError
 from utils.files import replacing
 
 

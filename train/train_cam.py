@@ -29,7 +29,8 @@ from models.training.flags import (
     sizes,
 )  # fmt: skip
 from models.weights.run import Run
-from utils.cli import UserError, parser, run
+from utils.cli import parser, run
+from utils.errors import UserError
 
 
 def build_parser():

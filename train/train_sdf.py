@@ -30,7 +30,8 @@ from models.training.flags import (
 )  # fmt: skip
 from models.weights import tf1_conventions
 from models.weights.run import Run
-from utils.cli import UserError, parser, run
+from utils.cli import parser, run
+from utils.errors import UserError
 
 
 def build_parser():

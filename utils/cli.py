@@ -4,17 +4,10 @@ import argparse
 import os
 import sys
 
-from utils.memory import keep_freed_memory
+from utils.errors import Incomplete, UserError
+from utils.processes import keep_freed_memory
 
 INCOMPLETE = 3  # exit code of a run that finished but had to leave something out
-
-
-class UserError(Exception):
-    """A mistake in the input or the settings: what is wrong, in which file, what to do, in one line."""
-
-
-class Incomplete(UserError):
-    """The run finished, but some inputs were left out (each was reported); exit code 3."""
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):

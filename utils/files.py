@@ -6,7 +6,7 @@ import os
 import pathlib
 import shutil
 
-from utils.cli import UserError
+from utils.errors import UserError
 
 
 @contextlib.contextmanager
@@ -54,3 +54,13 @@ def read_json(path):
         raise UserError(f"{path} is missing") from None
     except (ValueError, OSError) as error:
         raise UserError(f"{path} cannot be read as JSON: {error}") from None
+
+
+def check_out(folder):
+    """UserError if `folder` cannot be written to: it, or one above it, is a file or not ours to write. Creates nothing."""
+    folder = pathlib.Path(folder)
+    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    if not there.is_dir():
+        raise UserError(f"--out {folder}: {there} is a file, not a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"--out {folder} cannot be written to: no permission in {there}")

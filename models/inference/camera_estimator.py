@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from data.field_samples import network_image, picture_camera
+from data.network_input import network_image, picture_camera
 from models.config import CameraConfig
 from models.weights.run import Run, load_checkpoint
 from utils.geometry.camera_parameters import CameraParts

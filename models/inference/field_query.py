@@ -22,7 +22,7 @@ from models.inference.folded_stream import FoldedStream, product
 from models.networks.local_features import project, resize_bilinear, scale_to_map, to_camera_axes
 from models.networks.voxel_decoder import read_grid
 from utils.geometry import frames
-from utils.memory import available
+from utils.processes import available
 
 GREY = 0.5  # stands for a colour that the network does not predict
 BLOCK = 8192  # points whose _point_terms are kept in one piece: 34 MB at full size
@@ -64,7 +64,7 @@ class FieldQuery:
     def encode(self, image, trans_mat, frame=None):
         """(H, W, 3 or 4) float image in [0, 1], (4, 3) object-frame camera -> Encoded, which the other methods take.
 
-        frame: the frames.ModelFrame of the object (data.field_samples.object_frame); default: the one all objects share.
+        frame: the frames.ModelFrame of the object (data.network_input.object_frame); default: the one all objects share.
         """
         return self.encode_views([image], [trans_mat], frame)[0]
 

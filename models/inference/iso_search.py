@@ -10,7 +10,7 @@ from scipy.ndimage import label
 from tqdm import tqdm
 
 from models.inference.predict import predict_view, surface_voxels
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.geometry import frames
 from utils.metrics.voxel_metrics import iou, true_voxels
 

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from utils.geometry import frames
+from utils.geometry.cameras import project, resize_camera
 
 CELLS = 40  # along an axis, as many as FieldQuery keeps the terms of
 SIZE = 36  # pixels of the square in which coverage is looked at: no cell is smaller than one of them
@@ -20,8 +21,8 @@ def covering_level(query, encoded, camera, mask, level):
     (object-frame length): not below it and at most one voxel above."""
     sign = 1 if query.config.binary else -1  # of what is larger inside
     depth = sign * query.geometry_of_grid(encoded, CELLS)
-    small = frames.resize_camera(camera, mask.shape, (SIZE, SIZE))
-    u, v = np.rint(frames.project(frames.voxel_centres(CELLS), small)[0]).astype(int).T
+    small = resize_camera(camera, mask.shape, (SIZE, SIZE))
+    u, v = np.rint(project(frames.voxel_centres(CELLS), small)[0]).astype(int).T
     inside = (u >= 0) & (u < SIZE) & (v >= 0) & (v < SIZE)
     deepest = np.full((SIZE, SIZE), depth.min(), np.float32)
     np.maximum.at(deepest, (v[inside], u[inside]), depth[inside])

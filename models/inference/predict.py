@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from data.field_samples import network_camera, network_image, object_frame
-from utils.cli import UserError
+from data.network_input import network_camera, network_image, object_frame
+from utils.errors import UserError
 from utils.geometry import frames
-from utils.metrics import voxel_metrics
-from utils.surface import adaptive, dense, marching
-from utils.surface.txt_format import Field
+from utils.surface import adaptive, dense, field_grid, field_voxels, marching
+from utils.surface.field_grid import Field
 
 TOGETHER = 4  # views: at full size each takes 80 MB while it is worked on, and the encoder some more
 
@@ -59,14 +58,14 @@ def surface_voxels(field, binary, iso):
     UserError where there is none.
     """
     if binary:
-        return voxel_metrics.binary_voxels(field, iso)
-    return voxel_metrics.sdf_surface_voxels(*coloured_surface(field, binary, iso))
+        return field_voxels.binary_voxels(field, iso)
+    return field_voxels.sdf_surface_voxels(*coloured_surface(field, binary, iso))
 
 
 def coloured_surface(field, binary, iso, fill=False):
     """Field -> vertices (V, 3) object frame, faces (F, 3), colours (V, 3); UserError where there is no surface."""
     vertices, faces = dense.extract(field.grid(), binary, iso, fill, field.line)
-    return vertices, faces, dense.interpolate_colours(vertices, field)
+    return vertices, faces, field_grid.interpolate_colours(vertices, field)
 
 
 def sampled_surface(query, encoded, resolution, iso):

@@ -7,20 +7,19 @@ import time
 
 import numpy as np
 
-from data.field_samples import network_camera, network_image, picture_camera
+from data.network_input import network_camera, network_image, picture_camera
 from models.inference.camera_estimator import CameraEstimator
 from models.inference.field_query import FieldQuery
 from models.inference.mask_coverage import covering_level
 from models.inference.predict import encoded_mesh
 from models.networks.texdisn import build
 from models.weights.sources import open_model
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.files import read_json
-from utils.geometry import frames
 from utils.geometry.camera_parameters import CameraParts
+from utils.geometry.cameras import check_camera, compose, intrinsics, look_at, resize_camera
 from utils.images.crop import object_square
 from utils.images.foreground import foreground
-from utils.mesh import components
 from utils.rendering.turntable import over
 
 SHIPPED = pathlib.Path(__file__).parents[1] / "pretrained"  # runs of a field and of a camera network, see MODEL_CARD.md there
@@ -116,7 +115,7 @@ class Reconstructor:
 
         if simplify:
             with stages("simplify"):
-                vertices, faces = components.simplify(vertices, faces, simplify)
+                vertices, faces = simplify.simplify(vertices, faces, simplify)
                 colours, normals = colour_of(vertices), None
         picture = over(photo.rgba, white), found.alpha, found.used, [*photo.notes, *found.notes], seen
         return Reconstruction(*picture, matrix, source, level, vertices, faces, colours, normals, colour_of)
@@ -124,21 +123,21 @@ class Reconstructor:
     def _camera(self, photo, rgba, camera):
         """-> the camera of rgba, what it is."""
         if isinstance(camera, np.ndarray):  # of the file's pixels, of which rgba may have fewer
-            return frames.resize_camera(camera, photo.size, rgba.shape[:2]), "given"
+            return resize_camera(camera, photo.size, rgba.shape[:2]), "given"
         if camera == "est":
             return self.estimator.cameras([rgba])[0], "estimated"
         if len(camera) == 2:
             return self._turned(rgba, *camera), "angles given, the rest estimated"
         height, width = rgba.shape[:2]
-        K = frames.intrinsics(width)
+        K = intrinsics(width)
         K[1, 2] = (height - 1) / 2
-        return frames.trans_mat(K, frames.look_at(*camera)), "angles and distance given"
+        return compose(K, look_at(*camera)), "angles and distance given"
 
     def _turned(self, rgba, azimuth, elevation):
         """The estimated camera with the rotation of the given angles."""
         config = self.estimator.config
         parts = CameraParts.of(network_camera(self.estimator.cameras([rgba])[0], rgba, config), config.img_w)
-        parts = dataclasses.replace(parts, rotation=frames.look_at(azimuth, elevation, 1.0)[:, :3])
+        parts = dataclasses.replace(parts, rotation=look_at(azimuth, elevation, 1.0)[:, :3])
         return picture_camera(parts.trans_mat(config.img_w), rgba, config)
 
     def _as_in_training(self, rgba, matrix):
@@ -168,7 +167,7 @@ def parse_camera(text):
             matrix = np.loadtxt(path, ndmin=2)
         except (ValueError, OSError, UnicodeDecodeError) as error:
             raise UserError(f"{path} is no camera: 4 lines of 3 numbers are needed ({str(error).splitlines()[0]})") from None
-        return frames.check_camera(matrix, path)
+        return check_camera(matrix, path)
     try:
         numbers = tuple(float(part) for part in text.split(","))
     except ValueError:

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from data.field_samples import network_image
+from data.network_input import network_image
 from models.inference.camera_estimator import estimate
 from models.networks.camera_network import build, camera_losses
 from models.training.trainer import Trainer
-from utils.geometry import frames
 from utils.geometry.camera_parameters import CameraParts
+from utils.geometry.cameras import project
 
 SHOWN = 8  # objects in a picture
 
@@ -31,7 +31,7 @@ class CameraTrainer(Trainer):
         for entry in entries[:: max(1, len(entries) // SHOWN)][:SHOWN]:
             image = network_image(database.image(entry, 0), self.config)
             picture, size = image[..., :3].copy(), self.config.img_w
-            pixels = frames.project(database.surface(entry)[0][::16], estimate(self.network, image[None])[0].trans_mat(size))[0]
+            pixels = project(database.surface(entry)[0][::16], estimate(self.network, image[None])[0].trans_mat(size))[0]
             u, v = np.clip(np.rint(pixels), 0, size - 1).astype(int).T
             picture[v, u] = [1, 0.2, 0.2]
             pictures.append(picture)

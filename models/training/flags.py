@@ -6,7 +6,7 @@ import math
 
 from models.config import ENCODER_INPUTS, PRESETS
 from models.weights.run import Run
-from utils.cli import UserError
+from utils.errors import UserError
 
 CHANGEABLE = {"max_epoch", "max_minutes", "db"}  # a run may go on with other values of these
 SWITCH = argparse.BooleanOptionalAction

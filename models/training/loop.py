@@ -7,10 +7,9 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from data.field_samples import epoch_order
-from data.pipeline import batches
+from data.pipeline import batches, epoch_order
 from models.weights.run import load_checkpoint, save_checkpoint
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.files import read_json, write_json
 
 

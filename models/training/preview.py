@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from data.field_samples import network_camera, network_image, object_frame
+from data.network_input import network_camera, network_image, object_frame
 from models.inference.field_query import FieldQuery
 from utils.geometry import frames
 from utils.rendering.splat import splat

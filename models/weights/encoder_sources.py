@@ -13,7 +13,7 @@ from models.config import load_either
 from models.weights import tf1_conventions, tf1_names
 from models.weights.run import Run, load_checkpoint
 from models.weights.sources import report
-from utils.cli import UserError
+from utils.errors import UserError
 
 IMAGENET = "imagenet"
 PREDICTS = {"fc1": "fc6", "fc2": "fc7", "predictions": "fc8"}  # Keras's layers

@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 
 from models.config import Config
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.files import replacing
 
 LARGE = 1 << 26  # bytes of a variable that is read row by row

@@ -6,7 +6,7 @@ import pathlib
 from models.config import Config
 from models.weights import tf1_conventions
 from models.weights.run import Run, load_checkpoint
-from utils.cli import UserError
+from utils.errors import UserError
 
 WEIGHT_FIELDS = (  # the settings that a network must share with the weights it takes
     "binary", "colour", "img_h", "img_w", "alpha", "crop", "num_classes", "encoder_size", "encoder_input", "encoder_widths", "encoder_convs",

@@ -5,7 +5,7 @@ import pathlib
 import tensorflow as tf
 
 from models.weights import tf1_names
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.files import replacing_folder
 
 STATE = "checkpoint"  # the file of a folder that names its newest checkpoint

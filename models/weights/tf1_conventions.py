@@ -5,7 +5,7 @@ import dataclasses
 import math
 
 from models.config import ENCODER_INPUTS
-from utils.cli import UserError
+from utils.errors import UserError
 
 ORIGINAL = {"img_h": 138, "img_w": 138, "encoder_input": "rgb", "model_frame": "cube", "distance_offset": 0.0}
 # DISN's image tensors are BGR as cv2 reads them, its objects fill the unit sphere, its distances are those to the 0.003 level

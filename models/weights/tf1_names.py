@@ -10,7 +10,7 @@ import re
 
 import numpy as np
 
-from utils.cli import UserError
+from utils.errors import UserError
 
 PREFIX = "texdisn/"  # of the variable paths here
 SLOTS = {"Adam", "Adam_1", "Momentum", "RMSProp", "RMSProp_1", "ExponentialMovingAverage"}

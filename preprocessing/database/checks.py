@@ -10,8 +10,9 @@ import scipy.spatial
 
 from data import shards
 from preprocessing.recovery.dlt import MAX_ERROR
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.geometry import frames
+from utils.geometry.cameras import check_camera, project
 
 OUTSIDE = 0.05  # share of the surface points that may fall beside the mask, or of the mask that may have no point near it
 SLACK = 1.0  # pixels that a point may be beside the mask, over the length of a voxel: masks are antialiased, cameras recovered
@@ -121,7 +122,7 @@ def cameras(record):
     found, spacing = [], _spacing(record)
     for view, (name, image, matrix) in enumerate(zip(record.view_names, record.images, record.trans_mats, strict=True)):
         try:
-            frames.check_camera(matrix, f"view {name}")
+            check_camera(matrix, f"view {name}")
             if np.linalg.det(matrix[:3]) < 0:
                 raise UserError(f"view {name}: the camera is mirrored")
         except UserError as error:
@@ -146,11 +147,11 @@ def in_mask(record, view):
     """Which of the first POINTS surface points fall into the mask of a view, up to SLACK pixels and a voxel: (N,) bool; depths (N,)."""
     alpha, matrix = record.images[view, ..., 3], record.trans_mats[view]
     points = record.surface_points[:POINTS].astype(np.float64)
-    pixels, depth = frames.project(points, matrix)
+    pixels, depth = project(points, matrix)
     away = (
         scipy.ndimage.distance_transform_edt(np.pad(alpha == 0, 1, constant_values=True)) if alpha.any() else np.full(alpha.shape, np.inf)
     )
-    steps = [frames.project(points + step, matrix)[0] - pixels for step in np.eye(3) / frames.VOXELS]
+    steps = [project(points + step, matrix)[0] - pixels for step in np.eye(3) / frames.VOXELS]
     voxel = np.sqrt(sum((step**2).sum(1) for step in steps).max() / 2)  # its length in pixels, at most
     place = np.clip(np.rint(pixels).astype(np.int64) + 1, 0, np.array(away.shape[::-1]) - 1)
     beyond = np.linalg.norm(pixels - np.clip(pixels, -0.5, np.array(alpha.shape[::-1]) - 0.5), axis=1)
@@ -159,7 +160,7 @@ def in_mask(record, view):
 
 def _bare(record, matrix, mask, spacing):
     """Share of the pixels of a mask (H, W) that have no surface point within COVER pixels, or as far as the points lie apart."""
-    pixels, depth = frames.project(record.surface_points.astype(np.float64), matrix)
+    pixels, depth = project(record.surface_points.astype(np.float64), matrix)
     reach = COVER + spacing * np.linalg.norm(matrix[:3, 0]) / np.median(depth)  # a length across the view in pixels, roughly
     u, v = np.rint(pixels).astype(np.int64).T
     seen = (u >= 0) & (u < mask.shape[1]) & (v >= 0) & (v < mask.shape[0])

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from preprocessing.database.checks import in_mask
-from utils.geometry import frames
+from utils.geometry.cameras import project
 
 CELL = 180  # pixels of a picture
 POINTS = 250  # drawn over a view
@@ -39,7 +39,7 @@ def _pair(record, view):
     picture = cv2.resize(picture, (CELL, CELL), interpolation=method)
     drawn = picture // 2 + 100  # paler, so that the points show
     inside, _ = in_mask(record, view)
-    pixels = frames.project(record.surface_points[: len(inside)].astype(np.float64), record.trans_mats[view])[0]
+    pixels = project(record.surface_points[: len(inside)].astype(np.float64), record.trans_mats[view])[0]
     scale = np.array([CELL / image.shape[1], CELL / height])
     for (u, v), good in list(zip((pixels + 0.5) * scale - 0.5, inside, strict=True))[:POINTS]:
         if abs(u) < 10 * CELL and abs(v) < 10 * CELL:

@@ -5,7 +5,8 @@ import os
 import pathlib
 
 from data.shards import SPLITS
-from utils.cli import UserError, parser
+from utils.cli import parser
+from utils.errors import UserError
 from utils.files import read_json
 
 INFO = pathlib.Path(__file__).parents[1] / "info.json"

@@ -5,7 +5,7 @@ import json
 import struct
 import warnings
 
-from utils.cli import UserError
+from utils.errors import UserError
 
 # Extensions that change geometry or the storage of textures and that are read here; any other one that a file requires
 # would give a wrong mesh. Those of materials only change the gloss.

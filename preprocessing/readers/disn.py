@@ -12,15 +12,16 @@ import numpy as np
 
 from data import categories
 from data.shards import ObjectRecord
+from preprocessing.meshes.load import load_mesh
 from preprocessing.random_streams import object_rng
 from preprocessing.readers.hdf5_files import checked, read_hdf5
 from preprocessing.readers.mesh_fields import distance_fields, surface_fields
 from preprocessing.readers.views import read_hdf5_view, views_for_shard
 from preprocessing.recovery.level_set import grid_surface, level_surface, shrunk
 from preprocessing.recovery.view_colours import view_colours
-from utils.cli import UserError
-from utils.geometry import frames
-from utils.mesh.mesh import coloured_mesh, load_mesh, normalise
+from utils.errors import UserError
+from utils.geometry.cameras import check_camera
+from utils.mesh.mesh import coloured_mesh, normalise
 
 LEVEL = 0.003  # DISN's own: in its distances a thin sheet has no inside, but it lies below this
 
@@ -71,7 +72,7 @@ def _views(source, scale, offset):
     for path in source.views():
         picture, matrix = read_hdf5_view(path, "bgr")
         pictures.append(picture)
-        cameras.append(frames.check_camera(back @ matrix, path))
+        cameras.append(check_camera(back @ matrix, path))
     return pictures, np.stack(cameras)
 
 

@@ -3,7 +3,7 @@
 import h5py
 import numpy as np
 
-from utils.cli import UserError
+from utils.errors import UserError
 
 
 def read_hdf5(path, names):

@@ -12,8 +12,9 @@ from preprocessing.readers.hdf5_files import checked, read_hdf5
 from preprocessing.readers.views import picture_size, read_picture, views_for_shard
 from preprocessing.recovery import dlt
 from preprocessing.recovery.filling import fields_from_voxels
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.geometry import frames
+from utils.geometry.cameras import check_camera, image_to_pixel
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +45,7 @@ def file_cameras(path, views):
     matrices = read_hdf5(path, ["trans_mat"])[0]["trans_mat"]
     if len(matrices.shape) != 3 or len(matrices) != views:
         raise UserError(f"{path}: trans_mat is {' x '.join(map(str, matrices.shape))}, it should be {views} x 4 x 3, one for each view")
-    return np.stack([frames.check_camera(matrix, f"{path}: view {number}") for number, matrix in enumerate(matrices)])
+    return np.stack([check_camera(matrix, f"{path}: view {number}") for number, matrix in enumerate(matrices)])
 
 
 def recover_cameras(raw, sizes, axes):
@@ -59,7 +60,7 @@ def recover_cameras(raw, sizes, axes):
         seen = (np.minimum(flow[..., 0], flow[..., 1]) >= 0) & (np.maximum(flow[..., 0], flow[..., 1]) <= 1)
         points = (dlt.turn_index(np.argwhere(seen), axes) + 0.5) / frames.VOXELS - 0.5
         try:
-            fit = dlt.fit_camera(points, frames.image_to_pixel(flow[seen].astype(np.float64), np.array(size[::-1])), rng)
+            fit = dlt.fit_camera(points, image_to_pixel(flow[seen].astype(np.float64), np.array(size[::-1])), rng)
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
         dlt.accept(fit, path)

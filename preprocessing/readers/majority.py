@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from preprocessing.readers import im2avatar, original
 from preprocessing.recovery import dlt
-from utils.cli import UserError
+from utils.errors import UserError
 
 VOTERS = 16  # objects that vote
 

@@ -3,14 +3,13 @@
 import numpy as np
 import scipy.spatial
 
-from preprocessing.rendering import volumes
-from utils.mesh import sampling
+from utils.mesh import sampling, voxels
 
 
 def surface_fields(mesh, count, rng):
     """The fields of ObjectRecord that describe the surface of a Mesh in the object frame: voxels and `count` points."""
-    points, colours = sampling.sample_surface(mesh, max(volumes.sample_count(mesh), count), rng)
-    index, voxel_colours = volumes.voxelise(points, colours)
+    points, colours = sampling.sample_surface(mesh, max(voxels.sample_count(mesh), count), rng)
+    index, voxel_colours = voxels.voxelise(points, colours)
     chosen = rng.choice(len(points), count, replace=False)
     return {
         "voxels": index.astype(np.uint8),

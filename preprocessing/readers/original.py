@@ -13,8 +13,9 @@ from preprocessing.readers.hdf5_files import checked, read_hdf5
 from preprocessing.readers.views import read_hdf5_view, views_for_shard
 from preprocessing.recovery import dlt
 from preprocessing.recovery.filling import fields_from_voxels
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.geometry import frames
+from utils.geometry.cameras import check_camera, project
 
 HALF = frames.VOXELS // 2
 FAINT = 1e-4  # mean of (red - blue of a voxel) x (red - blue of its pixel), below which nothing is told of the channels
@@ -52,7 +53,7 @@ def read_views(source, axes, channels):
         if length:  # the overall factor of a recovered camera means nothing: w > 0 is in front, and w is the depth
             matrix *= np.sign(matrix[3, 2]) / length
         pictures.append(picture)
-        cameras.append(frames.check_camera(matrix, path))
+        cameras.append(check_camera(matrix, path))
     return pictures, np.stack(cameras)
 
 
@@ -70,7 +71,7 @@ def read_channels(source):
     balance = (colours[:, 0].astype(np.float64) - colours[:, 2]) / 255
     products = []
     for picture, matrix in zip(*read_views(source, dlt.IDENTITY, "rgb"), strict=True):
-        pixels, depth = frames.project((index + 0.5) / frames.VOXELS - 0.5, matrix)
+        pixels, depth = project((index + 0.5) / frames.VOXELS - 0.5, matrix)
         height, width = picture.shape[:2]
         u, v = np.clip(np.rint(pixels).astype(np.int64), 0, [width - 1, height - 1]).T
         nearest = np.full((height, width), -1)

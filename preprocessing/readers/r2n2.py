@@ -8,13 +8,14 @@ import numpy as np
 
 from data import categories
 from data.shards import ObjectRecord
+from preprocessing.meshes.distances import sample_space, signed_distances
+from preprocessing.meshes.load import load_mesh
 from preprocessing.random_streams import object_rng
 from preprocessing.readers.mesh_fields import distance_fields, surface_fields
 from preprocessing.readers.views import read_picture, views_for_shard
-from utils.cli import UserError
-from utils.geometry import frames
-from utils.mesh import sampling
-from utils.mesh.mesh import load_mesh, normalise
+from utils.errors import UserError
+from utils.geometry.cameras import check_camera, compose, intrinsics, look_at
+from utils.mesh.mesh import normalise
 
 FARTHEST = 1.75  # units of the mesh; the distances of the metadata are shares of it
 
@@ -39,9 +40,9 @@ def camera(row, size):
     """
     azimuth, elevation, _, ratio = row[:4]
     height, width = size
-    K = frames.intrinsics(width)
+    K = intrinsics(width)
     K[1, 2] = (height - 1) / 2
-    return frames.trans_mat(K, frames.look_at(90 - azimuth, elevation, FARTHEST * ratio))
+    return compose(K, look_at(90 - azimuth, elevation, FARTHEST * ratio))
 
 
 def read_object(source, options):
@@ -58,9 +59,9 @@ def read_object(source, options):
     to_mesh[3, :3] = centre
     pictures = [read_picture(path) for path in views]
     cameras = [to_mesh @ camera(row, picture.shape[:2]) for row, picture in zip(rows, pictures, strict=True)]
-    cameras = np.stack([frames.check_camera(matrix, f"{source.geometry}: view {view}") for view, matrix in enumerate(cameras)])
+    cameras = np.stack([check_camera(matrix, f"{source.geometry}: view {view}") for view, matrix in enumerate(cameras)])
     fields = surface_fields(mesh, options.surface_points, rng)
-    points = sampling.sample_space(fields["surface_points"], options.sdf_points, rng)
+    points = sample_space(fields["surface_points"], options.sdf_points, rng)
     return ObjectRecord(
         category=categories.name(source.category),
         object_id=source.object_id,
@@ -70,5 +71,5 @@ def read_object(source, options):
         reprojection_error=np.nan,
         **views_for_shard(pictures, cameras, options.image_size),
         **fields,
-        **distance_fields(points, sampling.signed_distances(mesh, points), fields),
+        **distance_fields(points, signed_distances(mesh, points), fields),
     )

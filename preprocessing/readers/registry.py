@@ -1,9 +1,9 @@
 """The layouts that gen_db.py reads: finding their objects, reading one of them."""
 
 from data import categories, external_layouts, raw_layout
+from preprocessing.meshes.find import find_meshes
 from preprocessing.readers import disn, im2avatar, original, r2n2
-from preprocessing.render_views import find_meshes
-from utils.cli import UserError
+from utils.errors import UserError
 
 READERS = {"im2avatar": im2avatar, "original": original, "disn": disn, "r2n2": r2n2}
 

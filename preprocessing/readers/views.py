@@ -6,8 +6,8 @@ import numpy as np
 import PIL.Image
 
 from preprocessing.readers.hdf5_files import checked, read_hdf5
-from utils.cli import UserError
-from utils.geometry import frames
+from utils.errors import UserError
+from utils.geometry.cameras import resize_camera
 from utils.images.resize import resize_picture
 
 PNG_END = b"IEND\xaeB`\x82"  # the last chunk of every PNG, which is always the same
@@ -65,6 +65,6 @@ def views_for_shard(pictures, cameras, image_size):
     return {
         "images": np.stack([resize_picture(picture, new) for picture in pictures]),
         "trans_mats": np.stack(
-            [frames.resize_camera(matrix, picture.shape[:2], new) for matrix, picture in zip(cameras, pictures, strict=True)]
+            [resize_camera(matrix, picture.shape[:2], new) for matrix, picture in zip(cameras, pictures, strict=True)]
         ),
     }

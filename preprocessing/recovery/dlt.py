@@ -8,8 +8,9 @@ import itertools
 
 import numpy as np
 
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.geometry import frames
+from utils.geometry.cameras import azimuth_elevation_distance, check_camera, decompose, project
 
 SAMPLES = 100  # minimal samples per view: with 40 % outliers the chance that all are spoilt is 1 %
 MIN_POINTS = 12  # six determine a camera; as many again to tell outliers
@@ -114,7 +115,7 @@ def _fit(P, inliers, T, U, points, pixels):
     P = np.linalg.inv(U) @ P @ T
     w = np.concatenate([points, np.ones((len(points), 1))], 1) @ P[2]
     P *= np.sign(np.median(w)) / np.linalg.norm(P[2, :3])  # w > 0 in front of the camera, and w is the depth
-    residuals = np.linalg.norm(frames.project(points, P.T)[0] - pixels, axis=1)
+    residuals = np.linalg.norm(project(points, P.T)[0] - pixels, axis=1)
     rms = np.sqrt(np.mean(residuals[inliers] ** 2))
     return Fit(P.T, float(rms), float(np.median(residuals)), float(np.percentile(residuals, 95)), float(np.mean(inliers)))
 
@@ -126,7 +127,7 @@ def accept(fit, where):
             f"{where}: no camera fits: {fit.inlier_share:.0%} of the voxels agree within {fit.rms:.2f} px (RMS), "
             f"wanted at least {MIN_INLIERS:.0%} within {MAX_ERROR:g} px (median {fit.median:.2f} px, 95 % below {fit.percentile95:.2f} px)"
         )
-    frames.check_camera(fit.trans_mat, where)
+    check_camera(fit.trans_mat, where)
 
 
 def signed_permutations():
@@ -144,7 +145,7 @@ def choose_axes(trans_mats):
     Right-handed cameras and a mean camera-up towards +y leave four choices, which differ by turns about y: the one
     that changes fewest axes is taken, then the one whose view 0 is nearest to azimuth 90 degrees, as in Im2Avatar.
     """
-    rotations = np.stack([frames.decompose(matrix)[1][:, :3] for matrix in trans_mats])
+    rotations = np.stack([decompose(matrix)[1][:, :3] for matrix in trans_mats])
     handedness = np.sign(np.sum(np.sign(np.linalg.det(rotations))))
     up = -rotations[:, 1].mean(0)  # the camera's y axis points down
     candidates = [axes for axes in signed_permutations() if np.linalg.det(axes) * handedness > 0]
@@ -155,7 +156,7 @@ def choose_axes(trans_mats):
     def off_azimuth(axes):
         back = np.eye(4)
         back[:3, :3] = axes  # row vectors: q = p A, since A is orthogonal
-        azimuth = frames.azimuth_elevation_distance(back @ trans_mats[0])[0]
+        azimuth = azimuth_elevation_distance(back @ trans_mats[0])[0]
         return abs((azimuth - 90 + 180) % 360 - 180)
 
     return min((axes for axes in candidates if np.trace(np.maximum(axes, 0)) == kept), key=off_azimuth)

@@ -4,8 +4,8 @@ import numpy as np
 import scipy.ndimage
 import scipy.spatial
 
+from preprocessing.meshes.distances import sample_space
 from utils.geometry import frames
-from utils.mesh.sampling import sample_space
 
 PADDING = 1  # voxels around the volume, so that the outermost half voxel of the cube is read between two values
 

@@ -4,7 +4,7 @@ import numpy as np
 import scipy.interpolate
 import scipy.spatial
 
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.mesh.mesh import coloured_mesh
 
 RESOLUTION = 96  # cells along the longest side; DISN's samples lie about a 64th of it apart

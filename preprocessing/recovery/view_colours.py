@@ -4,8 +4,9 @@ import numpy as np
 import scipy.ndimage
 import scipy.spatial
 
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.geometry import frames
+from utils.geometry.cameras import project
 
 CLEAR = 1 / frames.VOXELS  # how far above the surface a ray to a camera starts, object-frame length
 OPAQUE = 0.99  # pixels that are part background tell no colour
@@ -32,7 +33,7 @@ def view_colours(vertices, normals, faces, pictures, cameras, where):
         rays = np.concatenate([starts, towards], 1).astype(np.float32)
         hidden = scene.test_occlusions(tensor(rays), tnear=0, tfar=1, nthreads=1).numpy()
         facing = np.einsum("vk,vk->v", normals, towards / np.linalg.norm(towards, axis=1, keepdims=True))
-        pixels, depth = frames.project(vertices, matrix)
+        pixels, depth = project(vertices, matrix)
         place = pixels[:, ::-1].T
         rgba = np.stack([scipy.ndimage.map_coordinates(picture[..., k] / 255, place, order=1) for k in range(4)], 1)  # 0 outside
         seen = np.where(~hidden & (depth > 0) & (rgba[:, 3] >= OPAQUE), np.maximum(facing, 0) ** 2, 0)

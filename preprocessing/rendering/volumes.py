@@ -2,30 +2,8 @@
 
 import numpy as np
 
-from utils.geometry.frames import VOXELS, from_voxel, pixel_to_image, project
-from utils.mesh.mesh import face_areas
-
-SAMPLES_PER_VOXEL = 40  # of a face as large as a voxel's side: a tenth of it is missed once in exp(4) = 55 times
-FEWEST, MOST = 50_000, 4_000_000  # samples of an object; the upper bound is for memory, 100 faces across the cube
-
-
-def sample_count(mesh):
-    """How many surface samples `voxelise` needs to find every voxel that a mesh in the object frame goes through."""
-    return int(np.clip(SAMPLES_PER_VOXEL * face_areas(mesh).sum() * VOXELS**2, FEWEST, MOST))
-
-
-def voxelise(points, colours):
-    """Surface samples (N, 3) in the object frame, colours (N, 3) uint8 -> the voxels they lie in.
-
-    Gives index (M, 3) int in 0..63 (x, y, z; sorted, unique) and colours (M, 3) float in [0, 1], the mean of the
-    samples in the voxel. The voxel-frame coordinate of a voxel is index - 32.
-    """
-    index = np.clip(np.floor((points + 0.5) * VOXELS).astype(np.int64), 0, VOXELS - 1)
-    flat = np.ravel_multi_index(index.T, (VOXELS,) * 3)
-    count = np.bincount(flat, minlength=VOXELS**3)
-    occupied = np.flatnonzero(count)
-    total = np.stack([np.bincount(flat, colours[:, k], VOXELS**3)[occupied] for k in range(3)], 1)
-    return np.stack(np.unravel_index(occupied, (VOXELS,) * 3), 1), total / count[occupied, None] / 255
+from utils.geometry.cameras import pixel_to_image, project
+from utils.geometry.frames import VOXELS, from_voxel
 
 
 def colour_volume(index, colours):

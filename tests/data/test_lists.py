@@ -3,7 +3,7 @@
 import pytest
 
 from data.lists import hash_split, read_list, split_objects
-from utils.cli import UserError
+from utils.errors import UserError
 
 SHARES = {"train": 0.7, "val": 0.1, "test": 0.2}
 IDS = [f"object {number}" for number in range(20)]

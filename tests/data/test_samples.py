@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from data.field_samples import FieldSamples, epoch_order, network_camera, network_image, voxel_points
-from data.pipeline import batches
+from data.field_samples import FieldSamples, voxel_points
+from data.network_input import network_camera, network_image
+from data.pipeline import batches, epoch_order
 from data.shards import Database
 from tests.helpers import tiny
 from utils.geometry import frames
+from utils.geometry.cameras import project
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,7 @@ def test_binary_sample_lies_on_the_object_in_the_image(database):
     """The occupied points of a sample project onto opaque pixels: camera, frame and image belong together."""
     config, entry = tiny.config(alpha=True), database.objects("train")[0]
     sample = FieldSamples(database, config).read(entry, 1, np.random.default_rng(0))
-    uv, _ = frames.project(sample["points"].astype(float), sample["trans_mat"].astype(float))
+    uv, _ = project(sample["points"].astype(float), sample["trans_mat"].astype(float))
     u, v = np.round(uv[sample["colour"][:, 0] > -1]).astype(int).T
     assert (sample["image"][v, u, 3] == 1).mean() > 0.99
 
@@ -81,7 +83,7 @@ def test_network_image_composites_resizes_and_keeps_the_camera(database):
     config = tiny.config(img_h=60, img_w=80, alpha=True)
     larger = network_image(rgba, config)
     matrix = network_camera(database.trans_mat(entry, 0), rgba, config)
-    centre, _ = frames.project((database.voxels(entry)[0] + 0.5) / 64 - 0.5, matrix)
+    centre, _ = project((database.voxels(entry)[0] + 0.5) / 64 - 0.5, matrix)
     u, v = np.round(centre).astype(int).T
     assert larger.shape == (60, 80, 4) and (larger[v, u, 3] > 0).mean() > 0.97
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from data.shards import UNFINISHED, Database, ObjectRecord, find_shards, shard_name, write_shard
-from utils.cli import UserError
+from utils.errors import UserError
 
 
 def record(seed, object_id, category="chair", views=2, size=(10, 12)):

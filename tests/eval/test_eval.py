@@ -13,7 +13,7 @@ from models.networks.texdisn import build
 from models.training.preview import validation_picture
 from models.weights.run import Run, save_checkpoint
 from tests.helpers import tiny
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.metrics import registry
 from utils.metrics.surface_metrics import nearest, sample_mesh
 from utils.surface.txt_format import read_txt

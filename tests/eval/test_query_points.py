@@ -11,15 +11,16 @@ import pytest
 from eval import query_points
 from models.weights.tf1_conventions import DISN
 from tests.helpers import tf1_models
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.geometry import frames
+from utils.geometry.cameras import compose, intrinsics, look_at, project, resize_camera
 
 SIZE = tf1_models.IMAGE
 ROOT = pathlib.Path(__file__).parents[2]
 
 
 def camera():
-    return frames.trans_mat(frames.intrinsics(SIZE), frames.look_at(30, 20, 2.0))
+    return compose(intrinsics(SIZE), look_at(30, 20, 2.0))
 
 
 @pytest.fixture(params=["binary", "sdf"])
@@ -65,7 +66,7 @@ def test_every_frame_gives_the_same_and_what_numpy_gives(case):
             found = np.delete(table, [0, 1, 2, names.index("w"), names.index("in_image")], 1)
             np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
             w, inside = table[:, names.index("w")], table[:, names.index("in_image")]
-            exact, depth = frames.project(points, camera())
+            exact, depth = project(points, camera())
             np.testing.assert_allclose(w, depth, rtol=1e-5)
             assert inside[0] == 0 and w[0] < 0
             np.testing.assert_array_equal(inside, ((exact >= 0) & (exact <= SIZE - 1)).all(1) & (depth > 0))
@@ -83,7 +84,7 @@ def test_a_picture_is_rgb_and_moves_its_camera_when_it_is_resized(case):
     a, b = (query(prefix, folder, points, camera(), *size, image=image)[1] for image in ("image.png", "same.npy"))
     np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
     cv2.imwrite(str(folder / "large.png"), cv2.resize(picture[..., ::-1], None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST))
-    larger = frames.resize_camera(camera(), (SIZE, SIZE), (2 * SIZE, 2 * SIZE))
+    larger = resize_camera(camera(), (SIZE, SIZE), (2 * SIZE, 2 * SIZE))
     c = query(prefix, folder, points, larger, *size, image="large.png")[1]
     np.testing.assert_allclose(a, c, rtol=1e-4, atol=1e-4)
 

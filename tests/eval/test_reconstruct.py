@@ -10,14 +10,15 @@ import pytest
 import trimesh
 from PIL import Image
 
-from data.field_samples import network_image
+from data.network_input import network_image
 from eval import reconstruct
 from models.inference import reconstruct as reconstruction
 from models.inference.field_query import FieldQuery
 from tests.eval.test_eval import make_run
 from tests.helpers import tiny
-from utils.cli import Incomplete, UserError
+from utils.errors import Incomplete, UserError
 from utils.geometry import frames
+from utils.geometry.cameras import azimuth_elevation_distance, compose, intrinsics, look_at, project
 from utils.rendering import turntable
 
 BOXES = np.array([  # corners of an upright letter F with a foot: no turn and no mirror image of it is the same
@@ -158,7 +159,7 @@ def test_colours_are_the_fields(runs, letters, tmp_path):
 @pytest.mark.slow
 def test_cameras_that_are_given(runs, letters, tmp_path):
     given = picture(tmp_path / "x.png")
-    camera = frames.trans_mat(frames.intrinsics(80), frames.look_at(20, 10, 2.0))
+    camera = compose(intrinsics(80), look_at(20, 10, 2.0))
     np.savetxt(tmp_path / "camera.txt", camera)
 
     def camera_of(text):
@@ -167,11 +168,11 @@ def test_cameras_that_are_given(runs, letters, tmp_path):
 
     np.testing.assert_allclose(camera_of(tmp_path / "camera.txt"), camera, rtol=1e-6)
     looking = camera_of("20,10,2.0")  # at the middle of a picture that is 80 wide and 60 high
-    np.testing.assert_allclose(frames.azimuth_elevation_distance(looking), (20, 10, 2), atol=1e-6)
-    np.testing.assert_allclose(frames.project(np.zeros((1, 3)), looking)[0], [[39.5, 29.5]])
+    np.testing.assert_allclose(azimuth_elevation_distance(looking), (20, 10, 2), atol=1e-6)
+    np.testing.assert_allclose(project(np.zeros((1, 3)), looking)[0], [[39.5, 29.5]])
     estimated, turned = camera_of("est"), camera_of("200,15")
-    assert frames.azimuth_elevation_distance(turned)[:2] == pytest.approx((200, 15))
-    assert frames.azimuth_elevation_distance(turned)[2] == pytest.approx(frames.azimuth_elevation_distance(estimated)[2], rel=1e-5)
+    assert azimuth_elevation_distance(turned)[:2] == pytest.approx((200, 15))
+    assert azimuth_elevation_distance(turned)[2] == pytest.approx(azimuth_elevation_distance(estimated)[2], rel=1e-5)
 
 
 @pytest.mark.slow

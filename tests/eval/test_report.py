@@ -12,15 +12,17 @@ import pytest
 
 from data.shards import write_shard
 from tests.helpers import tiny
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.files import write_json
 from utils.geometry import frames
 from utils.mesh.voxels import cubes
 from utils.mesh.writers import write_mesh
 from utils.metrics import registry
+from utils.metrics.summary import summarise
 from utils.rendering import figure
 from utils.reports import html as report_html
-from utils.surface.txt_format import Field, write_txt
+from utils.surface.field_grid import Field
+from utils.surface.txt_format import write_txt
 
 report = importlib.import_module("eval.report")
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -100,7 +102,7 @@ def evaluated(tmp_path_factory):
     tables = {"prediction": rows, "mean shape": baseline}
     settings = {"weights": {"file": str(run / "best.h5"), "bytes": 1}, "step": 20, "db": str(root / "db"), "split": "test", "iso": 0.0}
     results = {**settings, "mode": "binary", "metrics": NAMES, "definitions": registry.definitions(NAMES), "images": tables}
-    results["results"] = {method: registry.summarise(each, NAMES) for method, each in tables.items()}
+    results["results"] = {method: summarise(each, NAMES) for method, each in tables.items()}
     write_json(out / "settings.json", settings)
     write_json(out / "results.json", results)
     tiny.config(db=str(root / "db")).save(run / "config.json")
@@ -242,7 +244,7 @@ def test_the_best_mean_is_bold_and_true_voxels_never_are(evaluated, tmp_path):
     tables = {method: [{**row, "chamfer_l1": value}] for method, value in methods.items()}
     results = json.loads((evaluated / "eval_test" / "results.json").read_text())
     results.update(metrics=["chamfer_l1"], definitions=registry.definitions(["chamfer_l1"]), images=tables, cameras={"angle": {"median": 2.5}})
-    results["results"] = {method: registry.summarise(rows, ["chamfer_l1"]) for method, rows in tables.items()}
+    results["results"] = {method: summarise(rows, ["chamfer_l1"]) for method, rows in tables.items()}
     source = report_html.page(report_html.Report("run", results, None, None, None, None))
     assert set(re.findall(r"<td><strong>([\d.]+)", source)) == {"1.000"}
     assert ["median", "2.5"] in Page(source).rows("cameras") and "lower is better" in source

@@ -23,8 +23,8 @@ import pytest
 import trimesh
 from PIL import Image
 
-from utils.cli import UserError
-from utils.geometry import frames
+from utils.errors import UserError
+from utils.geometry.cameras import compose, intrinsics, look_at
 from utils.images.foreground import foreground
 from utils.images.photo import decode_photo
 from utils.rendering import turntable
@@ -60,7 +60,7 @@ class Fake:
                 raise self.error
             hull = trimesh.convex.convex_hull(np.concatenate([np.eye(3), -np.eye(3)]) / 2).subdivide()
         colour = photo.rgba[found.alpha > 128][:, :3].mean(0) / 255
-        matrix = frames.trans_mat(frames.intrinsics(photo.rgba.shape[1]), frames.look_at(40, 25, 2))
+        matrix = compose(intrinsics(photo.rgba.shape[1]), look_at(40, 25, 2))
 
         def colour_of(points):
             return np.repeat(colour[None], len(points), 0)

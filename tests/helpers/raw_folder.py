@@ -6,10 +6,11 @@ import numpy as np
 
 from preprocessing.recovery import dlt
 from utils.geometry import frames
+from utils.geometry.cameras import compose, intrinsics, look_at, pixel_to_image, project
 
 
 def camera(azimuth, size):
-    return frames.trans_mat(frames.intrinsics(size), frames.look_at(azimuth, 30, 1.8))
+    return compose(intrinsics(size), look_at(azimuth, 30, 1.8))
 
 
 def solid(seed):
@@ -38,11 +39,11 @@ def write_object(raw, seed, views=2, size=32, cameras=False, axes=dlt.IDENTITY):
     raw.views_folder.mkdir(parents=True)
     write_volume(raw.colour_volume, stored, colours)
     for view, matrix in enumerate(matrices):
-        pixels = frames.project((index + 0.5) / 64 - 0.5, matrix)[0]
+        pixels = project((index + 0.5) / 64 - 0.5, matrix)[0]
         picture = np.full((size, size, 3), 255, np.uint8)
         picture[tuple(np.clip(np.rint(pixels[:, ::-1]).astype(int), 0, size - 1).T)] = (255 * colours[:, ::-1]).astype(np.uint8)
         cv2.imwrite(str(raw.view(f"{view:02d}")), picture)
-        write_volume(raw.flow_volume(f"{view:02d}"), stored, frames.pixel_to_image(pixels, size))
+        write_volume(raw.flow_volume(f"{view:02d}"), stored, pixel_to_image(pixels, size))
     if cameras:
         with h5py.File(raw.cameras, "w") as file:
             file["trans_mat"] = matrices

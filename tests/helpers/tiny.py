@@ -5,6 +5,7 @@ import numpy as np
 from data.shards import ObjectRecord, write_shard
 from models.config import camera_preset, preset
 from utils.geometry import frames
+from utils.geometry.cameras import compose, intrinsics, look_at, project
 
 SIZE = 40  # pixels
 
@@ -61,11 +62,11 @@ def box(category, object_id, rng, views=3):
     points = rng.uniform(-0.5, 0.5, (512, 3))
     outside = np.abs(points) - half
     sdf = np.linalg.norm(np.maximum(outside, 0), axis=1) + np.minimum(outside.max(1), 0)
-    K = frames.intrinsics(SIZE)
-    cameras = np.stack([frames.trans_mat(K, frames.look_at(90 + 360 * i / views, 25, 2.2)) for i in range(views)])
+    K = intrinsics(SIZE)
+    cameras = np.stack([compose(K, look_at(90 + 360 * i / views, 25, 2.2)) for i in range(views)])
     images = np.zeros((views, SIZE, SIZE, 4), np.uint8)
     for image, camera in zip(images, cameras, strict=True):
-        u, v = np.round(frames.project(centres[shell], camera)[0]).astype(int).T
+        u, v = np.round(project(centres[shell], camera)[0]).astype(int).T
         image[v, u] = [*colour, 255]
     index = np.round((centres[shell] + 0.5) * frames.VOXELS - 0.5).astype(np.uint8)
 

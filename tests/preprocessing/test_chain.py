@@ -8,7 +8,7 @@ import pytest
 from data.raw_layout import find_objects
 from data.shards import Database
 from preprocessing import gen_db, make_shapes, render_views
-from utils.geometry import frames
+from utils.geometry.cameras import project
 
 
 @pytest.mark.slow
@@ -32,5 +32,5 @@ def test_a_folder_without_cameras_and_distances_gives_the_same_cameras(tmp_path)
         assert full.sdf_source == "file" and bare.sdf_source == "volume"
         assert np.isnan(full.reprojection_error) and bare.reprojection_error < 0.1
         for exact, recovered in zip(full.trans_mats, bare.trans_mats, strict=True):
-            a, b = (frames.project(full.surface_points.astype(float), matrix)[0] for matrix in (exact, recovered))
+            a, b = (project(full.surface_points.astype(float), matrix)[0] for matrix in (exact, recovered))
             assert np.abs(a - b).max() < 0.1

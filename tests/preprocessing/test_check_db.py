@@ -14,7 +14,7 @@ from preprocessing.database.checks import cameras
 from preprocessing.database.contact_sheet import CELL, IN, OUT, TITLE, sheet
 from tests.helpers import external_folder as foreign
 from tests.helpers import tiny
-from utils.cli import UserError
+from utils.errors import UserError
 
 SHARD = "box_train_000.h5"
 

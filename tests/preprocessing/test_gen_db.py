@@ -17,9 +17,10 @@ import pytest
 from data.raw_layout import RawObject
 from data.shards import UNFINISHED, Database, find_shards
 from preprocessing import gen_db
+from preprocessing.database import build as builder
 from preprocessing.recovery import dlt
 from tests.helpers import raw_folder
-from utils.cli import Incomplete, UserError
+from utils.errors import Incomplete, UserError
 
 SMALL = ["--jobs", "1", "--sdf_points", "500", "--surface_points", "300", "--image_size", "32"]
 
@@ -242,14 +243,14 @@ def test_another_database_is_not_overwritten(root, capsys):
 def test_a_database_is_finished_when_all_categories_begun_are(root, monkeypatch, capsys):
     for category in ("car", "table"):
         shutil.copytree(root / "raw" / "chair" / "c0", root / "raw" / category / "c0")
-    write = gen_db.write_shard
+    write = builder.write_shard
 
     def stopped(path, *args):
         if path.name.startswith("chair"):
             raise KeyboardInterrupt
         write(path, *args)
 
-    monkeypatch.setattr(gen_db, "write_shard", stopped)
+    monkeypatch.setattr(builder, "write_shard", stopped)
     with pytest.raises(KeyboardInterrupt):
         build(root)
     monkeypatch.undo()

@@ -10,9 +10,10 @@ from PIL import Image
 from trimesh.visual import TextureVisuals
 from trimesh.visual.material import PBRMaterial
 
-from utils.cli import UserError
+from preprocessing.meshes.load import UNCOLOURED, load_mesh
+from utils.errors import UserError
 from utils.mesh import sampling
-from utils.mesh.mesh import UNCOLOURED, albedo, coloured_mesh, load_mesh, normalise, texel
+from utils.mesh.mesh import albedo, coloured_mesh, normalise, texel
 
 
 def solid(shape, colour=(0.5, 0.5, 0.5)):

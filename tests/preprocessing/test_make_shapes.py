@@ -14,7 +14,7 @@ import pytest
 import trimesh
 
 from preprocessing import make_shapes
-from utils.cli import UserError
+from utils.errors import UserError
 
 CATEGORIES = ("car", "chair", "guitar", "table")
 

@@ -16,30 +16,33 @@ from scipy.ndimage import distance_transform_edt
 
 from data.raw_layout import RawObject, find_objects
 from preprocessing import render_views
+from preprocessing.meshes import find
 from preprocessing.random_streams import object_rng
-from preprocessing.rendering import volumes
-from utils.cli import Incomplete, UserError
-from utils.geometry import frames
+from preprocessing.rendering import raw_writer
+from utils import processes
+from utils.errors import Incomplete, UserError
+from utils.geometry.cameras import azimuth_elevation_distance, compose, fitting_distance, intrinsics, look_at, pixel_to_image, project
+from utils.mesh import voxels
 
 KENNEY = pathlib.Path(__file__).parents[3] / "shared" / "meshes" / "kenney"
 SMALL = ["--views", "3", "--image_size", "48", "--sdf_points", "500", "--surface_points", "4000"]
 
 
 def camera(size, azimuth, elevation, distance):
-    return frames.trans_mat(frames.intrinsics(size), frames.look_at(azimuth, elevation, distance))
+    return compose(intrinsics(size), look_at(azimuth, elevation, distance))
 
 
 def settings(**changes):
     base = {"views": 12, "image_size": 138, "elevation": [25.0], "azimuth": "even", "distance": ["auto"], "sdf_points": 10,
             "surface_points": 10, "seed": 0}
-    return render_views.Settings(**{**base, **changes})
+    return raw_writer.Settings(**{**base, **changes})
 
 
 def test_default_cameras_are_the_documented_ones():
-    K, RT = render_views.view_cameras(settings(), 0.7, np.random.default_rng(0))
+    K, RT = raw_writer.view_cameras(settings(), 0.7, np.random.default_rng(0))
     distance = 0.7 / np.sin(np.arctan(16 / 35)) * 1.03
-    assert np.allclose(RT, [frames.look_at(90 + 30 * i, 25, distance) for i in range(12)])
-    assert np.allclose(K, frames.intrinsics(138))
+    assert np.allclose(RT, [look_at(90 + 30 * i, 25, distance) for i in range(12)])
+    assert np.allclose(K, intrinsics(138))
 
 
 @pytest.mark.parametrize("radius", [0.5, 0.6, 0.866])
@@ -47,7 +50,7 @@ def test_auto_distance_just_fits_the_bounding_sphere(radius):
     size = 138
     directions = np.random.default_rng(0).normal(size=(20000, 3))
     points = radius * directions / np.linalg.norm(directions, axis=1, keepdims=True)
-    pixels, _ = frames.project(points, camera(size, 70, 25, render_views.fitting_distance(radius)))
+    pixels, _ = project(points, camera(size, 70, 25, fitting_distance(radius)))
     assert pixels.min() > -0.5 and pixels.max() < size - 0.5
     assert pixels.max() > 0.95 * size  # and no further away than that
 
@@ -56,8 +59,8 @@ def test_drawn_cameras_keep_to_their_ranges_and_to_their_seed():
     given = settings(views=200, elevation=[-10.0, 40.0], azimuth="random", distance=[1.5, 2.5])
     def draw(seed, category, name):
         rng = object_rng(category, name, seed)
-        K, RT = render_views.view_cameras(given, 0.6, rng)
-        return np.array([frames.azimuth_elevation_distance(frames.trans_mat(*each)) for each in zip(K, RT, strict=True)])
+        K, RT = raw_writer.view_cameras(given, 0.6, rng)
+        return np.array([azimuth_elevation_distance(compose(*each)) for each in zip(K, RT, strict=True)])
     views = draw(0, "chair", "a")
     for column, (low, high) in enumerate(((0, 360), (-10, 40), (1.5, 2.5))):
         assert views[:, column].min() >= low and views[:, column].max() <= high
@@ -65,11 +68,11 @@ def test_drawn_cameras_keep_to_their_ranges_and_to_their_seed():
     assert np.array_equal(views, draw(0, "chair", "a")) and np.array_equal(views, draw(0, "03001627", "a"))
     for other in ((1, "chair", "a"), (0, "car", "a"), (0, "chair", "b")):
         assert not np.allclose(views, draw(*other))
-    factors = render_views.view_cameras(settings(views=200, distance=["auto", 1.0, 1.6]), 0.6, np.random.default_rng(0))[1]
-    distances = np.linalg.norm(factors[:, :, 3], axis=1) / render_views.fitting_distance(0.6)
+    factors = raw_writer.view_cameras(settings(views=200, distance=["auto", 1.0, 1.6]), 0.6, np.random.default_rng(0))[1]
+    distances = np.linalg.norm(factors[:, :, 3], axis=1) / fitting_distance(0.6)
     assert 1 <= distances.min() < 1.05 and 1.55 < distances.max() <= 1.6
     with pytest.raises(UserError, match="within the object"):
-        render_views.view_cameras(settings(distance=[0.5]), 0.6, np.random.default_rng(0))
+        raw_writer.view_cameras(settings(distance=[0.5]), 0.6, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("wrong", [
@@ -87,15 +90,15 @@ def test_meshes_are_found_in_both_layouts(tmp_path):
                   "car/notes.txt", "car/b.PLY", "car/.c.17.tmp.glb"):
         (tmp_path / "m" / place).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "m" / place).touch()
-    found = [(*key, path.relative_to(tmp_path / "m").as_posix()) for *key, path in render_views.find_meshes(tmp_path / "m")]
+    found = [(*key, path.relative_to(tmp_path / "m").as_posix()) for *key, path in find.find_meshes(tmp_path / "m")]
     assert found == [("03001627", "1a2b", "03001627/1a2b/models/model_normalized.obj"), ("car", "b", "car/b.PLY"),
                      ("car", "old", "car/old/model.obj"), ("chair", "a", "chair/a.glb")]
     (tmp_path / "m/chair/a.obj").touch()
     with pytest.raises(UserError, match="a.glb and .*a.obj would both become chair/a"):
-        render_views.find_meshes(tmp_path / "m")
+        find.find_meshes(tmp_path / "m")
     for folder in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(UserError, match=r"<category>/<object>"):
-            render_views.find_meshes(folder)
+            find.find_meshes(folder)
 
 
 def test_out_that_cannot_be_a_folder_is_noticed_before_the_work(tmp_path):
@@ -118,13 +121,13 @@ def check_raw_object(raw, image_size):
         volume = file["data"][:]
     occupied = (volume >= 0).all(-1)
     index = np.argwhere(occupied)
-    assert occupied[tuple(volumes.voxelise(points, np.zeros((len(points), 3), np.uint8))[0].T)].all()
+    assert occupied[tuple(voxels.voxelise(points, np.zeros((len(points), 3), np.uint8))[0].T)].all()
     assert len(matrices) == len(raw.view_names())
     for view, matrix, k, rt in zip(raw.view_names(), matrices, K, RT, strict=True):
-        assert np.allclose(matrix, frames.trans_mat(k, rt))
+        assert np.allclose(matrix, compose(k, rt))
         mask = cv2.imread(str(raw.view(view)), cv2.IMREAD_UNCHANGED)[..., 3] > 0
         assert mask.shape == (image_size,) * 2
-        pixels = frames.project(points, matrix)[0]
+        pixels = project(points, matrix)[0]
         assert pixels.min() > -0.5 and pixels.max() < image_size - 0.5  # nothing is cut
         column, row = np.rint(pixels).astype(int).T
         assert (distance_transform_edt(~mask)[row, column] <= 1).mean() >= 0.99
@@ -134,7 +137,7 @@ def check_raw_object(raw, image_size):
         with h5py.File(raw.flow_volume(view)) as file:
             flow = file["data"][:]
         assert np.array_equal((flow >= 0).all(-1), occupied)
-        expected = frames.pixel_to_image(frames.project((index + 0.5) / 64 - 0.5, matrix)[0], image_size)
+        expected = pixel_to_image(project((index + 0.5) / 64 - 0.5, matrix)[0], image_size)
         assert np.allclose(flow[occupied], expected, atol=1e-5)
 
 
@@ -209,8 +212,8 @@ def perish(task):
 
 @pytest.mark.slow
 def test_a_process_that_dies_costs_one_mesh():
-    tasks = [render_views.Task(number, None, None) for number in range(5)]
-    outcome = {task.mesh: result for task, result in render_views.in_processes(perish, tasks, 2)}
+    tasks = [raw_writer.Task(number, None, None) for number in range(5)]
+    outcome = {task.mesh: result for task, result in processes.in_processes(perish, tasks, 2)}
     assert sorted(outcome) == [0, 1, 2, 3, 4]
     assert "the process died" in outcome[2][1]
     assert all(outcome[number][0] == [f"done {number}"] for number in (0, 1, 3, 4))
@@ -222,8 +225,8 @@ def test_a_sheet_seen_edge_on_leaves_a_line(tmp_path):
     sheet = trimesh.Trimesh([[-0.5, -0.2, 0], [0.5, -0.2, 0], [0.5, 0.2, 0], [-0.5, 0.2, 0]], [[0, 1, 2], [0, 2, 3]])
     sheet.export(tmp_path / "box" / "sheet.ply")
     raw = RawObject(tmp_path / "raw", "box", "sheet")
-    task = render_views.Task(tmp_path / "box" / "sheet.ply", raw, settings(views=4, sdf_points=100, surface_points=4096))
-    assert render_views.write_object(task) == ([], None)
+    task = raw_writer.Task(tmp_path / "box" / "sheet.ply", raw, settings(views=4, sdf_points=100, surface_points=4096))
+    assert raw_writer.write_object(task) == ([], None)
     check_raw_object(raw, 138)
     edge, full = (cv2.imread(str(raw.view(name)), cv2.IMREAD_UNCHANGED)[..., 3] for name in ("00", "01"))
     assert 0 < (edge > 0).sum() < 0.05 * (full > 0).sum() and edge.max() < 32 < full.max()
@@ -236,7 +239,7 @@ def test_a_sheet_seen_edge_on_leaves_a_line(tmp_path):
 def test_real_meshes_are_accepted(tmp_path, name):
     category, object_id = name.split("/")
     raw = RawObject(tmp_path, category, object_id)
-    task = render_views.Task(KENNEY / f"{name}.glb", raw, settings(sdf_points=1000, surface_points=16384))
-    assert render_views.write_object(task) == ([], None)
+    task = raw_writer.Task(KENNEY / f"{name}.glb", raw, settings(sdf_points=1000, surface_points=16384))
+    assert raw_writer.write_object(task) == ([], None)
     check_raw_object(raw, 138)
     assert find_objects(tmp_path)[0].view_names() == [f"{i:02d}" for i in range(12)]

@@ -11,7 +11,7 @@ from preprocessing import check_db, gen_db
 from tests.helpers import external_folder as foreign
 from tests.helpers import tiny
 from train import train_sdf
-from utils.cli import UserError
+from utils.errors import UserError
 
 evaluation = importlib.import_module("eval.eval")
 SIZES = ["num_classes", "encoder_size", "encoder_widths", "encoder_convs", "encoder_fc", "point_widths", "decoder_widths"]

@@ -24,8 +24,9 @@ from tests.eval.test_eval import make_run
 from tests.helpers import tf1_models, tiny
 from train import train_sdf
 from utils import cli
-from utils.cli import UserError
-from utils.surface.txt_format import Field, read_txt, write_txt
+from utils.errors import UserError
+from utils.surface.field_grid import Field
+from utils.surface.txt_format import read_txt, write_txt
 
 ROOT = pathlib.Path(__file__).parents[2]
 evaluation = importlib.import_module("eval.eval")
@@ -461,7 +462,7 @@ def test_every_flag_is_in_a_table(module, table):
 def test_what_the_table_of_the_originals_points_to_is_there():
     """docs/original.md: in the columns of this project every file exists and every flag is one."""
     sources = "".join(
-        path.read_text() for folder in ("train", "eval", "preprocessing", "models", "utils") for path in (ROOT / folder).glob("*.py")
+        path.read_text() for folder in ("train", "eval", "preprocessing", "models", "utils") for path in (ROOT / folder).rglob("*.py")
     )
     rows = [line.split(" | ") for line in (ROOT / "docs" / "original.md").read_text().splitlines() if line.startswith("| ")]
     assert len(rows) > 50

@@ -7,15 +7,17 @@ import json
 import numpy as np
 import pytest
 
-from data.field_samples import FieldSamples, object_frame
+from data.field_samples import FieldSamples
+from data.network_input import object_frame
 from data.shards import Database
 from models.inference.field_query import FieldQuery
 from models.networks.texdisn import build
 from models.weights.sources import open_model
 from tests.helpers import tf1_models, tiny
 from train import train_sdf
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.geometry import frames
+from utils.geometry.cameras import compose, intrinsics, look_at, project
 
 evaluation = importlib.import_module("eval.eval")
 SIZE = ["--img_h", str(tiny.SIZE), "--img_w", str(tiny.SIZE)]
@@ -95,7 +97,7 @@ def test_sphere_frame_of_samples(tiny_database):
     np.testing.assert_allclose(surface.mean(0), 0, atol=1e-6)
     assert np.isclose(np.linalg.norm(surface, axis=1).max(), 1)
     a, b = (FieldSamples(database, config).read(entry, 0, np.random.default_rng(0)) for config in (cube, sphere))
-    uv = [frames.project(s["points"].astype(float), s["trans_mat"].astype(float))[0] for s in (a, b)]
+    uv = [project(s["points"].astype(float), s["trans_mat"].astype(float))[0] for s in (a, b)]
     np.testing.assert_allclose(*uv, atol=1e-3)
     np.testing.assert_allclose(frame.from_model(b["points"]), a["points"] / 2, atol=1e-6)
     np.testing.assert_allclose(b["distance"] + 0.003, a["distance"] / 2 * frame.scale, rtol=1e-5, atol=1e-6)
@@ -110,7 +112,7 @@ def test_field_is_the_distance_whatever_the_frame():
     for stream in (model.global_stream, model.local_stream):
         stream.geometry_out.kernel.assign(np.zeros(stream.geometry_out.kernel.shape))
     frame = frames.ModelFrame(1.7, np.array([0.1, 0.2, 0.3]))
-    matrix = frames.trans_mat(frames.intrinsics(tiny.SIZE), frames.look_at(30, 20, 2.0))
+    matrix = compose(intrinsics(tiny.SIZE), look_at(30, 20, 2.0))
     for raw, distance in ((-2.5, 0.0), (1.0, 0.35 / 1.7)):
         model.global_stream.geometry_out.bias.assign([raw])
         query = FieldQuery(model)
@@ -121,8 +123,8 @@ def test_field_is_the_distance_whatever_the_frame():
 @pytest.mark.parametrize("frame", [frames.cube_frame(True), frames.cube_frame(False), frames.ModelFrame(1.3, np.array([0.2, -0.1, 0.4]))])
 def test_model_frames_are_inverse_and_keep_pixels(frame):
     points = np.random.default_rng(0).uniform(-0.5, 0.5, (20, 3))
-    matrix = frames.trans_mat(frames.intrinsics(64), frames.look_at(70, -20, 2.2))
+    matrix = compose(intrinsics(64), look_at(70, -20, 2.2))
     np.testing.assert_allclose(frame.from_model(frame.to_model(points)), points, atol=1e-12)
     np.testing.assert_allclose(frame.object_camera(frame.camera(matrix)), matrix, atol=1e-9)
-    for a, b in zip(frames.project(points, matrix), frames.project(frame.to_model(points), frame.camera(matrix)), strict=True):
+    for a, b in zip(project(points, matrix), project(frame.to_model(points), frame.camera(matrix)), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9)

@@ -7,7 +7,7 @@ import importlib.util
 import cv2
 import numpy as np
 
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.images.photo import read_photo
 
 WAYS = ("auto", "alpha", "none")  # anything else is the path of a mask file

@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 
-from utils.cli import UserError
+from utils.errors import UserError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "TIFF", "GIF", "PPM")  # Pillow's EPS reader would start Ghostscript
 MAX_BYTES = 50_000_000  # of the file

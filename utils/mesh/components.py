@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from utils.cli import UserError
-
 CRUMB = 0.01  # of the area of the largest piece
 
 
@@ -26,19 +24,34 @@ def used(vertices, faces, *others):
     return (vertices[index], flat.reshape(-1, 3), *(other[index] for other in others))
 
 
-def simplify(vertices, faces, count):
-    """Quadric error decimation (Garland & Heckbert 1997) to about `count` faces, closed surfaces stay closed -> vertices, faces.
+def outer_walls(vertices, faces):
+    """Closed surface -> the part of it that can be seen from outside: walls of cavities, and what floats in them, are left out.
 
-    UserError where the surface came apart: it cannot be had with so few.
+    The same as filling the cavities of the field, for a field whose dense grid is not there. Pieces are those connected
+    through vertices. vertices (V, 3), faces (F, 3) counter-clockwise from outside -> indices of the vertices that stay, faces of these.
     """
-    import open3d
-    import trimesh
+    import igl
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
 
-    if len(faces) <= count:
-        return vertices, faces
-    mesh = open3d.geometry.TriangleMesh(open3d.utility.Vector3dVector(vertices), open3d.utility.Vector3iVector(faces.astype(np.int32)))
-    small = mesh.simplify_quadric_decimation(count)
-    points, triangles = np.asarray(small.vertices), np.asarray(small.triangles).astype(np.int64)
-    if not len(triangles) or not trimesh.Trimesh(points, triangles, process=False).is_watertight:
-        raise UserError(f"--simplify {count}: {len(faces)} faces cannot be merged into so few without holes; give more")
-    return points, triangles
+    edges = np.concatenate([faces[:, :2], faces[:, 1:]])
+    count, piece = connected_components(coo_matrix((np.ones(len(edges)), edges.T), shape=(len(vertices),) * 2), directed=False)
+    piece = piece[faces[:, 0]]
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    volume = np.bincount(piece, (a * np.cross(b, c)).sum(1), count)
+    kept = volume > 0  # the wall of a cavity faces inward: its volume is negative
+    order = np.argsort(-volume)
+    for i, small in enumerate(order):
+        if not kept[small]:
+            continue
+        point = vertices[faces[piece == small][:1, :1].ravel()]
+        for large in order[:i][kept[order[:i]]]:
+            wall = faces[piece == large]
+            corners = vertices[wall]
+            if ((point > corners.min((0, 1))) & (point < corners.max((0, 1)))).all() and \
+                    igl.winding_number(vertices, wall, point)[0] > 0.5:
+                kept[small] = False
+                break
+    faces = faces[kept[piece]]
+    used, renumbered = np.unique(faces, return_inverse=True)
+    return used, renumbered.reshape(faces.shape)

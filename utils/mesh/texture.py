@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from utils.cli import UserError
+from utils.errors import UserError
 
 SIZE = 1024  # texels a side
 PADDING = 4  # texels between charts (3 where xatlas needs more room than it was given), so that bilinear reading does not mix them

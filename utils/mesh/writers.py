@@ -16,7 +16,7 @@ import pathlib
 import numpy as np
 
 from utils import files
-from utils.cli import UserError
+from utils.errors import UserError
 
 SUFFIXES = (".ply", ".glb", ".obj")
 

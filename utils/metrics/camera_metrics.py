@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from utils.geometry import frames, symmetry
+from utils.geometry import symmetry
+from utils.geometry.cameras import decompose, project
 
 DEFINITIONS = {
     "angle": "degrees of the rotation between estimated and true camera axes; least over the object's symmetries",
@@ -19,12 +20,12 @@ def camera_errors(estimated, true, points, colours):
     fold = symmetry.fold(points, colours)
     turns = symmetry.turns(fold)
     some = points[:: max(1, len(points) // POINTS)]
-    (_, RT), (_, true_RT) = frames.decompose(estimated), frames.decompose(true)
+    (_, RT), (_, true_RT) = decompose(estimated), decompose(true)
     angles = rotation_angle(RT[:, :3], true_RT[:, :3] @ turns)
     pixels, space = [], []
     for turn in turns:
         turned = some @ turn.T
-        pixels.append(np.linalg.norm(frames.project(some, estimated)[0] - frames.project(turned, true)[0], axis=1).mean())
+        pixels.append(np.linalg.norm(project(some, estimated)[0] - project(turned, true)[0], axis=1).mean())
         space.append(np.linalg.norm(some @ RT[:, :3].T + RT[:, 3] - turned @ true_RT[:, :3].T - true_RT[:, 3], axis=1).mean())
     errors = {"angle": angles.min(), "angle_plain": angles[0], "pixels": min(pixels), "space": min(space)}
     return {**{name: float(value) for name, value in errors.items()}, "fold": fold}

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.geometry.frames import VOXELS
 from utils.metrics import surface_metrics as surfaces
 from utils.metrics import voxel_metrics
@@ -50,7 +50,7 @@ class Prediction:
 
     @classmethod
     def of_field(cls, field, binary, iso, voxels, colours):
-        """Of a utils.surface.txt_format.Field. The shell that a binary field is gets filled."""
+        """Of a utils.surface.field_grid.Field. The shell that a binary field is gets filled."""
         return cls(voxels, colours, field.grid(), binary, iso, binary, field.line)
 
     @classmethod

@@ -5,7 +5,7 @@ import dataclasses
 
 import numpy as np
 
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.metrics import surface_metrics as surfaces
 from utils.metrics import voxel_metrics
 from utils.metrics.comparison import PREDICTED_POINTS, Comparison
@@ -163,51 +163,3 @@ def measure(names, prediction, truth):
     return values
 
 
-def summarise(rows, names):
-    """Means and standard deviations of per-image results, as they go into results.json.
-
-    rows: dicts of category, object_id, view, failed (a reason, or None), no_mesh (likewise) and the metrics `names`. A failed
-    image counts with the worst value. Gives images, objects, failed, failures (list), without_surface, and for each metric:
-    mean, std, categories {name: value}, categories_std, views {view: {category: value, ..., 'mean': value}}, views_std.
-    """
-    if not rows:
-        raise ValueError("no results to summarise")
-    failures = [{key: row[key] for key in ("category", "object_id", "view", "failed")} for row in rows if row["failed"]]
-    objects = {(row["category"], row["object_id"]) for row in rows}
-    result = {"images": len(rows), "objects": len(objects), "failed": len(failures), "failures": failures}
-    if need_surface(names):
-        result["without_surface"] = sum(bool(row["no_mesh"]) and not row["failed"] for row in rows)
-    for name in names:
-        values = [(row, METRICS[name].worst if row["failed"] else float(row[name])) for row in rows]
-        if not np.isfinite([value for _, value in values]).all():
-            raise ValueError(f"a result without a failure has no finite {name}")
-        per_object = _groups(((row["category"], row["object_id"]), value) for row, value in values)
-        summary = _over_objects([(category, np.mean(each)) for (category, _), each in per_object.items()])
-        per_view = _groups((row["view"], (row["category"], value)) for row, value in values)
-        views = {view: _over_objects(pairs) for view, pairs in per_view.items()}
-        result[name] = {
-            **summary,
-            "views": {view: {**each["categories"], "mean": each["mean"]} for view, each in views.items()},
-            "views_std": {view: {**each["categories_std"], "mean": each["std"]} for view, each in views.items()},
-        }
-    return result
-
-
-def _over_objects(pairs):
-    """(category, value of an object) pairs -> mean over categories, std over objects, both per category."""
-    categories = _groups(pairs)
-    means = {name: float(np.mean(values)) for name, values in categories.items()}
-    return {
-        "mean": float(np.mean(list(means.values()))),
-        "std": float(np.std([value for _, value in pairs])),
-        "categories": means,
-        "categories_std": {name: float(np.std(values)) for name, values in categories.items()},
-    }
-
-
-def _groups(pairs):
-    """(key, value) pairs -> {key: [values]}, sorted by key."""
-    groups = {}
-    for key, value in pairs:
-        groups.setdefault(key, []).append(value)
-    return {key: groups[key] for key in sorted(groups)}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from utils import files
-from utils.geometry import frames
+from utils.geometry.cameras import compose, intrinsics, look_at
 from utils.mesh.voxels import cubes
 
 SIDES = ((30, 20), (150, 20), (270, 20))  # azimuth, elevation in degrees: two of them show what the other does not
@@ -54,8 +54,8 @@ def views(vertices, faces, colours):
     from utils.rendering.raycast import Scene
 
     scene = Scene(coloured_mesh(vertices, faces, colours))
-    K = frames.intrinsics(SIZE)
-    return [scene.render(frames.trans_mat(K, frames.look_at(*side, DISTANCE)), SIZE, samples=3) for side in SIDES]
+    K = intrinsics(SIZE)
+    return [scene.render(compose(K, look_at(*side, DISTANCE)), SIZE, samples=3) for side in SIDES]
 
 
 def crop(pictures):

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from utils.geometry import frames
+from utils.geometry.cameras import project
 from utils.mesh.mesh import albedo
 
 SMOOTH = np.cos(np.radians(45))  # vertex normals further than this from their face's normal belong to a sharp edge
@@ -124,7 +124,7 @@ def draw_lost(picture, points, colours, trans_mat):
     """
     from scipy.ndimage import distance_transform_edt
 
-    pixels, depth = frames.project(points, trans_mat)
+    pixels, depth = project(points, trans_mat)
     u, v = np.rint(pixels).astype(np.int64).T
     size = len(picture)
     seen = (depth > 0) & (u >= 0) & (u < size) & (v >= 0) & (v < size)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from utils.geometry import frames
+from utils.geometry.cameras import project
 
 
 def splat(points, colours, trans_mat, height, width, radius):
@@ -11,7 +11,7 @@ def splat(points, colours, trans_mat, height, width, radius):
     Each point is a square of 2 radius + 1 pixels; the nearest point wins.
     """
     image = np.ones((height, width, 3), np.float32)
-    pixels, depth = frames.project(points, trans_mat)
+    pixels, depth = project(points, trans_mat)
     order = np.argsort(-depth)  # far to near: the last write stays
     columns, rows = np.round(pixels[order]).astype(int).T
     for dy in range(-radius, radius + 1):

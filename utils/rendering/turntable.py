@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from utils.geometry import frames
+from utils.geometry.cameras import compose, intrinsics, look_at, resize_camera
 from utils.images.resize import resize_picture
 
 VIEWS = 8
@@ -22,12 +22,12 @@ def scene_of(vertices, faces, colours):
 
 def turntable(scene):
     """VIEWS pictures (SIZE, SIZE, 3) uint8 on white, from azimuth 0 on in equal steps."""
-    from preprocessing.render_views import fitting_distance
+    from utils.geometry.cameras import fitting_distance
 
-    K, pictures = frames.intrinsics(SIZE), []
+    K, pictures = intrinsics(SIZE), []
     distance = fitting_distance(np.linalg.norm(scene.mesh.vertices, axis=1).max())
     for i in range(VIEWS):
-        camera = frames.trans_mat(K, frames.look_at(360 * i / VIEWS, ELEVATION, distance))
+        camera = compose(K, look_at(360 * i / VIEWS, ELEVATION, distance))
         pictures.append(over(scene.render(camera, SIZE, samples=3), np.full((SIZE, SIZE, 3), 255, np.uint8)))
     return pictures
 
@@ -46,7 +46,7 @@ def over_photo(scene, photo, mask, trans_mat):
     import cv2
 
     size = tuple(max(1, round(side * min(1, LONGEST / max(mask.shape)))) for side in mask.shape)
-    camera = frames.resize_camera(trans_mat, mask.shape, size)
+    camera = resize_camera(trans_mat, mask.shape, size)
     small = resize_picture(np.dstack([photo, np.full_like(mask, 255)]), size)[..., :3]
     outline = (cv2.resize(mask, size[::-1], interpolation=cv2.INTER_AREA) >= 128).astype(np.uint8)
     pale = np.rint(255 - (1 - VEIL) * (255.0 - small)).astype(np.uint8)

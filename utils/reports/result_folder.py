@@ -43,9 +43,9 @@ def write_results(folder, result, stages, format, atlas, centre, scale, more):
 
 
 def _describe(result, vertices, closed, stages):
-    from utils.geometry import frames
+    from utils.geometry.cameras import azimuth_elevation_distance
 
-    azimuth, elevation, distance = (float(x) for x in frames.azimuth_elevation_distance(result.camera))
+    azimuth, elevation, distance = (float(x) for x in azimuth_elevation_distance(result.camera))
     box = [vertices.min(0).tolist(), vertices.max(0).tolist()]
     camera = {"source": result.camera_source, "azimuth": azimuth, "elevation": elevation, "distance": distance}
     return {

@@ -18,7 +18,7 @@ piece that was found is found whole.
 
 import numpy as np
 
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.surface.sparse_grid import BRICK, Level
 
 COARSEST = 32  # cells along the axis of the first grid, at least

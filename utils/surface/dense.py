@@ -4,9 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from utils.cli import UserError
-
-NEIGHBOURS = 8  # coloured points that a vertex is coloured from: the corners of a cell
+from utils.errors import UserError
 
 
 @dataclasses.dataclass
@@ -85,53 +83,3 @@ def _cavities(empty):
     return empty & (labels != labels[0, 0, 0])
 
 
-def interpolate_colours(vertices, field):
-    """(V, 3) object-frame vertices, Field -> (V, 3) colours in [0, 1].
-
-    Mean of the nearest coloured points (KD-tree), weighted by the inverse of their squared distance.
-    """
-    from scipy.spatial import cKDTree
-
-    coloured = field.coloured()
-    if not coloured.any():
-        raise UserError("the field has no coloured points")
-    known = field.colours[coloured].astype(np.float64)
-    k = min(NEIGHBOURS, len(known))
-    distances, nearest = cKDTree(field.points(coloured)).query(vertices, k=list(range(1, k + 1)))
-    cell = 1 / field.resolution
-    weights = 1 / (distances**2 + (1e-3 * cell) ** 2)  # finite at a coloured point, whose own colour then wins
-    weights /= weights.sum(1, keepdims=True)
-    return np.clip((weights[..., None] * known[nearest]).sum(1), 0, 1)
-
-
-def outer_walls(vertices, faces):
-    """Closed surface -> the part of it that can be seen from outside: walls of cavities, and what floats in them, are left out.
-
-    The same as filling the cavities of the field, for a field whose dense grid is not there. Pieces are those connected
-    through vertices. vertices (V, 3), faces (F, 3) counter-clockwise from outside -> indices of the vertices that stay, faces of these.
-    """
-    import igl
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    edges = np.concatenate([faces[:, :2], faces[:, 1:]])
-    count, piece = connected_components(coo_matrix((np.ones(len(edges)), edges.T), shape=(len(vertices),) * 2), directed=False)
-    piece = piece[faces[:, 0]]
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    volume = np.bincount(piece, (a * np.cross(b, c)).sum(1), count)
-    kept = volume > 0  # the wall of a cavity faces inward: its volume is negative
-    order = np.argsort(-volume)
-    for i, small in enumerate(order):
-        if not kept[small]:
-            continue
-        point = vertices[faces[piece == small][:1, :1].ravel()]
-        for large in order[:i][kept[order[:i]]]:
-            wall = faces[piece == large]
-            corners = vertices[wall]
-            if ((point > corners.min((0, 1))) & (point < corners.max((0, 1)))).all() and \
-                    igl.winding_number(vertices, wall, point)[0] > 0.5:
-                kept[small] = False
-                break
-    faces = faces[kept[piece]]
-    used, renumbered = np.unique(faces, return_inverse=True)
-    return used, renumbered.reshape(faces.shape)

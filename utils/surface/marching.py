@@ -4,8 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from utils.mesh.components import without_crumbs
-from utils.surface.dense import outer_walls
+from utils.mesh.components import outer_walls, without_crumbs
 from utils.surface.sparse_grid import BRICK, Level
 
 BATCH = 64  # bricks in one call of marching cubes
@@ -59,7 +58,7 @@ class BrickMesh:
         return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
 
     def without_inner_walls(self):
-        """The part that can be seen from outside (utils.surface.dense.outer_walls)."""
+        """The part that can be seen from outside (utils.mesh.components.outer_walls)."""
         return self._part(*outer_walls(self.vertices(), self.faces))
 
     def without_crumbs(self):

@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 
-from utils.cli import UserError
+from utils.errors import UserError
 
 MOST = 10  # jobs that wait or run: some minutes of work on two cores
 

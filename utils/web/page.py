@@ -9,7 +9,7 @@ import time
 import traceback
 import urllib.request
 
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.web.jobs import Ended
 from utils.web.request import FORMATS, LEAST, MOST, Request, answer, read_upload, sentence, shown
 

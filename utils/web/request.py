@@ -10,7 +10,7 @@ import zipfile
 
 import numpy as np
 
-from utils.cli import UserError
+from utils.errors import UserError
 
 LEAST, MOST = 32, 256  # cells along an axis
 TEXTURE_SIZE = 1024  # pixels of an atlas's side

@@ -8,7 +8,7 @@ import tensorflow as tf
 import trimesh
 
 from benchmarks.original import Original
-from data.field_samples import network_camera, network_image
+from data.network_input import network_camera, network_image
 from models.inference import field_query, predict
 from models.inference.field_query import FieldQuery
 from models.networks import texdisn
@@ -16,12 +16,14 @@ from models.training.trainer import Trainer
 from tests.eval.test_eval import make_octahedron
 from tests.helpers import tiny
 from tests.models.networks.test_texdisn import randomise
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.geometry import frames
+from utils.geometry.cameras import compose, intrinsics, look_at
 from utils.metrics import voxel_metrics
+from utils.surface import dense, field_voxels
 from utils.surface.txt_format import read_txt, write_txt
 
-CAMERAS = [frames.trans_mat(frames.intrinsics(tiny.SIZE), frames.look_at(azimuth, 20, 2.0)) for azimuth in (30, 100, 250)]
+CAMERAS = [compose(intrinsics(tiny.SIZE), look_at(azimuth, 20, 2.0)) for azimuth in (30, 100, 250)]
 
 
 def pictures(rng):
@@ -112,10 +114,10 @@ def check_field(model, rgba, camera, iso, path):
     np.testing.assert_allclose(fast.colours[both], colour[both], atol=1e-3)
     if model.config.binary and both.any():
         plain = type(fast)(24, geometry.astype(np.float32), np.where(occupied[:, None], colour, -1).astype(np.float32))
-        true = voxel_metrics.binary_voxels(plain, np.median(geometry[occupied]))[0]  # any other set of voxels, of any colours
+        true = field_voxels.binary_voxels(plain, np.median(geometry[occupied]))[0]  # any other set of voxels, of any colours
         true = true, np.random.default_rng(0).random(true.shape)
         for metric in (lambda voxels, _: voxel_metrics.iou(voxels, true[0]), lambda voxels, colours: voxel_metrics.psnr(voxels, colours, *true)):
-            assert metric(*voxel_metrics.binary_voxels(fast, iso)) == pytest.approx(metric(*voxel_metrics.binary_voxels(plain, iso)), abs=1e-4)
+            assert metric(*field_voxels.binary_voxels(fast, iso)) == pytest.approx(metric(*field_voxels.binary_voxels(plain, iso)), abs=1e-4)
     return occupied.mean()
 
 
@@ -137,8 +139,8 @@ def check_mesh(model, rgba, camera, iso, resolution):
     query = FieldQuery(model)
     vertices, faces, colours, normals, asked = predict.textured_mesh(query, rgba, camera, resolution, iso)
     encoded = query.encode(network_image(rgba, model.config), network_camera(camera, rgba, model.config))
-    dense = query.geometry(encoded, frames.voxel_centres(resolution)).reshape((resolution,) * 3).transpose(2, 1, 0)
-    expected, _ = dense.extract(dense, model.config.binary, iso)
+    grid = query.geometry(encoded, frames.voxel_centres(resolution)).reshape((resolution,) * 3).transpose(2, 1, 0)
+    expected, _ = dense.extract(grid, model.config.binary, iso)
     mesh = trimesh.Trimesh(vertices, faces, process=False)
     assert mesh.is_watertight and mesh.is_winding_consistent
     assert len(vertices) == pytest.approx(len(expected), rel=0.01)

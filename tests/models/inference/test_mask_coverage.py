@@ -16,11 +16,12 @@ from models.weights.sources import open_model
 from tests.eval.test_eval import make_run
 from tests.helpers import tiny
 from train import export_run
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.geometry import frames
+from utils.geometry.cameras import compose, intrinsics, look_at, project
 
 SIZE = 120
-CAMERA = frames.trans_mat(frames.intrinsics(SIZE), frames.look_at(30, 20, 2.2))
+CAMERA = compose(intrinsics(SIZE), look_at(30, 20, 2.2))
 
 
 def query(binary):
@@ -38,7 +39,7 @@ def mask(radius):
     """What a ball of this radius covers in the picture."""
     points = np.random.default_rng(0).normal(size=(200_000, 3))
     points *= radius / np.linalg.norm(points, axis=1, keepdims=True)
-    u, v = np.rint(frames.project(points, CAMERA)[0]).astype(int).T
+    u, v = np.rint(project(points, CAMERA)[0]).astype(int).T
     picture = np.zeros((SIZE, SIZE), np.uint8)
     picture[v, u] = 1
     return cv2.morphologyEx(picture, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)) > 0

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from data.camera_samples import CameraSamples
 from data.estimated_cameras import EstimatedCameras
-from data.field_samples import network_camera, network_image
+from data.network_input import network_camera, network_image
 from data.shards import Database
 from models.inference.camera_estimator import CameraEstimator, estimate
 from models.networks.camera_network import build, camera_losses, rotation_of, transformed
@@ -18,9 +18,9 @@ from models.weights.run import Run, load_checkpoint
 from tests.eval.test_eval import make_run
 from tests.helpers import tiny
 from train import train_cam
-from utils.cli import UserError
-from utils.geometry import frames
+from utils.errors import UserError
 from utils.geometry.camera_parameters import CameraParts
+from utils.geometry.cameras import compose, decompose, image_to_pixel, intrinsics, look_at, project
 from utils.geometry.symmetry import turn
 from utils.metrics import camera_metrics
 
@@ -50,16 +50,16 @@ def parts_of(cameras, size):
 
 def some_cameras(count, seed=0):
     rng = np.random.default_rng(seed)
-    K = frames.intrinsics(100)
-    return [frames.trans_mat(K, frames.look_at(rng.uniform(0, 360), rng.uniform(5, 50), rng.uniform(1.5, 3))) for _ in range(count)]
+    K = intrinsics(100)
+    return [compose(K, look_at(rng.uniform(0, 360), rng.uniform(5, 50), rng.uniform(1.5, 3))) for _ in range(count)]
 
 
 def test_points_are_transformed_as_by_the_camera():
     cameras, points = some_cameras(5), np.random.default_rng(1).uniform(-0.5, 0.5, (5, 20, 3)).astype(np.float32)
     space, pixels = transformed(parts_of(cameras, 100), tf.constant(points))
     for i, camera in enumerate(cameras):
-        np.testing.assert_allclose(frames.image_to_pixel(pixels[i].numpy() + 0.5, 100), frames.project(points[i], camera)[0], atol=1e-3)
-        RT = frames.decompose(camera)[1]
+        np.testing.assert_allclose(image_to_pixel(pixels[i].numpy() + 0.5, 100), project(points[i], camera)[0], atol=1e-3)
+        RT = decompose(camera)[1]
         np.testing.assert_allclose(space[i], points[i] @ RT[:, :3].T + RT[:, 3], atol=1e-5)
 
 
@@ -90,7 +90,7 @@ def test_every_azimuth_is_near_a_rotation_that_the_network_starts_from():
     network = build(tiny.camera_config(hypotheses=8))
     homes = rotation_of(tf.constant(network.homes)).numpy()
     for azimuth in range(0, 360, 7):
-        angles = [camera_metrics.rotation_angle(home, frames.look_at(azimuth, 0, 2.0)[:, :3]) for home in homes]
+        angles = [camera_metrics.rotation_angle(home, look_at(azimuth, 0, 2.0)[:, :3]) for home in homes]
         assert min(angles) <= 22.5 + 1e-3
 
 
@@ -104,7 +104,7 @@ def test_a_sample_holds_the_camera_of_the_image(crop, tiny_database):
     rgba = database.image(entry, 1)
     camera = network_camera(database.trans_mat(entry, 1), rgba, config)
     points = sample["points"].astype(np.float64)
-    np.testing.assert_allclose(frames.project(points, parts.trans_mat(tiny.SIZE))[0], frames.project(points, camera)[0], atol=1e-3)
+    np.testing.assert_allclose(project(points, parts.trans_mat(tiny.SIZE))[0], project(points, camera)[0], atol=1e-3)
     np.testing.assert_array_equal(sample["image"], network_image(rgba, config))
     # the turns bring the surface back to itself
     surface = database.surface(entry)[0]
@@ -120,8 +120,8 @@ def test_cameras_of_pictures_are_those_of_their_crops(tiny_database, tmp_path, e
     pictures = [database.image(entry, 0) for entry in entries]
     wider = [np.pad(picture, ((7, 3), (11, 0), (0, 0))) for picture in pictures]
     points = np.random.default_rng(0).uniform(-0.5, 0.5, (20, 3))
-    inside = [frames.project(points, camera)[0] for camera in estimator.cameras(pictures)]
-    moved = [frames.project(points, camera)[0] for camera in estimator.cameras(wider)]
+    inside = [project(points, camera)[0] for camera in estimator.cameras(pictures)]
+    moved = [project(points, camera)[0] for camera in estimator.cameras(wider)]
     np.testing.assert_allclose(np.array(moved) - [11, 7], inside, atol=1e-2)
     alone = [estimate(estimator.network, network_image(picture, estimator.config)[None])[0] for picture in pictures]
     batch = estimate(estimator.network, np.stack([network_image(picture, estimator.config) for picture in pictures]))

@@ -16,6 +16,7 @@ from models.weights.run import load_checkpoint, save_checkpoint
 from tests.helpers import tiny
 from tests.models.networks.test_texdisn import inputs, randomise, read_numpy, stream_numpy
 from utils.geometry import frames
+from utils.geometry.cameras import compose, decompose, intrinsics, look_at, project, resize_camera
 
 VARIANTS = {
     "onestream": {"img_feat_onestream": True},
@@ -70,14 +71,14 @@ def forward_numpy(model, images, points, camera):
         p = points / 64 + 0.5 / 64 if c.binary else points / 2
         geometry = np.array([interpolate(grid, (q + 0.5) * 64) for q in p])
         return np.tanh(geometry) if c.tanh else geometry, None
-    uv = np.clip(frames.project(points.astype(float), camera.astype(float))[0], 0, tiny.SIZE - 1)
+    uv = np.clip(project(points.astype(float), camera.astype(float))[0], 0, tiny.SIZE - 1)
     glob = np.repeat(glob, len(points), 0)
 
     def local(chosen):
         return np.concatenate([[read_numpy(m, *np.minimum(q * len(m) / tiny.SIZE, len(m) - 1)) for q in uv] for m in chosen], 1)
 
     if c.rot:
-        R = frames.decompose(camera)[1][:, :3]
+        R = decompose(camera)[1][:, :3]
         points = points @ R.T * [1, -1, -1]
     if c.img_feat_onestream:
         streams = [(model.joint_stream, np.concatenate([glob, local(maps[:3])], 1))]
@@ -132,7 +133,7 @@ def test_field_query_of_a_variant_is_its_network(binary, name, rng):
     model = texdisn.build(c)
     randomise(model, rng)
     image = rng.random((tiny.SIZE, tiny.SIZE, 3)).astype(np.float32)
-    matrix = frames.trans_mat(frames.intrinsics(tiny.SIZE), frames.look_at(30, 20, 2.0))
+    matrix = compose(intrinsics(tiny.SIZE), look_at(30, 20, 2.0))
     points = rng.uniform(-0.5, 0.5, (50, 3))
     query = FieldQuery(model)
     encoded = query.encode(image, matrix)
@@ -195,9 +196,9 @@ def test_camera_axes_are_those_of_disn(rng):
         points = rng.uniform(-1, 1, (5, 3))
         expected = points @ obj_rot_mat
         towards = obj_rot_mat[:, 2]  # of the camera, in the object frame
-        RT = frames.look_at(np.degrees(np.arctan2(towards[0], towards[2])), np.degrees(np.arcsin(towards[1])), 1.5)
+        RT = look_at(np.degrees(np.arctan2(towards[0], towards[2])), np.degrees(np.arcsin(towards[1])), 1.5)
         for binary, size in ((True, (40, 40)), (False, (30, 50))):
-            matrix = frames.resize_camera(frames.trans_mat(frames.intrinsics(40), RT), (40, 40), size)
+            matrix = resize_camera(compose(intrinsics(40), RT), (40, 40), size)
             camera = tf.constant(frames.model_camera(matrix, binary)[None], tf.float32)
             np.testing.assert_allclose(to_camera_axes(tf.constant(points[None], tf.float32), camera)[0], expected, atol=1e-4)
 

@@ -10,13 +10,15 @@ from models.config import Config, preset
 from models.inference.field_query import FieldQuery
 from models.networks import losses, texdisn
 from models.networks.encoder import resize_image
-from models.networks.local_features import project, read_bilinear, read_maps, resize_bilinear
+from models.networks.local_features import project as project_tensors
+from models.networks.local_features import read_bilinear, read_maps, resize_bilinear
 from models.training.trainer import StepDecay
 from models.weights import run
 from models.weights.run import load_checkpoint, save_checkpoint
 from tests.helpers import tiny
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.geometry import frames
+from utils.geometry.cameras import compose, intrinsics, look_at, project
 
 MODES = [{"binary": True}, {"binary": False}, {"binary": True, "normalisation": False, "resized_reading": True, "coordinate_scale": 1.0}]
 
@@ -27,7 +29,7 @@ def rng():
 
 
 def camera(binary, size=tiny.SIZE):
-    matrix = frames.trans_mat(frames.intrinsics(size), frames.look_at(30, 20, 2.0))
+    matrix = compose(intrinsics(size), look_at(30, 20, 2.0))
     return frames.model_camera(matrix, binary).astype(np.float32)
 
 
@@ -104,7 +106,7 @@ def test_decoders_and_reading_equal_numpy(given, rng):
     geometry, colour = model([images, points, cameras])
     for b in range(2):
         glob, maps = model.encode(images[b : b + 1])
-        uv, _ = frames.project(points[b].astype(np.float64), cameras[b].astype(np.float64))
+        uv, _ = project(points[b].astype(np.float64), cameras[b].astype(np.float64))
         uv = np.clip(uv, 0, tiny.SIZE - 1)
         local = []
         for feature_map in maps:
@@ -164,7 +166,7 @@ def test_field_query_is_the_network_in_the_object_frame(given, rng):
     model = texdisn.build(config)
     randomise(model, rng)
     image = rng.random((tiny.SIZE, tiny.SIZE, 3)).astype(np.float32)
-    matrix = frames.trans_mat(frames.intrinsics(tiny.SIZE), frames.look_at(30, 20, 2.0))
+    matrix = compose(intrinsics(tiny.SIZE), look_at(30, 20, 2.0))
     points = rng.uniform(-0.5, 0.5, (50, 3))
     query = FieldQuery(model)
     encoded = query.encode(image, matrix)
@@ -190,9 +192,9 @@ def test_resize_against_brute_force_and_alpha_is_nearest(rng):
 
 def test_projection_agrees_with_frames_and_is_clipped(rng):
     points = rng.uniform(-1.5, 1.5, (1, 100, 3))
-    matrix = frames.trans_mat(frames.intrinsics(50), frames.look_at(70, 10, 3))
-    uv = project(tf.constant(points, tf.float32), tf.constant(matrix[None], tf.float32), 50, 50)[0]
-    expected, _ = frames.project(points[0], matrix)
+    matrix = compose(intrinsics(50), look_at(70, 10, 3))
+    uv = project_tensors(tf.constant(points, tf.float32), tf.constant(matrix[None], tf.float32), 50, 50)[0]
+    expected, _ = project(points[0], matrix)
     assert (np.abs(expected - np.clip(expected, 0, 49)) > 0).any()
     np.testing.assert_allclose(uv, np.clip(expected, 0, 49), atol=1e-3)
 

@@ -20,7 +20,7 @@ from models.training.trainer import Trainer
 from models.weights.run import Run
 from tests.helpers import tiny
 from train import train_sdf
-from utils.cli import UserError
+from utils.errors import UserError
 
 ROOT = pathlib.Path(__file__).parents[3]
 

@@ -12,7 +12,7 @@ from models.weights.encoder_sources import open_encoder
 from models.weights.run import Run, save_checkpoint
 from tests.helpers import tf1_models, tiny
 from train import train_sdf
-from utils.cli import UserError
+from utils.errors import UserError
 
 CONVS = tf1_models.SIZES["convs"]
 NAMES = [f"block{b}_conv{i}" for b, count in enumerate(CONVS, 1) for i in range(1, count + 1)]

@@ -13,8 +13,9 @@ from models.weights.sources import open_model
 from models.weights.tf1_checkpoint import Checkpoint
 from tests.helpers import tf1_models
 from train import convert_checkpoint
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.geometry import frames
+from utils.geometry.cameras import compose, intrinsics, look_at
 
 SMALL = {"img_h": tf1_models.IMAGE, "img_w": tf1_models.IMAGE}
 TWO, ONE, GLOBAL = ("sdfprediction", "sdfprediction_imgfeat"), ("sdfimgfeat",), ("sdfprediction",)
@@ -34,7 +35,7 @@ def weights(**kind):
 
 
 def camera():
-    return frames.trans_mat(frames.intrinsics(tf1_models.IMAGE), frames.look_at(30, 20, 2.0))
+    return compose(intrinsics(tf1_models.IMAGE), look_at(30, 20, 2.0))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -13,8 +13,8 @@ from preprocessing import gen_db
 from preprocessing.readers.r2n2 import camera as r2n2_camera
 from preprocessing.recovery import dlt
 from tests.helpers import external_folder as foreign
-from utils.cli import Incomplete, UserError
-from utils.geometry import frames
+from utils.errors import Incomplete, UserError
+from utils.geometry.cameras import project
 
 SMALL = ["--jobs", "1", "--sdf_points", "4000", "--surface_points", "3000", "--image_size", str(foreign.SIZE)]
 VOXEL = 1 / 64
@@ -41,11 +41,11 @@ def assert_pixels(record, expected, scale=foreign.SCALE, centre=foreign.CENTRE, 
     assert len(record.trans_mats) == len(foreign.VIEWS)
     x = np.random.default_rng(1).uniform(-0.3, 0.3, (100, 3)) + foreign.CENTRE
     for matrix, row in zip(record.trans_mats, foreign.VIEWS, strict=True):
-        np.testing.assert_allclose(frames.project((x - centre) * scale, matrix)[0], expected(x, row), atol=atol)
+        np.testing.assert_allclose(project((x - centre) * scale, matrix)[0], expected(x, row), atol=atol)
 
 
 def edge_pixels(x, row):
-    return frames.project(x, foreign.camera(*row))[0]
+    return project(x, foreign.camera(*row))[0]
 
 
 def centre_pixels(x, row):
@@ -182,7 +182,7 @@ def test_r2n2_camera_is_disns():
     """Pixels that DISN's own projection gives for azimuth 37.5, elevation 28, distance ratio 0.83; its texels begin at integers."""
     points = np.array([[0, 0, 0], [0.3, 0, 0], [0, 0.3, 0], [0, 0, 0.3]])
     expected = [[68.5, 68.5], [90.527334, 81.976931], [68.5, 38.239651], [40.880446, 78.449624]]
-    np.testing.assert_allclose(frames.project(points, r2n2_camera([37.5, 28, 0, 0.83, 25], (137, 137)))[0] + 0.5, expected, atol=1e-4)
+    np.testing.assert_allclose(project(points, r2n2_camera([37.5, 28, 0, 0.83, 25], (137, 137)))[0] + 0.5, expected, atol=1e-4)
 
 
 @pytest.mark.slow

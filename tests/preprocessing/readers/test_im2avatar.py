@@ -9,8 +9,8 @@ import pytest
 from data.raw_layout import RawObject
 from preprocessing.readers.im2avatar import Options, read_object, read_picture
 from tests.helpers import raw_folder
-from utils.cli import UserError
-from utils.geometry import frames
+from utils.errors import UserError
+from utils.geometry.cameras import project, resize_camera
 from utils.images.resize import resize_picture
 
 
@@ -47,8 +47,8 @@ def test_resizing_moves_the_cameras_with_the_pictures(tmp_path, height, width, s
     raw = RawObject(tmp_path / "raw", "car", "a")
     raw_folder.write_object(raw, 0, views=1)
     point = np.array([[0.12, 0.2, -0.15]])
-    matrix = frames.resize_camera(raw_folder.camera(90, 128), (128, 128), (height, width))
-    u, v = frames.project(point, matrix)[0][0]
+    matrix = resize_camera(raw_folder.camera(90, 128), (128, 128), (height, width))
+    u, v = project(point, matrix)[0][0]
     columns, rows = np.meshgrid(np.arange(width), np.arange(height))
     blob = np.exp(-0.5 * (((columns - u) / width) ** 2 + ((rows - v) / height) ** 2) / 0.04**2)
     cv2.imwrite(str(raw.view("00")), np.rint(255 * blob).astype(np.uint8))
@@ -60,7 +60,7 @@ def test_resizing_moves_the_cameras_with_the_pictures(tmp_path, height, width, s
         record = read_object(raw, Options(size, 10, 10))
         weight = record.images[0, ..., 0].astype(float)
         centre = [(weight.sum(axis) * np.arange(size)).sum() / weight.sum() for axis in (0, 1)]
-        np.testing.assert_allclose(frames.project(point, record.trans_mats[0])[0][0], centre, atol=0.05)
+        np.testing.assert_allclose(project(point, record.trans_mats[0])[0][0], centre, atol=0.05)
 
 
 @pytest.mark.parametrize("size", [(20, 30), (64, 50), (100, 130), (60, 80)])

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 
 from preprocessing.recovery import dlt
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.geometry import frames
+from utils.geometry.cameras import compose, intrinsics, look_at, project
 
 SIZE = 128
 AZIMUTHS = 90 + 30 * np.arange(12)
 
 
 def camera(azimuth, elevation=30.0, distance=1.7, size=SIZE):
-    return frames.trans_mat(frames.intrinsics(size), frames.look_at(azimuth, elevation, distance))
+    return compose(intrinsics(size), look_at(azimuth, elevation, distance))
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +31,13 @@ def points(index):
 
 def off(fit, points, matrix):
     """Largest distance in pixels between where a fit and the true camera put the points."""
-    return np.linalg.norm(frames.project(points, fit.trans_mat)[0] - frames.project(points, matrix)[0], axis=1).max()
+    return np.linalg.norm(project(points, fit.trans_mat)[0] - project(points, matrix)[0], axis=1).max()
 
 
 @pytest.mark.parametrize("azimuth", [0.0, 75.0, 200.0])
 def test_exact_pixels_give_the_camera(points, azimuth):
     matrix = camera(azimuth)
-    fit = dlt.fit_camera(points, frames.project(points, matrix)[0], np.random.default_rng(0))
+    fit = dlt.fit_camera(points, project(points, matrix)[0], np.random.default_rng(0))
     np.testing.assert_allclose(fit.trans_mat, matrix, atol=1e-8)  # scale and sign as well: w is the depth
     assert fit.rms < 1e-9
     assert fit.inlier_share == 1
@@ -46,7 +47,7 @@ def test_exact_pixels_give_the_camera(points, azimuth):
 @pytest.mark.parametrize("noise", ["none", "float32", "rounded", "gaussian"])
 def test_noise_and_outliers(points, noise, share):
     rng, matrix = np.random.default_rng(1), camera(130.0)
-    pixels = frames.project(points, matrix)[0]
+    pixels = project(points, matrix)[0]
     if noise == "float32":
         pixels = pixels.astype(np.float32).astype(float)
     if noise == "rounded":
@@ -68,7 +69,7 @@ def test_noise_and_outliers(points, noise, share):
 def test_outliers_that_agree_with_each_other(points):
     """A fifth of the voxels shifted together, as by a wrong part of a volume."""
     matrix = camera(100.0)
-    pixels = frames.project(points, matrix)[0]
+    pixels = project(points, matrix)[0]
     pixels[: len(pixels) // 5] += 25
     assert off(dlt.fit_camera(points, pixels, np.random.default_rng(0)), points, matrix) < 1e-6
 
@@ -78,7 +79,7 @@ def test_garbage_is_refused(points):
     fit = dlt.fit_camera(points, rng.uniform(0, SIZE, (len(points), 2)), rng)
     with pytest.raises(UserError, match="flow.h5: no camera fits"):
         dlt.accept(fit, "flow.h5")
-    pixels = frames.project(points, camera(90.0))[0]
+    pixels = project(points, camera(90.0))[0]
     with pytest.raises(UserError, match="no camera fits"):
         dlt.accept(dlt.fit_camera(points, pixels + rng.normal(0, 3, pixels.shape), rng), "flow.h5")
 
@@ -88,22 +89,22 @@ def test_sets_that_do_not_determine_a_camera(points):
     grid = (np.argwhere(np.ones((20, 20))) - 10) / 30
     for plane in (np.insert(grid, 1, 0.1, axis=1), np.insert(grid, 2, grid.sum(1), axis=1)):
         with pytest.raises(UserError, match="plane"):
-            dlt.fit_camera(plane, frames.project(plane, matrix)[0], rng)
+            dlt.fit_camera(plane, project(plane, matrix)[0], rng)
     with pytest.raises(UserError, match="at least 12"):
-        dlt.fit_camera(points[:11], frames.project(points[:11], matrix)[0], rng)
+        dlt.fit_camera(points[:11], project(points[:11], matrix)[0], rng)
 
 
 def test_thin_but_not_flat_is_enough():
     """Two layers of voxels, as of a guitar's body."""
     index = np.argwhere(np.ones((40, 40, 2))) + [12, 12, 31]
     points, matrix = (index + 0.5) / 64 - 0.5, camera(75.0)
-    assert off(dlt.fit_camera(points, frames.project(points, matrix)[0], np.random.default_rng(0)), points, matrix) < 1e-6
+    assert off(dlt.fit_camera(points, project(points, matrix)[0], np.random.default_rng(0)), points, matrix) < 1e-6
 
 
 def recovered(points, axes, rng, noise=0.0):
     """Cameras recovered from a volume stored in axes q, p = A q."""
     stored = points @ np.array(axes)  # q = A^-1 p, as rows
-    pixels = [frames.project(points, camera(azimuth))[0] for azimuth in AZIMUTHS[::3]]
+    pixels = [project(points, camera(azimuth))[0] for azimuth in AZIMUTHS[::3]]
     return [dlt.fit_camera(stored, each + rng.normal(0, noise, each.shape), rng).trans_mat for each in pixels]
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import trimesh
 
-from utils.geometry import frames, symmetry
+from utils.geometry import symmetry
 from utils.geometry.camera_parameters import CameraParts
+from utils.geometry.cameras import FOCAL, compose, intrinsics, look_at, project, resize_camera
 from utils.images.crop import Square
 from utils.metrics import camera_metrics
 
@@ -13,8 +14,8 @@ SIZE = 138
 
 
 def camera(azimuth, elevation, distance, square=None):
-    matrix = frames.trans_mat(frames.intrinsics(SIZE), frames.look_at(azimuth, elevation, distance))
-    return matrix if square is None else frames.resize_camera(square.camera(matrix), (square.side,) * 2, (SIZE, SIZE))
+    matrix = compose(intrinsics(SIZE), look_at(azimuth, elevation, distance))
+    return matrix if square is None else resize_camera(square.camera(matrix), (square.side,) * 2, (SIZE, SIZE))
 
 
 @pytest.mark.parametrize("square", [None, Square(20, 35, 80), Square(-30, -10, 200)])
@@ -24,19 +25,19 @@ def test_parts_make_the_camera_again(square):
         matrix = camera(azimuth, elevation, distance, square)
         for scale in (1.0, 0.3):  # of a matrix: the same camera
             parts = CameraParts.of(scale * matrix, SIZE)
-            np.testing.assert_allclose(frames.project(points, parts.trans_mat(SIZE))[0], frames.project(points, matrix)[0], atol=1e-8)
+            np.testing.assert_allclose(project(points, parts.trans_mat(SIZE))[0], project(points, matrix)[0], atol=1e-8)
             assert parts.distance == pytest.approx(distance)
-            np.testing.assert_allclose(parts.rotation, frames.look_at(azimuth, elevation, distance)[:, :3], atol=1e-9)
+            np.testing.assert_allclose(parts.rotation, look_at(azimuth, elevation, distance)[:, :3], atol=1e-9)
 
 
 def test_a_camera_that_looks_past_the_origin_is_nearly_the_same():
-    RT = frames.look_at(40, 20, 2.5)
+    RT = look_at(40, 20, 2.5)
     RT[0, 3] += 0.2
-    matrix = frames.trans_mat(frames.intrinsics(SIZE), RT)
+    matrix = compose(intrinsics(SIZE), RT)
     points = np.random.default_rng(0).uniform(-0.5, 0.5, (50, 3))
-    off = frames.project(points, CameraParts.of(matrix, SIZE).trans_mat(SIZE))[0] - frames.project(points, matrix)[0]
+    off = project(points, CameraParts.of(matrix, SIZE).trans_mat(SIZE))[0] - project(points, matrix)[0]
     nearest = 2.5 - np.sqrt(0.75)  # of a point of the cube
-    assert 0 < abs(off).max() < 0.2 * SIZE * frames.FOCAL * (1 / nearest - 1 / 2.5)
+    assert 0 < abs(off).max() < 0.2 * SIZE * FOCAL * (1 / nearest - 1 / 2.5)
 
 
 def sampled(mesh, colour_of=None):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from data.field_samples import network_camera, network_image, picture_camera
+from data.network_input import network_camera, network_image, picture_camera
 from tests.helpers import tiny
-from utils.geometry import frames
+from utils.geometry.cameras import compose, intrinsics, look_at, project
 from utils.images.crop import object_square
 
 
@@ -38,10 +38,10 @@ def test_the_object_is_in_the_middle_and_takes_its_share(place, share):
 def test_the_camera_of_the_crop_sees_points_where_the_crop_has_them():
     rgba = painted(70, 90, 20, 50, 25, 18)
     square = object_square(rgba[..., 3], 0.7)
-    K = frames.intrinsics(90)
-    camera = frames.trans_mat(K, frames.look_at(30, 20, 2.5))
+    K = intrinsics(90)
+    camera = compose(K, look_at(30, 20, 2.5))
     points = np.random.default_rng(0).uniform(-0.5, 0.5, (50, 3))
-    before, after = (frames.project(points, matrix)[0] for matrix in (camera, square.camera(camera)))
+    before, after = (project(points, matrix)[0] for matrix in (camera, square.camera(camera)))
     np.testing.assert_allclose(after, before - [square.left, square.top], atol=1e-9)
     np.testing.assert_allclose(square.picture_camera(square.camera(camera)), camera, atol=1e-12)
 
@@ -50,7 +50,7 @@ def test_the_camera_of_the_crop_sees_points_where_the_crop_has_them():
 def test_network_and_picture_camera_are_inverse(crop):
     rgba = painted(70, 90, 20, 50, 25, 18)
     config = tiny.config(crop=crop)
-    camera = frames.trans_mat(frames.intrinsics(90), frames.look_at(200, 10, 2.0))
+    camera = compose(intrinsics(90), look_at(200, 10, 2.0))
     there = network_camera(camera, rgba, config)
     np.testing.assert_allclose(picture_camera(there, rgba, config), camera, atol=1e-9)
 

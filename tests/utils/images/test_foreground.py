@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.images import foreground as module
 from utils.images.foreground import foreground
 from utils.images.photo import Photo, read_photo

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.images import photo
 from utils.images.photo import decode_photo, read_photo
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import trimesh
 
+from preprocessing.meshes.distances import sample_space, signed_distances
 from preprocessing.rendering import volumes
-from utils.cli import UserError
-from utils.geometry import frames
-from utils.mesh import sampling
+from utils.errors import UserError
+from utils.geometry.cameras import compose, intrinsics, look_at, project
+from utils.mesh import sampling, voxels
 from utils.mesh.mesh import Material, Mesh, coloured_mesh, face_areas, texel
 
 
@@ -52,7 +53,7 @@ def test_sample_colours_are_the_texture_and_holes_have_none():
 def test_space_samples_have_the_stated_distribution():
     rng = np.random.default_rng(0)
     flat = np.concatenate([rng.uniform(-0.5, 0.5, (5000, 2)), np.zeros((5000, 1))], 1)
-    points = sampling.sample_space(flat, 50000, rng)
+    points = sample_space(flat, 50000, rng)
     assert points.shape == (50000, 3) and np.abs(points).max() <= 0.5
     height = np.abs(points[:, 2])
     share = 0.5 * 0.9545 + 0.3 * 0.3829 + 0.2 * 0.05  # within 0.025: 2 and 1/2 standard deviations, uniform
@@ -65,13 +66,13 @@ def test_distances_of_a_sphere_and_a_box(turn):
     points = np.random.default_rng(0).uniform(-0.5, 0.5, (2000, 3))
     sphere = trimesh.creation.icosphere(4, 0.4)
     sphere.faces = sphere.faces[:, ::turn]  # inside out is the same body
-    assert np.abs(sampling.signed_distances(solid(sphere), points) - (np.linalg.norm(points, axis=1) - 0.4)).max() < 2e-3
+    assert np.abs(signed_distances(solid(sphere), points) - (np.linalg.norm(points, axis=1) - 0.4)).max() < 2e-3
     half = np.array([0.4, 0.3, 0.2])
     box = trimesh.creation.box(2 * half)
     box.faces = box.faces[:, ::turn]
     q = np.abs(points) - half
     exact = np.linalg.norm(np.maximum(q, 0), axis=1) + np.minimum(q.max(1), 0)
-    assert np.abs(sampling.signed_distances(solid(box), points) - exact).max() < 1e-5
+    assert np.abs(signed_distances(solid(box), points) - exact).max() < 1e-5
 
 
 def test_distances_survive_a_hole():
@@ -81,7 +82,7 @@ def test_distances_survive_a_hole():
     sphere.update_faces(~hole)
     points = np.random.default_rng(0).uniform(-0.5, 0.5, (3000, 3))
     along, radius = points @ [0, 0.6, 0.8], np.linalg.norm(points, axis=1)
-    distances = sampling.signed_distances(solid(sphere), points)
+    distances = signed_distances(solid(sphere), points)
     opposite = along < 0.9 * radius  # the nearest point of the sphere is there, not in the hole
     assert np.abs(distances - (radius - 0.4))[opposite].max() < 2e-3
     clear = (along < 0.25) & (np.abs(radius - 0.4) > 2e-3)
@@ -107,8 +108,8 @@ def test_voxels_are_those_that_faces_go_through(shape):
     shape = shape.copy()
     shape.apply_transform(trimesh.transformations.rotation_matrix(0.5, [1, 2, 3]))
     mesh = solid(shape)
-    points, colours = sampling.sample_surface(mesh, volumes.sample_count(mesh), np.random.default_rng(0))
-    index, mean = volumes.voxelise(points, colours)
+    points, colours = sampling.sample_surface(mesh, voxels.sample_count(mesh), np.random.default_rng(0))
+    index, mean = voxels.voxelise(points, colours)
     assert np.allclose(mean, 128 / 255)
     found = np.zeros((64,) * 3, bool)
     found[tuple(index.T)] = True
@@ -135,9 +136,9 @@ def test_volumes_hold_colour_and_flow_at_the_voxels():
     assert np.allclose(volume[tuple(index.T)], colours, atol=1e-6)
     assert (volume == -1).all(-1).sum() == 64**3 - len(index)
     size = 100
-    camera = frames.trans_mat(frames.intrinsics(size), frames.look_at(40, 25, 1.3))  # near: the cube's corners are cut off
+    camera = compose(intrinsics(size), look_at(40, 25, 1.3))  # near: the cube's corners are cut off
     flow = volumes.flow_volume(index, camera, size)
-    pixels, _ = frames.project((index + 0.5) / 64 - 0.5, camera)
+    pixels, _ = project((index + 0.5) / 64 - 0.5, camera)
     inside = ((pixels >= -0.5) & (pixels <= size - 0.5)).all(1)
     assert 0.5 < inside.mean() < 1
     assert np.allclose(flow[tuple(index[inside].T)] * size - 0.5, pixels[inside], atol=1e-3)
@@ -146,6 +147,6 @@ def test_volumes_hold_colour_and_flow_at_the_voxels():
 
 def test_mean_colour_of_a_voxel():
     points = np.array([[0.001, 0.001, 0.001], [0.002, 0.002, 0.002], [0.5, -0.5, 0.0]])
-    index, colours = volumes.voxelise(points, np.array([[0, 0, 100], [255, 0, 200], [255, 255, 255]], np.uint8))
+    index, colours = voxels.voxelise(points, np.array([[0, 0, 100], [255, 0, 200], [255, 255, 255]], np.uint8))
     assert index.tolist() == [[32, 32, 32], [63, 0, 32]]
     assert np.allclose(colours, [[0.5, 0, 150 / 255], [1, 1, 1]])

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import trimesh
 
-from utils.cli import UserError
-from utils.geometry import frames
+from preprocessing.meshes.load import load_mesh
+from utils.errors import UserError
+from utils.geometry.cameras import compose, intrinsics, look_at
 from utils.mesh import writers
-from utils.mesh.mesh import load_mesh, texel
+from utils.mesh.mesh import texel
 from utils.mesh.texture import bake, rasterise, unwrap
 from utils.rendering.raycast import Scene
 
@@ -152,7 +153,7 @@ def test_this_project_reads_and_renders_the_right_colours(tmp_path, suffix):
     error = abs(albedo(mesh, face, weights)[0][:, :3] - sides(points))[away]
     assert error.max() < 0.03
     # a picture from the front, above and right: red left, green right, blue on the front
-    picture = Scene(mesh).render(frames.trans_mat(frames.intrinsics(64), frames.look_at(20, 20, 1.7)), 64)
+    picture = Scene(mesh).render(compose(intrinsics(64), look_at(20, 20, 1.7)), 64)
     seen = picture[..., 3] == 255
     left, right = picture[:, :22][seen[:, :22]], picture[:, 42:][seen[:, 42:]]
     assert left[:, 0].mean() > 2 * left[:, 1].mean()

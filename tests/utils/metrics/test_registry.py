@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.metrics import registry
 from utils.metrics.comparison import Prediction, Truth
+from utils.metrics.summary import summarise
 
 BOTH = ["iou", "psnr"]
 
@@ -20,15 +21,15 @@ def test_means_go_over_views_then_objects_then_categories():
         result("car", "b", 0, 0.9, 30),
         result("chair", "a", 0, 0.1, 5), result("chair", "a", 1, 0.1, 5), result("chair", "a", 2, 0.1, 5),
     ]  # fmt: skip
-    summary = registry.summarise(rows, BOTH)
+    summary = summarise(rows, BOTH)
     assert summary["iou"]["categories"] == pytest.approx({"car": (0.3 + 0.9) / 2, "chair": 0.1})
     assert summary["iou"]["mean"] == pytest.approx((0.6 + 0.1) / 2)
     assert summary["psnr"]["categories"] == pytest.approx({"car": 22.5, "chair": 5})
     assert summary["iou"]["views"][0] == pytest.approx({"car": 0.55, "chair": 0.1, "mean": 0.325})
     assert summary["iou"]["views"][2] == pytest.approx({"chair": 0.1, "mean": 0.1})
     assert (summary["images"], summary["objects"], summary["failed"], summary["failures"]) == (6, 3, 0, [])
-    assert registry.summarise(rows[::-1], BOTH) == summary
-    assert "psnr" not in registry.summarise(rows, ["iou"])
+    assert summarise(rows[::-1], BOTH) == summary
+    assert "psnr" not in summarise(rows, ["iou"])
 
 
 def test_standard_deviations_go_over_objects():
@@ -37,7 +38,7 @@ def test_standard_deviations_go_over_objects():
         result("car", "b", 0, 0.9, 1),
         result("chair", "a", 0, 0.1, 1),
     ]  # fmt: skip
-    summary = registry.summarise(rows, ["iou"])["iou"]
+    summary = summarise(rows, ["iou"])["iou"]
     assert summary["categories_std"] == pytest.approx({"car": 0.3, "chair": 0})
     assert summary["std"] == pytest.approx(np.std([0.3, 0.9, 0.1]))
     assert summary["views_std"][0] == pytest.approx({"car": 0.35, "chair": 0, "mean": np.std([0.2, 0.9, 0.1])})
@@ -47,21 +48,21 @@ def test_standard_deviations_go_over_objects():
 def test_failures_count_with_the_worst_value_and_are_listed():
     good = [result("car", "a", view, 0.6, 12) for view in range(3)]
     bad = result("car", "a", 3, None, None, "field is empty")
-    summary = registry.summarise([*good, bad], BOTH)
+    summary = summarise([*good, bad], BOTH)
     assert summary["iou"]["mean"] == pytest.approx(0.45)
     assert summary["psnr"]["mean"] == pytest.approx(9)
     assert summary["iou"]["views"][3]["mean"] == 0
     assert summary["failed"] == 1
     assert summary["failures"] == [{"category": "car", "object_id": "a", "view": 3, "failed": "field is empty"}]
-    assert registry.summarise([bad], BOTH)["iou"]["mean"] == 0
+    assert summarise([bad], BOTH)["iou"]["mean"] == 0
     far = [{**good[0], "chamfer_l1": 1.0}, {**good[1], "chamfer_l1": 2.0, "no_mesh": "field is full"}, {**bad, "chamfer_l1": None}]
-    summary = registry.summarise(far, ["chamfer_l1"])
+    summary = summarise(far, ["chamfer_l1"])
     assert summary["chamfer_l1"]["mean"] == pytest.approx((1 + 2 + 10 * 3**0.5) / 3)
     assert (summary["failed"], summary["without_surface"]) == (1, 1)
     with pytest.raises(ValueError, match="finite"):
-        registry.summarise([result("car", "a", 0, float("nan"), 3)], BOTH)
+        summarise([result("car", "a", 0, float("nan"), 3)], BOTH)
     with pytest.raises(ValueError):
-        registry.summarise([], BOTH)
+        summarise([], BOTH)
 
 
 def test_names_are_parsed_and_unknown_ones_refused():

@@ -10,15 +10,16 @@ from scipy.ndimage import distance_transform_edt, map_coordinates
 from trimesh.visual import TextureVisuals
 from trimesh.visual.material import PBRMaterial
 
-from utils.geometry import frames
-from utils.mesh.mesh import Material, Mesh, coloured_mesh, load_mesh, normalise
+from preprocessing.meshes.load import load_mesh
+from utils.geometry.cameras import FOCAL, compose, decompose, intrinsics, look_at, project
+from utils.mesh.mesh import Material, Mesh, coloured_mesh, normalise
 from utils.rendering.raycast import Scene
 
 TILE = 32  # texels of one side of the cube in its texture
 
 
 def camera(size, azimuth, elevation, distance):
-    return frames.trans_mat(frames.intrinsics(size), frames.look_at(azimuth, elevation, distance))
+    return compose(intrinsics(size), look_at(azimuth, elevation, distance))
 
 
 def position_cube():
@@ -70,7 +71,7 @@ def test_silhouette_of_a_sphere(view):
     sphere = trimesh.creation.icosphere(5, radius)
     picture = Scene(coloured_mesh(sphere.vertices, sphere.faces, np.ones((len(sphere.vertices), 3)))).render(
         camera(size, *view, distance), size)
-    expected = frames.FOCAL * size * np.tan(np.arcsin(radius / distance))
+    expected = FOCAL * size * np.tan(np.arcsin(radius / distance))
     cover = picture[..., 3] / 255
     assert cover.sum() == pytest.approx(np.pi * expected**2, rel=3e-3)
     rows, columns = np.indices(cover.shape)
@@ -87,7 +88,7 @@ def test_every_side_of_a_textured_cube_is_where_it_belongs(tmp_path, view):
     matrix, size = camera(200, *view, 2.0), 200
     picture = Scene(mesh).render(matrix, size)
     line = np.linspace(-0.45, 0.45, 13)
-    RT = frames.decompose(matrix)[1]
+    RT = decompose(matrix)[1]
     eye = -RT[:, :3].T @ RT[:, 3]
     seen = 0
     for axis in range(3):
@@ -95,7 +96,7 @@ def test_every_side_of_a_textured_cube_is_where_it_belongs(tmp_path, view):
             continue
         a, b = (each.ravel() for each in np.meshgrid(line, line))
         points = np.insert(np.stack([a, b], 1), axis, 0.5 * np.sign(eye[axis]), 1)
-        pixels = frames.project(points, matrix)[0]
+        pixels = project(points, matrix)[0]
         got = np.stack([map_coordinates(picture[..., k] / 255, pixels.T[::-1], order=1) for k in range(3)], 1)
         expected = 0.2 + 0.6 * (points + 0.5)
         light = np.median(got / expected)  # one light on a flat side

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.geometry import frames
 from utils.surface import adaptive, dense, marching
 

@@ -9,11 +9,12 @@ import pytest
 import trimesh
 
 from eval import to_mesh
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.geometry import frames
 from utils.mesh import writers
-from utils.surface import dense
-from utils.surface.txt_format import Field, write_txt
+from utils.surface import dense, field_grid
+from utils.surface.field_grid import Field
+from utils.surface.txt_format import write_txt
 
 R = 48
 ARMS = np.array([[-0.1, -0.06, -0.06], [0.4, 0.06, 0.06]]), np.array([[-0.06, -0.1, -0.06], [0.06, 0.3, 0.06]]), \
@@ -155,22 +156,22 @@ def test_fields_without_surface_are_named(grid, positive, word):
 def test_colours_reproduce_a_linear_ramp():
     field = sdf_field()
     vertices, _ = dense.extract(field.grid(), False, 0)
-    colours = dense.interpolate_colours(vertices, field)
+    colours = field_grid.interpolate_colours(vertices, field)
     assert abs(colours - (vertices + 0.5)).max() < 1.5 / R  # coloured cells lie on one side of the surface only
     cells = field.points(field.coloured())
-    np.testing.assert_allclose(dense.interpolate_colours(cells, field), cells + 0.5, atol=1e-4)
+    np.testing.assert_allclose(field_grid.interpolate_colours(cells, field), cells + 0.5, atol=1e-4)
 
 
 def test_colours_come_from_coloured_cells_only():
     field = sdf_field()
     field.colours[field.coloured()] = [0.25, 0.5, 1]
     far = np.array([[-0.5, -0.5, -0.5], [0.3, 0.01, 0.02], [3, 3, 3]])
-    np.testing.assert_allclose(dense.interpolate_colours(far, field), [[0.25, 0.5, 1]] * 3, atol=1e-6)
+    np.testing.assert_allclose(field_grid.interpolate_colours(far, field), [[0.25, 0.5, 1]] * 3, atol=1e-6)
     field.colours[:] = -1
     with pytest.raises(UserError, match="no coloured points"):
-        dense.interpolate_colours(far, field)
+        field_grid.interpolate_colours(far, field)
     field.colours[5] = 0.5  # fewer coloured cells than neighbours
-    np.testing.assert_allclose(dense.interpolate_colours(far, field), 0.5)
+    np.testing.assert_allclose(field_grid.interpolate_colours(far, field), 0.5)
 
 
 def reload(path):
@@ -196,7 +197,7 @@ def test_mesh_files_come_back(tmp_path, suffix):
 
 def test_glb_has_what_viewers_need(tmp_path):
     """COLOR_0 in linear light as glTF defines it, normals, and a material that is white and not metallic (the default is metal)."""
-    from utils.mesh.mesh import load_mesh
+    from preprocessing.meshes.load import load_mesh
 
     vertices, faces = dense.extract(sdf_field(16).grid(), False, 0)
     colours = np.random.default_rng(0).random((len(vertices), 3))

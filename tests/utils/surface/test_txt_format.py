@@ -5,10 +5,11 @@ import re
 import numpy as np
 import pytest
 
-from utils.cli import UserError
+from utils.errors import UserError
 from utils.geometry import frames
-from utils.surface import txt_format
-from utils.surface.txt_format import Field, read_txt, write_txt
+from utils.surface import field_grid
+from utils.surface.field_grid import Field
+from utils.surface.txt_format import read_txt, write_txt
 
 
 def random_field(resolution, seed=0):
@@ -135,13 +136,13 @@ def test_mode_and_level():
         return Field(2, np.array(empty + coloured, np.float32), colours)
 
     above, shifted = field([-3, -2, -1, 0], [1, 2, 3, 4]), field([-3, -2, -1, 2], [4, 5, 6, 7])
-    assert (txt_format.mode(above), txt_format.level(above, True)) == ("binary", 0)
-    assert (txt_format.mode(shifted), txt_format.level(shifted, True)) == ("binary", 3)
+    assert (field_grid.mode(above), field_grid.level(above, True)) == ("binary", 0)
+    assert (field_grid.mode(shifted), field_grid.level(shifted, True)) == ("binary", 3)
     below, shifted = field([0, 1, 2, 3], [-1, -2, -3, -4]), field([4, 5, 6, 7], [2, 1, 0, -1])
-    assert (txt_format.mode(below), txt_format.level(below, False)) == ("sdf", 0)
-    assert (txt_format.mode(shifted), txt_format.level(shifted, False)) == ("sdf", 3)
+    assert (field_grid.mode(below), field_grid.level(below, False)) == ("sdf", 0)
+    assert (field_grid.mode(shifted), field_grid.level(shifted, False)) == ("sdf", 3)
     mixed = field([-1, 1, 2, 3], [0, 1, 2, 3])
-    assert txt_format.mode(mixed) is None
-    assert txt_format.level(mixed, True) == 0
+    assert field_grid.mode(mixed) is None
+    assert field_grid.level(mixed, True) == 0
     blank = Field(2, np.zeros(8, np.float32), np.full((8, 3), -1, np.float32))
-    assert txt_format.mode(blank) is None
+    assert field_grid.mode(blank) is None
