@@ -7,7 +7,7 @@ runs again for every chunk of points.
 
 import tensorflow as tf
 
-from models.networks.encoder import encoder_pixels, resize_image
+from models.networks.encoder import encoder_pixels, resize_to_encoder
 from models.networks.local_features import project, read_bilinear, resize_bilinear
 
 
@@ -30,7 +30,7 @@ class Original:
     def encode(self, images):
         """-> global feature (B, F), five maps (B, h, w, c): VGG16 of plain TensorFlow operations."""
         encoder = self.network.encoder
-        x, maps = encoder_pixels(resize_image(images, encoder.size), self.config.encoder_input), []
+        x, maps = encoder_pixels(resize_to_encoder(images, encoder.size), self.config.encoder_input), []
         for block in encoder.blocks:
             for conv, _ in block:
                 x = tf.nn.relu(convolution(x, conv.kernel, conv.bias, "SAME"))

@@ -97,7 +97,7 @@ def main(argv):
         cameras = {"true": (true, silhouettes.seen(true)[0]), "estimated": (parts.trans_mat(size), silhouettes.seen(parts.trans_mat(size))[0])}
         cameras["aligned"] = cameras["turned"] = silhouettes.aligned(parts.trans_mat(size))
         for angle in TURNS:
-            turned = dataclasses.replace(parts, rotation=parts.rotation @ symmetry.turn(angle))
+            turned = dataclasses.replace(parts, rotation=parts.rotation @ symmetry.rotation_about_y(angle))
             found = silhouettes.aligned(turned.trans_mat(size))
             if found[1] > cameras["turned"][1] + BETTER:
                 cameras["turned"] = found

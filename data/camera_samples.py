@@ -11,9 +11,9 @@ from utils.geometry.camera_parameters import CameraParts
 
 
 @functools.lru_cache(100_000)
-def fold_of(database, entry):
-    """utils.geometry.symmetry.fold of an object of the database."""
-    return symmetry.fold(*database.surface(entry))
+def order_of(database, entry):
+    """utils.geometry.symmetry.rotational_order of an object of the database."""
+    return symmetry.rotational_order(*database.surface(entry))
 
 
 class CameraSamples:
@@ -33,7 +33,7 @@ class CameraSamples:
         """{name: (shape, dtype)} of a sample."""
         config = self.config
         shapes = {"image": (config.img_h, config.img_w, config.image_channels), "rotation": (3, 3), "distance": (), "scale": (), "shift": (2,)}
-        shapes |= {"points": (config.num_sample_points, 3), "turns": (symmetry.ROUND, 3, 3)}
+        shapes |= {"points": (config.num_sample_points, 3), "turns": (symmetry.CONTINUOUS, 3, 3)}
         return {name: (shape, np.dtype(np.float32)) for name, shape in shapes.items()}
 
     def read(self, entry, view, rng, augment=True):
@@ -42,9 +42,9 @@ class CameraSamples:
         image = network_image(rgba, self.config, rng if augment else None)
         parts = CameraParts.of(network_camera(self.database.trans_mat(entry, view), rgba, self.config), self.config.img_w)
         points = surface_points(self.database, entry)
-        fold = fold_of(self.database, entry)
-        turns = np.repeat(np.eye(3)[None], symmetry.ROUND, 0)
-        turns[:fold] = [symmetry.turn(360 * k / fold) for k in range(fold)]
+        fold = order_of(self.database, entry)
+        turns = np.repeat(np.eye(3)[None], symmetry.CONTINUOUS, 0)
+        turns[:fold] = [symmetry.rotation_about_y(360 * k / fold) for k in range(fold)]
         sample = {**{name: getattr(parts, name) for name in parts.names()}, "turns": turns}
         sample["points"] = points[rng.integers(len(points), size=self.config.num_sample_points)]
         return {"image": image, **{name: np.asarray(value, np.float32) for name, value in sample.items()}}

@@ -24,7 +24,7 @@ SUFFIX = {"original": ".h5", "disn": ".h5", "r2n2": ".png"}
 
 
 @dataclasses.dataclass(frozen=True)
-class ForeignObject:
+class ExternalObject:
     """Paths of one object in another project's layout."""
 
     layout: str  # 'original', 'disn' or 'r2n2'
@@ -64,7 +64,7 @@ def find_objects(layout, root, images=None, meshes=None):
         category, object_id = folder.parent.name, folder.name
         spelled = next((each for each in categories.spellings(category) if (images / each / object_id).is_dir()), category)
         mesh = (meshes or {}).get((categories.name(category), object_id))
-        found.append(ForeignObject(layout, category, object_id, folder, images / spelled / object_id / VIEWS[layout], mesh))
+        found.append(ExternalObject(layout, category, object_id, folder, images / spelled / object_id / VIEWS[layout], mesh))
     if not found:
         raise UserError(f"{root} holds no <category>/<object>/{GEOMETRY[layout]}")
     return found

@@ -7,7 +7,7 @@ import numpy as np
 from utils.geometry import frames
 from utils.geometry.cameras import resize_camera
 from utils.images.crop import object_square
-from utils.images.resize import resize_picture
+from utils.images.resize import resize_image
 
 
 def network_image(rgba, config, rng=None):
@@ -17,7 +17,7 @@ def network_image(rgba, config, rng=None):
     """
     if config.crop:
         rgba = object_square(rgba[..., 3], config.crop).cut(rgba)
-    rgba = resize_picture(rgba, (config.img_h, config.img_w))
+    rgba = resize_image(rgba, (config.img_h, config.img_w))
     alpha, colour = rgba[..., 3:] / np.float32(255), rgba[..., :3] / np.float32(255)
     background = np.full(3, 1.0 if config.backcolorwhite else 0.0, np.float32)
     if rng is not None and config.augcolorfore:
@@ -37,12 +37,12 @@ def network_camera(trans_mat, rgba, config):
     return resize_camera(trans_mat, size, (config.img_h, config.img_w))
 
 
-def picture_camera(trans_mat, rgba, config):
+def source_camera(trans_mat, rgba, config):
     """(4, 3) object-frame camera of network_image(rgba, config) -> that of the picture; the inverse of network_camera."""
     size = rgba.shape[:2]
     square = object_square(rgba[..., 3], config.crop) if config.crop else None
     trans_mat = resize_camera(trans_mat, (config.img_h, config.img_w), (square.side, square.side) if square else size)
-    return square.picture_camera(trans_mat) if square else trans_mat
+    return square.source_camera(trans_mat) if square else trans_mat
 
 
 @functools.lru_cache(4096)

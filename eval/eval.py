@@ -101,9 +101,9 @@ def level(path, weights, iso, query, database, val, category):
         if all(known.get(name) == value for name, value in key.items()):
             print(f"level {known['iso']:.4g} (best on val, from {path})")
             return known["iso"]
-    from models.inference.iso_search import best_level
+    from models.inference.iso_search import find_best_iso
 
-    found = best_level(query, database, val)
+    found = find_best_iso(query, database, val)
     write_json(path, {**key, **found})
     print(f"level {found['iso']:.4g}: mean IoU {found['iou']:.3f} over {found['images']} validation images; recorded in {path}")
     return found["iso"]
@@ -129,7 +129,7 @@ def evaluate(query, database, entry, view, fields, iso, args, names, out):
     binary = query.config.binary
     name = entry.view_names[view]
     folder = out / "predictions" / entry.category / entry.object_id
-    row = {"category": entry.category, "object_id": entry.object_id, "view": name, **registry.worst(names), "failed": None}
+    row = {"category": entry.category, "object_id": entry.object_id, "view": name, **registry.worst_values(names), "failed": None}
     row["mesh_res"] = mesh_resolution(args)
     row["no_mesh"] = None  # the reason, where there are voxels and no surface: a field without any empty cell
     try:
@@ -167,7 +167,7 @@ def with_more(row, query, database, entry, iso, names, out):
     from utils.surface.txt_format import read_txt
 
     if row["failed"]:
-        return {**registry.worst(names), **row}
+        return {**registry.worst_values(names), **row}
     field = read_txt(out / "predictions" / row["category"] / row["object_id"] / f"{row['view']}_pred.txt")
     prediction = Prediction.of_field(field, query.config.binary, iso, *surface_voxels(field, query.config.binary, iso))
     return measured(row, prediction, load_truth(database, entry), [name for name in names if name not in row])
@@ -277,12 +277,12 @@ def make_figure(query, database, pairs, rows, iso, count, names, path):
 def main(argv):
     args = build_parser().parse_args(argv)
     views, iso = checked(args)
-    names = registry.parse(args.metrics)
-    model = open_model(args.restore_model, tf1_conventions.given(args))
+    names = registry.parse_names(args.metrics)
+    model = open_model(args.restore_model, tf1_conventions.overrides(args))
     config = model.config
     print(model.describe())
     if not config.colour:
-        names = registry.of_geometry(names)
+        names = registry.without_colour(names)
         print("the network predicts no colours: they are grey in every file, and metrics of colours are left out")
     weights = identity(model.weights)
 

@@ -146,7 +146,7 @@ def main(argv):
     args = build_parser().parse_args(argv)
     from models.weights.sources import open_model
 
-    model = open_model(args.restore_model, tf1_conventions.given(args))
+    model = open_model(args.restore_model, tf1_conventions.overrides(args))
     config = model.config
     print(model.describe())
     frame = object_frame(config, args.norm_params)

@@ -20,7 +20,7 @@ code 3). Pictures that are done with the same settings are not done again.
 import pathlib
 
 from utils.cli import parser, run
-from utils.errors import Incomplete, UserError
+from utils.errors import PartialFailure, UserError
 
 FORMATS = ("glb", "ply", "obj")
 LEVEL = "level of the surface (default: the best on the model's validation split, and for each picture nearer to 0 until its object is covered)"
@@ -113,9 +113,9 @@ def done(folder, settings, weights):
 
 def one(reconstructor, image, folder, args, camera, settings, weights, tell):
     """Reconstruct a picture into its folder; the line that tells of it. tell: called with the name of every stage when it begins."""
-    from models.inference.reconstruct import Stages
     from utils.images.photo import read_photo
     from utils.reports.result_folder import write_results
+    from utils.stages import Stages
 
     stages = Stages(tell)
     centre, scale = original_units(image) if args.units == "original" else ((0, 0, 0), 1.0)
@@ -132,10 +132,10 @@ def main(argv):
     check(args)
     from tqdm import tqdm
 
-    from models.inference.reconstruct import SHIPPED_CAMERA, SHIPPED_FIELD, Reconstructor, parse_camera
+    from models.inference.reconstruct import PRETRAINED_CAMERA, PRETRAINED_FIELD, Reconstructor, parse_camera
 
     camera = parse_camera(args.camera)
-    reconstructor = Reconstructor(args.restore_model or SHIPPED_FIELD, args.cam_est or SHIPPED_CAMERA, args.iso)
+    reconstructor = Reconstructor(args.restore_model or PRETRAINED_FIELD, args.cam_est or PRETRAINED_CAMERA, args.iso)
     estimated = isinstance(camera, str) or len(camera) == 2
     weights = {"field": str(reconstructor.model.weights), "camera": str(reconstructor.estimator.weights) if estimated else args.camera}
     places = folders(args.images, args.out)
@@ -162,7 +162,7 @@ def main(argv):
             bar.update()
     print(f"{len(args.images) - failed} of {len(args.images)} pictures reconstructed: {args.out}")
     if failed:
-        raise Incomplete(f"{failed} of {len(args.images)} pictures could not be used, the reasons are above")
+        raise PartialFailure(f"{failed} of {len(args.images)} pictures could not be used, the reasons are above")
 
 
 if __name__ == "__main__":

@@ -47,10 +47,10 @@ def main(argv):
     if not field.coloured().any():
         low, high, iso = field.geometry.min(), field.geometry.max(), args.iso or 0
         raise UserError(f"{args.txt}: field is empty: min {low:.6g}, max {high:.6g}, level {iso:g} (no point has a colour)")
-    mode = field_grid.mode(field) if args.mode == "auto" else args.mode
+    mode = field_grid.infer_mode(field) if args.mode == "auto" else args.mode
     if mode is None:
         raise UserError(f"{args.txt}: g0 does not separate coloured from empty points, so it does not tell its mode: give --mode")
-    iso = field_grid.level(field, mode == "binary") if args.iso is None else args.iso
+    iso = field_grid.infer_iso(field, mode == "binary") if args.iso is None else args.iso
     print(f"{args.txt}: {field.resolution}^3 points, {int(field.coloured().sum())} coloured; mode {mode}, level {iso:.6g}")
     try:
         vertices, faces = dense.extract(field.grid(), mode == "binary", iso, args.fill, field.line)

@@ -78,9 +78,9 @@ def serve(args, limits, root):
 
     folders = Folders(root, AGE)
     prepare(folders.cache)
-    from models.inference.reconstruct import SHIPPED_CAMERA, SHIPPED_FIELD, Reconstructor
+    from models.inference.reconstruct import PRETRAINED_CAMERA, PRETRAINED_FIELD, Reconstructor
 
-    reconstructor = Reconstructor(args.restore_model or SHIPPED_FIELD, args.cam_est or SHIPPED_CAMERA, args.iso)
+    reconstructor = Reconstructor(args.restore_model or PRETRAINED_FIELD, args.cam_est or PRETRAINED_CAMERA, args.iso)
     _ = reconstructor.estimator  # what is wrong with it is said now
     jobs = Jobs()
     blocks = build(Page(reconstructor, jobs, folders, limits), copied(args.examples, folders.examples))

@@ -33,7 +33,7 @@ from preprocessing.readers.majority import find_out
 from preprocessing.readers.registry import guess
 from preprocessing.recovery import dlt
 from utils.cli import run
-from utils.errors import Incomplete, UserError
+from utils.errors import PartialFailure, UserError
 from utils.files import check_out
 
 
@@ -43,7 +43,7 @@ def render(args):
     chosen = [] if args.category == "all" else ["--categories", args.category]
     try:
         render_views.main([*map(str, ["--meshes", args.meshes, "--out", args.raw, "--jobs", args.jobs, *counts, *chosen])])
-    except Incomplete as error:
+    except PartialFailure as error:
         return str(error)
     return None
 
@@ -83,9 +83,9 @@ def main(argv=None):
     if left:
         print(f"not finished: an earlier run that was stopped began {', '.join(left)} as well; build them too, or run without --category")
     if left_out or absent:
-        raise Incomplete(f"{len(left_out)} objects could not be read and {absent} listed ones are not there; see above")
+        raise PartialFailure(f"{len(left_out)} objects could not be read and {absent} listed ones are not there; see above")
     if unrendered:
-        raise Incomplete(unrendered)
+        raise PartialFailure(unrendered)
 
 
 if __name__ == "__main__":

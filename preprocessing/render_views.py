@@ -23,7 +23,7 @@ from data.raw_layout import RawObject
 from preprocessing.meshes.find import find_meshes
 from preprocessing.rendering.raw_writer import UNFINISHED, Settings, Task, write_object
 from utils.cli import parser, run
-from utils.errors import Incomplete, UserError
+from utils.errors import PartialFailure, UserError
 from utils.files import check_out, read_json, write_json
 from utils.processes import in_processes
 
@@ -115,7 +115,7 @@ def main(argv=None):
     shutil.rmtree(args.out / UNFINISHED, ignore_errors=True)
     print(f"{len(todo) - failed} objects written, {there} were there already: {args.out}")
     if failed:
-        raise Incomplete(f"{failed} of {len(tasks)} meshes were left out, the reasons are above")
+        raise PartialFailure(f"{failed} of {len(tasks)} meshes were left out, the reasons are above")
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def main(argv):
 
     from models.weights.sources import RunModel, open_model
 
-    model = open_model(args.source, tf1_conventions.given(args))
+    model = open_model(args.source, tf1_conventions.overrides(args))
     if isinstance(model, RunModel) != (args.to == "tf1"):
         raise UserError(f"{args.source} is {'a run' if args.to == 'run' else 'a TF1 checkpoint'} already; see --to")
     print(model.describe())

@@ -19,14 +19,14 @@ from models.training.flags import (
     add_run,
     adder,
     check_masks,
-    check_values,
     check_widths,
     given_settings,
-    goes_on,
-    idle_optimizer,
-    refuse_idle,
+    reject_unused_flags,
     resumed_settings,
+    resumes,
     sizes,
+    unused_optimizer_settings,
+    validate,
 )  # fmt: skip
 from models.weights.run import Run
 from utils.cli import parser, run
@@ -49,7 +49,7 @@ def build_parser():
 def settings(args):
     """Flags -> the configuration of the run and whether it is resumed."""
     given = given_settings(args, CameraConfig)
-    resumed = goes_on(args, args.restore_modelcnn)
+    resumed = resumes(args, args.restore_modelcnn)
     if resumed:
         wanted = resumed_settings(Run(args.log_dir), given, CameraConfig)
     else:
@@ -62,11 +62,11 @@ def settings(args):
             inherited = {name: value for name, value in inherited.items() if name not in of_preset(given["preset"], CameraConfig)}
         values = {**inherited, **given, "restore_model": f"{args.restore_modelcnn} (encoder)" if args.restore_modelcnn else ""}
         wanted = camera_preset(values.pop("preset", "full"), **values)
-    check_values(wanted)
+    validate(wanted)
     check_widths(wanted, {"encoder_widths": 5, "encoder_convs": 5, "camera_widths": None})
     if wanted.hypotheses < 1:
         raise UserError(f"--hypotheses must be at least 1, not {wanted.hypotheses}")
-    refuse_idle(idle_optimizer(wanted), given)
+    reject_unused_flags(unused_optimizer_settings(wanted), given)
     return wanted, resumed
 
 

@@ -19,14 +19,14 @@ from models.training.flags import (
     add_run,
     adder,
     check_masks,
-    check_values,
     check_widths,
     given_settings,
-    goes_on,
-    idle_optimizer,
-    refuse_idle,
+    reject_unused_flags,
     resumed_settings,
+    resumes,
     sizes,
+    unused_optimizer_settings,
+    validate,
 )  # fmt: skip
 from models.weights import tf1_conventions
 from models.weights.run import Run
@@ -70,7 +70,7 @@ def settings(args):
     given = given_settings(args, Config)
     if args.restore_model and args.restore_modelcnn:
         raise UserError("--restore_model brings its own encoder; give it or --restore_modelcnn, not both")
-    resumed = goes_on(args, args.restore_model or args.restore_modelcnn)
+    resumed = resumes(args, args.restore_model or args.restore_modelcnn)
     if resumed:
         wanted = resumed_settings(Run(args.log_dir), given, Config)
     else:
@@ -102,7 +102,7 @@ def new_run(args, given, source):
 
 def check(config):
     """Refuse values that cannot be meant."""
-    check_values(config)
+    validate(config)
     if not 0 <= config.mask_weight < float("inf"):
         raise UserError(f"--mask_weight must not be negative, it is {config.mask_weight}")
     check_widths(config, {"encoder_widths": 5, "encoder_convs": 5, "decoder_widths": 2, "voxel_widths": 6, "point_widths": None})
@@ -126,9 +126,9 @@ def check_idle(config, given):
         "voxel_widths": "" if config.threedcnn else "without --threedcnn",
         "point_widths": "with --threedcnn" if config.threedcnn else "",
         "decoder_widths": "with --threedcnn" if config.threedcnn else "",
-        **idle_optimizer(config),
+        **unused_optimizer_settings(config),
     }
-    refuse_idle(idle, given)
+    reject_unused_flags(idle, given)
 
 
 def restore(trainer, args):

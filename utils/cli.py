@@ -4,10 +4,10 @@ import argparse
 import os
 import sys
 
-from utils.errors import Incomplete, UserError
+from utils.errors import PartialFailure, UserError
 from utils.processes import keep_freed_memory
 
-INCOMPLETE = 3  # exit code of a run that finished but had to leave something out
+PARTIAL_FAILURE = 3  # exit code of a run that finished but had to leave something out
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -25,7 +25,7 @@ def parser(doc):
 
 
 def run(main):
-    """Call main(argv) and exit: 0, 3 for Incomplete, 1 for another UserError, 130 for an interrupt."""
+    """Call main(argv) and exit: 0, 3 for PartialFailure, 1 for another UserError, 130 for an interrupt."""
     argv = sys.argv[1:]
     keep_freed_memory()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notes are not ours
@@ -35,7 +35,7 @@ def run(main):
         if "--debug" in argv:
             raise
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(INCOMPLETE if isinstance(error, Incomplete) else 1)
+        sys.exit(PARTIAL_FAILURE if isinstance(error, PartialFailure) else 1)
     except BrokenPipeError:  # the reader of our output (head, less) has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)

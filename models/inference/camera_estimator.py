@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from data.network_input import network_image, picture_camera
+from data.network_input import network_image, source_camera
 from models.config import CameraConfig
 from models.weights.run import Run, load_checkpoint
 from utils.geometry.camera_parameters import CameraParts
@@ -37,5 +37,5 @@ class CameraEstimator:
             some = pictures[first : first + TOGETHER]
             parts = estimate(self.network, np.stack([network_image(rgba, self.config) for rgba in some]))
             matrices = [each.trans_mat(self.config.img_w) for each in parts]
-            cameras += [picture_camera(matrix, rgba, self.config) for matrix, rgba in zip(matrices, some, strict=True)]
+            cameras += [source_camera(matrix, rgba, self.config) for matrix, rgba in zip(matrices, some, strict=True)]
         return cameras

@@ -36,7 +36,7 @@ def baselines(database, train, val, pairs, config, names):
 def _measured(prediction, truth, names):
     """The part of a row that does not name the image; prediction None: there is no training object of the category."""
     if prediction is None or not len(prediction.voxels):
-        return {**registry.worst(names), "failed": "no training object of this category", "no_mesh": None}
+        return {**registry.worst_values(names), "failed": "no training object of this category", "no_mesh": None}
     return {**registry.measure(names, prediction, truth), "failed": None, "no_mesh": None}
 
 

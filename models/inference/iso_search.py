@@ -19,7 +19,7 @@ SDF_LEVELS = np.arange(-1.5, 1.51, 0.25) / frames.VOXELS  # object-frame length
 IMAGES = {True: 96, False: 12}  # at most; an SDF needs a surface extraction per level
 
 
-def best_level(query, database, entries):
+def find_best_iso(query, database, entries):
     """FieldQuery, Database, validation objects -> dict: iso, iou (mean over categories), images, levels {level: iou}.
 
     Binary: also solid, {iso, iou}: where the filled voxels agree best with the true ones, filled. A mesh that is looked at is better taken

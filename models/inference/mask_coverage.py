@@ -15,7 +15,7 @@ SIZE = 36  # pixels of the square in which coverage is looked at: no cell is sma
 SHARE = 0.99  # of the mask that has to be covered; the rest is its rim, where a cell covers half a pixel
 
 
-def covering_level(query, encoded, camera, mask, level):
+def iso_covering_mask(query, encoded, camera, mask, level):
     """FieldQuery, Encoded of an image, its (4, 3) object-frame camera, its mask (h, w) bool, the level for all objects -> the level nearest to
     that at which SHARE of the mask is covered. Binary: not above it and not below 0, where the classifier itself says occupied. SDF
     (object-frame length): not below it and at most one voxel above."""

@@ -6,13 +6,13 @@ from data.network_input import network_camera, network_image, object_frame
 from utils.errors import UserError
 from utils.geometry import frames
 from utils.surface import adaptive, dense, field_grid, field_voxels, marching
-from utils.surface.field_grid import Field
+from utils.surface.field_grid import FieldGrid
 
 TOGETHER = 4  # views: at full size each takes 80 MB while it is worked on, and the encoder some more
 
 
 def predict(query, views, resolution, iso, frame=None):
-    """FieldQuery, [((H, W, 4) uint8 view, its (4, 3) object-frame camera)] of one object -> a Field of resolution^3 points for each.
+    """FieldQuery, [((H, W, 4) uint8 view, its (4, 3) object-frame camera)] of one object -> a FieldGrid of resolution^3 points for each.
 
     frame: the object's ModelFrame, as FieldQuery.encode takes it. What depends on the points alone is computed once for all views,
     colours are asked where the field is occupied.
@@ -26,7 +26,7 @@ def predict(query, views, resolution, iso, frame=None):
         colours = np.full((len(points), 3), -1, np.float32)
         occupied = query.occupied(geometry, iso)
         colours[occupied] = query.colour(view, points[occupied])
-        fields.append(Field(resolution, geometry.astype(np.float32), colours))
+        fields.append(FieldGrid(resolution, geometry.astype(np.float32), colours))
     return fields
 
 
@@ -37,7 +37,7 @@ def predict_view(query, database, entry, view, resolution, iso):
 
 
 def predict_views(query, database, entry, views, resolution, iso):
-    """predict() for views of an object of the database, TOGETHER at a time: yields a Field for each, or the UserError of reading it."""
+    """predict() for views of an object of the database, TOGETHER at a time: yields a FieldGrid for each, or the UserError of reading it."""
     frame = object_frame(query.config, database, entry)
     for first in range(0, len(views), TOGETHER):
         pictures, errors = [], {}
@@ -70,7 +70,7 @@ def coloured_surface(field, binary, iso, fill=False):
 
 def sampled_surface(query, encoded, resolution, iso):
     """FieldQuery, Encoded -> the finest utils.surface.sparse_grid.Level of what its surface needs, number of points asked."""
-    return adaptive.sample(
+    return adaptive.sample_adaptively(
         lambda points: query.geometry(encoded, points),
         lambda n: query.geometry_of_grid(encoded, n), resolution, query.config.binary, iso,
     )  # fmt: skip
@@ -96,7 +96,7 @@ def encoded_mesh(query, encoded, resolution, iso, fill=False, crumbs=True):
     if fill:
         mesh = mesh.without_inner_walls()
     if not crumbs:
-        mesh = mesh.without_crumbs()
+        mesh = mesh.without_small_components()
     # colours are asked along with the geometry, before the vertices make their last move, of a small part of a cell
     geometry, colours = query.geometry_and_colour(encoded, mesh.vertices())
     mesh.refine((geometry - iso) * (1 if config.binary else -1))

@@ -1,16 +1,14 @@
 """From a picture to a coloured mesh: foreground, camera, field, surface; what reconstruct.py and the page of web_demo.py share."""
 
-import contextlib
 import dataclasses
 import pathlib
-import time
 
 import numpy as np
 
-from data.network_input import network_camera, network_image, picture_camera
+from data.network_input import network_camera, network_image, source_camera
 from models.inference.camera_estimator import CameraEstimator
 from models.inference.field_query import FieldQuery
-from models.inference.mask_coverage import covering_level
+from models.inference.mask_coverage import iso_covering_mask
 from models.inference.predict import encoded_mesh
 from models.networks.texdisn import build
 from models.weights.sources import open_model
@@ -21,9 +19,10 @@ from utils.geometry.cameras import check_camera, compose, intrinsics, look_at, r
 from utils.images.crop import object_square
 from utils.images.foreground import foreground
 from utils.rendering.turntable import over
+from utils.stages import Stages
 
-SHIPPED = pathlib.Path(__file__).parents[1] / "pretrained"  # runs of a field and of a camera network, see MODEL_CARD.md there
-SHIPPED_FIELD, SHIPPED_CAMERA = SHIPPED / "field", SHIPPED / "camera"
+PRETRAINED = pathlib.Path(__file__).parents[1] / "pretrained"  # runs of a field and of a camera network, see MODEL_CARD.md there
+PRETRAINED_FIELD, PRETRAINED_CAMERA = PRETRAINED / "field", PRETRAINED / "camera"
 SHARE = 0.75  # of the image's side that an object takes for a network trained on whole views: the mean of render_views.py's
 
 
@@ -46,25 +45,10 @@ class Reconstruction:
     colour_of: object  # (N, 3) object-frame points -> (N, 3) colours in [0, 1], from the field
 
 
-class Stages:
-    """Times the stages of a reconstruction, and tells whoever wants to know that one begins."""
-
-    def __init__(self, tell=None):
-        self.seconds, self._tell = {}, tell
-
-    @contextlib.contextmanager
-    def __call__(self, name):
-        if self._tell:
-            self._tell(name)
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - start, 3)
-
-
 class Reconstructor:
     """The networks, loaded once: a field (run folder or TF1 checkpoint) and the run of a camera network."""
 
-    def __init__(self, field=SHIPPED_FIELD, camera=SHIPPED_CAMERA, iso=None):
+    def __init__(self, field=PRETRAINED_FIELD, camera=PRETRAINED_CAMERA, iso=None):
         """iso: level of the surface; None: the best for solids on the field's validation split, where that was looked for, else 0, and for
         every picture nearer to 0 where the object in it is not covered (models.inference.mask_coverage)."""
         self.model = open_model(field)
@@ -72,7 +56,7 @@ class Reconstructor:
         network = build(self.config)
         self.model.load(network)
         self.query = FieldQuery(network)
-        self.iso, self.covers = (recorded_level(self.model), True) if iso is None else (iso, False)
+        self.iso, self.covers = (stored_iso(self.model), True) if iso is None else (iso, False)
         self.camera_run = pathlib.Path(camera)
         self._estimator = None
 
@@ -104,7 +88,7 @@ class Reconstructor:
             level = self.iso
             if self.covers:
                 covered = network_image(view, dataclasses.replace(self.config, alpha=True))[..., 3] >= 0.5
-                level = covering_level(self.query, encoded, seen_camera, covered, level)
+                level = iso_covering_mask(self.query, encoded, seen_camera, covered, level)
         with stages("mesh"):
             vertices, faces, colours, normals, _ = encoded_mesh(self.query, encoded, resolution, level, fill=True, crumbs=False)
 
@@ -138,7 +122,7 @@ class Reconstructor:
         config = self.estimator.config
         parts = CameraParts.of(network_camera(self.estimator.cameras([rgba])[0], rgba, config), config.img_w)
         parts = dataclasses.replace(parts, rotation=look_at(azimuth, elevation, 1.0)[:, :3])
-        return picture_camera(parts.trans_mat(config.img_w), rgba, config)
+        return source_camera(parts.trans_mat(config.img_w), rgba, config)
 
     def _as_in_training(self, rgba, matrix):
         """The picture and its camera as a view of the training data: a network that crops by itself takes them as they are."""
@@ -148,7 +132,7 @@ class Reconstructor:
         return square.cut(rgba), square.camera(matrix)
 
 
-def recorded_level(model):
+def stored_iso(model):
     """The level that `--iso auto` found for a model (level.json), the one for solids where there is one; or 0."""
     path = model.beside("level.json")
     if not path.exists():

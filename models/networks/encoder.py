@@ -7,7 +7,7 @@ from models.networks.layers import WholeConvolution, activate, normaliser
 from models.networks.local_features import resize_bilinear
 
 
-def resize_image(images, size):
+def resize_to_encoder(images, size):
     """(B, H, W, 3 or 4) -> (B, size, size, 3 or 4): colours bilinear without half-pixel centres, alpha nearest."""
     colours = resize_bilinear(images[..., :3], size, size)
     if images.shape[-1] == 3:
@@ -58,7 +58,7 @@ class Encoder(keras.layers.Layer):
         self.fc8 = WholeConvolution(config.num_classes, 1, "fc8", "float32")
 
     def call(self, images, training=False):
-        x = encoder_pixels(resize_image(images, self.size), self.config.encoder_input)
+        x = encoder_pixels(resize_to_encoder(images, self.size), self.config.encoder_input)
         maps = []
         for block in self.blocks:
             for conv, norm in block:

@@ -105,7 +105,7 @@ def resumed_settings(folder, given, cls):
     return dataclasses.replace(saved, **given)
 
 
-def goes_on(args, restoring):
+def resumes(args, restoring):
     """Whether --log_dir holds a run that goes on; restoring: the flags, if any were given, that would give it first weights."""
     last = Run(args.log_dir).last
     if last.exists() and restoring:
@@ -113,7 +113,7 @@ def goes_on(args, restoring):
     return last.exists()
 
 
-def check_values(config):
+def validate(config):
     """Refuse values of the common settings that cannot be meant."""
     counts = ("num_sample_points", "max_epoch", "batch_size", "img_h", "img_w", "num_classes", "decay_step", "cat_limit")
     for name in (*counts, "encoder_size", "encoder_fc", "learning_rate"):
@@ -137,7 +137,7 @@ def check_widths(config, lengths):
             raise UserError(f"--{name} {shown(value)}: give {length or 'some'} numbers above 0, such as {example}")
 
 
-def idle_optimizer(config):
+def unused_optimizer_settings(config):
     """{setting of the optimiser: why it would do nothing, or ''}"""
     return {
         "beta1": "" if config.optimizer == "adam" else f"with --optimizer {config.optimizer}",
@@ -145,7 +145,7 @@ def idle_optimizer(config):
     }
 
 
-def refuse_idle(idle, given):
+def reject_unused_flags(idle, given):
     """UserError where a flag was given that would do nothing; idle: {setting: the reason, or ''}."""
     for name, reason in idle.items():
         if reason and name in given:

@@ -38,7 +38,7 @@ def add_flags(parser):
     add("--bfloat16", "compute in bfloat16", action=switch)
 
 
-def given(args):
+def overrides(args):
     """The conventions among parsed flags: {field: value}."""
     return {name: value for name, value in vars(args).items() if name in FIELDS}
 

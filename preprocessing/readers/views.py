@@ -8,7 +8,7 @@ import PIL.Image
 from preprocessing.readers.hdf5_files import checked, read_hdf5
 from utils.errors import UserError
 from utils.geometry.cameras import resize_camera
-from utils.images.resize import resize_picture
+from utils.images.resize import resize_image
 
 PNG_END = b"IEND\xaeB`\x82"  # the last chunk of every PNG, which is always the same
 
@@ -63,7 +63,7 @@ def views_for_shard(pictures, cameras, image_size):
     """RGBA pictures of any sizes and their cameras (V, 4, 3) -> the fields images and trans_mats of ObjectRecord."""
     new = (image_size, image_size)
     return {
-        "images": np.stack([resize_picture(picture, new) for picture in pictures]),
+        "images": np.stack([resize_image(picture, new) for picture in pictures]),
         "trans_mats": np.stack(
             [resize_camera(matrix, picture.shape[:2], new) for matrix, picture in zip(cameras, pictures, strict=True)]
         ),

@@ -16,7 +16,7 @@ from models.inference import reconstruct as reconstruction
 from models.inference.field_query import FieldQuery
 from tests.eval.test_eval import make_run
 from tests.helpers import tiny
-from utils.errors import Incomplete, UserError
+from utils.errors import PartialFailure, UserError
 from utils.geometry import frames
 from utils.geometry.cameras import azimuth_elevation_distance, compose, intrinsics, look_at, project
 from utils.rendering import turntable
@@ -200,7 +200,7 @@ def test_pictures_of_all_kinds_and_one_failure_does_not_stop_the_others(runs, le
     (tmp_path / "empty.png").touch()
     (tmp_path / "words.jpg").write_text("not a picture")
     bad = [tmp_path / name for name in ("broken.png", "empty.png", "words.jpg", "none.png")]
-    with pytest.raises(Incomplete, match="4 of 9"):
+    with pytest.raises(PartialFailure, match="4 of 9"):
         command(runs, tmp_path, bad[0], *good, tmp_path / "deep.png", *bad[1:])
     said = capsys.readouterr().out
     for path in bad:
@@ -222,7 +222,7 @@ def test_a_picture_on_which_something_breaks_does_not_stop_the_others(runs, lett
         return plain(*args, **options)
 
     monkeypatch.setattr(reconstruction, "encoded_mesh", breaks_once)
-    with pytest.raises(Incomplete, match="1 of 2"):
+    with pytest.raises(PartialFailure, match="1 of 2"):
         command(runs, tmp_path, picture(tmp_path / "x.png"), picture(tmp_path / "y.png"))
     assert f"failed: {tmp_path / 'x.png'}: RuntimeError: a bug" in capsys.readouterr().out
     assert mesh_of(tmp_path / "out" / "y").is_watertight
@@ -245,7 +245,7 @@ def test_original_units_are_those_of_the_mesh_a_view_shows(runs, letters, tmp_pa
     there = mesh_of(tmp_path / "out" / "00").vertices
     command(runs, tmp_path, view, "--units", "original")
     np.testing.assert_allclose(mesh_of(tmp_path / "out" / "00").vertices, there / 0.5 + [1, 2, 3], atol=1e-5)
-    with pytest.raises(Incomplete):
+    with pytest.raises(PartialFailure):
         command(runs, tmp_path, picture(tmp_path / "x.png"), "--units", "original")
 
 
@@ -281,6 +281,6 @@ def test_crumbs_go_and_shells_are_filled(runs, eagerly, monkeypatch, tmp_path):
 
 
 def test_the_weights_that_come_with_the_project_are_there():
-    for folder in (reconstruction.SHIPPED_FIELD, reconstruction.SHIPPED_CAMERA):
+    for folder in (reconstruction.PRETRAINED_FIELD, reconstruction.PRETRAINED_CAMERA):
         size = sum(path.stat().st_size for path in pathlib.Path(folder).iterdir())
         assert {"config.json", "best.h5"} <= {path.name for path in folder.iterdir()} and size < 20e6

@@ -21,7 +21,7 @@ from utils.metrics import registry
 from utils.metrics.summary import summarise
 from utils.rendering import figure
 from utils.reports import html as report_html
-from utils.surface.field_grid import Field
+from utils.surface.field_grid import FieldGrid
 from utils.surface.txt_format import write_txt
 
 report = importlib.import_module("eval.report")
@@ -76,7 +76,7 @@ class Page(html.parser.HTMLParser):
 def ball(resolution=16, radius=0.3):
     points = frames.voxel_centres(resolution)
     geometry = (radius - np.linalg.norm(points, axis=1)).astype(np.float32)
-    return Field(resolution, geometry, np.where(geometry[:, None] > 0, np.float32(0.5), -1) * np.ones((1, 3), np.float32))
+    return FieldGrid(resolution, geometry, np.where(geometry[:, None] > 0, np.float32(0.5), -1) * np.ones((1, 3), np.float32))
 
 
 @pytest.fixture(scope="module")

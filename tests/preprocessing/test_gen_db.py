@@ -20,7 +20,7 @@ from preprocessing import gen_db
 from preprocessing.database import build as builder
 from preprocessing.recovery import dlt
 from tests.helpers import raw_folder
-from utils.errors import Incomplete, UserError
+from utils.errors import PartialFailure, UserError
 
 SMALL = ["--jobs", "1", "--sdf_points", "500", "--surface_points", "300", "--image_size", "32"]
 
@@ -166,7 +166,7 @@ def test_a_bad_object_is_left_out_and_named(tmp_path, pristine, fault, capsys):
         with h5py.File(raw.cameras, "w") as file:
             file["trans_mat"] = np.stack([raw_folder.camera(90, 32), raw_folder.camera(120, 32)])
     damage(getattr(raw, kind)("01") if kind in ("view", "flow_volume") else getattr(raw, kind))
-    with pytest.raises(Incomplete, match="1 objects could not be read"):
+    with pytest.raises(PartialFailure, match="1 objects could not be read"):
         build(tmp_path)
     assert [entry.object_id for entry in Database(tmp_path / "db").objects("train")] == ["c1"]
     out = capsys.readouterr().out
@@ -185,7 +185,7 @@ def test_nothing_readable_writes_nothing(root):
         truncate(path)
     with pytest.raises(UserError, match="none of the 7 objects could be read") as caught:
         build(root)
-    assert not isinstance(caught.value, Incomplete)
+    assert not isinstance(caught.value, PartialFailure)
     assert not (root / "db").exists()
 
 
@@ -214,7 +214,7 @@ def test_wrong_flags_and_settings(root, tmp_path):
 def test_listed_objects_that_are_absent(root, capsys):
     for split, ids in (("train", "c0\ngone1\ngone2"), ("val", "c1"), ("test", "c2")):
         (root / "raw" / f"{split}_list_03001627.txt").write_text(ids)
-    with pytest.raises(Incomplete, match="2 listed ones are not there"):
+    with pytest.raises(PartialFailure, match="2 listed ones are not there"):
         build(root)
     out = capsys.readouterr().out
     assert "2 listed objects are not in" in out

@@ -20,7 +20,7 @@ from preprocessing.meshes import find
 from preprocessing.random_streams import object_rng
 from preprocessing.rendering import raw_writer
 from utils import processes
-from utils.errors import Incomplete, UserError
+from utils.errors import PartialFailure, UserError
 from utils.geometry.cameras import azimuth_elevation_distance, compose, fitting_distance, intrinsics, look_at, pixel_to_image, project
 from utils.mesh import voxels
 
@@ -188,7 +188,7 @@ def test_a_run_leaves_out_what_is_broken_and_goes_on_where_it_stopped(meshes, tm
     torus = RawObject(raw, "car", "torus").folder
     kept = {path.relative_to(torus): path.read_bytes() for path in torus.rglob("*.png")}
     shutil.rmtree(torus)
-    with pytest.raises(Incomplete, match="1 of 4"):
+    with pytest.raises(PartialFailure, match="1 of 4"):
         render_views.main(["--meshes", str(meshes), "--out", str(raw), *SMALL])
     assert "2 are done already, 2 to render" in capsys.readouterr().out
     after = stamps()

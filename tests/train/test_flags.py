@@ -25,7 +25,7 @@ from tests.helpers import tf1_models, tiny
 from train import train_sdf
 from utils import cli
 from utils.errors import UserError
-from utils.surface.field_grid import Field
+from utils.surface.field_grid import FieldGrid
 from utils.surface.txt_format import read_txt, write_txt
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -396,7 +396,7 @@ def shell(scale=1.0):
     line = (np.arange(24) + 0.5) / 24 - 0.5
     z, y, x = np.meshgrid(line, line, line, indexing="ij")
     geometry = (scale * (0.07 - np.abs(np.sqrt(x**2 + y**2 + z**2) - 0.3))).astype(np.float32).ravel()
-    return Field(24, geometry, np.where(geometry[:, None] > 0, 0.6, -1).repeat(3, 1).astype(np.float32))
+    return FieldGrid(24, geometry, np.where(geometry[:, None] > 0, 0.6, -1).repeat(3, 1).astype(np.float32))
 
 
 class Meshed:

@@ -32,7 +32,7 @@ class Square:
         """(4, 3) camera of the picture -> that of the square: its pixels are moved by (-left, -top)."""
         return np.asarray(trans_mat) @ np.array([[1, 0, 0], [0, 1, 0], [-self.left, -self.top, 1]])
 
-    def picture_camera(self, trans_mat):
+    def source_camera(self, trans_mat):
         """(4, 3) camera of the square -> that of the picture; the inverse of camera()."""
         return np.asarray(trans_mat) @ np.array([[1, 0, 0], [0, 1, 0], [self.left, self.top, 1]])
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 
-def resize_picture(rgba, size):
+def resize_image(rgba, size):
     """(H, W, 4) uint8 RGBA, straight alpha -> the same of size = (height, width); pixels move as frames.resize_camera says.
 
     A side that shrinks is averaged (area filter), one that grows is interpolated linearly.

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-CRUMB = 0.01  # of the area of the largest piece
+SMALL = 0.01  # of the area of the largest piece
 
 
-def without_crumbs(faces, vertices, share=CRUMB):
+def large_components(faces, vertices, share=SMALL):
     """(F, 3) faces, (V, 3) vertices -> (F,) bool: the faces of the pieces whose area is at least `share` of the largest piece's."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components

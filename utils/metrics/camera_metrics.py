@@ -17,8 +17,8 @@ POINTS = 1024
 
 def camera_errors(estimated, true, points, colours):
     """Two (4, 3) cameras of one view, the object's surface points (S, 3) object frame and colours (S, 3) uint8 -> dict of numbers."""
-    fold = symmetry.fold(points, colours)
-    turns = symmetry.turns(fold)
+    fold = symmetry.rotational_order(points, colours)
+    turns = symmetry.rotations(fold)
     some = points[:: max(1, len(points) // POINTS)]
     (_, RT), (_, true_RT) = decompose(estimated), decompose(true)
     angles = rotation_angle(RT[:, :3], true_RT[:, :3] @ turns)

@@ -50,7 +50,7 @@ class Prediction:
 
     @classmethod
     def of_field(cls, field, binary, iso, voxels, colours):
-        """Of a utils.surface.field_grid.Field. The shell that a binary field is gets filled."""
+        """Of a utils.surface.field_grid.FieldGrid. The shell that a binary field is gets filled."""
         return cls(voxels, colours, field.grid(), binary, iso, binary, field.line)
 
     @classmethod

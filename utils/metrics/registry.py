@@ -120,7 +120,7 @@ METRICS = {
 }
 
 
-def parse(text):
+def parse_names(text):
     """'iou,psnr' or 'all' -> the names, in the order of METRICS; UserError lists what is known."""
     asked = list(METRICS) if text == "all" else text.split(",")
     unknown = [name for name in asked if name not in METRICS]
@@ -129,7 +129,7 @@ def parse(text):
     return [name for name in METRICS if name in asked]
 
 
-def of_geometry(names):
+def without_colour(names):
     """Those of the metrics that need no colours, for a network that predicts none; UserError if none is left."""
     left = [name for name in names if not METRICS[name].colour]
     if not left:
@@ -142,7 +142,7 @@ def definitions(names):
     return {**GENERAL, **{name: f"{METRICS[name].definition}. Worst value: {METRICS[name].worst:.6g}" for name in names}}
 
 
-def worst(names):
+def worst_values(names):
     """{name: value} of a failed or empty prediction."""
     return {name: METRICS[name].worst for name in names}
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from utils.geometry.cameras import compose, intrinsics, look_at, resize_camera
-from utils.images.resize import resize_picture
+from utils.images.resize import resize_image
 
 VIEWS = 8
 ELEVATION = 20  # degrees
@@ -47,7 +47,7 @@ def over_photo(scene, photo, mask, trans_mat):
 
     size = tuple(max(1, round(side * min(1, LONGEST / max(mask.shape)))) for side in mask.shape)
     camera = resize_camera(trans_mat, mask.shape, size)
-    small = resize_picture(np.dstack([photo, np.full_like(mask, 255)]), size)[..., :3]
+    small = resize_image(np.dstack([photo, np.full_like(mask, 255)]), size)[..., :3]
     outline = (cv2.resize(mask, size[::-1], interpolation=cv2.INTER_AREA) >= 128).astype(np.uint8)
     pale = np.rint(255 - (1 - VEIL) * (255.0 - small)).astype(np.uint8)
     pictures = [np.ascontiguousarray(small), over(scene.render(camera, max(size), samples=2)[: size[0], : size[1]], pale)]

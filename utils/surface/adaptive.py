@@ -28,7 +28,7 @@ AUDITED = 1024  # of each kind
 BATCH = 128  # bricks that are worked on at once: some 100 MB
 
 
-def sample(ask, ask_grid, resolution, inside_positive, iso):
+def sample_adaptively(ask, ask_grid, resolution, inside_positive, iso):
     """Ask a field for what its surface at a resolution needs.
 
     ask: (N, 3) object-frame points -> (N,) values; inside where they are > iso (inside_positive) or < iso.
@@ -74,7 +74,7 @@ def coarsest(resolution):
 
 
 def check_resolution(flag, resolution):
-    """UserError for a resolution that sample() cannot take within reasonable memory."""
+    """UserError for a resolution that sample_adaptively() cannot take within reasonable memory."""
     if not 2 <= resolution <= 512 or coarsest(resolution) > 128:
         raise UserError(f"{flag} {resolution}: give 2 to 512, above 128 an even number, above 256 a multiple of 4")
 

@@ -8,7 +8,7 @@ from utils.errors import UserError
 
 
 @dataclasses.dataclass
-class Field:
+class FieldGrid:
     """A field on an R^3 grid, x fastest, then y, then z."""
 
     resolution: int
@@ -35,7 +35,7 @@ class Field:
         return self.geometry.reshape((self.resolution,) * 3).transpose(2, 1, 0)
 
 
-def mode(field):
+def infer_mode(field):
     """'binary' where every coloured cell has a larger g0 than every empty one, 'sdf' where smaller, else None."""
     coloured, empty = _split(field)
     if not len(coloured) or not len(empty):
@@ -45,9 +45,9 @@ def mode(field):
     return "sdf" if coloured.max() < empty.min() else None
 
 
-def level(field, binary):
-    """The level between coloured and empty cells: 0 if that separates them (or if nothing does), else halfway."""
-    if mode(field) != ("binary" if binary else "sdf"):
+def infer_iso(field, binary):
+    """The iso value between coloured and empty cells: 0 if that separates them (or if nothing does), else halfway."""
+    if infer_mode(field) != ("binary" if binary else "sdf"):
         return 0.0
     sign = 1 if binary else -1
     coloured, empty = (sign * each for each in _split(field))
@@ -65,7 +65,7 @@ NEIGHBOURS = 8  # coloured points that a vertex is coloured from: the corners of
 
 
 def interpolate_colours(vertices, field):
-    """(V, 3) object-frame vertices, Field -> (V, 3) colours in [0, 1].
+    """(V, 3) object-frame vertices, FieldGrid -> (V, 3) colours in [0, 1].
 
     Mean of the nearest coloured points (KD-tree), weighted by the inverse of their squared distance.
     """

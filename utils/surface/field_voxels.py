@@ -14,7 +14,7 @@ def snap_to_voxels(points, colours):
 
 
 def binary_voxels(field, iso=0.0):
-    """Voxels (K, 3) and colours (K, 3) of the occupied cells (g0 > iso) of a binary utils.surface.field_grid.Field.
+    """Voxels (K, 3) and colours (K, 3) of the occupied cells (g0 > iso) of a binary utils.surface.field_grid.FieldGrid.
 
     Occupied cells that carry no colour (a level below the one the file was written at) get that of their surroundings.
     """

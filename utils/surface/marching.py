@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from utils.mesh.components import outer_walls, without_crumbs
+from utils.mesh.components import large_components, outer_walls
 from utils.surface.sparse_grid import BRICK, Level
 
 BATCH = 64  # bricks in one call of marching cubes
@@ -61,9 +61,9 @@ class BrickMesh:
         """The part that can be seen from outside (utils.mesh.components.outer_walls)."""
         return self._part(*outer_walls(self.vertices(), self.faces))
 
-    def without_crumbs(self):
-        """The pieces that are more than crumbs (utils.mesh.components.without_crumbs)."""
-        kept = self.faces[without_crumbs(self.faces, self.vertices())]
+    def without_small_components(self):
+        """The pieces that are not tiny (utils.mesh.components.large_components)."""
+        kept = self.faces[large_components(self.faces, self.vertices())]
         used, faces = np.unique(kept, return_inverse=True)
         return self._part(used, faces.reshape(-1, 3))
 
@@ -72,7 +72,7 @@ class BrickMesh:
 
 
 def triangulate(level: Level):
-    """The surface of the finest Level of utils.surface.adaptive.sample, all vertices where a straight line crosses the level.
+    """The surface of the finest Level of utils.surface.adaptive.sample_adaptively, all vertices where a straight line crosses the level.
 
     What touches the border of the grid is cut off half a cell outside the last centres.
     """

@@ -18,14 +18,14 @@ import numpy as np
 from utils import files
 from utils.errors import UserError
 from utils.geometry import frames
-from utils.surface.field_grid import Field
+from utils.surface.field_grid import FieldGrid
 
 COLUMNS = "x y z r g b g0"
 TOLERANCE = 0.01  # share of a cell by which a coordinate may be off: files of two decimals still fit
 
 
 def write_txt(path, field):
-    """Write a Field, whole or not at all: 0.2 s at 64^3. g0 comes back exactly, colours to 4 decimals."""
+    """Write a FieldGrid, whole or not at all: 0.2 s at 64^3. g0 comes back exactly, colours to 4 decimals."""
     R = field.resolution
     if field.geometry.shape != (R**3,) or field.colours.shape != (R**3, 3):
         raise ValueError(f"a field of {R}^3 cells has {field.geometry.shape} values and {field.colours.shape} colours")
@@ -50,7 +50,7 @@ def _format(pattern, numbers):
 
 
 def read_txt(path):
-    """Read a txt file into a Field; UserError names the file, the line and the cause."""
+    """Read a txt file into a FieldGrid; UserError names the file, the line and the cause."""
     table = _table(path)
     if table.shape[1] not in (6, 7):
         raise UserError(f"{path} has {table.shape[1]} columns, expected {COLUMNS} (or the first six of them)")
@@ -66,7 +66,7 @@ def read_txt(path):
         raise UserError(f"{path}, line {row + 1}: colour {_text(colours[row])} is neither in [0, 1] nor -1 -1 -1")
     colours = np.where(coloured[:, None], np.minimum(colours, 1), -1).astype(np.float32)  # sums of two sigmoids exceed 1
     geometry = table[:, 6] if table.shape[1] == 7 else np.where(coloured, 1, -1)
-    return Field(len(line), geometry.astype(np.float32), colours, line)
+    return FieldGrid(len(line), geometry.astype(np.float32), colours, line)
 
 
 def _table(path):

@@ -135,7 +135,7 @@ def answer(reconstructor, request, limits, folder, tell):
 
     tell: called with the name of every stage when it begins. All names in the folder are ours.
     """
-    from models.inference.reconstruct import Stages
+    from utils.stages import Stages
 
     stages, mask_path = Stages(tell), folder / "mask"
     names = [(mask_path, shown_name(request.mask_file or "mask"))]
@@ -227,8 +227,8 @@ def _reduced(rgba, weighted=True):
     """(H, W, 4) uint8, its longest side at most LONGEST."""
     import cv2
 
-    from utils.images.resize import resize_picture
+    from utils.images.resize import resize_image
 
     ratio = min(1, LONGEST / max(rgba.shape[:2]))
     size = tuple(max(1, round(side * ratio)) for side in rgba.shape[:2])
-    return resize_picture(rgba, size) if weighted else cv2.resize(rgba, size[::-1], interpolation=cv2.INTER_AREA)
+    return resize_image(rgba, size) if weighted else cv2.resize(rgba, size[::-1], interpolation=cv2.INTER_AREA)

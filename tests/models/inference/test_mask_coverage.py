@@ -9,7 +9,7 @@ import pytest
 from scipy.ndimage import binary_fill_holes
 
 from models.inference import iso_search
-from models.inference.mask_coverage import covering_level
+from models.inference.mask_coverage import iso_covering_mask
 from models.networks.texdisn import build
 from models.weights.run import Run
 from models.weights.sources import open_model
@@ -47,19 +47,19 @@ def mask(radius):
 
 def test_the_level_goes_down_until_the_mask_is_covered_and_no_further():
     for radius in (0.3, 0.34, 0.37):
-        found = covering_level(query(True), None, CAMERA, mask(radius), 6.0)
+        found = iso_covering_mask(query(True), None, CAMERA, mask(radius), 6.0)
         expected = 8 * (0.4 - radius) / 0.15
         assert expected < found < expected + 3.5  # cells are 0.025 wide, 1.3 of a logit; two or three at the rim of the mask are left out
-    assert covering_level(query(True), None, CAMERA, mask(0.28), 4.0) == 4.0  # covered as it is
-    assert covering_level(query(True), None, CAMERA, mask(0.48), 6.0) == 0.0  # beyond what the field calls occupied
-    assert covering_level(query(True), None, CAMERA, mask(0.48), -1.0) == -1.0
-    assert covering_level(query(True), None, CAMERA, np.zeros((SIZE, SIZE), bool), 3.0) == 3.0
+    assert iso_covering_mask(query(True), None, CAMERA, mask(0.28), 4.0) == 4.0  # covered as it is
+    assert iso_covering_mask(query(True), None, CAMERA, mask(0.48), 6.0) == 0.0  # beyond what the field calls occupied
+    assert iso_covering_mask(query(True), None, CAMERA, mask(0.48), -1.0) == -1.0
+    assert iso_covering_mask(query(True), None, CAMERA, np.zeros((SIZE, SIZE), bool), 3.0) == 3.0
 
 
 def test_distances_go_up_by_a_voxel_at_most():
-    assert covering_level(query(False), None, CAMERA, mask(0.36), 0.0) == 0.0
-    assert covering_level(query(False), None, CAMERA, mask(0.48), 0.0) == pytest.approx(1 / frames.VOXELS)
-    inner = covering_level(query(False), None, CAMERA, mask(0.42), -0.04)
+    assert iso_covering_mask(query(False), None, CAMERA, mask(0.36), 0.0) == 0.0
+    assert iso_covering_mask(query(False), None, CAMERA, mask(0.48), 0.0) == pytest.approx(1 / frames.VOXELS)
+    inner = iso_covering_mask(query(False), None, CAMERA, mask(0.42), -0.04)
     assert -0.04 < inner <= -0.04 + 1 / frames.VOXELS
 
 

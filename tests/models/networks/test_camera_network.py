@@ -21,7 +21,7 @@ from train import train_cam
 from utils.errors import UserError
 from utils.geometry.camera_parameters import CameraParts
 from utils.geometry.cameras import compose, decompose, image_to_pixel, intrinsics, look_at, project
-from utils.geometry.symmetry import turn
+from utils.geometry.symmetry import rotation_about_y
 from utils.metrics import camera_metrics
 
 evaluation = importlib.import_module("eval.eval")
@@ -66,8 +66,8 @@ def test_points_are_transformed_as_by_the_camera():
 def test_losses_vanish_at_the_truth_and_at_what_symmetry_makes_of_it():
     points = tf.constant(np.random.default_rng(1).uniform(-0.5, 0.5, (4, 30, 3)), tf.float32)
     true = parts_of(some_cameras(4), 100)
-    none, half = (np.tile(np.stack([np.eye(3), turn(angle)]), (4, 1, 1, 1)).astype(np.float32) for angle in (0, 180))
-    behind = true["rotation"] @ turn(180).astype(np.float32)
+    none, half = (np.tile(np.stack([np.eye(3), rotation_about_y(angle)]), (4, 1, 1, 1)).astype(np.float32) for angle in (0, 180))
+    behind = true["rotation"] @ rotation_about_y(180).astype(np.float32)
 
     def losses(rotations, turns, scores=None, **others):
         scores = np.zeros((4, len(rotations)), np.float32) if scores is None else np.tile(np.float32(scores), (4, 1))

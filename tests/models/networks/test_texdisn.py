@@ -9,7 +9,7 @@ import tensorflow as tf
 from models.config import Config, preset
 from models.inference.field_query import FieldQuery
 from models.networks import losses, texdisn
-from models.networks.encoder import resize_image
+from models.networks.encoder import resize_to_encoder
 from models.networks.local_features import project as project_tensors
 from models.networks.local_features import read_bilinear, read_maps, resize_bilinear
 from models.training.trainer import StepDecay
@@ -187,7 +187,7 @@ def test_reading_against_brute_force(rng):
 def test_resize_against_brute_force_and_alpha_is_nearest(rng):
     image = rng.random((1, 6, 9, 4)).astype(np.float32)
     np.testing.assert_allclose(resize_bilinear(image, 11, 5)[0], resize_numpy(image[0], 11, 5), rtol=1e-5, atol=1e-6)
-    assert set(np.unique(resize_image(image, 16)[..., 3])) <= set(np.unique(image[..., 3]))
+    assert set(np.unique(resize_to_encoder(image, 16)[..., 3])) <= set(np.unique(image[..., 3]))
 
 
 def test_projection_agrees_with_frames_and_is_clipped(rng):

@@ -13,7 +13,7 @@ from preprocessing import gen_db
 from preprocessing.readers.r2n2 import camera as r2n2_camera
 from preprocessing.recovery import dlt
 from tests.helpers import external_folder as foreign
-from utils.errors import Incomplete, UserError
+from utils.errors import PartialFailure, UserError
 from utils.geometry.cameras import project
 
 SMALL = ["--jobs", "1", "--sdf_points", "4000", "--surface_points", "3000", "--image_size", str(foreign.SIZE)]
@@ -190,7 +190,7 @@ def test_meshes_in_one_command(tmp_path):
     for object_id in "abc":
         foreign.write_mesh(tmp_path / "meshes" / "chair" / f"{object_id}.ply")
     (tmp_path / "meshes" / "chair" / "broken.ply").write_text("no mesh")
-    with pytest.raises(Incomplete, match="1 of 4 meshes were left out"):
+    with pytest.raises(PartialFailure, match="1 of 4 meshes were left out"):
         build(tmp_path, "--format", "meshes", "--meshes", str(tmp_path / "meshes"))
     database = Database(tmp_path / "db")
     assert sorted(record.object_id for record in records(database)) == ["a", "b", "c"]
@@ -235,7 +235,7 @@ def test_faults_are_named(disn, tmp_path, fault, capsys):
         for object_id in "ab":
             foreign.write_original(tmp_path / "raw", "chair", object_id, np.random.default_rng(0))
     rewrite(tmp_path / "raw" / "chair" / "b" / file, name, change)
-    with pytest.raises(Incomplete, match="1 objects could not be read"):
+    with pytest.raises(PartialFailure, match="1 objects could not be read"):
         build(tmp_path)
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("left out: ")]
     assert len(lines) == 1 and file in lines[0]
@@ -255,5 +255,5 @@ def test_flags_that_do_nothing_are_errors(disn, tmp_path):
     (tmp_path / "meshes" / "chair" / "b.ply").unlink()
     metadata = tmp_path / "raw" / "chair" / "c" / "rendering" / "rendering_metadata.txt"
     metadata.write_text(metadata.read_text().replace(" 0 0.8 ", " 10 0.8 "))
-    with pytest.raises(Incomplete, match="2 objects could not be read"):
+    with pytest.raises(PartialFailure, match="2 objects could not be read"):
         build(tmp_path, "--meshes", str(tmp_path / "meshes"))

@@ -11,7 +11,7 @@ from preprocessing.readers.im2avatar import Options, read_object, read_picture
 from tests.helpers import raw_folder
 from utils.errors import UserError
 from utils.geometry.cameras import project, resize_camera
-from utils.images.resize import resize_picture
+from utils.images.resize import resize_image
 
 
 def test_cameras_of_a_file_are_taken(tmp_path):
@@ -68,7 +68,7 @@ def test_hidden_colours_do_not_bleed_when_resizing(size):
     rgba = np.zeros((60, 80, 4), np.uint8)
     rgba[...] = (0, 255, 0, 0)  # green that nobody sees
     rgba[20:40, 20:60] = (200, 100, 50, 255)
-    got = resize_picture(rgba, size)
+    got = resize_image(rgba, size)
     assert got.shape == (*size, 4) and got.dtype == np.uint8
     assert np.abs(got[got[..., 3] > 3][:, :3].astype(int) - [200, 100, 50]).max() <= 1
     covered = got[..., 3].mean() / 255
@@ -79,7 +79,7 @@ def test_a_side_that_shrinks_is_averaged_though_the_other_grows():
     stripes = np.full((60, 200, 4), 255, np.uint8)
     stripes[:, ::2, :3] = 0
     for rgba, size in ((stripes, (64, 50)), (stripes.transpose(1, 0, 2), (50, 64))):
-        assert np.abs(resize_picture(rgba, size).astype(int) - [127, 127, 127, 255]).max() <= 1
+        assert np.abs(resize_image(rgba, size).astype(int) - [127, 127, 127, 255]).max() <= 1
 
 
 def test_pictures_of_all_kinds(tmp_path):

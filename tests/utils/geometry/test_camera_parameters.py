@@ -59,19 +59,19 @@ def upright(mesh):
 @pytest.mark.parametrize("mesh, fold", [
     (lambda: box(1, 0.5, 0.6), 2),
     (lambda: box(0.8, 1, 0.8), 4),
-    (lambda: upright(trimesh.creation.cylinder(0.5, 0.7, sections=64)), symmetry.ROUND),
+    (lambda: upright(trimesh.creation.cylinder(0.5, 0.7, sections=64)), symmetry.CONTINUOUS),
     (lambda: upright(trimesh.creation.cylinder(0.5, 0.7, sections=6)), 6),
     (lambda: trimesh.util.concatenate([box(1, 0.2, 1), box(0.2, 1, 1).apply_translation([0.6, 0.5, 0])]), 1),
 ])  # fmt: skip
 def test_folds_of_solids(mesh, fold):
-    assert symmetry.fold(*sampled(mesh())) == fold
+    assert symmetry.rotational_order(*sampled(mesh())) == fold
 
 
 def test_colours_break_a_symmetry():
     def front(points):
         return np.where(points[:, 2:] > 0, [200, 40, 40], [40, 40, 200]).astype(np.uint8)
 
-    assert symmetry.fold(*sampled(box(0.8, 1, 0.8), front)) == 1
+    assert symmetry.rotational_order(*sampled(box(0.8, 1, 0.8), front)) == 1
 
 
 def test_errors_of_cameras():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data.network_input import network_camera, network_image, picture_camera
+from data.network_input import network_camera, network_image, source_camera
 from tests.helpers import tiny
 from utils.geometry.cameras import compose, intrinsics, look_at, project
 from utils.images.crop import object_square
@@ -43,7 +43,7 @@ def test_the_camera_of_the_crop_sees_points_where_the_crop_has_them():
     points = np.random.default_rng(0).uniform(-0.5, 0.5, (50, 3))
     before, after = (project(points, matrix)[0] for matrix in (camera, square.camera(camera)))
     np.testing.assert_allclose(after, before - [square.left, square.top], atol=1e-9)
-    np.testing.assert_allclose(square.picture_camera(square.camera(camera)), camera, atol=1e-12)
+    np.testing.assert_allclose(square.source_camera(square.camera(camera)), camera, atol=1e-12)
 
 
 @pytest.mark.parametrize("crop", [0.0, 0.85])
@@ -52,7 +52,7 @@ def test_network_and_picture_camera_are_inverse(crop):
     config = tiny.config(crop=crop)
     camera = compose(intrinsics(90), look_at(200, 10, 2.0))
     there = network_camera(camera, rgba, config)
-    np.testing.assert_allclose(picture_camera(there, rgba, config), camera, atol=1e-9)
+    np.testing.assert_allclose(source_camera(there, rgba, config), camera, atol=1e-9)
 
 
 def test_what_is_around_the_object_does_not_matter():

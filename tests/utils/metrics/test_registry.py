@@ -66,11 +66,11 @@ def test_failures_count_with_the_worst_value_and_are_listed():
 
 
 def test_names_are_parsed_and_unknown_ones_refused():
-    assert registry.parse(registry.DEFAULT) == BOTH and registry.parse("psnr,iou,psnr") == BOTH
-    assert registry.parse("all") == list(registry.METRICS)
+    assert registry.parse_names(registry.DEFAULT) == BOTH and registry.parse_names("psnr,iou,psnr") == BOTH
+    assert registry.parse_names("all") == list(registry.METRICS)
     for wrong in ("iou,chamfer", "", "all,iou"):
         with pytest.raises(UserError, match="known: all, iou, psnr, .*normal_consistency"):
-            registry.parse(wrong)
+            registry.parse_names(wrong)
 
 
 def test_every_metric_has_its_definition_and_its_worst_value():
@@ -118,7 +118,7 @@ def test_a_field_without_a_surface_has_the_worst_values_of_surfaces_alone():
     truth = cube_truth(20)
     full = Prediction(truth.voxels, truth.colours, np.ones((8, 8, 8)), True, 0.0, True)
     values = registry.measure(["iou", "volume_iou", "chamfer_l1", "emd"], full, truth)
-    assert values == {"iou": 1.0, **registry.worst(["volume_iou", "chamfer_l1", "emd"])}
+    assert values == {"iou": 1.0, **registry.worst_values(["volume_iou", "chamfer_l1", "emd"])}
     assert "field is full" in full.no_surface
 
 

@@ -8,7 +8,7 @@ import trimesh
 from utils.geometry import frames
 from utils.metrics import voxel_metrics
 from utils.surface import field_voxels
-from utils.surface.field_grid import Field
+from utils.surface.field_grid import FieldGrid
 
 
 def voxels(rng, count, span=8):
@@ -102,7 +102,7 @@ def ball(resolution):
     points = frames.voxel_centres(resolution)
     g0 = 0.05 - abs(np.linalg.norm(points, axis=1) - 0.35)
     colours = np.where((g0 > 0)[:, None], points + 0.5, -1)
-    return Field(resolution, g0.astype(np.float32), colours.astype(np.float32))
+    return FieldGrid(resolution, g0.astype(np.float32), colours.astype(np.float32))
 
 
 def test_binary_voxels():

@@ -46,7 +46,7 @@ def dense_surface(function, resolution, inside_positive=False, iso=0.0):
 
 
 def sample(function, resolution, inside_positive=False, iso=0.0):
-    return adaptive.sample(function, lambda n: function(frames.voxel_centres(n)), resolution, inside_positive, iso)
+    return adaptive.sample_adaptively(function, lambda n: function(frames.voxel_centres(n)), resolution, inside_positive, iso)
 
 
 @pytest.mark.parametrize(

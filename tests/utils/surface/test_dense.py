@@ -13,7 +13,7 @@ from utils.errors import UserError
 from utils.geometry import frames
 from utils.mesh import writers
 from utils.surface import dense, field_grid
-from utils.surface.field_grid import Field
+from utils.surface.field_grid import FieldGrid
 from utils.surface.txt_format import write_txt
 
 R = 48
@@ -39,7 +39,7 @@ def sdf_field(resolution=R, distance=arms):
     points = frames.voxel_centres(resolution)
     values = distance(points)
     colours = np.where((values < 0)[:, None], np.clip(points + 0.5, 0, 1), -1)
-    return Field(resolution, values.astype(np.float32), colours.astype(np.float32))
+    return FieldGrid(resolution, values.astype(np.float32), colours.astype(np.float32))
 
 
 def mesh_of(vertices, faces):

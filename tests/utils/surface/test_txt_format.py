@@ -8,7 +8,7 @@ import pytest
 from utils.errors import UserError
 from utils.geometry import frames
 from utils.surface import field_grid
-from utils.surface.field_grid import Field
+from utils.surface.field_grid import FieldGrid
 from utils.surface.txt_format import read_txt, write_txt
 
 
@@ -17,7 +17,7 @@ def random_field(resolution, seed=0):
     geometry = rng.normal(scale=30, size=resolution**3).astype(np.float32)
     colours = rng.random((resolution**3, 3)).astype(np.float32)
     colours[geometry <= 0] = -1
-    return Field(resolution, geometry, colours)
+    return FieldGrid(resolution, geometry, colours)
 
 
 @pytest.mark.parametrize("resolution", [2, 8, 64])
@@ -133,16 +133,16 @@ def test_mode_and_level():
     """Told by which side of the level the coloured cells lie on; 0 wherever that separates them."""
     def field(empty, coloured):
         colours = np.concatenate([np.full((4, 3), -1), np.full((4, 3), 0.5)]).astype(np.float32)
-        return Field(2, np.array(empty + coloured, np.float32), colours)
+        return FieldGrid(2, np.array(empty + coloured, np.float32), colours)
 
     above, shifted = field([-3, -2, -1, 0], [1, 2, 3, 4]), field([-3, -2, -1, 2], [4, 5, 6, 7])
-    assert (field_grid.mode(above), field_grid.level(above, True)) == ("binary", 0)
-    assert (field_grid.mode(shifted), field_grid.level(shifted, True)) == ("binary", 3)
+    assert (field_grid.infer_mode(above), field_grid.infer_iso(above, True)) == ("binary", 0)
+    assert (field_grid.infer_mode(shifted), field_grid.infer_iso(shifted, True)) == ("binary", 3)
     below, shifted = field([0, 1, 2, 3], [-1, -2, -3, -4]), field([4, 5, 6, 7], [2, 1, 0, -1])
-    assert (field_grid.mode(below), field_grid.level(below, False)) == ("sdf", 0)
-    assert (field_grid.mode(shifted), field_grid.level(shifted, False)) == ("sdf", 3)
+    assert (field_grid.infer_mode(below), field_grid.infer_iso(below, False)) == ("sdf", 0)
+    assert (field_grid.infer_mode(shifted), field_grid.infer_iso(shifted, False)) == ("sdf", 3)
     mixed = field([-1, 1, 2, 3], [0, 1, 2, 3])
-    assert field_grid.mode(mixed) is None
-    assert field_grid.level(mixed, True) == 0
-    blank = Field(2, np.zeros(8, np.float32), np.full((8, 3), -1, np.float32))
-    assert field_grid.mode(blank) is None
+    assert field_grid.infer_mode(mixed) is None
+    assert field_grid.infer_iso(mixed, True) == 0
+    blank = FieldGrid(2, np.zeros(8, np.float32), np.full((8, 3), -1, np.float32))
+    assert field_grid.infer_mode(blank) is None
