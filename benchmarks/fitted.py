@@ -78,15 +78,23 @@ def fit(out="runs/benchmark", minutes=MINUTES, binary=True):
     progress = {"step": step, "minutes": minutes, **{name: float(value) for name, value in parts.items()}}
     config.save(folder.config)
     save_checkpoint(folder.last, {"network": trainer.network.variables}, progress)
-    print(f"{step} steps: geometry {progress['geometry']:.3g}, colour {progress['colour']:.3g}, accuracy {progress['accuracy']:.3f}")
+    print(
+        f"{step} steps: geometry {progress['geometry']:.3g}, colour {progress['colour']:.3g}, accuracy {progress['accuracy']:.3f}"
+    )
     return folder
 
 
 def main(argv):
     p = parser(__doc__)
-    p.add_argument("--out", default="runs/benchmark", help="folder of meshes, views, database and run, seen from the repository's root")
+    p.add_argument(
+        "--out",
+        default="runs/benchmark",
+        help="folder of meshes, views, database and run, seen from the repository's root",
+    )
     p.add_argument("--minutes", type=float, default=MINUTES, help="minutes of fitting")
-    p.add_argument("--binary", default=True, action=argparse.BooleanOptionalAction, help="logits of occupancy, or distances")
+    p.add_argument(
+        "--binary", default=True, action=argparse.BooleanOptionalAction, help="logits of occupancy, or distances"
+    )
     args = p.parse_args(argv)
     print(f"run: {fit(args.out, args.minutes, args.binary).folder}")
 

@@ -26,7 +26,11 @@ def measure(run_folder, bfloat16, iso, category):
         seconds = median_seconds(lambda r=resolution: meshes.append(textured_mesh(query, rgba, camera, r, iso)), 3)
         vertices, *_, asked = meshes[-1]
         meshes.clear()
-        result |= {f"seconds_{resolution}": seconds, f"points_{resolution}": asked, f"vertices_{resolution}": len(vertices)}
+        result |= {
+            f"seconds_{resolution}": seconds,
+            f"points_{resolution}": asked,
+            f"vertices_{resolution}": len(vertices),
+        }
         result[f"peak_rss_mb_{resolution}"] = peak_rss_mb()
         if resolution > 64:
             result[f"growth_{resolution}"] = seconds / result[f"seconds_{resolution // 2}"]

@@ -51,7 +51,9 @@ def main(argv):
             key = f"{name}_{'binary' if binary else 'sdf'}"
             rate, step = measure(config)
             result |= {f"{key}_input": rate, f"{key}_step": step, f"{key}_ratio": rate / step}
-            print(f"{key}: {rate:.0f} samples/s read, {step:.0f} samples/s trained, ratio {rate / step:.1f}", flush=True)
+            print(
+                f"{key}: {rate:.0f} samples/s read, {step:.0f} samples/s trained, ratio {rate / step:.1f}", flush=True
+            )
     report(args.out, result)
 
 

@@ -94,7 +94,9 @@ def view(path, rng):
 def photograph(rgba, background, rng):
     """A view laid over a background in [0, 1], with a little noise -> opaque (SIZE, SIZE, 4) uint8."""
     alpha = rgba[..., 3:] / 255
-    colour = rgba[..., :3] * alpha + 255 * np.clip(background, 0, 1) * (1 - alpha) + rng.normal(0, 2, rgba[..., :3].shape)
+    colour = (
+        rgba[..., :3] * alpha + 255 * np.clip(background, 0, 1) * (1 - alpha) + rng.normal(0, 2, rgba[..., :3].shape)
+    )
     return np.concatenate([np.rint(np.clip(colour, 0, 255)), np.full_like(alpha, 255)], -1).astype(np.uint8)
 
 
@@ -121,7 +123,9 @@ def main(argv):
     p.add_argument("--out", help="JSON file to write")
     args = p.parse_args(argv)
     folders = [f for f in sorted(args.meshes.glob("*/")) if not args.categories or f.name in args.categories]
-    paths = [path for f in folders for path in sorted(q for q in f.iterdir() if q.suffix.lower() in SUFFIXES)[: args.limit]]
+    paths = [
+        path for f in folders for path in sorted(q for q in f.iterdir() if q.suffix.lower() in SUFFIXES)[: args.limit]
+    ]
     if not paths:
         raise UserError(f"{args.meshes} holds no <category>/<object>.glb")
     scores, seconds = {kind: [] for kind in KINDS}, 0.0
@@ -135,11 +139,19 @@ def main(argv):
             alpha = cut(Photo(picture, path.name, picture.shape[:2], []))
             seconds += time.perf_counter() - start
             scores[kind].append(iou(alpha, rgba[..., 3]))
-            strip.append(np.concatenate([picture[..., :3], np.where(alpha[..., None] >= 128, picture[..., :3], [255, 0, 255])]))
-        print(f"{path.parent.name}/{path.stem}", *(f"{kind} {values[-1]:.3f}" for kind, values in scores.items()), flush=True)
+            strip.append(
+                np.concatenate([picture[..., :3], np.where(alpha[..., None] >= 128, picture[..., :3], [255, 0, 255])])
+            )
+        print(
+            f"{path.parent.name}/{path.stem}",
+            *(f"{kind} {values[-1]:.3f}" for kind, values in scores.items()),
+            flush=True,
+        )
         if args.pictures:
             args.pictures.mkdir(parents=True, exist_ok=True)
-            picture = cv2.resize(np.concatenate(strip, 1).astype(np.uint8), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+            picture = cv2.resize(
+                np.concatenate(strip, 1).astype(np.uint8), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA
+            )
             cv2.imwrite(str(args.pictures / f"{path.parent.name}_{path.stem}.png"), picture[..., ::-1])
     print(f"\n{len(paths)} objects      median  quarter  worst   > .9")
     for kind, values in scores.items():

@@ -24,7 +24,10 @@ class Original:
         joined = tf.concat([resize_bilinear(feature_map, height, width) for feature_map in maps], -1)
         local = read_bilinear(joined, project(points, trans_mat, height, width))
         repeated = tf.repeat(global_feature[:, None], points.shape[1], axis=1)
-        results = [self.stream(stream, points, f) for (stream, _), f in zip(self.network.decoders(), (repeated, local), strict=True)]
+        results = [
+            self.stream(stream, points, f)
+            for (stream, _), f in zip(self.network.decoders(), (repeated, local), strict=True)
+        ]
         return tuple(results[0][i] + results[1][i] for i in (0, 1))
 
     def encode(self, images):

@@ -38,14 +38,21 @@ def main(argv):
     result = {"objects": args.objects, "cores": cores}
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder)
-        seconds("preprocessing/make_shapes.py", "--out", out / "meshes", "--per_category", args.objects // 4, "--seed", 0)
+        seconds(
+            "preprocessing/make_shapes.py", "--out", out / "meshes", "--per_category", args.objects // 4, "--seed", 0
+        )
         for jobs in sorted({1, cores}):
             raw, db = out / f"raw{jobs}", out / f"db{jobs}"
             result[f"render_{jobs}"] = args.objects / seconds(
                 "preprocessing/render_views.py", "--meshes", out / "meshes", "--out", raw, "--jobs", jobs
             )
-            result[f"gen_db_{jobs}"] = args.objects / seconds("preprocessing/gen_db.py", "--raw", raw, "--out", db, "--jobs", jobs)
-            print(f"jobs {jobs}: {result[f'render_{jobs}']:.2f} objects/s rendered, {result[f'gen_db_{jobs}']:.2f} built", flush=True)
+            result[f"gen_db_{jobs}"] = args.objects / seconds(
+                "preprocessing/gen_db.py", "--raw", raw, "--out", db, "--jobs", jobs
+            )
+            print(
+                f"jobs {jobs}: {result[f'render_{jobs}']:.2f} objects/s rendered, {result[f'gen_db_{jobs}']:.2f} built",
+                flush=True,
+            )
     for name in ("render", "gen_db"):
         result[f"{name}_scaling"] = result[f"{name}_{cores}"] / result[f"{name}_1"] / cores
     report(args.out, result)

@@ -69,7 +69,11 @@ def compare(exact, fast, mesh, rgba, camera, resolution, iso):
     config = exact.config
     encoded = exact.encode(network_image(rgba, config), network_camera(camera, rgba, config))
     slabs = frames.voxel_centres(resolution).reshape(resolution, -1, 3)
-    dense = np.concatenate([exact.geometry(encoded, points) for points in slabs]).reshape((resolution,) * 3).transpose(2, 1, 0)
+    dense = (
+        np.concatenate([exact.geometry(encoded, points) for points in slabs])
+        .reshape((resolution,) * 3)
+        .transpose(2, 1, 0)
+    )
     true = dense.extract(dense, config.binary, iso)
     if config.binary:
         again = fast.encode(network_image(rgba, config), network_camera(camera, rgba, config))
@@ -97,7 +101,9 @@ def voxelised(vertices, faces, resolution):
     A face of marching cubes is smaller than a voxel.
     """
     corners = vertices[faces]
-    points = np.concatenate([corners.reshape(-1, 3), (corners + np.roll(corners, 1, 1)).reshape(-1, 3) / 2, corners.mean(1)])
+    points = np.concatenate(
+        [corners.reshape(-1, 3), (corners + np.roll(corners, 1, 1)).reshape(-1, 3) / 2, corners.mean(1)]
+    )
     result = np.zeros((resolution,) * 3, bool)
     result[tuple(np.clip(np.floor((points + 0.5) * resolution).astype(int), 0, resolution - 1).T)] = True
     return result
@@ -135,7 +141,9 @@ def main(argv):
     p = parser(__doc__)
     p.add_argument("--resolution", type=int, default=64, help="cells along each axis")
     p.add_argument("--bfloat16", action="store_true", help="the fast side computes in bfloat16")
-    p.add_argument("--binary", default=True, action=argparse.BooleanOptionalAction, help="logits of occupancy, or distances")
+    p.add_argument(
+        "--binary", default=True, action=argparse.BooleanOptionalAction, help="logits of occupancy, or distances"
+    )
     p.add_argument("--iso", type=float, default=0.0, help="level")
     p.add_argument("--category", default="chair", help="which of the fitted objects")
     p.add_argument("--restore_model", help="a run to take instead of the fitted one")

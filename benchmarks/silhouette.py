@@ -42,7 +42,9 @@ class Silhouettes:
 
     def seen(self, camera):
         """-> overlap (IoU of silhouette and mask), box [[u, v] low, high] of the silhouette; 0 and None where the field is empty."""
-        encoded = dataclasses.replace(self.encoded, camera=tf.constant(self.encoded.frame.camera(camera)[None], tf.float32))
+        encoded = dataclasses.replace(
+            self.encoded, camera=tf.constant(self.encoded.frame.camera(camera)[None], tf.float32)
+        )
         points = frames.voxel_centres(CELLS)
         points = points[self.query.occupied(self.query.geometry_of_grid(encoded, CELLS), self.iso)]
         if not len(points):
@@ -90,11 +92,17 @@ def main(argv):
     for number, entry in enumerate(tqdm(entries[:: max(1, len(entries) // args.images)][: args.images], unit="image")):
         view = number % len(entry.view_names)
         rgba = database.image(entry, view)
-        image, true = network_image(rgba, models.config), network_camera(database.trans_mat(entry, view), rgba, models.config)
+        image, true = (
+            network_image(rgba, models.config),
+            network_camera(database.trans_mat(entry, view), rgba, models.config),
+        )
         silhouettes = Silhouettes(models.query, image, models.iso, true)
         size = models.config.img_w
         parts = estimate(models.estimator.network, network_image(rgba, models.estimator.config)[None])[0]
-        cameras = {"true": (true, silhouettes.seen(true)[0]), "estimated": (parts.trans_mat(size), silhouettes.seen(parts.trans_mat(size))[0])}
+        cameras = {
+            "true": (true, silhouettes.seen(true)[0]),
+            "estimated": (parts.trans_mat(size), silhouettes.seen(parts.trans_mat(size))[0]),
+        }
         cameras["aligned"] = cameras["turned"] = silhouettes.aligned(parts.trans_mat(size))
         for angle in TURNS:
             turned = dataclasses.replace(parts, rotation=parts.rotation @ symmetry.rotation_about_y(angle))
@@ -111,7 +119,9 @@ def main(argv):
         table[name] = {"median": median.tolist(), "mean": mean.tolist()}
         cells = [f"{a:.{d}f} ({b:.{d}f})" for a, b, d in zip(median, mean, (3, 1, 2, 3), strict=True)]
         print(f"{name:<14}" + "".join(f"{cell:>18}" for cell in cells))
-    write_json(args.out, {"images": len(rows["true"]), "columns": ["overlap", "angle", "pixels", "space"], "results": table})
+    write_json(
+        args.out, {"images": len(rows["true"]), "columns": ["overlap", "angle", "pixels", "space"], "results": table}
+    )
     print(f"written  {args.out}")
 
 

@@ -64,7 +64,9 @@ def encoder_seconds(config):
     for width, count in zip(config.encoder_widths, config.encoder_convs, strict=True):
         blocks.append([])
         for _ in range(count):
-            blocks[-1].append((tf.Variable(tf.random.normal((3, 3, channels, width), 0, 0.02)), tf.Variable(tf.zeros(width))))
+            blocks[-1].append(
+                (tf.Variable(tf.random.normal((3, 3, channels, width), 0, 0.02)), tf.Variable(tf.zeros(width)))
+            )
             channels = width
     sizes = ((size // 32) ** 2 * channels, config.encoder_fc, config.encoder_fc, config.num_classes)
     dense = [tf.Variable(tf.random.normal(shape, 0, 0.01)) for shape in zip(sizes[:-1], sizes[1:], strict=True)]
@@ -94,8 +96,14 @@ def part_seconds(network, batch):
     config, dtype = network.config, tf.bfloat16 if network.config.bfloat16 else tf.float32
     b, n = config.batch_size, config.num_sample_points
     sizes = [config.encoder_size >> i for i in range(5)]
-    maps = [tf.cast(tf.random.normal((b, size, size, width)), dtype) for size, width in zip(sizes, config.encoder_widths, strict=True)]
-    glob, local = tf.random.normal((b, 1, config.num_classes)), tf.cast(tf.random.normal((b, n, sum(config.encoder_widths))), dtype)
+    maps = [
+        tf.cast(tf.random.normal((b, size, size, width)), dtype)
+        for size, width in zip(sizes, config.encoder_widths, strict=True)
+    ]
+    glob, local = (
+        tf.random.normal((b, 1, config.num_classes)),
+        tf.cast(tf.random.normal((b, n, sum(config.encoder_widths))), dtype),
+    )
 
     def timed(function, sources):
         @tf.function
@@ -109,7 +117,10 @@ def part_seconds(network, batch):
         return median_seconds(lambda: [part.numpy() for part in step()]) / b
 
     def decoders():
-        return [stream(batch["points"], [f], training=True) for (stream, _), f in zip(network.decoders(), (glob, local), strict=True)]
+        return [
+            stream(batch["points"], [f], training=True)
+            for (stream, _), f in zip(network.decoders(), (glob, local), strict=True)
+        ]
 
     encoder = [w.value for w in network.encoder.trainable_variables]
     streams = [w.value for stream, _ in network.decoders() for w in stream.trainable_variables]

@@ -77,7 +77,9 @@ def mean_shapes(database, train, val):
     for name in sorted({entry.category for entry in train}):
         of_one = [database.voxels(entry) for entry in train if entry.category == name]
         share, colour = base.accumulate((index, colours / 255) for index, colours in of_one)
-        unseen = [database.voxels(entry)[0] for entry in val if entry.category == name] or [index for index, _ in of_one]
+        unseen = [database.voxels(entry)[0] for entry in val if entry.category == name] or [
+            index for index, _ in of_one
+        ]
         q, _ = base.choose_share(share, unseen)
         shapes[name] = base.mean_shape(share, colour, q)
     return shapes

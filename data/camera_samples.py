@@ -32,7 +32,13 @@ class CameraSamples:
     def shapes(self):
         """{name: (shape, dtype)} of a sample."""
         config = self.config
-        shapes = {"image": (config.img_h, config.img_w, config.image_channels), "rotation": (3, 3), "distance": (), "scale": (), "shift": (2,)}
+        shapes = {
+            "image": (config.img_h, config.img_w, config.image_channels),
+            "rotation": (3, 3),
+            "distance": (),
+            "scale": (),
+            "shift": (2,),
+        }
         shapes |= {"points": (config.num_sample_points, 3), "turns": (symmetry.CONTINUOUS, 3, 3)}
         return {name: (shape, np.dtype(np.float32)) for name, shape in shapes.items()}
 
@@ -40,7 +46,9 @@ class CameraSamples:
         """The sample of one view; its points, and the augmentation where it is wanted, are drawn from rng."""
         rgba = self.database.image(entry, view)
         image = network_image(rgba, self.config, rng if augment else None)
-        parts = CameraParts.of(network_camera(self.database.trans_mat(entry, view), rgba, self.config), self.config.img_w)
+        parts = CameraParts.of(
+            network_camera(self.database.trans_mat(entry, view), rgba, self.config), self.config.img_w
+        )
         points = surface_points(self.database, entry)
         fold = order_of(self.database, entry)
         turns = np.repeat(np.eye(3)[None], symmetry.CONTINUOUS, 0)

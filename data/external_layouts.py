@@ -62,9 +62,13 @@ def find_objects(layout, root, images=None, meshes=None):
     for path in sorted(root.glob(f"*/*/{GEOMETRY[layout]}")):
         folder = root.joinpath(*path.relative_to(root).parts[:2])
         category, object_id = folder.parent.name, folder.name
-        spelled = next((each for each in categories.spellings(category) if (images / each / object_id).is_dir()), category)
+        spelled = next(
+            (each for each in categories.spellings(category) if (images / each / object_id).is_dir()), category
+        )
         mesh = (meshes or {}).get((categories.name(category), object_id))
-        found.append(ExternalObject(layout, category, object_id, folder, images / spelled / object_id / VIEWS[layout], mesh))
+        found.append(
+            ExternalObject(layout, category, object_id, folder, images / spelled / object_id / VIEWS[layout], mesh)
+        )
     if not found:
         raise UserError(f"{root} holds no <category>/<object>/{GEOMETRY[layout]}")
     return found

@@ -1,6 +1,5 @@
 """Training samples from the shards: which (object, view) pairs an epoch has, and what one of them holds."""
 
-
 import numpy as np
 
 from data.network_input import network_camera, network_image, object_frame
@@ -42,7 +41,12 @@ class FieldSamples:
     def shapes(self):
         """{name: (shape, dtype)} of a sample."""
         config, n = self.config, self.config.num_sample_points
-        shapes = {"image": (config.img_h, config.img_w, config.image_channels), "trans_mat": (4, 3), "points": (n, 3), "colour": (n, 3)}
+        shapes = {
+            "image": (config.img_h, config.img_w, config.image_channels),
+            "trans_mat": (4, 3),
+            "points": (n, 3),
+            "colour": (n, 3),
+        }
         if not config.binary:
             shapes |= {"distance": (n,), "near": (n,)}
         return {name: (shape, np.dtype(bool if name == "near" else np.float32)) for name, shape in shapes.items()}
@@ -58,7 +62,9 @@ class FieldSamples:
         if config.binary:
             points, colour = voxel_points(*database.voxels(entry), config.num_sample_points, rng)
             return {**sample, "points": points, "colour": colour}
-        points, distance, colour = database.sdf_block(entry, int(rng.integers(entry.sdf_count)), config.num_sample_points)
+        points, distance, colour = database.sdf_block(
+            entry, int(rng.integers(entry.sdf_count)), config.num_sample_points
+        )
         return {
             **sample,
             "points": frame.to_model(points).astype(np.float32),

@@ -63,8 +63,12 @@ def split_objects(category, object_ids, raw, lst_dir, shares):
     folder = pathlib.Path(lst_dir or raw)
     paths = {split: find_list(folder, split, category) for split in SPLITS}
     if not lst_dir and not any(paths.values()):
-        return Lists({split: sorted(ids) for split, ids in hash_split(object_ids, shares).items()}, "hash of the ids", [], 0)
-    without_val = paths["val"] is None and all(path and path.suffix == ".lst" for split, path in paths.items() if split != "val")
+        return Lists(
+            {split: sorted(ids) for split, ids in hash_split(object_ids, shares).items()}, "hash of the ids", [], 0
+        )
+    without_val = paths["val"] is None and all(
+        path and path.suffix == ".lst" for split, path in paths.items() if split != "val"
+    )
     for split, path in paths.items():
         if path is None and not (split == "val" and without_val):
             names = " or ".join(f"{split}_list_{spelling}.txt" for spelling in categories.spellings(category))
@@ -74,7 +78,9 @@ def split_objects(category, object_ids, raw, lst_dir, shares):
     for split, ids in listed.items():
         for object_id in ids:
             if object_id in first:
-                raise UserError(f"{object_id} is in two lists, {paths[first[object_id]]} and {paths[split]}: remove it from one")
+                raise UserError(
+                    f"{object_id} is in two lists, {paths[first[object_id]]} and {paths[split]}: remove it from one"
+                )
             first[object_id] = split
     there = set(object_ids)
     ids = {split: sorted(there.intersection(ids)) for split, ids in listed.items()}

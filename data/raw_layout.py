@@ -1,12 +1,12 @@
 """The raw layout: where every file of a raw folder lives. Nothing else spells these names.
 
-    <root>/<category>/<object>/views/*.png                       views, RGB or RGBA, order = natural sort
-    <root>/<category>/<object>/models/model_normalized_64.h5     data (64,64,64,3): colour in [0,1] of surface voxels, -1 elsewhere
-    <root>/<category>/<object>/models/64_<view name>_coor.h5     data (64,64,64,2): image (x, y) in [0,1] of surface voxels, -1 elsewhere
-  and, where this project's renderer wrote it (Im2Avatar's data set has neither):
-    <root>/<category>/<object>/cameras.h5                        trans_mat (V,4,3), K (V,3,3), RT (V,3,4), float64
-    <root>/<category>/<object>/models/surface.h5                 sdf_points (P,3), sdf (P,), points (S,3), colours (S,3) uint8,
-                                                                 attributes centre (3,), scale: p = (x - centre) * scale
+  <root>/<category>/<object>/views/*.png                       views, RGB or RGBA, order = natural sort
+  <root>/<category>/<object>/models/model_normalized_64.h5     data (64,64,64,3): colour in [0,1] of surface voxels, -1 elsewhere
+  <root>/<category>/<object>/models/64_<view name>_coor.h5     data (64,64,64,2): image (x, y) in [0,1] of surface voxels, -1 elsewhere
+and, where this project's renderer wrote it (Im2Avatar's data set has neither):
+  <root>/<category>/<object>/cameras.h5                        trans_mat (V,4,3), K (V,3,3), RT (V,3,4), float64
+  <root>/<category>/<object>/models/surface.h5                 sdf_points (P,3), sdf (P,), points (S,3), colours (S,3) uint8,
+                                                               attributes centre (3,), scale: p = (x - centre) * scale
 """
 
 import dataclasses
@@ -57,7 +57,9 @@ class RawObject:
 
     def view_names(self):
         """Names of the views in their order (natural sort)."""
-        return sorted((path.stem for path in self.views_folder.glob("*.png") if not path.name.startswith(".")), key=natural)
+        return sorted(
+            (path.stem for path in self.views_folder.glob("*.png") if not path.name.startswith(".")), key=natural
+        )
 
 
 def find_objects(root):

@@ -33,10 +33,25 @@ _NAME = re.compile(r"(?P<category>.+)_(?P<split>train|val|test)_(?P<number>\d{3,
 RAGGED = {
     "view_names": ("view", None, (), "names of the views"),
     "images": ("view", np.uint8, None, "views, RGBA, straight alpha; one view is one chunk"),
-    "trans_mats": ("view", np.float64, (4, 3), "cameras: [x y z 1] @ trans_mat = (u w, v w, w), object frame to pixels"),
-    "voxels": ("voxel", np.uint8, (3,), "surface voxels (i, j, k) = (x, y, z) in 0..63; centre (index + 0.5) / 64 - 0.5, object frame"),
+    "trans_mats": (
+        "view",
+        np.float64,
+        (4, 3),
+        "cameras: [x y z 1] @ trans_mat = (u w, v w, w), object frame to pixels",
+    ),
+    "voxels": (
+        "voxel",
+        np.uint8,
+        (3,),
+        "surface voxels (i, j, k) = (x, y, z) in 0..63; centre (index + 0.5) / 64 - 0.5, object frame",
+    ),
     "voxel_colours": ("voxel", np.uint8, (3,), "RGB of the surface voxels"),
-    "sdf_points": ("sdf", np.float32, (3,), "points in random order, object frame (y up, longest side of the object 1)"),
+    "sdf_points": (
+        "sdf",
+        np.float32,
+        (3,),
+        "points in random order, object frame (y up, longest side of the object 1)",
+    ),
     "sdf": ("sdf", np.float32, (), "signed distance at sdf_points, object-frame length, negative inside"),
     "sdf_colours": ("sdf", np.uint8, (3,), "RGB of the surface point nearest to each of sdf_points"),
     "surface_points": ("surface", np.float32, (3,), "points on the surface, object frame"),
@@ -45,8 +60,16 @@ RAGGED = {
 PER_OBJECT = {
     "centre": (np.float64, (3,), "object frame p = (x - centre) * scale, x in the units of the source mesh"),
     "scale": (np.float64, (), "object frame p = (x - centre) * scale, x in the units of the source mesh"),
-    "reprojection_error": (np.float64, (), "pixels, RMS over the inliers of recovered cameras; NaN if the cameras came from a file"),
-    "sdf_source": (None, (), "source of the distances: 'file' (the mesh) or 'volume' (filled 64^3 volume, voxel accuracy)"),
+    "reprojection_error": (
+        np.float64,
+        (),
+        "pixels, RMS over the inliers of recovered cameras; NaN if the cameras came from a file",
+    ),
+    "sdf_source": (
+        None,
+        (),
+        "source of the distances: 'file' (the mesh) or 'volume' (filled 64^3 volume, voxel accuracy)",
+    ),
 }
 
 
@@ -136,9 +159,17 @@ def write_shard(path, records, settings, left_out=None):
                 layout = {"chunks": (1, *values[0].shape[1:]), "compression": "gzip", "compression_opts": 1}
                 put(name, np.concatenate(values).astype(dtype, casting="safe"), description, **layout)
             else:
-                put(name, np.concatenate([np.asarray(value, dtype).reshape(-1, *shape) for value in values]), description)
+                put(
+                    name,
+                    np.concatenate([np.asarray(value, dtype).reshape(-1, *shape) for value in values]),
+                    description,
+                )
         for group, sizes in counts.items():
-            put(f"{group}_offset", np.cumsum([0, *sizes]), f"rows offset[i] .. offset[i + 1] of the {group} arrays are object i")
+            put(
+                f"{group}_offset",
+                np.cumsum([0, *sizes]),
+                f"rows offset[i] .. offset[i + 1] of the {group} arrays are object i",
+            )
 
 
 class Shard:
@@ -149,7 +180,9 @@ class Shard:
         try:
             self.file = h5py.File(path, "r")
         except OSError as error:
-            raise UserError(f"{path} cannot be read, it is missing, truncated or no HDF5 file ({error}); {AGAIN}") from None
+            raise UserError(
+                f"{path} cannot be read, it is missing, truncated or no HDF5 file ({error}); {AGAIN}"
+            ) from None
         try:
             self._load()
         except (KeyError, OSError, RuntimeError, ValueError) as error:  # h5py's errors where the file is damaged
@@ -159,14 +192,18 @@ class Shard:
     def _load(self):
         attributes = dict(self.file.attrs)
         if (attributes.get("format"), attributes.get("version")) != (FORMAT, VERSION):
-            raise KeyError(f"it is {attributes.get('format')}, version {attributes.get('version')}, not {FORMAT}, version {VERSION}")
+            raise KeyError(
+                f"it is {attributes.get('format')}, version {attributes.get('version')}, not {FORMAT}, version {VERSION}"
+            )
         self.category, self.split = attributes["category"], attributes["split"]
         self.settings_text, self.settings = attributes["settings"], json.loads(attributes["settings"])
         self.left_out = json.loads(attributes["left_out"])
         self.data = {name: self.file[name] for name in (*RAGGED, *PER_OBJECT)}
         self.object_ids = self.file["object_id"].asstr()[:].tolist()
         self.view_names = self.data["view_names"].asstr()[:].tolist()
-        self.offsets = {group: self.file[f"{group}_offset"][:].tolist() for group in ("view", "voxel", "sdf", "surface")}
+        self.offsets = {
+            group: self.file[f"{group}_offset"][:].tolist() for group in ("view", "voxel", "sdf", "surface")
+        }
         self.image_size = self.data["images"].shape[1:3]
 
     def read(self, name, rows, index):
@@ -174,7 +211,9 @@ class Shard:
         try:
             return self.data[name][rows]
         except (OSError, RuntimeError) as error:
-            raise UserError(f"{self.path}: {name} of {self.object_ids[index]} cannot be read: {error}; {AGAIN}") from None
+            raise UserError(
+                f"{self.path}: {name} of {self.object_ids[index]} cannot be read: {error}; {AGAIN}"
+            ) from None
 
     def rows(self, name, index):
         """The rows of a ragged dataset that belong to object `index`."""
@@ -185,7 +224,9 @@ class Shard:
         """One ObjectEntry per object, in the order of the shard."""
         view, sdf = self.offsets["view"], self.offsets["sdf"]
         return [
-            ObjectEntry(self.category, object_id, tuple(self.view_names[view[i] : view[i + 1]]), path, i, sdf[i + 1] - sdf[i])
+            ObjectEntry(
+                self.category, object_id, tuple(self.view_names[view[i] : view[i + 1]]), path, i, sdf[i + 1] - sdf[i]
+            )
             for i, object_id in enumerate(self.object_ids)
         ]
 
@@ -206,10 +247,14 @@ class Database:
         if not self.path.is_dir():
             raise UserError(f"{path} is not a folder; build the database with preprocessing/gen_db.py")
         if (self.path / UNFINISHED).exists():
-            raise UserError(f"{path} is not finished; start preprocessing/gen_db.py again with the same flags, it goes on where it stopped")
+            raise UserError(
+                f"{path} is not finished; start preprocessing/gen_db.py again with the same flags, it goes on where it stopped"
+            )
         self._shards = find_shards(self.path)
         if not self._shards:
-            raise UserError(f"{path} holds no shard (<category>_<split>_<nnn>.h5); build it with preprocessing/gen_db.py")
+            raise UserError(
+                f"{path} holds no shard (<category>_<split>_<nnn>.h5); build it with preprocessing/gen_db.py"
+            )
         self._cache = (None, None, None)
         first = self._open(self._shards[0][0])
         self.settings, self._settings_text = first.settings, first.settings_text
@@ -247,7 +292,9 @@ class Database:
                 continue
             shard = self._open(path)
             if (shard.settings_text, shard.image_size) != (self._settings_text, self.image_size):
-                raise UserError(f"{path} was made with other settings than {self._shards[0][0].name}; rebuild it in an empty folder")
+                raise UserError(
+                    f"{path} was made with other settings than {self._shards[0][0].name}; rebuild it in an empty folder"
+                )
             entries += shard.entries(path)
         if not entries:
             raise UserError(f"{self.path} has no {split} objects of category {category!r}")

@@ -27,17 +27,32 @@ from utils.surface.adaptive import check_resolution
 def build_parser():
     p = parser(__doc__)
     p.add_argument("--restore_model", required=True, help="run to evaluate, or TF1 checkpoint (folder or prefix)")
-    p.add_argument("--log_dir", help="where results go (default: RUN/eval_<split>, beside a TF1 checkpoint PREFIX_eval_<split>)")
+    p.add_argument(
+        "--log_dir", help="where results go (default: RUN/eval_<split>, beside a TF1 checkpoint PREFIX_eval_<split>)"
+    )
     p.add_argument("--db", help="database, where it has moved (default: the run's)")
     p.add_argument("--split", choices=["test", "val", "train"], default="test", help="objects to evaluate")
     p.add_argument("--category", help="evaluate one category (default: the run's)")
     p.add_argument("--sdf_res", type=int, default=64, help="points along each axis of the grid")
     p.add_argument("--views", help="indices of the views of each object, such as 0,3,6 (default: all)")
     p.add_argument("--limit", type=int, help="at most so many objects of each category (default: all)")
-    p.add_argument("--iso", default="0", help="level: occupied where g0 > iso, inside where distance < iso; auto: the best one on val")
-    p.add_argument("--create_obj", action="store_true", help="also write the coloured mesh of every image, asked from the field itself")
-    p.add_argument("--mesh_res", type=int, help="cells along each axis for --create_obj, up to 512 (default: --sdf_res)")
-    p.add_argument("--cam_est", help="also evaluate with cameras that this run of train_cam.py estimates (default: the run's --cam_est)")
+    p.add_argument(
+        "--iso",
+        default="0",
+        help="level: occupied where g0 > iso, inside where distance < iso; auto: the best one on val",
+    )
+    p.add_argument(
+        "--create_obj",
+        action="store_true",
+        help="also write the coloured mesh of every image, asked from the field itself",
+    )
+    p.add_argument(
+        "--mesh_res", type=int, help="cells along each axis for --create_obj, up to 512 (default: --sdf_res)"
+    )
+    p.add_argument(
+        "--cam_est",
+        help="also evaluate with cameras that this run of train_cam.py estimates (default: the run's --cam_est)",
+    )
     p.add_argument("--metrics", default=registry.DEFAULT, help=f"some of {', '.join(registry.METRICS)}, or all")
     p.add_argument("--figure_objects", type=int, default=2, help="objects of every category in figure.png")
     tf1_conventions.add_flags(p)
@@ -80,7 +95,9 @@ def choose(entries, views, limit):
             continue
         wanted = range(len(entry.view_names)) if views is None else views
         if max(wanted) >= len(entry.view_names):
-            raise UserError(f"{entry.category}/{entry.object_id} has {len(entry.view_names)} views, there is no view {max(wanted)}")
+            raise UserError(
+                f"{entry.category}/{entry.object_id} has {len(entry.view_names)} views, there is no view {max(wanted)}"
+            )
         pairs += [(entry, view) for view in wanted]
     return pairs
 
@@ -95,7 +112,12 @@ def level(path, weights, iso, query, database, val, category):
     """The level to use; 'auto' is looked up in the file `path` of the run, or found on the validation split and recorded there."""
     if iso != "auto":
         return iso
-    key = {"weights": weights, "conventions": tf1_conventions.record(query.config), "db": str(database.path), "category": category}
+    key = {
+        "weights": weights,
+        "conventions": tf1_conventions.record(query.config),
+        "db": str(database.path),
+        "category": category,
+    }
     if path.exists():
         known = read_json(path)
         if all(known.get(name) == value for name, value in key.items()):
@@ -105,7 +127,9 @@ def level(path, weights, iso, query, database, val, category):
 
     found = find_best_iso(query, database, val)
     write_json(path, {**key, **found})
-    print(f"level {found['iso']:.4g}: mean IoU {found['iou']:.3f} over {found['images']} validation images; recorded in {path}")
+    print(
+        f"level {found['iso']:.4g}: mean IoU {found['iou']:.3f} over {found['images']} validation images; recorded in {path}"
+    )
     return found["iso"]
 
 
@@ -115,7 +139,9 @@ def refuse_other_settings(out, settings):
         old = read_json(out / "settings.json")
         different = [key for key in settings if settings[key] != old.get(key)]
         if different:
-            raise UserError(f"{out} holds an evaluation with other settings ({', '.join(different)}); delete it or give another --log_dir")
+            raise UserError(
+                f"{out} holds an evaluation with other settings ({', '.join(different)}); delete it or give another --log_dir"
+            )
 
 
 def evaluate(query, database, entry, view, fields, iso, args, names, out):
@@ -129,7 +155,13 @@ def evaluate(query, database, entry, view, fields, iso, args, names, out):
     binary = query.config.binary
     name = entry.view_names[view]
     folder = out / "predictions" / entry.category / entry.object_id
-    row = {"category": entry.category, "object_id": entry.object_id, "view": name, **registry.worst_values(names), "failed": None}
+    row = {
+        "category": entry.category,
+        "object_id": entry.object_id,
+        "view": name,
+        **registry.worst_values(names),
+        "failed": None,
+    }
     row["mesh_res"] = mesh_resolution(args)
     row["no_mesh"] = None  # the reason, where there are voxels and no surface: a field without any empty cell
     try:
@@ -200,7 +232,9 @@ def evaluate_all(query, database, pairs, iso, args, names, out):
     if path.exists():
         lines = path.read_text().splitlines(keepends=True)
         try:
-            rows = [json.loads(line) for line in lines if line.endswith("\n")]  # the last line of a killed run may be cut
+            rows = [
+                json.loads(line) for line in lines if line.endswith("\n")
+            ]  # the last line of a killed run may be cut
         except ValueError as error:
             raise UserError(f"{path} is damaged ({error}); delete {out} to evaluate again") from None
         done = {(row["category"], row["object_id"], row["view"]): row for row in rows}
@@ -211,7 +245,9 @@ def evaluate_all(query, database, pairs, iso, args, names, out):
         for entry, group in itertools.groupby(pairs, lambda pair: pair[0]):
             views = [view for _, view in group]
             known = {view: done.get((entry.category, entry.object_id, entry.view_names[view])) for view in views}
-            missing = [view for view in views if known[view] is None or not complete(known[view], mesh_resolution(args), out)]
+            missing = [
+                view for view in views if known[view] is None or not complete(known[view], mesh_resolution(args), out)
+            ]
             fields = predict_views(query, database, entry, missing, args.sdf_res, iso)
             for view in views:
                 row = known[view]
@@ -241,8 +277,12 @@ def evaluate_estimated(query, database, pairs, args, names, settings, out, path)
     rows = evaluate_all(query, estimated, pairs, settings["iso"], args, names, out)
     errors = []
     for entry, view in pairs:
-        found = camera_errors(estimated.trans_mat(entry, view), database.trans_mat(entry, view), *database.surface(entry))
-        errors.append({"category": entry.category, "object_id": entry.object_id, "view": entry.view_names[view], **found})
+        found = camera_errors(
+            estimated.trans_mat(entry, view), database.trans_mat(entry, view), *database.surface(entry)
+        )
+        errors.append(
+            {"category": entry.category, "object_id": entry.object_id, "view": entry.view_names[view], **found}
+        )
     return rows, errors
 
 
@@ -267,7 +307,9 @@ def make_figure(query, database, pairs, rows, iso, count, names, path):
             except UserError:
                 mesh = None
             true = voxel_metrics.true_voxels(*database.voxels(entry))
-            shown_metrics = [f"{registry.METRICS[name].heading} {row[name]:.{registry.METRICS[name].digits}f}" for name in names[:2]]
+            shown_metrics = [
+                f"{registry.METRICS[name].heading} {row[name]:.{registry.METRICS[name].digits}f}" for name in names[:2]
+            ]
             title = f"{entry.category} {entry.object_id}\n{'  '.join(shown_metrics)}"
             image = network_image(database.image(entry, view), query.config)[..., :3]
             shown.append((title, image, mesh, true))
@@ -292,7 +334,9 @@ def main(argv):
     from models.networks.texdisn import build
 
     if not args.db and not pathlib.Path(config.db).is_dir():
-        raise UserError(f"{config.db}, the database of {args.restore_model}, is not there (seen from this folder); give --db")
+        raise UserError(
+            f"{config.db}, the database of {args.restore_model}, is not there (seen from this folder); give --db"
+        )
     database = Database(args.db or config.db)
     category = args.category or config.category
     pairs = choose(database.objects(args.split, category), views, args.limit)
@@ -301,8 +345,16 @@ def main(argv):
     model.load(network)
     query = FieldQuery(network)
     out = pathlib.Path(args.log_dir) if args.log_dir else model.beside(f"eval_{args.split}")
-    print(f"evaluating {model.weights} (step {model.step}) on {len(pairs)} images of {database.path}, {args.split} split -> {out}")
-    settings = {"weights": weights, "step": model.step, "db": str(database.path), "split": args.split, "sdf_res": args.sdf_res}
+    print(
+        f"evaluating {model.weights} (step {model.step}) on {len(pairs)} images of {database.path}, {args.split} split -> {out}"
+    )
+    settings = {
+        "weights": weights,
+        "step": model.step,
+        "db": str(database.path),
+        "split": args.split,
+        "sdf_res": args.sdf_res,
+    }
     settings["conventions"] = tf1_conventions.record(config)
     refuse_other_settings(out, settings)
     settings["iso"] = iso = level(model.beside("level.json"), weights, iso, query, database, val, category)
@@ -313,9 +365,16 @@ def main(argv):
     tables, cameras = {"prediction": rows}, None
     cam_est = args.cam_est or config.cam_est
     if cam_est:
-        tables["estimated camera"], cameras = evaluate_estimated(query, database, pairs, args, names, settings, out, cam_est)
+        tables["estimated camera"], cameras = evaluate_estimated(
+            query, database, pairs, args, names, settings, out, cam_est
+        )
     tables |= evaluation.baselines(database, train, val, pairs, config, names)
-    chosen = {"mode": "binary" if config.binary else "sdf", "category": category, "views": args.views, "limit": args.limit}
+    chosen = {
+        "mode": "binary" if config.binary else "sdf",
+        "category": category,
+        "views": args.views,
+        "limit": args.limit,
+    }
     chosen["colour"] = config.colour
     chosen["cam_est"] = cam_est or None
     evaluation.write(out / "results.json", {**settings, **chosen}, tables, names, cameras)

@@ -35,9 +35,12 @@ def build_parser():
     p.add_argument("--points", required=True, help="text file, x y z a row")
     p.add_argument("--out", required=True, help="text file to write")
     p.add_argument("--frame", choices=["model", "voxel", "object"], default="model", help="frame of the points")
-    p.add_argument("--camera_frame", choices=["object", "model"], default="object", help="frame that the camera projects from")
     p.add_argument(
-        "--norm_params", help="model_frame sphere: cx,cy,cz,r of the object, object frame (default: 0,0,0,0.5, the sphere in the cube)"
+        "--camera_frame", choices=["object", "model"], default="object", help="frame that the camera projects from"
+    )
+    p.add_argument(
+        "--norm_params",
+        help="model_frame sphere: cx,cy,cz,r of the object, object frame (default: 0,0,0,0.5, the sphere in the cube)",
     )
     tf1_conventions.add_flags(p)
     return p
@@ -52,7 +55,9 @@ def read_table(path, columns, what):
     except (ValueError, OSError) as error:
         raise UserError(f"{path} is no table of numbers: {error}") from None
     if values.shape[1:] != (columns,) or not len(values) or not np.isfinite(values).all():
-        raise UserError(f"{path}: {what} has {columns} finite numbers a row, this file is {'x'.join(map(str, values.shape))}")
+        raise UserError(
+            f"{path}: {what} has {columns} finite numbers a row, this file is {'x'.join(map(str, values.shape))}"
+        )
     return values
 
 
@@ -154,9 +159,13 @@ def main(argv):
     from data.network_input import network_camera
 
     image, rgba = read_image(args.image, config)
-    camera = read_camera(args.trans_mat, args.camera_frame, frame, (config.img_h, config.img_w) if rgba is None else rgba.shape[:2])
+    camera = read_camera(
+        args.trans_mat, args.camera_frame, frame, (config.img_h, config.img_w) if rgba is None else rgba.shape[:2]
+    )
     camera = camera if rgba is None else network_camera(camera, rgba, config)
-    points = given if args.frame == "model" else frame.to_model(frames.from_voxel(given) if args.frame == "voxel" else given)
+    points = (
+        given if args.frame == "model" else frame.to_model(frames.from_voxel(given) if args.frame == "voxel" else given)
+    )
 
     from models.networks.texdisn import build
 
@@ -167,7 +176,9 @@ def main(argv):
     with replacing(args.out) as temporary:
         np.savetxt(temporary, np.hstack([given, table]), fmt="%.9g", header=" ".join(names))
     outside = int((table[:, names.index("in_image") - 3] == 0).sum())
-    print(f"{len(points)} points in the {args.frame} frame, camera of the {args.camera_frame} frame; {outside} fall outside the image")
+    print(
+        f"{len(points)} points in the {args.frame} frame, camera of the {args.camera_frame} frame; {outside} fall outside the image"
+    )
     low, high = table[:, names.index("g0") - 3].min(), table[:, names.index("g0") - 3].max()
     print(f"g0 from {low:.4g} to {high:.4g}")
     print(f"written  {args.out}  ({' '.join(names)})")

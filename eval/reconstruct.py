@@ -31,12 +31,21 @@ def build_parser():
     p.add_argument("images", nargs="+", metavar="IMAGE", help="picture of one object: PNG, JPEG, WebP, TIFF, ...")
     p.add_argument("--out", type=pathlib.Path, required=True, help="folder for the results")
     p.add_argument("--format", choices=FORMATS, default="glb", help="of the mesh")
-    p.add_argument("--texture", choices=("vertex", "atlas"), default="vertex", help="colours at the vertices, or a UV atlas with a picture")
+    p.add_argument(
+        "--texture",
+        choices=("vertex", "atlas"),
+        default="vertex",
+        help="colours at the vertices, or a UV atlas with a picture",
+    )
     p.add_argument("--texture_size", type=int, help="side of the atlas in pixels (default: 1024)")
     p.add_argument("--resolution", type=int, default=128, help="cells along an axis, up to 512")
     p.add_argument("--iso", type=float, help=LEVEL)
-    p.add_argument("--restore_model", help="run or TF1 checkpoint of the field (default: the weights that come with the project)")
-    p.add_argument("--cam_est", help="run of train_cam.py that estimates cameras (default: the weights that come with the project)")
+    p.add_argument(
+        "--restore_model", help="run or TF1 checkpoint of the field (default: the weights that come with the project)"
+    )
+    p.add_argument(
+        "--cam_est", help="run of train_cam.py that estimates cameras (default: the weights that come with the project)"
+    )
     p.add_argument(
         "--camera", default="est",
         help="est: estimated; azimuth,elevation in degrees, the rest estimated; azimuth,elevation,distance: looking at the middle of the "
@@ -46,7 +55,12 @@ def build_parser():
         "--mask", default="auto",
         help="where the object is: auto (transparency, else rembg where installed, else GrabCut), alpha, none (all of it), or a mask file",
     )  # fmt: skip
-    p.add_argument("--units", choices=("object", "original"), default="object", help="original: of the mesh a view in a raw folder shows")
+    p.add_argument(
+        "--units",
+        choices=("object", "original"),
+        default="object",
+        help="original: of the mesh a view in a raw folder shows",
+    )
     p.add_argument("--simplify", type=int, metavar="N", help="merge faces until about N are left")
     return p
 
@@ -80,9 +94,15 @@ def original_units(image):
     """Centre (3,) and scale of the mesh that a view in a raw folder shows, p = (x - centre) * scale; UserError for any other picture."""
     import h5py
 
-    path = pathlib.Path(image).absolute().parents[1] / "models" / "surface.h5" if len(pathlib.Path(image).absolute().parents) > 1 else None
+    path = (
+        pathlib.Path(image).absolute().parents[1] / "models" / "surface.h5"
+        if len(pathlib.Path(image).absolute().parents) > 1
+        else None
+    )
     if path is None or not path.is_file():
-        raise UserError(f"{image}: --units original needs a view of a raw folder (<object>/views/*.png beside <object>/models/surface.h5)")
+        raise UserError(
+            f"{image}: --units original needs a view of a raw folder (<object>/views/*.png beside <object>/models/surface.h5)"
+        )
     with h5py.File(path) as file:
         return file.attrs["centre"], float(file.attrs["scale"])
 
@@ -90,7 +110,19 @@ def original_units(image):
 def settings_of(args, image):
     """What decides the result, for results.json and to tell whether it is there already."""
     file = pathlib.Path(image)
-    named = ("format", "texture", "texture_size", "resolution", "iso", "camera", "mask", "units", "simplify", "restore_model", "cam_est")
+    named = (
+        "format",
+        "texture",
+        "texture_size",
+        "resolution",
+        "iso",
+        "camera",
+        "mask",
+        "units",
+        "simplify",
+        "restore_model",
+        "cam_est",
+    )
     stamps = {}
     for name in ("camera", "mask"):
         if pathlib.Path(getattr(args, name)).is_file():
@@ -137,7 +169,10 @@ def main(argv):
     camera = parse_camera(args.camera)
     reconstructor = Reconstructor(args.restore_model or PRETRAINED_FIELD, args.cam_est or PRETRAINED_CAMERA, args.iso)
     estimated = isinstance(camera, str) or len(camera) == 2
-    weights = {"field": str(reconstructor.model.weights), "camera": str(reconstructor.estimator.weights) if estimated else args.camera}
+    weights = {
+        "field": str(reconstructor.model.weights),
+        "camera": str(reconstructor.estimator.weights) if estimated else args.camera,
+    }
     places = folders(args.images, args.out)
     level = f"{reconstructor.iso:.3g}{' or what covers the object' if reconstructor.covers else ''}"
     plan = f"{args.resolution}^3, level {level}, camera {args.camera}, mask {args.mask}"
@@ -152,7 +187,9 @@ def main(argv):
                 if done(folder, settings, weights):
                     bar.write(f"{image}: done already, {folder}")
                 else:
-                    bar.write(f"{image}: {one(reconstructor, image, folder, args, camera, settings, weights, bar.set_postfix_str)}")
+                    bar.write(
+                        f"{image}: {one(reconstructor, image, folder, args, camera, settings, weights, bar.set_postfix_str)}"
+                    )
             except Exception as error:  # one strange picture must not end the run over all others
                 if args.debug and not isinstance(error, UserError):
                     raise

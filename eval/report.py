@@ -27,10 +27,14 @@ COMMAND = "python eval/eval.py --restore_model"
 def build_parser():
     p = parser(__doc__)
     p.add_argument("run", metavar="RUN", help="run folder, evaluated by eval/eval.py")
-    p.add_argument("--eval", help="folder of the evaluation (default: RUN/eval_test, or the only RUN/eval_<split> there is)")
+    p.add_argument(
+        "--eval", help="folder of the evaluation (default: RUN/eval_test, or the only RUN/eval_<split> there is)"
+    )
     p.add_argument("--out", help="HTML file to write (default: report.html in the folder of the evaluation)")
     p.add_argument("--db", help="database, where it has moved (default: the evaluation's)")
-    p.add_argument("--objects", type=int, default=3, help="images of a category between its best and its worst; 0: no gallery")
+    p.add_argument(
+        "--objects", type=int, default=3, help="images of a category between its best and its worst; 0: no gallery"
+    )
     return p
 
 
@@ -45,11 +49,15 @@ def evaluation_folder(folder, given):
     if test in finished and not given:
         return test
     if len(finished) > 1:
-        raise UserError(f"{folder} has several evaluations ({', '.join(path.name for path in finished)}); choose one with --eval")
+        raise UserError(
+            f"{folder} has several evaluations ({', '.join(path.name for path in finished)}); choose one with --eval"
+        )
     if finished:
         return finished[0]
     if unfinished:
-        raise UserError(f"the evaluation {unfinished[0]} is not finished: it has no results.json; start it again: {COMMAND} {folder}")
+        raise UserError(
+            f"the evaluation {unfinished[0]} is not finished: it has no results.json; start it again: {COMMAND} {folder}"
+        )
     where = f"{given} holds no evaluation (no results.json)" if given else f"{folder} has not been evaluated"
     raise UserError(f"{where}; run: {COMMAND} {folder}" + (f" --log_dir {given}" if given else ""))
 
@@ -88,7 +96,10 @@ def choose(rows, name, count):
     pool = one_each if len(one_each) >= count else list(ranks)
     count = min(count, len(pool))
     between = [pool[(2 * i + 1) * len(pool) // (2 * count)] for i in range(count)]
-    shown = [(f"best of {len(ranked)}", ranked[0]), *((f"rank {rank + 1} of {len(ranked)}", ranked[rank]) for rank in between)]
+    shown = [
+        (f"best of {len(ranked)}", ranked[0]),
+        *((f"rank {rank + 1} of {len(ranked)}", ranked[rank]) for rank in between),
+    ]
     return shown + [(f"worst of {len(ranked)}", ranked[-1])] if len(ranked) > 1 else [("the only image", ranked[0])]
 
 
@@ -129,7 +140,9 @@ def gallery(results, out, db, count):
         entry = entries.get((row["category"], row["object_id"]))
         if entry is None or row["view"] not in entry.view_names:
             name = f"{row['category']}/{row['object_id']}, view {row['view']}"
-            raise UserError(f"{db} has no {name} in its {results['split']} split: it is not the evaluation's database; give --db")
+            raise UserError(
+                f"{db} has no {name} in its {results['split']} split: it is not the evaluation's database; give --db"
+            )
         image = embedded(database.image(entry, entry.view_names.index(row["view"])))
         cards.append(Card(label, row, image, *renderings(results, out, database, entry, row)))
     return cards
@@ -175,7 +188,8 @@ def main(argv):
     results = read_results(out / "results.json")
     # a TF1 checkpoint has neither configuration nor history
     config, history, settings = (
-        read_json(path) if path.exists() else None for path in (folder / "config.json", folder / "history.json", out / "settings.json")
+        read_json(path) if path.exists() else None
+        for path in (folder / "config.json", folder / "history.json", out / "settings.json")
     )
 
     from utils.reports.html import Report, page

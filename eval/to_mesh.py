@@ -22,14 +22,24 @@ def build_parser():
     parser.add_argument("txt", help="field to convert, <view>_pred.txt")
     parser.add_argument("--out", required=True, help="mesh to write: .ply, .glb or .obj, all with colours")
     parser.add_argument(
-        "--mode", choices=["auto", "binary", "sdf"], default="auto", help="what g0 is; auto: coloured points have the larger g0 -> binary"
+        "--mode",
+        choices=["auto", "binary", "sdf"],
+        default="auto",
+        help="what g0 is; auto: coloured points have the larger g0 -> binary",
     )
     parser.add_argument(
-        "--iso", type=float, help="level: occupied where g0 > iso, inside where distance < iso (default: what divides coloured from empty)"
+        "--iso",
+        type=float,
+        help="level: occupied where g0 > iso, inside where distance < iso (default: what divides coloured from empty)",
     )
-    parser.add_argument("--fill", action="store_true", help="fill closed cavities: a shell of occupied voxels gets one outer wall only")
     parser.add_argument(
-        "--frame", choices=["object", "voxel"], default="object", help="object: the cube [-0.5, 0.5]^3; voxel: the txt file's, -32..31"
+        "--fill", action="store_true", help="fill closed cavities: a shell of occupied voxels gets one outer wall only"
+    )
+    parser.add_argument(
+        "--frame",
+        choices=["object", "voxel"],
+        default="object",
+        help="object: the cube [-0.5, 0.5]^3; voxel: the txt file's, -32..31",
     )
     return parser
 
@@ -46,12 +56,18 @@ def main(argv):
     field = txt_format.read_txt(args.txt)
     if not field.coloured().any():
         low, high, iso = field.geometry.min(), field.geometry.max(), args.iso or 0
-        raise UserError(f"{args.txt}: field is empty: min {low:.6g}, max {high:.6g}, level {iso:g} (no point has a colour)")
+        raise UserError(
+            f"{args.txt}: field is empty: min {low:.6g}, max {high:.6g}, level {iso:g} (no point has a colour)"
+        )
     mode = field_grid.infer_mode(field) if args.mode == "auto" else args.mode
     if mode is None:
-        raise UserError(f"{args.txt}: g0 does not separate coloured from empty points, so it does not tell its mode: give --mode")
+        raise UserError(
+            f"{args.txt}: g0 does not separate coloured from empty points, so it does not tell its mode: give --mode"
+        )
     iso = field_grid.infer_iso(field, mode == "binary") if args.iso is None else args.iso
-    print(f"{args.txt}: {field.resolution}^3 points, {int(field.coloured().sum())} coloured; mode {mode}, level {iso:.6g}")
+    print(
+        f"{args.txt}: {field.resolution}^3 points, {int(field.coloured().sum())} coloured; mode {mode}, level {iso:.6g}"
+    )
     try:
         vertices, faces = dense.extract(field.grid(), mode == "binary", iso, args.fill, field.line)
         colours = field_grid.interpolate_colours(vertices, field)

@@ -31,10 +31,16 @@ SWEEP = 300  # seconds between two looks for files that are too old
 def build_parser():
     p = parser(__doc__)
     p.add_argument("--port", type=int, default=7860, help="of the page's address, on this computer alone")
-    p.add_argument("--restore_model", help="run or TF1 checkpoint of the field (default: the weights that come with the project)")
-    p.add_argument("--cam_est", help="run of train_cam.py that estimates cameras (default: the weights that come with the project)")
+    p.add_argument(
+        "--restore_model", help="run or TF1 checkpoint of the field (default: the weights that come with the project)"
+    )
+    p.add_argument(
+        "--cam_est", help="run of train_cam.py that estimates cameras (default: the weights that come with the project)"
+    )
     p.add_argument("--iso", type=float, help="level of the surface (default: as in reconstruct.py)")
-    p.add_argument("--examples", type=pathlib.Path, default=ROOT / "examples", help="folder of pictures to click: PNG, JPEG, WebP")
+    p.add_argument(
+        "--examples", type=pathlib.Path, default=ROOT / "examples", help="folder of pictures to click: PNG, JPEG, WebP"
+    )
     p.add_argument("--max_mb", type=float, default=10, help="largest upload in megabytes of 2^20 bytes")
     p.add_argument("--max_megapixels", type=float, default=20, help="largest picture in megapixels")
     return p
@@ -45,7 +51,10 @@ def check(args):
     from utils.images.photo import MAX_BYTES, MAX_PIXELS
     from utils.web.request import Limits
 
-    for flag, value, most in (("--max_mb", args.max_mb, MAX_BYTES / 2**20), ("--max_megapixels", args.max_megapixels, MAX_PIXELS / 1e6)):
+    for flag, value, most in (
+        ("--max_mb", args.max_mb, MAX_BYTES / 2**20),
+        ("--max_megapixels", args.max_megapixels, MAX_PIXELS / 1e6),
+    ):
         if not 0.01 <= value <= most:
             raise UserError(f"{flag} {value:g} must be 0.01 to {most:.4g}")
     if not 1 <= args.port <= 65535:
@@ -67,7 +76,11 @@ def copied(source, target):
     """Copy the examples into the page's own folder, which alone is served; their paths there."""
     if not source.is_dir():
         return []
-    names = sorted(path for path in source.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith("."))
+    names = sorted(
+        path
+        for path in source.iterdir()
+        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
+    )
     return [pathlib.Path(shutil.copyfile(path, target / path.name)) for path in names]
 
 

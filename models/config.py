@@ -76,7 +76,9 @@ class Settings:
         config = cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
         for field in dataclasses.fields(cls):
             value = getattr(config, field.name)
-            if not isinstance(value, type(field.default)) and not (isinstance(field.default, float) and isinstance(value, int)):
+            if not isinstance(value, type(field.default)) and not (
+                isinstance(field.default, float) and isinstance(value, int)
+            ):
                 raise UserError(f"{path}: {field.name} must be of type {type(field.default).__name__}, not {value!r}")
         return config
 

@@ -72,7 +72,13 @@ def check(folder, wanted):
                 defects += [f"{path.name}: {object_id}: {line}" for line in lines]
                 duplicates.add(split, record)
                 opaque = (record.images[..., 3] == 255).all((1, 2)).sum()
-                count.update(objects=1, views=len(record.images), opaque=opaque, voxels=len(record.voxels), distances=len(record.sdf))
+                count.update(
+                    objects=1,
+                    views=len(record.images),
+                    opaque=opaque,
+                    voxels=len(record.voxels),
+                    distances=len(record.sdf),
+                )
                 recovered = int(np.isfinite(record.reprojection_error))
                 count.update({"surface": len(record.surface_points), record.sdf_source: 1, "recovered": recovered})
                 if len(kept[category, split]) < wanted:
@@ -90,7 +96,9 @@ def check(folder, wanted):
 def show(counts, settings):
     """Print what is in the database."""
     print(f"{'':37}{'mean of an object':>29}")
-    print(f"{'category':<14}{'split':<7}{'objects':>8}{'views':>8}{'voxels':>9}{'distances':>11}{'surface':>9}{'MB':>8}")
+    print(
+        f"{'category':<14}{'split':<7}{'objects':>8}{'views':>8}{'voxels':>9}{'distances':>11}{'surface':>9}{'MB':>8}"
+    )
     for (category, split), count in sorted(counts.items(), key=lambda item: (item[0][0], SPLITS.index(item[0][1]))):
         objects = max(count["objects"], 1)
         points = f"{count['voxels'] // objects:>9}{count['distances'] // objects:>11}{count['surface'] // objects:>9}"

@@ -23,8 +23,6 @@ were recovered (with their reprojection error), and the counts of every category
 object and core, 4 for disn without meshes. Started again it goes on where it stopped. Exit code 3: something was left out.
 """
 
-
-
 from preprocessing import render_views
 from preprocessing.database import flags, unfinished
 from preprocessing.database.build import build, make_plan, report
@@ -42,7 +40,9 @@ def render(args):
     counts = ["--image_size", args.image_size, "--sdf_points", args.sdf_points, "--surface_points", args.surface_points]
     chosen = [] if args.category == "all" else ["--categories", args.category]
     try:
-        render_views.main([*map(str, ["--meshes", args.meshes, "--out", args.raw, "--jobs", args.jobs, *counts, *chosen])])
+        render_views.main(
+            [*map(str, ["--meshes", args.meshes, "--out", args.raw, "--jobs", args.jobs, *counts, *chosen])]
+        )
     except PartialFailure as error:
         return str(error)
     return None
@@ -59,7 +59,13 @@ def main(argv=None):
         unrendered, args.format, args.meshes = render(args), "im2avatar", None
     plans, absent = make_plan(args)
     objects = [raw for plan in plans for raw in plan.objects]
-    options = Options(args.image_size, args.sdf_points, args.surface_points, sdf_offset=args.sdf_offset, **find_out(args.format, objects))
+    options = Options(
+        args.image_size,
+        args.sdf_points,
+        args.surface_points,
+        sdf_offset=args.sdf_offset,
+        **find_out(args.format, objects),
+    )
     settings = {
         "image_size": [args.image_size, args.image_size],
         "objects_per_shard": args.objects_per_shard,
@@ -81,9 +87,13 @@ def main(argv=None):
     left = unfinished.finish(args.out, unfinished.begun(args.out) if args.category == "all" else built)
     report(plans, args)
     if left:
-        print(f"not finished: an earlier run that was stopped began {', '.join(left)} as well; build them too, or run without --category")
+        print(
+            f"not finished: an earlier run that was stopped began {', '.join(left)} as well; build them too, or run without --category"
+        )
     if left_out or absent:
-        raise PartialFailure(f"{len(left_out)} objects could not be read and {absent} listed ones are not there; see above")
+        raise PartialFailure(
+            f"{len(left_out)} objects could not be read and {absent} listed ones are not there; see above"
+        )
     if unrendered:
         raise PartialFailure(unrendered)
 

@@ -60,7 +60,9 @@ def write_all(jobs, out, seed, processes):
         try:
             yield from pool.map(one, jobs, chunksize=4)
         except BrokenProcessPool:
-            raise errors.UserError("a process that wrote objects died (out of memory?): lower --jobs and start again") from None
+            raise errors.UserError(
+                "a process that wrote objects died (out of memory?): lower --jobs and start again"
+            ) from None
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

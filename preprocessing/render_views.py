@@ -63,7 +63,9 @@ def parse(argv):
     flags.add_argument("--out", type=pathlib.Path, required=True, help="raw folder to write")
     flags.add_argument("--views", type=int, default=12, help="views of every object")
     flags.add_argument("--image_size", type=int, default=138, help="side of the views in pixels")
-    flags.add_argument("--elevation", nargs="+", default=["25"], metavar="DEGREES", help="elevation, or MIN MAX to draw from")
+    flags.add_argument(
+        "--elevation", nargs="+", default=["25"], metavar="DEGREES", help="elevation, or MIN MAX to draw from"
+    )
     flags.add_argument("--azimuth", choices=("even", "random"), default="even", help="even: 90 + 360 i / views degrees")
     flags.add_argument("--distance", nargs="+", default=["auto"], metavar="D", help=AUTO)
     flags.add_argument("--sdf_points", type=int, default=32768, help="points with a signed distance, of every object")
@@ -72,7 +74,14 @@ def parse(argv):
     flags.add_argument("--jobs", type=int, default=1, help="objects at once")
     flags.add_argument("--categories", nargs="+", help="only these category folders")
     args = flags.parse_args(argv)
-    for flag, least in (("views", 1), ("image_size", 8), ("sdf_points", 1), ("surface_points", 1), ("seed", 0), ("jobs", 1)):
+    for flag, least in (
+        ("views", 1),
+        ("image_size", 8),
+        ("sdf_points", 1),
+        ("surface_points", 1),
+        ("seed", 0),
+        ("jobs", 1),
+    ):
         if getattr(args, flag) < least:
             raise UserError(f"--{flag} {getattr(args, flag)}: it must be at least {least}")
     auto = args.distance[:1] if args.distance[0] == "auto" else []
@@ -98,7 +107,9 @@ def main(argv=None):
     tasks = [Task(mesh, RawObject(args.out, category, object_id), settings) for category, object_id, mesh in meshes]
     todo = [task for task in tasks if not task.target.folder.exists()]
     there = len(tasks) - len(todo)
-    print(f"{len(tasks)} meshes in {args.meshes}: {there} are done already, {len(todo)} to render, {settings.views} views each")
+    print(
+        f"{len(tasks)} meshes in {args.meshes}: {there} are done already, {len(todo)} to render, {settings.views} views each"
+    )
     # before the libraries start in the workers: N jobs with all cores each would fight
     threads = str(max(1, (os.cpu_count() or 1) // args.jobs))
     os.environ.setdefault("OMP_NUM_THREADS", threads)

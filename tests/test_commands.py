@@ -46,7 +46,19 @@ def test_train_killed_and_resumed_then_evaluated_and_meshed(tiny_database, tmp_p
     assert [row["epoch"] for row in history] == list(range(1, 13)) and history[-1]["step"] == 12 * 6
 
     evaluate = command(
-        "eval/eval.py", "--restore_model", run, "--iso", "auto", "--sdf_res", 16, "--views", 0, "--limit", 1, "--figure_objects", 0
+        "eval/eval.py",
+        "--restore_model",
+        run,
+        "--iso",
+        "auto",
+        "--sdf_res",
+        16,
+        "--views",
+        0,
+        "--limit",
+        1,
+        "--figure_objects",
+        0,
     )
     result = subprocess.run(evaluate, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0 and "retrieval" in result.stdout, result.stderr

@@ -29,7 +29,9 @@ ROOMS = {  # package: its rooms from below; rooms of one row do not import each 
 LAZY = {"gradio", "rembg", "xatlas", "open3d", "playwright"}  # optional, or slow to import and seldom needed
 ENTRY = {"train", "eval"}  # their main() imports TensorFlow late, so that --help and wrong flags do not wait for it
 PROJECT = {*BELOW, "benchmarks", "examples", "tests"}
-FILES = [path for package in BELOW if package != "texdisn" for path in sorted((ROOT / package).rglob("*.py"))] + [ROOT / "texdisn.py"]
+FILES = [path for package in BELOW if package != "texdisn" for path in sorted((ROOT / package).rglob("*.py"))] + [
+    ROOT / "texdisn.py"
+]
 
 
 def imported(tree):
@@ -65,7 +67,11 @@ def test_imports_point_downwards_and_stand_at_the_top(path):
 
 def test_every_room_has_a_place():
     for package, rows in ROOMS.items():
-        there = {path.stem for path in (ROOT / package).iterdir() if path.suffix == ".py" or (path.is_dir() and list(path.glob("*.py")))}
+        there = {
+            path.stem
+            for path in (ROOT / package).iterdir()
+            if path.suffix == ".py" or (path.is_dir() and list(path.glob("*.py")))
+        }
         assert there - {"__init__"} == {room for rooms in rows for room in rooms}, package
 
 

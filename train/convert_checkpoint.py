@@ -44,7 +44,9 @@ def to_tf1(model, folder):
     for field, value in WITHOUT_TF1.items():
         found = getattr(model.config, field)
         if found != value:
-            raise UserError(f"{model.weights}: the TF1 code knows no {field} {found}, the result would be another model")
+            raise UserError(
+                f"{model.weights}: the TF1 code knows no {field} {found}, the result would be another model"
+            )
     network = build(model.config)
     model.load(network)
     variables = {variable.path: variable.numpy() for variable in network.variables}

@@ -59,8 +59,14 @@ def settings(args):
 
             inherited["encoder_input"] = open_encoder(args.restore_modelcnn).input_kind
         if "preset" in given:
-            inherited = {name: value for name, value in inherited.items() if name not in of_preset(given["preset"], CameraConfig)}
-        values = {**inherited, **given, "restore_model": f"{args.restore_modelcnn} (encoder)" if args.restore_modelcnn else ""}
+            inherited = {
+                name: value for name, value in inherited.items() if name not in of_preset(given["preset"], CameraConfig)
+            }
+        values = {
+            **inherited,
+            **given,
+            "restore_model": f"{args.restore_modelcnn} (encoder)" if args.restore_modelcnn else "",
+        }
         wanted = camera_preset(values.pop("preset", "full"), **values)
     validate(wanted)
     check_widths(wanted, {"encoder_widths": 5, "encoder_convs": 5, "camera_widths": None})
@@ -87,7 +93,9 @@ def main(argv):
     check_masks(config, database, train)
     samples = CameraSamples(database, config)
     strategy = choose_strategy()
-    print(f"{'resuming' if resumed else 'training'} {folder.folder}: cameras, {len(train)} training and {len(val)} validation objects")
+    print(
+        f"{'resuming' if resumed else 'training'} {folder.folder}: cameras, {len(train)} training and {len(val)} validation objects"
+    )
     print(", ".join(f"{name}={value}" for name, value in dataclasses.asdict(config).items()))
     keras.utils.set_random_seed(config.seed)
     trainer = CameraTrainer(config, strategy)

@@ -48,13 +48,37 @@ def build_parser():
     add("--mask_weight", "SDF mode: weight of points at or inside the surface", type=float)
     add("--binary", "occupied surface voxels; --no-binary predicts signed distances", action=SWITCH)
     add("--colour", "predict colours too; --no-colour has no colour branch", action=SWITCH)
-    add("--img_feat_twostream", "a stream of the global and one of the local features; --no- leaves the global one alone", action=SWITCH)
-    add("--img_feat_onestream", "one stream of the global feature and the local ones of conv1 to conv3, as DISN", action=SWITCH)
-    add("--threedcnn", "geometry alone, from the global feature by 3D convolutions to a 65^3 grid, as DISN", action=SWITCH)
+    add(
+        "--img_feat_twostream",
+        "a stream of the global and one of the local features; --no- leaves the global one alone",
+        action=SWITCH,
+    )
+    add(
+        "--img_feat_onestream",
+        "one stream of the global feature and the local ones of conv1 to conv3, as DISN",
+        action=SWITCH,
+    )
+    add(
+        "--threedcnn",
+        "geometry alone, from the global feature by 3D convolutions to a 65^3 grid, as DISN",
+        action=SWITCH,
+    )
     add("--voxel_widths", "channels of the six layers of --threedcnn", type=sizes)
-    add("--rot", "turn the points into the axes of the camera (x right, y up, z towards it) before the decoders, as DISN", action=SWITCH)
-    add("--tanh", "SDF mode: tanh of the predicted distance, which thus ends at 0.05 of the object's longest side", action=SWITCH)
-    add("--model_frame", "cube: all objects share it; sphere: SDF mode, every object in a unit sphere, as DISN", choices=["cube", "sphere"])
+    add(
+        "--rot",
+        "turn the points into the axes of the camera (x right, y up, z towards it) before the decoders, as DISN",
+        action=SWITCH,
+    )
+    add(
+        "--tanh",
+        "SDF mode: tanh of the predicted distance, which thus ends at 0.05 of the object's longest side",
+        action=SWITCH,
+    )
+    add(
+        "--model_frame",
+        "cube: all objects share it; sphere: SDF mode, every object in a unit sphere, as DISN",
+        choices=["cube", "sphere"],
+    )
     add("--distance_offset", "SDF mode: predict the distance minus this, model frame; DISN 0.003", type=float)
     add("--cam_est", "train with the cameras that this run of train_cam.py estimates, instead of the true ones")
     p.add_argument(
@@ -105,7 +129,9 @@ def check(config):
     validate(config)
     if not 0 <= config.mask_weight < float("inf"):
         raise UserError(f"--mask_weight must not be negative, it is {config.mask_weight}")
-    check_widths(config, {"encoder_widths": 5, "encoder_convs": 5, "decoder_widths": 2, "voxel_widths": 6, "point_widths": None})
+    check_widths(
+        config, {"encoder_widths": 5, "encoder_convs": 5, "decoder_widths": 2, "voxel_widths": 6, "point_widths": None}
+    )
     tf1_conventions.check(config)
     if config.num_sample_points < 2:
         raise UserError("--num_sample_points must be at least 2: half are occupied, half are empty")
@@ -170,7 +196,9 @@ def main(argv):
         database = with_estimated_cameras(database, config.cam_est, [*train, *val])
     strategy = choose_strategy()
     mode = "binary" if config.binary else "SDF"
-    print(f"{'resuming' if resumed else 'training'} {folder.folder}: {mode} mode, {len(train)} training and {len(val)} validation objects")
+    print(
+        f"{'resuming' if resumed else 'training'} {folder.folder}: {mode} mode, {len(train)} training and {len(val)} validation objects"
+    )
     print(", ".join(f"{name}={value}" for name, value in dataclasses.asdict(config).items()))
     keras.utils.set_random_seed(config.seed)
     trainer = Trainer(config, strategy)

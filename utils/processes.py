@@ -76,6 +76,8 @@ def in_processes(function, tasks, jobs):
                         del running[future]
         except BrokenProcessPool:
             if queue is suspects:
-                yield from ((task, ([], f"{task.mesh}: the process died (out of memory?)")) for task in running.values())
+                yield from (
+                    (task, ([], f"{task.mesh}: the process died (out of memory?)")) for task in running.values()
+                )
             else:
                 suspects.extend(running.values())

@@ -19,7 +19,9 @@ def baselines(database, train, val, pairs, config, names):
     retrieved = retrieval(database, train, pairs, config)
     rows = {"mean shape": [], "retrieval": [], **({"true voxels": []} if registry.need_surface(names) else {})}
     known = {}  # (method, object): those of the two that do not depend on the view
-    for (entry, view), source in zip(tqdm(pairs, desc="baselines", unit="image", mininterval=2), retrieved, strict=True):
+    for (entry, view), source in zip(
+        tqdm(pairs, desc="baselines", unit="image", mininterval=2), retrieved, strict=True
+    ):
         truth = load_truth(database, entry)
         if known.get("entry") != entry:
             known = {"entry": entry, "mean shape": _measured(shapes.get(entry.category), truth, names)}
@@ -46,7 +48,13 @@ def write(path, settings, tables, names, cameras=None):
     cameras: rows of utils.metrics.camera_metrics.camera_errors, where cameras were estimated.
     """
     summaries = {method: summarise(rows, names) for method, rows in tables.items()}
-    content = {**settings, "metrics": names, "definitions": registry.definitions(names), "results": summaries, "images": tables}
+    content = {
+        **settings,
+        "metrics": names,
+        "definitions": registry.definitions(names),
+        "results": summaries,
+        "images": tables,
+    }
     if cameras:
         content["cameras"] = camera_metrics.summarise(cameras)
         content["definitions"] |= {f"camera {name}": text for name, text in camera_metrics.DEFINITIONS.items()}
@@ -55,5 +63,3 @@ def write(path, settings, tables, names, cameras=None):
     print_tables(summaries, names)
     if cameras:
         camera_metrics.print_summary(content["cameras"])
-
-

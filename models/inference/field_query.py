@@ -26,8 +26,13 @@ from utils.processes import available
 
 GREY = 0.5  # stands for a colour that the network does not predict
 BLOCK = 8192  # points whose _point_terms are kept in one piece: 34 MB at full size
-KEPT = 40  # cells along an axis of the largest grid whose _point_terms are kept from image to image: 260 MB at full size
-CACHED, ON_GPU = 1 << 25, 1 << 29  # bytes of a chunk's activations: what stays near a CPU's cores, what keeps a GPU busy
+KEPT = (
+    40  # cells along an axis of the largest grid whose _point_terms are kept from image to image: 260 MB at full size
+)
+CACHED, ON_GPU = (
+    1 << 25,
+    1 << 29,
+)  # bytes of a chunk's activations: what stays near a CPU's cores, what keeps a GPU busy
 STEP = 256  # points
 PART = 1 / 8  # of the memory that is there, at most
 
@@ -36,7 +41,9 @@ PART = 1 / 8  # of the memory that is there, at most
 class Encoded:
     """An image and its camera as the decoders take them."""
 
-    products: list  # of the image features with the layers that take them, see FieldQuery._multiply; with threedcnn the grid
+    products: (
+        list  # of the image features with the layers that take them, see FieldQuery._multiply; with threedcnn the grid
+    )
     camera: tf.Tensor  # (1, 4, 3) model frame to pixels
     frame: frames.ModelFrame
 
@@ -52,7 +59,9 @@ class FieldQuery:
         self.network, self.config = network, network.config
         config = network.config
         self.map_size = (config.img_h, config.img_w) if config.resized_reading else (config.encoder_size,) * 2
-        self.streams = [] if config.threedcnn else [(FoldedStream(stream), parts) for stream, parts in network.decoders()]
+        self.streams = (
+            [] if config.threedcnn else [(FoldedStream(stream), parts) for stream, parts in network.decoders()]
+        )
         self.chunk = chunk_size(config)
         self._encode = tf.function(self._encode_images)  # traced for every number of images
         self._geometry = self._compiled(self._decode_geometry)
@@ -118,7 +127,9 @@ class FieldQuery:
     def raw(self, encoded, model_points):
         """(N, 3) model-frame points -> the network's own output: geometry (N, 2 or 1), colour (N, 3) not clipped, or None."""
         if not len(model_points):
-            return np.zeros((0, self.config.geometry_channels), np.float32), np.zeros((0, 3), np.float32) if self.config.colour else None
+            return np.zeros((0, self.config.geometry_channels), np.float32), np.zeros(
+                (0, 3), np.float32
+            ) if self.config.colour else None
         function = self._both if self.config.colour else self._geometry
         values = function(np.asarray(model_points, np.float32), encoded.products, encoded.camera).numpy()
         count = self.config.geometry_channels
@@ -164,7 +175,9 @@ class FieldQuery:
                 return i + 1, [array.write(i, value) for array, value in zip(parts, found, strict=True)]
 
             chunks = (tf.shape(points)[0] + self.chunk - 1) // self.chunk
-            arrays = [tf.TensorArray(x.dtype, chunks, infer_shape=False, element_shape=(None, x.shape[1])) for x in outputs]
+            arrays = [
+                tf.TensorArray(x.dtype, chunks, infer_shape=False, element_shape=(None, x.shape[1])) for x in outputs
+            ]
             # two at a time: what one core does alone in one of them hides behind the other
             _, arrays = tf.while_loop(lambda i, _: i < chunks, step, (0, arrays), parallel_iterations=2)
             return tf.nest.pack_sequence_as(example, [array.concat()[:count] for array in arrays])
@@ -174,7 +187,9 @@ class FieldQuery:
         def call(points, products=None, camera=None, terms=()):
             if not traced:  # once, for any number of points
                 several = [tf.TensorSpec((None, term.shape[1]), term.dtype) for term in terms]
-                traced.append(compiled.get_concrete_function(tf.TensorSpec((None, 3), tf.float32), products, camera, several))
+                traced.append(
+                    compiled.get_concrete_function(tf.TensorSpec((None, 3), tf.float32), products, camera, several)
+                )
             return compiled(points, products, camera, list(terms))
 
         return call
@@ -186,7 +201,10 @@ class FieldQuery:
             return tf.split(encoded, images.shape[0])
         products = [self._multiply(stream, parts, *encoded) for stream, parts in self.streams]
         return [
-            [{name: x[i] if x.shape.rank == 2 else x[i : i + 1] for name, x in of_stream.items()} for of_stream in products]
+            [
+                {name: x[i] if x.shape.rank == 2 else x[i : i + 1] for name, x in of_stream.items()}
+                for of_stream in products
+            ]
             for i in range(images.shape[0])
         ]
 

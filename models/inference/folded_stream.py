@@ -46,7 +46,9 @@ class FoldedStream:
     def colour(self, geometry, p, of_image):
         """Raw geometry, p, the image's part -> colour (N, 3) in [0, 1]."""
         c = product(p, self.colour_point)
-        c = tf.nn.relu(added(c + tf.cast(product(geometry, self.colour_geometry), c.dtype), of_image, self.colour_hidden))
+        c = tf.nn.relu(
+            added(c + tf.cast(product(geometry, self.colour_geometry), c.dtype), of_image, self.colour_hidden)
+        )
         return tf.sigmoid(linear(tf.nn.relu(linear(c, *self.colour_hidden)), *self.colour_out))
 
 

@@ -26,7 +26,9 @@ def iso_covering_mask(query, encoded, camera, mask, level):
     inside = (u >= 0) & (u < SIZE) & (v >= 0) & (v < SIZE)
     deepest = np.full((SIZE, SIZE), depth.min(), np.float32)
     np.maximum.at(deepest, (v[inside], u[inside]), depth[inside])
-    covered = cv2.resize(mask.astype(np.float32), (SIZE, SIZE), interpolation=cv2.INTER_AREA) > 0.999  # wholly in the mask
+    covered = (
+        cv2.resize(mask.astype(np.float32), (SIZE, SIZE), interpolation=cv2.INTER_AREA) > 0.999
+    )  # wholly in the mask
     if not covered.any():
         return level
     wanted = float(np.quantile(deepest[covered], 1 - SHARE))

@@ -21,9 +21,13 @@ from utils.images.foreground import foreground
 from utils.rendering.turntable import over
 from utils.stages import Stages
 
-PRETRAINED = pathlib.Path(__file__).parents[1] / "pretrained"  # runs of a field and of a camera network, see MODEL_CARD.md there
+PRETRAINED = (
+    pathlib.Path(__file__).parents[1] / "pretrained"
+)  # runs of a field and of a camera network, see MODEL_CARD.md there
 PRETRAINED_FIELD, PRETRAINED_CAMERA = PRETRAINED / "field", PRETRAINED / "camera"
-SHARE = 0.75  # of the image's side that an object takes for a network trained on whole views: the mean of render_views.py's
+SHARE = (
+    0.75  # of the image's side that an object takes for a network trained on whole views: the mean of render_views.py's
+)
 
 
 @dataclasses.dataclass
@@ -90,7 +94,9 @@ class Reconstructor:
                 covered = network_image(view, dataclasses.replace(self.config, alpha=True))[..., 3] >= 0.5
                 level = iso_covering_mask(self.query, encoded, seen_camera, covered, level)
         with stages("mesh"):
-            vertices, faces, colours, normals, _ = encoded_mesh(self.query, encoded, resolution, level, fill=True, crumbs=False)
+            vertices, faces, colours, normals, _ = encoded_mesh(
+                self.query, encoded, resolution, level, fill=True, crumbs=False
+            )
 
         white = np.full((*rgba.shape[:2], 3), 255, np.uint8)
 
@@ -150,14 +156,18 @@ def parse_camera(text):
         try:
             matrix = np.loadtxt(path, ndmin=2)
         except (ValueError, OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{path} is no camera: 4 lines of 3 numbers are needed ({str(error).splitlines()[0]})") from None
+            raise UserError(
+                f"{path} is no camera: 4 lines of 3 numbers are needed ({str(error).splitlines()[0]})"
+            ) from None
         return check_camera(matrix, path)
     try:
         numbers = tuple(float(part) for part in text.split(","))
     except ValueError:
         numbers = ()
     if len(numbers) not in (2, 3) or not np.isfinite(numbers).all():
-        raise UserError(f"--camera {text}: give est, azimuth,elevation or azimuth,elevation,distance in degrees, or a file that is there")
+        raise UserError(
+            f"--camera {text}: give est, azimuth,elevation or azimuth,elevation,distance in degrees, or a file that is there"
+        )
     if not -90 < numbers[1] < 90:
         raise UserError(f"--camera {text}: the elevation must be between -90 and 90 degrees")
     if len(numbers) == 3 and numbers[2] <= 0.5:

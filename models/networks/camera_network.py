@@ -29,17 +29,26 @@ class CameraNetwork(keras.Model):
     """
 
     def __init__(self, config, all_bfloat16=False):
-        super().__init__(name="texdisn", autocast=False)  # the field network's: encoders have the same names in all checkpoints
+        super().__init__(
+            name="texdisn", autocast=False
+        )  # the field network's: encoders have the same names in all checkpoints
         self.config = config
         self.encoder = Encoder(config, *policies(config, all_bfloat16))
         self.hidden = []
         for i, width in enumerate(config.camera_widths, 1):
-            self.hidden.append((dense(width, f"camera{i}", "float32"), normaliser(config, f"camera{i}_norm", "float32")))
+            self.hidden.append(
+                (dense(width, f"camera{i}", "float32"), normaliser(config, f"camera{i}_norm", "float32"))
+            )
         # small weights: the proposals start from their homes, so that which of them is nearest means something from the first step on
         start = keras.initializers.RandomNormal(stddev=0.01)
-        self.out = keras.layers.Dense(7 * config.hypotheses + 4, name="camera_out", dtype="float32", kernel_initializer=start)
+        self.out = keras.layers.Dense(
+            7 * config.hypotheses + 4, name="camera_out", dtype="float32", kernel_initializer=start
+        )
         azimuths = 2 * np.pi * np.arange(config.hypotheses) / config.hypotheses
-        right, down = np.stack([np.cos(azimuths), 0 * azimuths, -np.sin(azimuths)], 1), np.tile([0, -1, 0], (config.hypotheses, 1))
+        right, down = (
+            np.stack([np.cos(azimuths), 0 * azimuths, -np.sin(azimuths)], 1),
+            np.tile([0, -1, 0], (config.hypotheses, 1)),
+        )
         self.homes = np.concatenate([right, down], 1).astype(np.float32)  # (H, 6): level cameras all around
 
     def call(self, images, training=False):
@@ -49,7 +58,9 @@ class CameraNetwork(keras.Model):
             x = activate(layer(x), norm, training)
         count = self.config.hypotheses
         six, scores, distance, scale, shift = tf.split(self.out(x), [6 * count, count, 1, 1, 2], -1)
-        rotations = tf.reshape(rotation_of(tf.reshape(tf.reshape(six, (-1, count, 6)) + self.homes, (-1, 6))), (-1, count, 3, 3))
+        rotations = tf.reshape(
+            rotation_of(tf.reshape(tf.reshape(six, (-1, count, 6)) + self.homes, (-1, 6))), (-1, count, 3, 3)
+        )
         return {
             "rotations": rotations,
             "scores": scores,
@@ -106,7 +117,8 @@ def camera_losses(predicted, true, points, turns):
     return {
         "points": 100 * tf.reduce_mean(tf.gather(in_space, best, batch_dims=1)),
         "pixels": 100 * tf.reduce_mean(tf.gather(in_image, best, batch_dims=1)),
-        "choice": 10 * tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=nearness, logits=predicted["scores"])),
+        "choice": 10
+        * tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=nearness, logits=predicted["scores"])),
         "within_15": tf.reduce_mean(tf.cast(of_choice < np.radians(15), tf.float32)),
     }
 

@@ -25,7 +25,9 @@ def dense(width, name, policy, bias=True):
 def glorot_uniform(shape, dtype):
     """Keras's default for weights (Glorot & Bengio 2010), drawn row by row: TensorFlow keeps the memory of a large array's copies."""
     limit = math.sqrt(6 / (math.prod(shape[:-2]) * (shape[-2] + shape[-1])))
-    return tf.stack([keras.random.uniform(shape[1:], -limit, limit, dtype, random.randint(0, 2**31 - 1)) for _ in range(shape[0])])
+    return tf.stack(
+        [keras.random.uniform(shape[1:], -limit, limit, dtype, random.randint(0, 2**31 - 1)) for _ in range(shape[0])]
+    )
 
 
 class WholeConvolution(keras.layers.Conv2D):
@@ -37,7 +39,9 @@ class WholeConvolution(keras.layers.Conv2D):
     def call(self, x):
         """(B, size, size, C) -> (B, 1, 1, width)"""
         kernel = tf.convert_to_tensor(self.kernel)
-        flat = tf.matmul(tf.reshape(x, (-1, x.shape[1] * x.shape[2] * x.shape[3])), tf.reshape(kernel, (-1, self.filters)))
+        flat = tf.matmul(
+            tf.reshape(x, (-1, x.shape[1] * x.shape[2] * x.shape[3])), tf.reshape(kernel, (-1, self.filters))
+        )
         return (flat + tf.convert_to_tensor(self.bias))[:, None, None]
 
 
@@ -53,7 +57,13 @@ class Normaliser(keras.layers.BatchNormalization):
             return super().call(x, training=training)
         flat = tf.reshape(x, (-1, 1, 1, x.shape[-1]))
         y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=flat, scale=self.gamma.value, offset=self.beta.value, mean=[], variance=[], epsilon=self.epsilon, is_training=True
+            x=flat,
+            scale=self.gamma.value,
+            offset=self.beta.value,
+            mean=[],
+            variance=[],
+            epsilon=self.epsilon,
+            is_training=True,
         )
         count = tf.cast(tf.shape(flat)[0], tf.float32)
         biased = variance * (count - 1) / count  # the kernel returns the unbiased one, Keras keeps this one
@@ -66,7 +76,9 @@ def normaliser(config, name, policy):
     """A Normaliser over all devices of a strategy, or nothing (the original has none)."""
     if not config.normalisation:
         return None
-    several = tf.distribute.get_strategy().num_replicas_in_sync > 1  # Keras asks for a replica context, which one device has not
+    several = (
+        tf.distribute.get_strategy().num_replicas_in_sync > 1
+    )  # Keras asks for a replica context, which one device has not
     return Normaliser(momentum=0.95, epsilon=1e-3, name=name, dtype=policy, synchronized=several)
 
 

@@ -80,7 +80,9 @@ def read_by_product(feature_map, uv, height, width):
     column, row = axis_weights(uv[..., 0], width, w), axis_weights(uv[..., 1], height, h)
     dtype = feature_map.dtype
     weights = tf.cast(row, dtype)[..., None] * tf.cast(column, dtype)[..., None, :]
-    return tf.matmul(tf.reshape(weights, (-1, uv.shape[1] or tf.shape(uv)[1], h * w)), tf.reshape(feature_map, (-1, h * w, channels)))
+    return tf.matmul(
+        tf.reshape(weights, (-1, uv.shape[1] or tf.shape(uv)[1], h * w)), tf.reshape(feature_map, (-1, h * w, channels))
+    )
 
 
 # Up to so many texels the product is the faster one on a CPU with bfloat16 products, and on one without.

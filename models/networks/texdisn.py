@@ -45,7 +45,9 @@ class TexDISN(keras.Model):
         """Images -> what the other methods take, once per image whatever is asked of it: global feature (B, num_classes)
         and list of five maps; with threedcnn the grid (B, 65, 65, 65, 2 or 1)."""
         global_feature, maps = self.encoder(images, training=training)
-        return self.voxel_decoder(global_feature, training=training) if self.config.threedcnn else (global_feature, maps)
+        return (
+            self.voxel_decoder(global_feature, training=training) if self.config.threedcnn else (global_feature, maps)
+        )
 
     def features(self, encoded, points, trans_mat):
         """Global feature and maps, points and cameras -> global feature (B, 1, F), local features (B, N, F') or None."""

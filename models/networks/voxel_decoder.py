@@ -22,7 +22,9 @@ class VoxelDecoder(keras.layers.Layer):
         self.deconvs = []
         for i, width in enumerate(config.voxel_widths, 1):
             kernel, padding = 2 if i == 1 else 3, "valid" if i == len(config.voxel_widths) else "same"
-            layer = keras.layers.Conv3DTranspose(width, kernel, strides=2, padding=padding, name=f"3deconv{i}", dtype=policy)
+            layer = keras.layers.Conv3DTranspose(
+                width, kernel, strides=2, padding=padding, name=f"3deconv{i}", dtype=policy
+            )
             self.deconvs.append((layer, normaliser(config, f"3deconv{i}_norm", policy)))
         self.out = keras.layers.Conv3D(config.geometry_channels, 1, name="3conv7", dtype="float32")
 

@@ -31,7 +31,9 @@ class CameraTrainer(Trainer):
         for entry in entries[:: max(1, len(entries) // SHOWN)][:SHOWN]:
             image = network_image(database.image(entry, 0), self.config)
             picture, size = image[..., :3].copy(), self.config.img_w
-            pixels = project(database.surface(entry)[0][::16], estimate(self.network, image[None])[0].trans_mat(size))[0]
+            pixels = project(database.surface(entry)[0][::16], estimate(self.network, image[None])[0].trans_mat(size))[
+                0
+            ]
             u, v = np.clip(np.rint(pixels), 0, size - 1).astype(int).T
             picture[v, u] = [1, 0.2, 0.2]
             pictures.append(picture)

@@ -28,7 +28,9 @@ def adder(p, preset):
         # absent flags leave no trace: the preset decides, or the run that is resumed
         field = name.removeprefix("--")
         values = {label: shown(getattr(preset(label), field)) for label in PRESETS}
-        default = values["full"] if len(set(values.values())) == 1 else ", ".join(f"{v} with {k}" for k, v in values.items())
+        default = (
+            values["full"] if len(set(values.values())) == 1 else ", ".join(f"{v} with {k}" for k, v in values.items())
+        )
         p.add_argument(name, default=argparse.SUPPRESS, help=f"{help} (default: {default})", **options)
 
     return add
@@ -41,11 +43,17 @@ def add_run(p, add):
         "--preset", choices=list(PRESETS), default=argparse.SUPPRESS,
         help="full = the original's sizes and settings, small = trains on a laptop (default: full)",
     )  # fmt: skip
-    p.add_argument("--checkpoint_minutes", type=float, default=5, help="also save the run every so many minutes within an epoch")
+    p.add_argument(
+        "--checkpoint_minutes", type=float, default=5, help="also save the run every so many minutes within an epoch"
+    )
     add("--db", "folder of shards (preprocessing/gen_db.py)")
     add("--category", "all, or one category by name or synset id")
     add("--max_epoch", "epochs", type=int)
-    add("--max_minutes", "stop after so many minutes of training steps, 0 = no limit; a resumed run counts all its minutes", type=float)
+    add(
+        "--max_minutes",
+        "stop after so many minutes of training steps, 0 = no limit; a resumed run counts all its minutes",
+        type=float,
+    )
     add("--batch_size", "samples per step, over all devices", type=int)
     add("--cat_limit", "most samples of one category in an epoch", type=int)
     add("--seed", "seed of weights, order and points", type=int)
@@ -56,15 +64,27 @@ def add_image(add):
     add("--img_h", "image height the network works in, pixels", type=int)
     add("--img_w", "image width the network works in, pixels", type=int)
     add("--num_classes", "channels of the global feature", type=int)
-    add("--encoder_size", "the image is resized to this many pixels before the first convolution, a multiple of 32", type=int)
+    add(
+        "--encoder_size",
+        "the image is resized to this many pixels before the first convolution, a multiple of 32",
+        type=int,
+    )
     add("--encoder_widths", "channels of the encoder's five blocks", type=sizes)
     add("--encoder_convs", "convolutions of the encoder's five blocks", type=sizes)
     add("--encoder_fc", "channels of fc6 and fc7", type=int)
     what = "; ".join(f"{name} = {meaning}" for name, meaning in ENCODER_INPUTS.items())
-    add("--encoder_input", f"what the encoder sees; by itself that of the weights it starts from: {what}", choices=list(ENCODER_INPUTS))
+    add(
+        "--encoder_input",
+        f"what the encoder sees; by itself that of the weights it starts from: {what}",
+        choices=list(ENCODER_INPUTS),
+    )
     add("--normalisation", "batch normalisation after every hidden layer", action=SWITCH)
     add("--alpha", "give the network the foreground mask as a fourth channel", action=SWITCH)
-    add("--crop", "crop every view to its object, which takes this share of the image's side; 0 takes views as they are", type=float)
+    add(
+        "--crop",
+        "crop every view to its object, which takes this share of the image's side; 0 takes views as they are",
+        type=float,
+    )
     add("--augcolorfore", "shift the colours of the foreground by up to 30/255 in each channel", action=SWITCH)
     add("--augcolorback", "a random background colour for every sample", action=SWITCH)
     add("--backcolorwhite", "white background instead of black", action=SWITCH)
@@ -109,13 +129,24 @@ def resumes(args, restoring):
     """Whether --log_dir holds a run that goes on; restoring: the flags, if any were given, that would give it first weights."""
     last = Run(args.log_dir).last
     if last.exists() and restoring:
-        raise UserError(f"{last} exists, the run would go on from it; --restore_model starts a new run in another --log_dir")
+        raise UserError(
+            f"{last} exists, the run would go on from it; --restore_model starts a new run in another --log_dir"
+        )
     return last.exists()
 
 
 def validate(config):
     """Refuse values of the common settings that cannot be meant."""
-    counts = ("num_sample_points", "max_epoch", "batch_size", "img_h", "img_w", "num_classes", "decay_step", "cat_limit")
+    counts = (
+        "num_sample_points",
+        "max_epoch",
+        "batch_size",
+        "img_h",
+        "img_w",
+        "num_classes",
+        "decay_step",
+        "cat_limit",
+    )
     for name in (*counts, "encoder_size", "encoder_fc", "learning_rate"):
         if not 0 < getattr(config, name) < math.inf:
             raise UserError(f"--{name} must be above 0, not {getattr(config, name)}")
@@ -126,7 +157,9 @@ def validate(config):
         if not 0 <= getattr(config, name) <= 1:
             raise UserError(f"--{name} must be in [0, 1], not {getattr(config, name)}")
     if config.encoder_size % 32:
-        raise UserError(f"--encoder_size {config.encoder_size} must be a multiple of 32: the encoder halves the image five times")
+        raise UserError(
+            f"--encoder_size {config.encoder_size} must be a multiple of 32: the encoder halves the image five times"
+        )
 
 
 def check_widths(config, lengths):
@@ -154,6 +187,10 @@ def reject_unused_flags(idle, given):
 
 def check_masks(config, database, entries):
     """Refuse settings that need a foreground mask where the views have none (Im2Avatar's are plain RGB)."""
-    needing = [name for name in ("alpha", "crop", "augcolorfore", "augcolorback", "backcolorwhite") if getattr(config, name)]
+    needing = [
+        name for name in ("alpha", "crop", "augcolorfore", "augcolorback", "backcolorwhite") if getattr(config, name)
+    ]
     if needing and all((database.image(entry, 0)[..., 3] == 255).all() for entry in entries[:8]):
-        raise UserError(f"the views of {database.path} have no transparent background: --{' --'.join(needing)} would do nothing right")
+        raise UserError(
+            f"the views of {database.path} have no transparent background: --{' --'.join(needing)} would do nothing right"
+        )

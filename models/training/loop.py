@@ -39,9 +39,13 @@ class Loop:
         self.steps = samples // self.config.batch_size
         self.progress = {"step": 0, "steps": self.steps, "sums": {}, "best": float("inf"), "minutes": 0.0}
         if self.steps == 0:
-            raise UserError(f"{samples} training samples are fewer than one batch; lower --batch_size {self.config.batch_size}")
+            raise UserError(
+                f"{samples} training samples are fewer than one batch; lower --batch_size {self.config.batch_size}"
+            )
         if self.config.batch_size % self.strategy.num_replicas_in_sync:
-            raise UserError(f"--batch_size {self.config.batch_size} does not divide among {self.strategy.num_replicas_in_sync} devices")
+            raise UserError(
+                f"--batch_size {self.config.batch_size} does not divide among {self.strategy.num_replicas_in_sync} devices"
+            )
         resolver = self.strategy.cluster_resolver  # none but with several machines, of which the first one writes
         self.chief = resolver is None or resolver.task_id is None or self.writes(resolver)
         if resolver is not None and resolver.task_id is not None and self.config.max_minutes:
@@ -60,7 +64,9 @@ class Loop:
         self.progress = load_checkpoint(self.folder.last, self.trainer.variables)
         if self.progress["steps"] != self.steps:
             was = self.progress["steps"]
-            raise UserError(f"{self.folder.last} counts {was} steps an epoch, this database gives {self.steps}: it holds other objects")
+            raise UserError(
+                f"{self.folder.last} counts {was} steps an epoch, this database gives {self.steps}: it holds other objects"
+            )
         if self.folder.history.exists():
             self.history = read_json(self.folder.history)[: self.progress["step"] // self.steps]
         print(f"going on after step {self.progress['step']} (epoch {self.progress['step'] // self.steps + 1})")
@@ -70,8 +76,12 @@ class Loop:
             self.train_epoch(epoch)
             self.end_epoch(epoch)
         reason = "the minutes are used up" if self.time_is_up() else "all epochs are done"
-        print(f"{reason}: {self.progress['step']} steps of {self.config.batch_size}, {self.progress['minutes']:.1f} minutes")
-        print(f"run: {self.folder.folder}  best weights: {self.folder.best}  validation loss {self.progress['best']:.3f}")
+        print(
+            f"{reason}: {self.progress['step']} steps of {self.config.batch_size}, {self.progress['minutes']:.1f} minutes"
+        )
+        print(
+            f"run: {self.folder.folder}  best weights: {self.folder.best}  validation loss {self.progress['best']:.3f}"
+        )
 
     def time_is_up(self):
         return 0 < self.config.max_minutes <= self.progress["minutes"]
@@ -102,7 +112,14 @@ class Loop:
         source = self.input(self.train, order, epoch, augment=True, first=done)
         sums, saved, start, waited = self.progress["sums"], time.time(), time.time(), 0.0
         before = self.progress["minutes"]
-        bar = tqdm(range(done, self.steps), desc=f"epoch {epoch + 1}", initial=done, total=self.steps, unit="step", mininterval=2)
+        bar = tqdm(
+            range(done, self.steps),
+            desc=f"epoch {epoch + 1}",
+            initial=done,
+            total=self.steps,
+            unit="step",
+            mininterval=2,
+        )
         for i in bar:
             asked = time.time()
             batch = self.next_batch(source)
@@ -134,7 +151,13 @@ class Loop:
         if done == self.steps:
             self.progress["sums"] = {}
         val = self.validate()
-        row = {"epoch": epoch + 1, "step": self.progress["step"], "minutes": self.progress["minutes"], "train": train, "val": val}
+        row = {
+            "epoch": epoch + 1,
+            "step": self.progress["step"],
+            "minutes": self.progress["minutes"],
+            "train": train,
+            "val": val,
+        }
         self.history.append(row)
         better = val["loss"] < self.progress["best"]
         if better:  # never so for a loss that is not a number
@@ -177,7 +200,9 @@ class Loop:
         pairs = np.concatenate([np.asarray(part) for part in self.strategy.experimental_local_results(batch["pair"])])
         names = ", ".join(f"{self.train[i].category}/{self.train[i].object_id} view {v}" for i, v in pairs)
         broken = [name for name, value in parts.items() if not np.isfinite(value)] or ["gradient"]
-        raise UserError(f"the loss is not finite at step {self.progress['step'] + 1} ({', '.join(broken)}); the batch was: {names}")
+        raise UserError(
+            f"the loss is not finite at step {self.progress['step'] + 1} ({', '.join(broken)}); the batch was: {names}"
+        )
 
     def writer(self, name):
         if name not in self.writers:

@@ -76,7 +76,9 @@ class Trainer:
         geometry, colour = self.network([batch["image"], batch["points"], batch["trans_mat"]], training=training)
         if self.config.binary:
             return losses.binary_losses(geometry, colour, batch["colour"])
-        return losses.sdf_losses(geometry, colour, batch["distance"], batch["colour"], batch["near"], self.config.mask_weight)
+        return losses.sdf_losses(
+            geometry, colour, batch["distance"], batch["colour"], batch["near"], self.config.mask_weight
+        )
 
     def _train_step(self, batch):
         """Batch (per replica) -> dict of the loss that is minimised, its parts, the norm of its gradient; means over replicas."""

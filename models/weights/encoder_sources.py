@@ -49,9 +49,13 @@ class Tf1Encoder:
         shapes, left = self.checkpoint.shapes, []
         for name in [*self.outside, "vgg_16/mean_rgb"]:
             if name in shapes:
-                reason = "no part of the encoder" if name in self.outside else "the mean that encoder_input slim subtracts"
+                reason = (
+                    "no part of the encoder" if name in self.outside else "the mean that encoder_input slim subtracts"
+                )
                 left.append((name, shapes[name], reason))
-        self.checkpoint.shapes = {name: shape for name, shape in shapes.items() if name not in {item[0] for item in left}}
+        self.checkpoint.shapes = {
+            name: shape for name, shape in shapes.items() if name not in {item[0] for item in left}
+        }
         names = tf1_names.encoder_names(encoder.config)
         variables = {variable.path: variable for variable in encoder.variables}
         chosen, more = self.checkpoint.select(variables, names, optional=[name for name in names if "/fc8/" in name])
@@ -73,7 +77,9 @@ class KerasEncoder:
         ours, taken, chosen, left, problems = {v.path: v for v in encoder.variables}, set(), [], [], []
         for name, (path,) in tf1_names.encoder_names(encoder.config).items():
             layer, kind = name.split("/")[-2:]
-            theirs = next((k for k, v in PREDICTS.items() if v == layer), layer.replace("conv", "block").replace("_", "_conv"))
+            theirs = next(
+                (k for k, v in PREDICTS.items() if v == layer), layer.replace("conv", "block").replace("_", "_conv")
+            )
             taken.add(theirs)
             wanted = ours.pop(path)
             value = layers[theirs][kind == "biases"] if theirs in layers else None
@@ -84,7 +90,13 @@ class KerasEncoder:
             found = f"is {list(value.shape)} in the file" if value is not None else "is not in the file"
             reason = f"{theirs} {kind} {found}, {layer} here is {list(wanted.shape)}"
             if layer == "fc8" or (not top and layer in ("fc6", "fc7")):
-                left.append((f"{theirs} {kind}", wanted.shape if value is None else value.shape, "stays as it was initialised: " + reason))
+                left.append(
+                    (
+                        f"{theirs} {kind}",
+                        wanted.shape if value is None else value.shape,
+                        "stays as it was initialised: " + reason,
+                    )
+                )
             else:
                 problems.append(reason)
         problems += [f"layer {name} is in the file alone" for name in layers if name not in taken]
@@ -107,7 +119,9 @@ def read_keras(path):
         raise UserError(f"{path} cannot be read as Keras weights: {error}") from None
     wrong = [name for name, values in layers.items() if len(values) != 2]
     if wrong or not layers:
-        raise UserError(f"{path} holds no VGG16: {'layer ' + wrong[0] + ' has no kernel and bias' if wrong else 'no layer has weights'}")
+        raise UserError(
+            f"{path} holds no VGG16: {'layer ' + wrong[0] + ' has no kernel and bias' if wrong else 'no layer has weights'}"
+        )
     return layers
 
 
@@ -166,5 +180,7 @@ def open_encoder(source):
 
     prefix = find(path)
     if prefix is None:
-        raise UserError(f"{source} is no run, TF1 checkpoint (folder, prefix), Keras weights file (.h5) or '{IMAGENET}'")
+        raise UserError(
+            f"{source} is no run, TF1 checkpoint (folder, prefix), Keras weights file (.h5) or '{IMAGENET}'"
+        )
     return Tf1Encoder(prefix)

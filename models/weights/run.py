@@ -1,11 +1,11 @@
 """A run folder: configuration, checkpoints, history. Owns every file name in it.
 
-    <run>/config.json     models.config.Config
-    <run>/last.h5         weights, optimiser and progress: where an interrupted run goes on
-    <run>/best.h5         weights of the epoch with the lowest validation loss
-    <run>/history.json    one entry per epoch
-    <run>/level.json      the iso level that `--iso auto` found on the validation split
-    <run>/tensorboard/    scalars and pictures
+<run>/config.json     models.config.Config
+<run>/last.h5         weights, optimiser and progress: where an interrupted run goes on
+<run>/best.h5         weights of the epoch with the lowest validation loss
+<run>/history.json    one entry per epoch
+<run>/level.json      the iso level that `--iso auto` found on the validation split
+<run>/tensorboard/    scalars and pictures
 """
 
 import json

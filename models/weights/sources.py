@@ -25,7 +25,9 @@ class RunModel:
         self.run = Run(path)
         self.config = self.run.load_config()
         if overrides:
-            raise UserError(f"{path} is a run, it carries its settings: --{' --'.join(overrides)} is for TF1 checkpoints")
+            raise UserError(
+                f"{path} is a run, it carries its settings: --{' --'.join(overrides)} is for TF1 checkpoints"
+            )
         self.weights, self.step = self.run.weights, None
 
     def beside(self, name):
@@ -94,7 +96,9 @@ def open_model(path, overrides=None):
         if prefix is not None:
             return Tf1Model(prefix, overrides or {})
         if pathlib.Path(path).exists():
-            raise UserError(f"{path} is neither a run folder (no config.json) nor a TF1 checkpoint (no `checkpoint` file, no .index)")
+            raise UserError(
+                f"{path} is neither a run folder (no config.json) nor a TF1 checkpoint (no `checkpoint` file, no .index)"
+            )
     return RunModel(path, overrides or {})
 
 

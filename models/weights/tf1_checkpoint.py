@@ -124,7 +124,10 @@ def write(folder, values, step):
     with replacing_folder(folder) as temporary:
         values = {**{key: tf.constant(value) for key, value in values.items()}, "batch": tf.constant(step)}
         tf.raw_ops.SaveV2(
-            prefix=str(temporary / name), tensor_names=list(values), shape_and_slices=[""] * len(values), tensors=list(values.values())
+            prefix=str(temporary / name),
+            tensor_names=list(values),
+            shape_and_slices=[""] * len(values),
+            tensors=list(values.values()),
         )
         (temporary / STATE).write_text(f'model_checkpoint_path: "{name}"\nall_model_checkpoint_paths: "{name}"\n')
     return folder / name

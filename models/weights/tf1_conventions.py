@@ -22,7 +22,9 @@ def of_kind(told):
 
 def add_flags(parser):
     """Flags of FIELDS; absent ones leave no trace. For TF1 checkpoints alone: a run of this project carries its settings."""
-    group = parser.add_argument_group("conventions of a TF1 checkpoint", "which it does not carry itself (default: those of its kind)")
+    group = parser.add_argument_group(
+        "conventions of a TF1 checkpoint", "which it does not carry itself (default: those of its kind)"
+    )
     switch = argparse.BooleanOptionalAction
 
     def add(name, help, **options):
@@ -30,8 +32,16 @@ def add_flags(parser):
 
     add("--img_h", "image height it was trained with, pixels: the original 138, DISN 137", type=int)
     add("--img_w", "image width", type=int)
-    add("--encoder_input", "; ".join(f"{name} = {what}" for name, what in ENCODER_INPUTS.items()), choices=list(ENCODER_INPUTS))
-    add("--model_frame", "cube = the frame all objects share; sphere = every object in the unit sphere (DISN)", choices=["cube", "sphere"])
+    add(
+        "--encoder_input",
+        "; ".join(f"{name} = {what}" for name, what in ENCODER_INPUTS.items()),
+        choices=list(ENCODER_INPUTS),
+    )
+    add(
+        "--model_frame",
+        "cube = the frame all objects share; sphere = every object in the unit sphere (DISN)",
+        choices=["cube", "sphere"],
+    )
     add("--distance_offset", "it predicts the distance minus this, model frame: DISN 0.003", type=float)
     add("--rot", "its points are in the axes of the camera", action=switch)
     add("--tanh", "its distances went through tanh", action=switch)

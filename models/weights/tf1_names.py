@@ -29,7 +29,11 @@ def streams(config):
 
 def encoder_names(config):
     """{TF1 name: [path of the variable here]} of the encoder."""
-    layers = [(f"conv{b}/conv{b}_{i}", f"conv{b}_{i}") for b, count in enumerate(config.encoder_convs, 1) for i in range(1, count + 1)]
+    layers = [
+        (f"conv{b}/conv{b}_{i}", f"conv{b}_{i}")
+        for b, count in enumerate(config.encoder_convs, 1)
+        for i in range(1, count + 1)
+    ]
     names = {}
     for theirs, ours in layers + [(f"fc{i}", f"fc{i}") for i in (6, 7, 8)]:
         for kind, name in (("weights", "kernel"), ("biases", "bias")):
@@ -109,7 +113,9 @@ def configuration(shapes):
         "encoder_size": 32 * kernel,
         "num_classes": shape("vgg_16/fc8/weights")[3],
     }
-    scopes = {name.split("/")[0] for name in shapes if re.match(r"(sdfprediction|sdfprediction_imgfeat|sdfimgfeat)/", name)}
+    scopes = {
+        name.split("/")[0] for name in shapes if re.match(r"(sdfprediction|sdfprediction_imgfeat|sdfimgfeat)/", name)
+    }
     known = {
         frozenset({"sdfprediction", "sdfprediction_imgfeat"}): (True, False),
         frozenset({"sdfprediction"}): (False, False),

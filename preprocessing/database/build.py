@@ -50,7 +50,9 @@ def make_plan(args):
         unlisted = f", {lists.unlisted} in no list" if lists.unlisted else ""
         print(f"{category}: {counts} objects by {lists.source}{unlisted}")
         if lists.absent:
-            print(f"{category}: {len(lists.absent)} listed objects are not in {args.raw}, the first is {lists.absent[0]}")
+            print(
+                f"{category}: {len(lists.absent)} listed objects are not in {args.raw}, the first is {lists.absent[0]}"
+            )
             absent += len(lists.absent)
         for split in SPLITS:
             ids, step = lists.ids[split], args.objects_per_shard
@@ -86,7 +88,9 @@ def check_leftovers(plans, args):
     planned = {plan.path for plan in plans}
     for path, category, _ in find_shards(args.out):
         if path not in planned and (args.category == "all" or category == categories.name(args.category)):
-            raise UserError(f"{path} is not of the database planned here: use another --out, or delete the shards in {args.out}")
+            raise UserError(
+                f"{path} is not of the database planned here: use another --out, or delete the shards in {args.out}"
+            )
 
 
 def read_all(objects, options, jobs):
@@ -94,7 +98,11 @@ def read_all(objects, options, jobs):
     if jobs == 1 or len(objects) == 1:
         yield from (try_object(raw, options) for raw in objects)
         return
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "IGL_NUM_THREADS"):  # inherited by the processes: they are the parallelism
+    for name in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "IGL_NUM_THREADS",
+    ):  # inherited by the processes: they are the parallelism
         os.environ.setdefault(name, "1")
     context = multiprocessing.get_context("spawn")  # forked copies of threaded libraries may hang
     waiting, objects = collections.deque(), iter(objects)

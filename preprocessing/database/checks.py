@@ -14,10 +14,14 @@ from utils.errors import UserError
 from utils.geometry import frames
 from utils.geometry.cameras import check_camera, project
 
-OUTSIDE = 0.05  # share of the surface points that may fall beside the mask, or of the mask that may have no point near it
+OUTSIDE = (
+    0.05  # share of the surface points that may fall beside the mask, or of the mask that may have no point near it
+)
 SLACK = 1.0  # pixels that a point may be beside the mask, over the length of a voxel: masks are antialiased, cameras recovered
 COVER = 4.0  # pixels from the nearest surface point within which a pixel of the mask is covered
-SOLID = 128  # alpha from which a pixel must be covered; thinner ones may be lines and corners of the mesh that points miss
+SOLID = (
+    128  # alpha from which a pixel must be covered; thinner ones may be lines and corners of the mesh that points miss
+)
 POINTS = 2000  # surface points and distances of an object that are looked at
 
 
@@ -28,13 +32,19 @@ def structure(path):
             attributes = dict(file.attrs)
             kind = attributes.get("format"), attributes.get("version")
             if kind != (shards.FORMAT, shards.VERSION):
-                return [f"{path.name}: format {kind[0]}, version {kind[1]}; wanted {shards.FORMAT}, version {shards.VERSION}"]
+                return [
+                    f"{path.name}: format {kind[0]}, version {kind[1]}; wanted {shards.FORMAT}, version {shards.VERSION}"
+                ]
             ((_, category, split),) = [each for each in shards.find_shards(path.parent) if each[0] == path]
             found = []
             for name, wanted in (("category", category), ("split", split)):
                 if attributes.get(name) != wanted:
-                    found.append(f"{path.name}: its attribute {name} is {attributes.get(name)!r}, its name says {wanted!r}")
-            found += [f"{path.name}: has no attribute {name}" for name in ("settings", "left_out") if name not in attributes]
+                    found.append(
+                        f"{path.name}: its attribute {name} is {attributes.get(name)!r}, its name says {wanted!r}"
+                    )
+            found += [
+                f"{path.name}: has no attribute {name}" for name in ("settings", "left_out") if name not in attributes
+            ]
             return found + [f"{path.name}: {defect}" for defect in _datasets(file)]
     except (OSError, RuntimeError) as error:
         return [f"{path.name}: cannot be read, it is truncated or damaged ({error})"]
@@ -43,10 +53,16 @@ def structure(path):
 def _datasets(file):
     """Defects of the datasets of an open shard."""
     groups = sorted({group for group, *_ in shards.RAGGED.values()})
-    layout = {"object_id": (None, None, ())}  # dataset: (group of rows, None = one for each object; dtype, None = text; shape of a row)
+    layout = {
+        "object_id": (None, None, ())
+    }  # dataset: (group of rows, None = one for each object; dtype, None = text; shape of a row)
     layout |= {name: (None, dtype, shape) for name, (dtype, shape, _) in shards.PER_OBJECT.items()}
     layout |= {name: (group, dtype, shape) for name, (group, dtype, shape, _) in shards.RAGGED.items()}
-    missing = [name for name in (*(f"{group}_offset" for group in groups), *layout) if not isinstance(file.get(name), h5py.Dataset)]
+    missing = [
+        name
+        for name in (*(f"{group}_offset" for group in groups), *layout)
+        if not isinstance(file.get(name), h5py.Dataset)
+    ]
     if missing:
         return [f"has no dataset {name}" for name in missing]
     found, rows = [], {None: len(file["object_id"])}
@@ -109,7 +125,9 @@ def _geometry(record):
     found, voxel = [], 1 / frames.VOXELS
     off = scipy.spatial.cKDTree((record.voxels + 0.5) / frames.VOXELS - 0.5).query(record.surface_points[:POINTS])[0]
     if (off > 2 * voxel).mean() > OUTSIDE:
-        found.append(f"{(off > 2 * voxel).mean():.0%} of the surface points are more than 2 voxels from the surface voxels")
+        found.append(
+            f"{(off > 2 * voxel).mean():.0%} of the surface points are more than 2 voxels from the surface voxels"
+        )
     nearest = scipy.spatial.cKDTree(record.surface_points).query(record.sdf_points[:POINTS])[0]
     wrong = np.abs(np.abs(record.sdf[:POINTS]) - nearest) > 2 * voxel + 2 * _spacing(record)
     if wrong.mean() > OUTSIDE:
@@ -149,7 +167,9 @@ def in_mask(record, view):
     points = record.surface_points[:POINTS].astype(np.float64)
     pixels, depth = project(points, matrix)
     away = (
-        scipy.ndimage.distance_transform_edt(np.pad(alpha == 0, 1, constant_values=True)) if alpha.any() else np.full(alpha.shape, np.inf)
+        scipy.ndimage.distance_transform_edt(np.pad(alpha == 0, 1, constant_values=True))
+        if alpha.any()
+        else np.full(alpha.shape, np.inf)
     )
     steps = [project(points + step, matrix)[0] - pixels for step in np.eye(3) / frames.VOXELS]
     voxel = np.sqrt(sum((step**2).sum(1) for step in steps).max() / 2)  # its length in pixels, at most
@@ -161,7 +181,9 @@ def in_mask(record, view):
 def _bare(record, matrix, mask, spacing):
     """Share of the pixels of a mask (H, W) that have no surface point within COVER pixels, or as far as the points lie apart."""
     pixels, depth = project(record.surface_points.astype(np.float64), matrix)
-    reach = COVER + spacing * np.linalg.norm(matrix[:3, 0]) / np.median(depth)  # a length across the view in pixels, roughly
+    reach = COVER + spacing * np.linalg.norm(matrix[:3, 0]) / np.median(
+        depth
+    )  # a length across the view in pixels, roughly
     u, v = np.rint(pixels).astype(np.int64).T
     seen = (u >= 0) & (u < mask.shape[1]) & (v >= 0) & (v < mask.shape[0])
     empty = np.ones(mask.shape, bool)
@@ -171,7 +193,9 @@ def _bare(record, matrix, mask, spacing):
 
 def _spacing(record):
     """How far apart the surface points lie: the 95th percentile of the distance to the nearest other one."""
-    return np.percentile(scipy.spatial.cKDTree(record.surface_points).query(record.surface_points[:POINTS], 2)[0][:, 1], 95)
+    return np.percentile(
+        scipy.spatial.cKDTree(record.surface_points).query(record.surface_points[:POINTS], 2)[0][:, 1], 95
+    )
 
 
 class Duplicates:
@@ -194,7 +218,9 @@ class Duplicates:
         found = []
         for (what, _), places in self._places.items():
             if what == "object" and len(places) > 1:
-                found.append(f"{places[0][1]}: is there {len(places)} times, in {', '.join(split for split, _ in places)}")
+                found.append(
+                    f"{places[0][1]}: is there {len(places)} times, in {', '.join(split for split, _ in places)}"
+                )
             elif what != "object" and len({split for split, _ in places}) > 1 and len({name for _, name in places}) > 1:
                 told = ", ".join(f"{name} ({split})" for split, name in places)
                 found.append(f"{told}: have identical {what} in different splits")

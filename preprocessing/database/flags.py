@@ -11,9 +11,15 @@ from utils.files import read_json
 
 INFO = pathlib.Path(__file__).parents[1] / "info.json"
 FORMATS = ("auto", "im2avatar", "meshes", "original", "disn", "r2n2")
-OWN = {"images": ("original", "disn"), "meshes": ("meshes", "disn", "r2n2"), "sdf_offset": ("disn",)}  # flags of some formats alone
+OWN = {
+    "images": ("original", "disn"),
+    "meshes": ("meshes", "disn", "r2n2"),
+    "sdf_offset": ("disn",),
+}  # flags of some formats alone
 NEEDED = {"meshes": ("meshes", "r2n2")}
-NUMBERS = dict.fromkeys(("image_size", "objects_per_shard", "sdf_points", "surface_points", "jobs"), int) | {"sdf_offset": float}
+NUMBERS = dict.fromkeys(("image_size", "objects_per_shard", "sdf_points", "surface_points", "jobs"), int) | {
+    "sdf_offset": float
+}
 
 
 def _defaults(path):
@@ -43,18 +49,35 @@ def parse(argv, doc):
     info = early.parse_known_args(argv)[0].info
     defaults = _defaults(info)
     flags = parser(doc)
-    flags.add_argument("--info", type=pathlib.Path, default=INFO, help="JSON file with other defaults for the flags, and the split shares")
+    flags.add_argument(
+        "--info",
+        type=pathlib.Path,
+        default=INFO,
+        help="JSON file with other defaults for the flags, and the split shares",
+    )
 
     def add(name, kind, text, **more):
         flags.add_argument(f"--{name}", type=kind, default=defaults[name], help=text, **more)
 
-    add("raw", pathlib.Path, "folder of <category>/<object>/ in one of the layouts; with --format meshes the views go there")
+    add(
+        "raw",
+        pathlib.Path,
+        "folder of <category>/<object>/ in one of the layouts; with --format meshes the views go there",
+    )
     add("out", pathlib.Path, "folder of the database")
     add("format", str, "layout of --raw; auto: told from its files", choices=FORMATS)
     add("images", pathlib.Path, "original, disn: folder of the views' HDF5 files; none: --raw")
-    add("meshes", pathlib.Path, "folder of meshes. meshes: to render; r2n2: those rendered; disn: surface and colours from them")
+    add(
+        "meshes",
+        pathlib.Path,
+        "folder of meshes. meshes: to render; r2n2: those rendered; disn: surface and colours from them",
+    )
     add("sdf_offset", float, "disn: subtracted from its distances, in its units (DISN trains with 0.003)")
-    add("lst_dir", pathlib.Path, "folder of {train,val,test}_list_<category>.txt or DISN's lists; none: --raw's, else a split by hash")
+    add(
+        "lst_dir",
+        pathlib.Path,
+        "folder of {train,val,test}_list_<category>.txt or DISN's lists; none: --raw's, else a split by hash",
+    )
     add("category", str, "one category (name or synset id), or all")
     add("image_size", int, "side of the stored views in pixels; the cameras move along")
     add("objects_per_shard", int, "objects in a file")
@@ -62,7 +85,13 @@ def parse(argv, doc):
     add("surface_points", int, "coloured surface points of every object, at most")
     add("jobs", int, "objects read at once; 0: one for each core")
     args = flags.parse_args(argv)
-    for name, least in (("image_size", 8), ("objects_per_shard", 1), ("sdf_points", 1), ("surface_points", 1), ("jobs", 0)):
+    for name, least in (
+        ("image_size", 8),
+        ("objects_per_shard", 1),
+        ("sdf_points", 1),
+        ("surface_points", 1),
+        ("jobs", 0),
+    ):
         if getattr(args, name) < least:
             raise UserError(f"--{name} {getattr(args, name)}: it must be at least {least}")
     if args.format not in FORMATS:  # --info's

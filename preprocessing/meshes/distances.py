@@ -41,6 +41,10 @@ def signed_distances(mesh, points):
     scene = open3d.t.geometry.RaycastingScene()
     scene.add_triangles(tensor(mesh.vertices.astype(np.float32)), tensor(mesh.faces.astype(np.uint32)))
     threads = int(os.environ.get("OMP_NUM_THREADS", 0))
-    distances = scene.compute_distance(tensor(np.asarray(points, np.float32)), nthreads=threads).numpy().astype(np.float64)
-    winding = igl.fast_winding_number(np.ascontiguousarray(mesh.vertices), np.ascontiguousarray(mesh.faces), np.asarray(points, np.float64))
+    distances = (
+        scene.compute_distance(tensor(np.asarray(points, np.float32)), nthreads=threads).numpy().astype(np.float64)
+    )
+    winding = igl.fast_winding_number(
+        np.ascontiguousarray(mesh.vertices), np.ascontiguousarray(mesh.faces), np.asarray(points, np.float64)
+    )
     return np.where(np.abs(winding) > 0.5, -distances, distances)

@@ -15,14 +15,20 @@ def find_meshes(root):
     for path in sorted(root.glob("*/*")):
         if path.name.startswith("."):  # a file that was being written when its program was killed
             continue
-        meshes = [path] if path.is_file() and path.suffix.lower() in SUFFIXES else _shapenet(path) if path.is_dir() else []
+        meshes = (
+            [path] if path.is_file() and path.suffix.lower() in SUFFIXES else _shapenet(path) if path.is_dir() else []
+        )
         for mesh in meshes:
             key = path.parent.name, path.stem if mesh is path else path.name
             if key in found:
-                raise UserError(f"{found[key]} and {mesh} would both become {'/'.join(key)}: rename or remove one of them")
+                raise UserError(
+                    f"{found[key]} and {mesh} would both become {'/'.join(key)}: rename or remove one of them"
+                )
             found[key] = mesh
     if not found:
-        raise UserError(f"{root} holds no <category>/<object> meshes ({' '.join(SUFFIXES)}) and no <category>/<object>/models/*.obj")
+        raise UserError(
+            f"{root} holds no <category>/<object> meshes ({' '.join(SUFFIXES)}) and no <category>/<object>/models/*.obj"
+        )
     return [(*key, mesh) for key, mesh in sorted(found.items())]
 
 

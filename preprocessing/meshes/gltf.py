@@ -42,12 +42,18 @@ def prepare(path):
     if not binary:
         return io.BytesIO(text)
     text += b" " * (-len(text) % 4)
-    return io.BytesIO(struct.pack("<4sIIII", b"glTF", 2, 20 + len(text) + len(rest), len(text), JSON_CHUNK) + text + rest)
+    return io.BytesIO(
+        struct.pack("<4sIIII", b"glTF", 2, 20 + len(text) + len(rest), len(text), JSON_CHUNK) + text + rest
+    )
 
 
 def _check(header, path):
     """UserError or warnings about what the header names."""
-    foreign = [name for name in header.get("extensionsRequired", []) if name not in READ and not name.startswith("KHR_materials_")]
+    foreign = [
+        name
+        for name in header.get("extensionsRequired", [])
+        if name not in READ and not name.startswith("KHR_materials_")
+    ]
     if foreign:
         raise UserError(f"{path} needs {', '.join(foreign)}, which cannot be read: export it without")
     for image in header.get("images", []):

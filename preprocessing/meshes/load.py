@@ -38,7 +38,9 @@ def load_mesh(path):
     try:
         if linear:
             resolver = trimesh.resolvers.FilePathResolver(path)
-            scene = trimesh.load_scene(gltf.prepare(path), file_type=path.suffix.lower()[1:], resolver=resolver, process=False)
+            scene = trimesh.load_scene(
+                gltf.prepare(path), file_type=path.suffix.lower()[1:], resolver=resolver, process=False
+            )
         else:
             scene = trimesh.load_scene(path, process=False)
         if path.suffix.lower() == ".off":
@@ -67,7 +69,9 @@ def _part(geometry, transform, materials, linear, path):
     normals = np.array(geometry.vertex_normals)
     if abs(np.linalg.det(matrix)) > 0:  # else the part is flattened or gone, and normals have no meaning
         normals = normals @ np.linalg.inv(matrix)  # rows n: (M^-T n)^T = n^T M^-1
-        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)  # 1e-12: normals of length 0 stay 0
+        normals /= np.maximum(
+            np.linalg.norm(normals, axis=1, keepdims=True), 1e-12
+        )  # 1e-12: normals of length 0 stay 0
     if np.linalg.det(matrix) < 0:  # a mirror turns the winding round
         faces = faces[:, ::-1]
     uv, colours, source = np.zeros((len(vertices), 2)), np.ones((len(vertices), 4)), None
@@ -85,7 +89,9 @@ def _part(geometry, transform, materials, linear, path):
         colours = _unit(visual.vertex_colors)
     elif visual.kind == "face":  # vertices get their face's colour, so every face gets its own
         colours = np.repeat(_unit(visual.face_colors), 3, 0)
-        vertices, normals, uv = (each[geometry.faces.ravel()] for each in (vertices, normals, np.zeros((len(vertices), 2))))
+        vertices, normals, uv = (
+            each[geometry.faces.ravel()] for each in (vertices, normals, np.zeros((len(vertices), 2)))
+        )
         corner = np.arange(len(vertices)).reshape(-1, 3)
         faces = corner[:, ::-1] if np.linalg.det(matrix) < 0 else corner
     if linear:
@@ -185,8 +191,15 @@ def _statements(path, keyword):
 def _concatenate(parts, materials):
     """One Mesh of many parts whose face_material already counts in `materials`."""
     starts = np.cumsum([0] + [len(part.vertices) for part in parts[:-1]])
-    joined = {name: np.concatenate([getattr(p, name) for p in parts]) for name in ("vertices", "normals", "uv", "colours", "face_material")}
-    return Mesh(faces=np.concatenate([p.faces + start for p, start in zip(parts, starts, strict=True)]), materials=materials, **joined)
+    joined = {
+        name: np.concatenate([getattr(p, name) for p in parts])
+        for name in ("vertices", "normals", "uv", "colours", "face_material")
+    }
+    return Mesh(
+        faces=np.concatenate([p.faces + start for p, start in zip(parts, starts, strict=True)]),
+        materials=materials,
+        **joined,
+    )
 
 
 def _clean(mesh, path):

@@ -24,7 +24,9 @@ def checked(values, shape, path, name="data"):
     """`values` if they are numbers of the wanted shape (None = any length) without NaN or infinity, or a UserError."""
     wanted = " x ".join("N" if size is None else str(size) for size in shape)
     if values.ndim != len(shape) or any(size not in (None, got) for size, got in zip(shape, values.shape, strict=True)):
-        raise UserError(f"{path}: {name} is {' x '.join(map(str, values.shape)) or 'a single value'}, it should be {wanted}")
+        raise UserError(
+            f"{path}: {name} is {' x '.join(map(str, values.shape)) or 'a single value'}, it should be {wanted}"
+        )
     if values.dtype.kind not in "fiu":
         raise UserError(f"{path}: {name} holds no numbers")
     if not np.isfinite(values).all():

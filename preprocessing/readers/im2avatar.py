@@ -44,7 +44,9 @@ def file_cameras(path, views):
     """(V, 4, 3) cameras of cameras.h5, checked."""
     matrices = read_hdf5(path, ["trans_mat"])[0]["trans_mat"]
     if len(matrices.shape) != 3 or len(matrices) != views:
-        raise UserError(f"{path}: trans_mat is {' x '.join(map(str, matrices.shape))}, it should be {views} x 4 x 3, one for each view")
+        raise UserError(
+            f"{path}: trans_mat is {' x '.join(map(str, matrices.shape))}, it should be {views} x 4 x 3, one for each view"
+        )
     return np.stack([check_camera(matrix, f"{path}: view {number}") for number, matrix in enumerate(matrices)])
 
 
@@ -123,7 +125,9 @@ def read_object(raw, options):
     if not raw.surface.exists():
         fields = fields_from_voxels(index, colours, options, object_rng(raw.category, raw.object_id))
     elif axes != dlt.IDENTITY:
-        raise UserError(f"{raw.surface}: its axes are unknown, since the volumes had to be turned; add cameras.h5 or remove it")
+        raise UserError(
+            f"{raw.surface}: its axes are unknown, since the volumes had to be turned; add cameras.h5 or remove it"
+        )
     else:
         fields = _fields_from_file(raw.surface, options)
     return ObjectRecord(

@@ -34,7 +34,11 @@ def vote_on_axes(objects, read):
         return dlt.IDENTITY
     axes, count, voters = found
     done = "as they are" if axes == dlt.IDENTITY else f"turned: (x, y, z) = ({dlt.describe(axes)}) of the file"
-    source = "no cameras.h5 for {} objects: cameras from the flow volumes, axes" if read is im2avatar.read_axes else "axes of {} objects"
+    source = (
+        "no cameras.h5 for {} objects: cameras from the flow volumes, axes"
+        if read is im2avatar.read_axes
+        else "axes of {} objects"
+    )
     print(f"{source.format(len(objects))} {done} ({count} of {voters} objects agree)")
     return axes
 

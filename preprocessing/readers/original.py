@@ -29,7 +29,9 @@ def read_voxels(path):
     occupied = values.min(1) >= 0
     half = np.arange(len(points)) < len(points) // 2
     if not occupied.any() or (occupied != half).any():
-        raise UserError(f"{path}: the first half of voxel_val should be colours in [0, 1] (occupied), the second half -1 (empty)")
+        raise UserError(
+            f"{path}: the first half of voxel_val should be colours in [0, 1] (occupied), the second half -1 (empty)"
+        )
     if values.max() > 1.001:  # rounding may pass 1
         raise UserError(f"{path}: voxel_val reaches {values.max():.4g}, colours should be in [0, 1]")
     index = np.rint(points[occupied]).astype(np.int64) + HALF

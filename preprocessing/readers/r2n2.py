@@ -27,9 +27,13 @@ def read_metadata(path):
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as a table of numbers ({error})") from None
     if not rows.size or rows.shape[1] < 4 or not np.isfinite(rows).all():
-        raise UserError(f"{path}: every row should be azimuth, elevation, in-plane rotation, distance ratio, field of view")
+        raise UserError(
+            f"{path}: every row should be azimuth, elevation, in-plane rotation, distance ratio, field of view"
+        )
     if rows[:, 2].any():
-        raise UserError(f"{path}: view {np.flatnonzero(rows[:, 2])[0]} has an in-plane rotation, 3D-R2N2's renderings have none")
+        raise UserError(
+            f"{path}: view {np.flatnonzero(rows[:, 2])[0]} has an in-plane rotation, 3D-R2N2's renderings have none"
+        )
     return rows
 
 

@@ -12,7 +12,9 @@ def guess(root):
     """The layout of a folder by its files, Im2Avatar's first (the original keeps its files beside them); None if none is."""
     if next(root.glob("*/*/views"), None):
         return "im2avatar"
-    return next((layout for layout, file in external_layouts.GEOMETRY.items() if next(root.glob(f"*/*/{file}"), None)), None)
+    return next(
+        (layout for layout, file in external_layouts.GEOMETRY.items() if next(root.glob(f"*/*/{file}"), None)), None
+    )
 
 
 def find_objects(layout, root, images=None, meshes=None):

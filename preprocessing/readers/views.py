@@ -18,7 +18,9 @@ def read_picture(path):
     try:
         data = path.read_bytes()
         with PIL.Image.open(io.BytesIO(data)) as picture:
-            if picture.format == "PNG" and PNG_END not in data[-1024:]:  # Pillow forgives the loss of the last few bytes
+            if (
+                picture.format == "PNG" and PNG_END not in data[-1024:]
+            ):  # Pillow forgives the loss of the last few bytes
                 raise OSError("the end of the PNG is missing")
             if picture.mode.startswith("I"):  # 16-bit grey; convert() would clip it to 255
                 picture = PIL.Image.fromarray((np.asarray(picture) / 257).round().astype(np.uint8))
@@ -45,18 +47,26 @@ def read_hdf5_view(path, channels):
     data = read_hdf5(path, ["img_arr", "trans_mat"])[0]
     picture = data["img_arr"]
     if picture.ndim != 3 or picture.shape[2] not in (3, 4):
-        raise UserError(f"{path}: img_arr is {' x '.join(map(str, picture.shape))}, it should be H x W x 3 or H x W x 4")
+        raise UserError(
+            f"{path}: img_arr is {' x '.join(map(str, picture.shape))}, it should be H x W x 3 or H x W x 4"
+        )
     checked(picture, picture.shape, path, "img_arr")
     if picture.dtype.kind == "f":
         if picture.min() < 0 or picture.max() > 1.001:  # rounding may pass 1
-            raise UserError(f"{path}: img_arr reaches from {picture.min():.4g} to {picture.max():.4g}, as floats it should be in [0, 1]")
+            raise UserError(
+                f"{path}: img_arr reaches from {picture.min():.4g} to {picture.max():.4g}, as floats it should be in [0, 1]"
+            )
         picture = np.rint(255 * np.minimum(picture, 1))
     elif picture.min() < 0 or picture.max() > 255:
-        raise UserError(f"{path}: img_arr reaches from {picture.min()} to {picture.max()}, as integers it should be in 0..255")
+        raise UserError(
+            f"{path}: img_arr reaches from {picture.min()} to {picture.max()}, as integers it should be in 0..255"
+        )
     picture = picture.astype(np.uint8)
     colours = picture[..., 2::-1] if channels == "bgr" else picture[..., :3]
     alpha = picture[..., 3:] if picture.shape[2] == 4 else np.full((*picture.shape[:2], 1), 255, np.uint8)
-    return np.concatenate([colours, alpha], -1), checked(data["trans_mat"], (4, 3), path, "trans_mat").astype(np.float64)
+    return np.concatenate([colours, alpha], -1), checked(data["trans_mat"], (4, 3), path, "trans_mat").astype(
+        np.float64
+    )
 
 
 def views_for_shard(pictures, cameras, image_size):

@@ -117,7 +117,9 @@ def _fit(P, inliers, T, U, points, pixels):
     P *= np.sign(np.median(w)) / np.linalg.norm(P[2, :3])  # w > 0 in front of the camera, and w is the depth
     residuals = np.linalg.norm(project(points, P.T)[0] - pixels, axis=1)
     rms = np.sqrt(np.mean(residuals[inliers] ** 2))
-    return Fit(P.T, float(rms), float(np.median(residuals)), float(np.percentile(residuals, 95)), float(np.mean(inliers)))
+    return Fit(
+        P.T, float(rms), float(np.median(residuals)), float(np.percentile(residuals, 95)), float(np.mean(inliers))
+    )
 
 
 def accept(fit, where):

@@ -20,7 +20,9 @@ def level_surface(points, distances, level, where):
     values = distances[first].astype(np.float64) - level
     inside = points[values <= 0]
     if not len(inside) or len(inside) == len(points):
-        raise UserError(f"{where}: holds no surface, its distances reach from {distances.min():.4g} to {distances.max():.4g}")
+        raise UserError(
+            f"{where}: holds no surface, its distances reach from {distances.min():.4g} to {distances.max():.4g}"
+        )
     low, high = inside.min(0), inside.max(0)
     cell = max((high - low).max(), 1e-9) / RESOLUTION
     axes = [np.arange(low[k] - 3 * cell, high[k] + 3.5 * cell, cell) for k in range(3)]
@@ -43,7 +45,9 @@ def grid_surface(field, low, cell, level, where):
     from skimage.measure import marching_cubes
 
     if not field.min() < level < field.max():
-        raise UserError(f"{where}: holds no surface at level {level:g}, its distances reach from {field.min():.4g} to {field.max():.4g}")
+        raise UserError(
+            f"{where}: holds no surface at level {level:g}, its distances reach from {field.min():.4g} to {field.max():.4g}"
+        )
     vertices, faces, _, _ = marching_cubes(field, level, gradient_direction="ascent", allow_degenerate=False)
     # scikit-image winds them for arrays indexed [z, y, x]
     return vertices.astype(np.float64) * cell + low, faces[:, ::-1].astype(np.int64)

@@ -35,12 +35,16 @@ def view_colours(vertices, normals, faces, pictures, cameras, where):
         facing = np.einsum("vk,vk->v", normals, towards / np.linalg.norm(towards, axis=1, keepdims=True))
         pixels, depth = project(vertices, matrix)
         place = pixels[:, ::-1].T
-        rgba = np.stack([scipy.ndimage.map_coordinates(picture[..., k] / 255, place, order=1) for k in range(4)], 1)  # 0 outside
+        rgba = np.stack(
+            [scipy.ndimage.map_coordinates(picture[..., k] / 255, place, order=1) for k in range(4)], 1
+        )  # 0 outside
         seen = np.where(~hidden & (depth > 0) & (rgba[:, 3] >= OPAQUE), np.maximum(facing, 0) ** 2, 0)
         total += seen[:, None] * rgba[:, :3]
         weight += seen
     known = np.flatnonzero(weight > 1e-6)
     if not len(known):
-        raise UserError(f"{where}: no view sees the surface, so that it has no colours: are these the views of this object?")
+        raise UserError(
+            f"{where}: no view sees the surface, so that it has no colours: are these the views of this object?"
+        )
     nearest = known[scipy.spatial.cKDTree(vertices[known]).query(vertices)[1]]
     return total[nearest] / weight[nearest, None]

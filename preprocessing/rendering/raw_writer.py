@@ -54,7 +54,9 @@ def view_cameras(settings, radius, rng):
         span = [factor * fitting_distance(radius) for factor in span[1:] or [1.0]]
     distances = rng.uniform(span[0], span[-1], views)
     if distances.min() <= radius:
-        raise UserError(f"a camera at distance {distances.min():.3g} stands within the object, which reaches to {radius:.3g}")
+        raise UserError(
+            f"a camera at distance {distances.min():.3g} stands within the object, which reaches to {radius:.3g}"
+        )
     RT = np.stack([look_at(*each) for each in zip(azimuths, elevations, distances, strict=True)])
     return np.broadcast_to(intrinsics(settings.image_size), (views, 3, 3)), RT
 
@@ -103,7 +105,9 @@ def _write(task):
         view = f"{number:0{width}d}"
         picture = scene.render(matrix, settings.image_size)
         draw_lost(picture, points[chosen], colours[chosen], matrix)
-        if not cv2.imwrite(str(unfinished.view(view)), cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA), [cv2.IMWRITE_PNG_COMPRESSION, 4]):
+        if not cv2.imwrite(
+            str(unfinished.view(view)), cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA), [cv2.IMWRITE_PNG_COMPRESSION, 4]
+        ):
             raise UserError(f"{unfinished.view(view)} cannot be written")
         _write_volume(unfinished.flow_volume(view), volumes.flow_volume(index, matrix, settings.image_size))
     _write_volume(unfinished.colour_volume, volumes.colour_volume(index, voxel_colours))
@@ -123,4 +127,6 @@ def _write_volume(path, volume):
     import h5py
 
     with h5py.File(path, "w") as file:
-        file.create_dataset("data", data=volume, chunks=volume.shape, compression="gzip", compression_opts=1, shuffle=True)
+        file.create_dataset(
+            "data", data=volume, chunks=volume.shape, compression="gzip", compression_opts=1, shuffle=True
+        )

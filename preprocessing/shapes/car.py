@@ -35,7 +35,9 @@ class Shape:
         if kind in ("bus", "truck") and chance(rng, 0.4):
             self.axles.append(self.axles[1] + 2.2 * self.wheel)
         self.low = self.wheel * rng.uniform(0.55, 1.1)
-        self.deck = max(self.low + 0.3 * (self.wheel + waist - self.low), 2.05 * self.wheel)  # of a load, above the wheels
+        self.deck = max(
+            self.low + 0.3 * (self.wheel + waist - self.low), 2.05 * self.wheel
+        )  # of a load, above the wheels
         self.waist = max(self.wheel + waist, self.deck + 0.05 if kind in ("pickup", "truck") else 2.2 * self.wheel)
         self.roof = self.waist + cabin
         self.base_front, self.base_rear = 0.49 - bonnet, -0.49 + boot  # where the cabin meets the bonnet, the boot
@@ -43,12 +45,18 @@ class Shape:
         # height of the bonnet's front end, and of the boot's rear end: above the wheels
         self.bonnet = max(self.waist - rng.uniform(0, 0.3) * (self.waist - self.low), 2.1 * self.wheel)
         self.tail = max(self.waist - rng.uniform(0, 0.2) * (self.waist - self.low), 2.1 * self.wheel)
-        self.chin = self.low + rng.uniform(0.15, 0.5) * (0.2 if kind == "bus" else 1) * (self.bonnet - self.low)  # the ends' lower edge
-        self.lean = rng.uniform(0.0, 0.28) * (0.3 if kind in ("bus", "van", "truck") else 1)  # sides of the cabin lean inward
+        self.chin = self.low + rng.uniform(0.15, 0.5) * (0.2 if kind == "bus" else 1) * (
+            self.bonnet - self.low
+        )  # the ends' lower edge
+        self.lean = rng.uniform(0.0, 0.28) * (
+            0.3 if kind in ("bus", "van", "truck") else 1
+        )  # sides of the cabin lean inward
         self.taper, self.power = rng.uniform(0.02, 0.22), rng.uniform(2, 6)  # how the plan narrows towards the ends
         if kind in ("bus", "van"):
             self.taper *= 0.4
-        self.dome = rng.uniform(0.3, 1) if chance(rng, 0.5) and kind not in ("bus", "van", "truck") else 0  # from trapezium to arch
+        self.dome = (
+            rng.uniform(0.3, 1) if chance(rng, 0.5) and kind not in ("bus", "van", "truck") else 0
+        )  # from trapezium to arch
 
     def width(self, z):
         """Half width of the body at z."""
@@ -90,7 +98,11 @@ def _hull(rng, shape):
     """Everything below the windows: cross-sections along z."""
     z = np.array([-0.5, -0.485, -0.45, -0.35, -0.2, 0, 0.2, 0.35, 0.45, 0.485, 0.5])
     z = np.unique(np.concatenate([z, np.clip([shape.base_front, shape.base_rear], -0.48, 0.48)]))
-    high = np.interp(z, [-0.5, min(shape.base_rear, -0.44), shape.base_front, 0.5], [shape.tail, shape.waist, shape.waist, shape.bonnet])
+    high = np.interp(
+        z,
+        [-0.5, min(shape.base_rear, -0.44), shape.base_front, 0.5],
+        [shape.tail, shape.waist, shape.waist, shape.bonnet],
+    )
     if shape.kind in ("pickup", "truck"):
         high = np.where(z < shape.base_rear - 1e-6, shape.deck, high)
     low = np.interp(np.abs(z), [0.35, 0.5], [shape.low, shape.chin])
@@ -115,7 +127,11 @@ def _cabin(rng, shape):
     for at, top in zip(z, np.maximum(high, 0.004), strict=True):
         half = shape.width(at) * 0.965
         rise = np.array([floor, 0, top * 0.55, top * 0.88, top])
-        x = half * (1 - shape.lean * np.maximum(rise, 0) / (shape.roof - shape.waist)) * np.array([1, 1, 1, 1 - 0.25 * corner, 1 - corner])
+        x = (
+            half
+            * (1 - shape.lean * np.maximum(rise, 0) / (shape.roof - shape.waist))
+            * np.array([1, 1, 1, 1 - 0.25 * corner, 1 - corner])
+        )
         right = np.stack([x, shape.waist + rise], 1)
         rings.append(np.column_stack([np.concatenate([right, right[::-1] * [-1, 1]]), np.full(10, at)]))
     return parts.loft(None, rings)
@@ -132,7 +148,10 @@ def _open_cabin(rng, shape, glass):
         low, top = shape.waist - 0.03, shape.waist + high * 0.5
         found += [parts.box(seat, [s * half * 0.14, low, at], [s * half * 0.84, top, at - 0.045], 0.9) for s in (-1, 1)]
     if chance(rng, 0.5):
-        low, high = [-half * 0.9, shape.waist - 0.02, shape.base_rear - 0.06], [half * 0.9, shape.waist + 0.03, shape.base_rear + 0.07]
+        low, high = (
+            [-half * 0.9, shape.waist - 0.02, shape.base_rear - 0.06],
+            [half * 0.9, shape.waist + 0.03, shape.base_rear + 0.07],
+        )
         found.append(parts.box(seat, low, high, 0.85))  # the folded roof
     return found
 
@@ -149,7 +168,9 @@ def _load(rng, shape, base, second):
     """What a truck carries: a box, a tank, a tipper, or a flat bed."""
     half, front, rear = shape.half * rng.uniform(0.96, 1.08), shape.base_rear - rng.uniform(-0.01, 0.01), -0.505
     low, high = shape.deck - 0.015, shape.waist + rng.uniform(0.4, 1.4) * (shape.roof - shape.waist)
-    image = pick(rng, [textures.paint, textures.paint, textures.weave])(rng, pick(rng, [base, second, np.array([0.93, 0.93, 0.92])]))
+    image = pick(rng, [textures.paint, textures.paint, textures.weave])(
+        rng, pick(rng, [base, second, np.array([0.93, 0.93, 0.92])])
+    )
     kind = pick(rng, ["box", "tank", "tipper", "flat"])
     join = parts.box(image, [-half * 0.5, low, front - 0.05], [half * 0.5, low + 0.06, shape.base_rear + 0.03])
     if kind == "box":
@@ -161,15 +182,24 @@ def _load(rng, shape, base, second):
     bed = parts.box(image, [-half, low, rear], [half, low + 0.05, front])
     if kind == "flat":
         return [join, bed]
-    walls = [parts.box(image, [s * half * 0.88, low + 0.01, rear + 0.005], [s * half * 0.995, high * 0.8, front - 0.005]) for s in (-1, 1)]
-    ends = [parts.box(image, [-half * 0.97, low + 0.02, z], [half * 0.97, high * 0.78, z + 0.025]) for z in (rear + 0.008, front - 0.033)]
+    walls = [
+        parts.box(image, [s * half * 0.88, low + 0.01, rear + 0.005], [s * half * 0.995, high * 0.8, front - 0.005])
+        for s in (-1, 1)
+    ]
+    ends = [
+        parts.box(image, [-half * 0.97, low + 0.02, z], [half * 0.97, high * 0.78, z + 0.025])
+        for z in (rear + 0.008, front - 0.033)
+    ]
     return [join, bed, *walls, *ends]
 
 
 def _wheels(rng, shape):
     """Tyres with painted rims, a little outside the body."""
     image = textures.Atlas([-1, -1, -1], [1, 1, 1], {"side": (0, 0, 1, 1)}, size=64)
-    tyre, rim = np.full(3, rng.uniform(0.04, 0.14)), pick(rng, [np.full(3, 0.75), np.full(3, 0.75), np.full(3, 0.25), textures.colour(rng)])
+    tyre, rim = (
+        np.full(3, rng.uniform(0.04, 0.14)),
+        pick(rng, [np.full(3, 0.75), np.full(3, 0.75), np.full(3, 0.25), textures.colour(rng)]),
+    )
     image.fill("side", tyre)
     radius = rng.uniform(0.5, 0.75)
     image.disc("side", (0, 0), radius, rim)
@@ -201,13 +231,18 @@ def _extras(rng, shape, image):
     boxed = shape.kind in ("suv", "van", "wagon", "hatchback", "sedan")
     if boxed and chance(rng, 0.3):  # rack or luggage
         wide = half * (1 - shape.lean) * rng.uniform(0.5, 0.8)
-        middle, reach = (shape.roof_front + shape.roof_rear) / 2, (shape.roof_front - shape.roof_rear) * rng.uniform(0.2, 0.4)
+        middle, reach = (
+            (shape.roof_front + shape.roof_rear) / 2,
+            (shape.roof_front - shape.roof_rear) * rng.uniform(0.2, 0.4),
+        )
         low, high = shape.roof - 0.03, shape.roof + rng.uniform(0.02, 0.08)
         found.append(parts.box(image, [-wide, low, middle - reach], [wide, high, middle + reach], 0.9))
     elif shape.kind in ("sedan", "wagon", "van", "suv") and chance(rng, 0.25):  # a taxi's sign, a police bar
         sign = textures.paint(rng)
         wide, middle = half * rng.uniform(0.2, 0.6), (shape.roof_front + shape.roof_rear) / 2
-        found.append(parts.box(sign, [-wide, shape.roof - 0.02, middle - 0.03], [wide, shape.roof + 0.035, middle + 0.03]))
+        found.append(
+            parts.box(sign, [-wide, shape.roof - 0.02, middle - 0.03], [wide, shape.roof + 0.035, middle + 0.03])
+        )
     if shape.kind in ("sedan", "coupe", "hatchback") and chance(rng, 0.3):  # spoiler
         high = (shape.tail if shape.kind != "hatchback" else shape.waist) + rng.uniform(0.03, 0.07)
         found.append(parts.box(image, [-half * 0.85, high, -0.5], [half * 0.85, high + 0.02, -0.44]))

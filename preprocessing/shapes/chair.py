@@ -48,7 +48,10 @@ def _base(rng, kind, image, x, z, top, thickness):
         for sx in (-1, 1):
             at = sx * (x - width * 1.1)
             shift = sx * width * 0.5
-            found += [parts.beam(image, [at + s * shift, 0, -s * z], [at + s * shift, top, s * (z - width)], width, width) for s in (-1, 1)]
+            found += [
+                parts.beam(image, [at + s * shift, 0, -s * z], [at + s * shift, top, s * (z - width)], width, width)
+                for s in (-1, 1)
+            ]
         return [*found, parts.beam(image, [-x + width, top / 2, 0], [x - width, top / 2, 0], width * 0.8, width * 0.8)]
     make_base = {"pedestal": supports.pedestal, "star": supports.star, "sled": supports.sled,
                  "panels": supports.panels, "solid": supports.solid}[kind]  # fmt: skip
@@ -66,8 +69,14 @@ def _seat(rng, kind, power, cloth, wood, x, z, low, thick):
         return [board, parts.plate(cloth, parts.section(32, 6) * [x, z], low + thick * 0.25, high, thick * 0.35)]
     count = int(rng.integers(4, 8))
     step = 2 * z / (count - 0.2)
-    strips = [parts.box(cloth, [-x, low + thick * 0.25, start], [x, high, start + step * 0.8]) for start in -z + step * np.arange(count)]
-    rails = [parts.box(wood, [at - 0.02, low, -z * 0.98], [at + 0.02, low + thick * 0.6, z * 0.98]) for at in (-x + 0.025, 0, x - 0.025)]
+    strips = [
+        parts.box(cloth, [-x, low + thick * 0.25, start], [x, high, start + step * 0.8])
+        for start in -z + step * np.arange(count)
+    ]
+    rails = [
+        parts.box(wood, [at - 0.02, low, -z * 0.98], [at + 0.02, low + thick * 0.6, z * 0.98])
+        for at in (-x + 0.025, 0, x - 0.025)
+    ]
     return strips + rails
 
 
@@ -88,7 +97,9 @@ def _back(rng, kind, image, wood, x, z, low, top, thickness):
     if kind == "panel":
         found = [*posts, slab(-half, gap, half, end - rng.uniform(0, 0.1) * height)]
     elif kind == "arch":
-        found = [_arch(image, half + deep, low, end, at - deep, at + deep, rng.uniform(0.2, 1.0), rng.uniform(0.8, 1.15))]
+        found = [
+            _arch(image, half + deep, low, end, at - deep, at + deep, rng.uniform(0.2, 1.0), rng.uniform(0.8, 1.15))
+        ]
     elif kind in ("slats", "ladder"):
         found = [*posts, slab(-half, end - rail, half, end + 0.01)]
         count = int(rng.integers(2, 6))
@@ -100,12 +111,19 @@ def _back(rng, kind, image, wood, x, z, low, top, thickness):
             found += [slab(-half, c, half, c + wide, 0.8) for c in np.linspace(gap, end - rail, count, endpoint=False)]
     elif kind == "spindles":
         fan, count = rng.uniform(0.75, 1.0), int(rng.integers(4, 8))
-        found = [parts.tube(wood, [[c * fan, low, at], [c, end, at]], max(0.016, deep * 0.6), 6) for c in np.linspace(-half, half, count)]
+        found = [
+            parts.tube(wood, [[c * fan, low, at], [c, end, at]], max(0.016, deep * 0.6), 6)
+            for c in np.linspace(-half, half, count)
+        ]
         found.append(parts.box(image, [-half - deep, end - rail, at - deep], [half + deep, end + 0.01, at + deep]))
     elif kind == "oval":
         centre, radius = end - 0.33 * height, 0.36 * height
-        found = [parts.tube(wood, [[s * half * 0.5, low, at], [s * half * 0.5, centre, at]], deep * 0.9, 8) for s in (-1, 1)]
-        disc = parts.plate(image, parts.section(28, rng.uniform(2, 4)) * [half + deep, radius], -deep * 1.2, deep * 1.2, deep * 0.6)
+        found = [
+            parts.tube(wood, [[s * half * 0.5, low, at], [s * half * 0.5, centre, at]], deep * 0.9, 8) for s in (-1, 1)
+        ]
+        disc = parts.plate(
+            image, parts.section(28, rng.uniform(2, 4)) * [half + deep, radius], -deep * 1.2, deep * 1.2, deep * 0.6
+        )
         found.append(disc.turned([1, 0, 0], 90).moved(y=centre, z=at))
     elif kind == "cushion":
         pad = rng.uniform(1.5, 3.5) * width
@@ -142,7 +160,10 @@ def _bow(rng, image, wood, half, z, low, gap, end, at, deep):
     bottom = low if gap <= low + 0.08 else gap
     posts = []
     if bottom > low:
-        posts = [parts.tube(wood, [[xs[k], low, at + ahead[k]], [xs[k], gap + 0.05, at + ahead[k]]], deep, 8) for k in (5, 11)]
+        posts = [
+            parts.tube(wood, [[xs[k], low, at + ahead[k]], [xs[k], gap + 0.05, at + ahead[k]]], deep, 8)
+            for k in (5, 11)
+        ]
     rings = []
     for k, x in enumerate(xs):
         normal = np.array([-np.sin(angle[k]), np.cos(angle[k])]) * deep
@@ -162,9 +183,14 @@ def _arms(rng, kind, wood, image, x, z, low, top, thickness):
     for s in (-1, 1):
         at = s * (x - radius * 0.4)
         if kind == "rails":
-            found += [parts.tube(wood, [[at, low + 0.004, end], [at, top + height, end]], radius * 0.8, 4) for end in (front, back)]
+            found += [
+                parts.tube(wood, [[at, low + 0.004, end], [at, top + height, end]], radius * 0.8, 4)
+                for end in (front, back)
+            ]
             wide, end = radius * 1.2, front + radius * 1.6
-            found.append(parts.box(image, [at - wide, top + height - 0.008, -z], [at + wide, top + height + 0.018, end]))
+            found.append(
+                parts.box(image, [at - wide, top + height - 0.008, -z], [at + wide, top + height + 0.018, end])
+            )
         elif kind == "loops":
             start = low + 0.25 * (top - low)
             loop = [[at, start, front], [at, top + height, front], [at, top + height, back], [at, start, back]]
@@ -172,5 +198,7 @@ def _arms(rng, kind, wood, image, x, z, low, top, thickness):
             found.append(parts.tube(wood, loop, radius, 8))
         else:
             wide = radius * 2.4
-            found.append(parts.box(image, [s * (x - 0.01), low * 0.85, -z * 0.96], [s * (x + wide), top + height, z * 0.985]))
+            found.append(
+                parts.box(image, [s * (x - 0.01), low * 0.85, -z * 0.96], [s * (x + wide), top + height, z * 0.985])
+            )
     return found

@@ -26,7 +26,9 @@ def make(rng):
     neck = rng.uniform(0.022, 0.032)  # half width
     nut = tall + rng.uniform(0.24, 0.42)
     finish = Finish(rng, kind, outline, deep)
-    found = [parts.extrude(None, outline, -deep / 2, deep / 2, bevel=deep * rng.uniform(0.04, 0.16)).painted(finish.atlas)]
+    found = [
+        parts.extrude(None, outline, -deep / 2, deep / 2, bevel=deep * rng.uniform(0.04, 0.16)).painted(finish.atlas)
+    ]
     found += _neck(rng, neck, joint, nut, deep / 2)
     found += _head(rng, neck, nut, deep / 2, finish)
     found += _fittings(rng, kind, half, tall, deep / 2, finish)
@@ -55,7 +57,12 @@ def body(rng, kind):
     shoulder = [(upper * 0.72, 0.955), (0.3, 0.995)]
     depth = rng.uniform(0.7, 0.82)  # where the neck meets a cut
     joint = depth
-    horn = [(upper * rng.uniform(0.75, 0.95), rng.uniform(0.9, 0.97)), (0.5 * upper, depth + 0.1), (0.24, depth), (0.13, depth)]
+    horn = [
+        (upper * rng.uniform(0.75, 0.95), rng.uniform(0.9, 0.97)),
+        (0.5 * upper, depth + 0.1),
+        (0.24, depth),
+        (0.13, depth),
+    ]
     if kind in ("cutaway", "single", "slab", "semi") and not (kind == "semi" and chance(rng, 0.6)):
         right, left = right + horn, left + shoulder
         joint = 0.97
@@ -110,7 +117,9 @@ class Finish:
         self.rng, self.outline = rng, outline
         low, high = outline.min(0), outline.max(0)
         self.atlas = textures.Atlas([*low, -deep / 2], [*high, deep / 2], LAYOUT)
-        self.tint = textures.wood_colour(rng) if chance(rng, 0.45 if kind not in HOLLOW else 0.7) else textures.colour(rng)
+        self.tint = (
+            textures.wood_colour(rng) if chance(rng, 0.45 if kind not in HOLLOW else 0.7) else textures.colour(rng)
+        )
         self.edge = textures.contrast(rng, self.tint) if chance(rng, 0.4) else self.tint * rng.uniform(0.1, 0.6)
         self.side = pick(rng, [self.tint, self.edge, textures.wood_colour(rng)])
         self._front(low, high)
@@ -136,7 +145,9 @@ class Finish:
             v, u = np.indices((tall, wide)) / tall
             share = ((u * np.cos(angle) + v * np.sin(angle)) * rng.uniform(3, 8) % 1 < 0.4).astype(float)
         elif kind == "halves":
-            share = (np.indices((tall, wide))[pick(rng, [0, 1])] / pick(rng, [tall, wide]) > rng.uniform(0.3, 0.7)).astype(float)
+            share = (
+                np.indices((tall, wide))[pick(rng, [0, 1])] / pick(rng, [tall, wide]) > rng.uniform(0.3, 0.7)
+            ).astype(float)
         elif kind == "dots":
             v, u = (np.indices((tall, wide)) / tall * 8) % 1 - 0.5
             share = (u**2 + v**2 < 0.09).astype(float)
@@ -157,7 +168,9 @@ class Finish:
         guard = pick(rng, [dark, light, textures.colour(rng), np.array([0.35, 0.13, 0.07])])
         if chance(rng, 0.55):
             side = pick(rng, [0.2, 0.45])
-            shape = np.array([(-side, 0.72), (0.3, 0.72), (0.62, 0.55), (0.7, 0.3), (0.4, 0.2), (0.2, 0.42), (-side, 0.5)])
+            shape = np.array(
+                [(-side, 0.72), (0.3, 0.72), (0.62, 0.55), (0.7, 0.3), (0.4, 0.2), (0.2, 0.42), (-side, 0.5)]
+            )
             atlas.polygon("front", shape * rng.uniform(0.9, 1.05, 2) * [half, tall], guard)
         if kind in HOLLOW:
             y, radius = tall * rng.uniform(0.6, 0.68), tall * rng.uniform(0.09, 0.13)
@@ -223,7 +236,11 @@ def _head(rng, half, nut, front, finish):
         "point": [(-base, 0), (base, 0), (wide * 0.5, tall * 0.5), (wide * 1.6, tall * 1.1), (-wide, tall * 0.8), (-wide, tall * 0.2)],
         "none": [(-base, 0), (base, 0), (base, tall), (-base, tall)],
     }[kind]  # fmt: skip
-    image = textures.wood(rng) if chance(rng, 0.25) else textures.paint(rng, pick(rng, [finish.tint, finish.edge, np.full(3, 0.07)]))
+    image = (
+        textures.wood(rng)
+        if chance(rng, 0.25)
+        else textures.paint(rng, pick(rng, [finish.tint, finish.edge, np.full(3, 0.07)]))
+    )
     thick, metal = rng.uniform(0.022, 0.032), textures.metal(rng)
     back = front - thick * 0.7
     found = [parts.extrude(image, shape, back - thick / 2, back + thick / 2, bevel=0.003)]
@@ -234,7 +251,11 @@ def _head(rng, half, nut, front, finish):
         left = {"inline": wide * 0.85, "point": wide * 0.9}.get(kind, wide * 0.75)
         for y in tall * np.linspace(0.25, 0.82, count):
             for s in sides:
-                found.append(parts.tube(metal, [[s * (left - 0.02), y, back], [s * (wide * 1.05 + 0.016), y, back]], [0.011, 0.014], 8))
+                found.append(
+                    parts.tube(
+                        metal, [[s * (left - 0.02), y, back], [s * (wide * 1.05 + 0.016), y, back]], [0.011, 0.014], 8
+                    )
+                )
     lean = rng.uniform(0, 14)
     return [part.turned([1, 0, 0], -lean).moved(y=nut - 0.012) for part in found]
 
@@ -243,7 +264,9 @@ def _fittings(rng, kind, half, tall, front, finish):
     """Bridge, pickups, tailpiece, tremolo: what stands out from the body."""
     dark = textures.paint(rng, np.full(3, 0.08))
     metal = textures.metal(rng)
-    y = tall * (rng.uniform(0.24, 0.34) + {"vee": 0.22, "angular": 0.1}.get(kind, 0))  # above the notch between the wings
+    y = tall * (
+        rng.uniform(0.24, 0.34) + {"vee": 0.22, "angular": 0.1}.get(kind, 0)
+    )  # above the notch between the wings
     wide = rng.uniform(0.25, 0.42) * half if kind in HOLLOW else rng.uniform(0.18, 0.28) * half
     bridge = pick(rng, [dark, metal, textures.wood(rng)])
     found = [parts.box(bridge, [-wide, y - 0.014, front - 0.01], [wide, y + 0.014, front + 0.016], 0.96)]
@@ -251,7 +274,11 @@ def _fittings(rng, kind, half, tall, front, finish):
         return found
     pickup = pick(rng, [dark, metal, textures.paint(rng)])
     for share in np.linspace(0.66 if kind == "vee" else 0.5, 0.8 if kind == "vee" else 0.65, int(rng.integers(1, 4))):
-        found.append(parts.box(pickup, [-0.042, tall * share - 0.013, front - 0.01], [0.042, tall * share + 0.013, front + 0.012]))
+        found.append(
+            parts.box(
+                pickup, [-0.042, tall * share - 0.013, front - 0.01], [0.042, tall * share + 0.013, front + 0.012]
+            )
+        )
     if kind not in ("vee", "angular") and chance(rng, 0.3):
         found.append(parts.box(metal, [-wide * 0.8, y - 0.07, front - 0.01], [wide * 0.8, y - 0.045, front + 0.014]))
     return found

@@ -126,7 +126,11 @@ def _ends(rng, atlas, shape, base, second):
             atlas.disc("front", (at, high), size, lamp)
         else:
             atlas.rectangle("front", (at - wide, high - size * 0.6), (at + wide, high + size * 0.6), lamp)
-        atlas.rectangle("back", (at - size * 0.8, high - tall_tail), (at + size * 0.8, high + tall_tail * 0.5), (0.75, 0.06, 0.05))
+        atlas.rectangle(
+            "back", (at - size * 0.8, high - tall_tail), (at + size * 0.8, high + tall_tail * 0.5), (0.75, 0.06, 0.05)
+        )
     for view in ("front", "back"):
         plate = shape.low + 0.3 * tall
-        atlas.rectangle(view, (-0.05, plate - 0.015), (0.05, plate + 0.015), pick(rng, [(0.92, 0.92, 0.92), (0.95, 0.85, 0.2)]))
+        atlas.rectangle(
+            view, (-0.05, plate - 0.015), (0.05, plate + 0.015), pick(rng, [(0.92, 0.92, 0.92), (0.95, 0.85, 0.2)])
+        )

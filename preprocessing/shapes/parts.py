@@ -33,7 +33,9 @@ class Part:
 
     def mirrored(self):
         """The part reflected in the plane x = 0."""
-        return dataclasses.replace(self, vertices=self.vertices * [-1, 1, 1], faces=self.faces[:, ::-1], uv=self.uv[:, ::-1])
+        return dataclasses.replace(
+            self, vertices=self.vertices * [-1, 1, 1], faces=self.faces[:, ::-1], uv=self.uv[:, ::-1]
+        )
 
     def painted(self, atlas):
         """The part with the atlas's picture; every face takes the view that it faces most."""
@@ -170,7 +172,10 @@ def bend(points, radius, steps=4):
     path = [points[0]]
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
         reach = [min(radius, 0.45 * np.linalg.norm(end - corner)) for end in (before, after)]
-        start, stop = (corner + (end - corner) * r / np.linalg.norm(end - corner) for end, r in zip((before, after), reach, strict=True))
+        start, stop = (
+            corner + (end - corner) * r / np.linalg.norm(end - corner)
+            for end, r in zip((before, after), reach, strict=True)
+        )
         path += [(1 - t) ** 2 * start + 2 * t * (1 - t) * corner + t**2 * stop for t in np.linspace(0, 1, steps + 1)]
     return np.array([*path, points[-1]])
 
@@ -210,7 +215,11 @@ def extrude(image, outline, back, front, bevel=0.0):
     along = np.roll(outline, -1, 0) - np.roll(outline, 1, 0)
     inward = np.stack([-along[:, 1], along[:, 0]], 1) / np.linalg.norm(along, axis=1, keepdims=True)
     # steeper than 45 degrees: an atlas then takes the whole edge from its side view
-    steps = [(back, 0.6 * bevel), (back + bevel, 0), (front - bevel, 0), (front, 0.6 * bevel)] if bevel else [(back, 0), (front, 0)]
+    steps = (
+        [(back, 0.6 * bevel), (back + bevel, 0), (front - bevel, 0), (front, 0.6 * bevel)]
+        if bevel
+        else [(back, 0), (front, 0)]
+    )
     vertices = np.concatenate([np.column_stack([outline + inset * inward, np.full(n, z)]) for z, inset in steps])
     cap, j = triangulate(outline), np.arange(n)
     faces = [cap[:, ::-1], cap + n * (len(steps) - 1)]
@@ -250,7 +259,9 @@ def to_scene(parts):
         for part in parts:
             if part.image is image:
                 points = (part.vertices - origin) * scale
-                rows.append(np.concatenate([points[part.faces], _smooth(points, part.faces), part.uv], 2).reshape(-1, 8))
+                rows.append(
+                    np.concatenate([points[part.faces], _smooth(points, part.faces), part.uv], 2).reshape(-1, 8)
+                )
         # float32 as in the file: corners that agree there become one vertex
         rows, faces = np.unique(np.concatenate(rows).astype(np.float32).round(6), axis=0, return_inverse=True)
         material = trimesh.visual.material.PBRMaterial(

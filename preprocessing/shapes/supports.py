@@ -14,7 +14,9 @@ LEGS = ["square", "tapered", "round", "turned", "splayed", "cabriole", "hairpin"
 def turned(rng, count=16, low=0.55):
     """(count,) radii in [low, 1] of a turned post: rings, bulbs and hollows."""
     steps = np.linspace(0, 1, count)
-    radii = np.interp(steps, np.linspace(0, 1, 7), rng.uniform(low, 1, 7)) + 0.25 * np.sin(2 * np.pi * rng.integers(2, 5) * steps)
+    radii = np.interp(steps, np.linspace(0, 1, 7), rng.uniform(low, 1, 7)) + 0.25 * np.sin(
+        2 * np.pi * rng.integers(2, 5) * steps
+    )
     return np.clip(radii, low, 1)
 
 
@@ -38,7 +40,9 @@ def four_legs(rng, image, x, z, top, thickness, kind=None):
                 found.append(parts.tube(image, [foot, head], half * 0.85, sides=4))
             elif kind in ("tapered", "splayed"):
                 radii = [max(half * waist, 0.015), half]
-                found.append(parts.tube(image, [foot, head], radii[::-1] if reverse and kind == "tapered" else radii, 10, power))
+                found.append(
+                    parts.tube(image, [foot, head], radii[::-1] if reverse and kind == "tapered" else radii, 10, power)
+                )
             elif kind == "round":
                 found.append(parts.tube(image, [foot, head], half, 10))
             elif kind == "turned":
@@ -96,11 +100,17 @@ def pedestal(rng, image, x, z, top, thickness):
         found.append(parts.lathe(image, [0, height * 0.7, height], [foot, foot, foot * 0.93], sides=24))
     elif kind == "dome":
         curve = np.linspace(0, 1, 6)
-        found.append(parts.lathe(image, curve * rng.uniform(0.08, 0.2) * top, np.maximum(foot * (1 - curve**0.6), radius * 0.4), sides=20))
+        found.append(
+            parts.lathe(
+                image, curve * rng.uniform(0.08, 0.2) * top, np.maximum(foot * (1 - curve**0.6), radius * 0.4), sides=20
+            )
+        )
     elif kind == "block":
         found.append(parts.box(image, [-foot, 0, -foot], [foot, height, foot], top=rng.uniform(0.6, 1)))
     else:
-        found += _spider(image, int(rng.integers(3, 6)), foot * 1.1, radius, rng.uniform(0.05, 0.3) * top, thickness * 0.8)
+        found += _spider(
+            image, int(rng.integers(3, 6)), foot * 1.1, radius, rng.uniform(0.05, 0.3) * top, thickness * 0.8
+        )
     plate = min(rng.uniform(1.3, 2.5) * radius, min(x, z) * 0.9)
     return [*found, parts.lathe(image, [top - 0.03, top], [plate, plate], sides=14)]
 
@@ -112,7 +122,9 @@ def _spider(image, count, reach, radius, rise, thickness):
         angle = 2 * np.pi * (k + 0.5) / count
         out = np.array([np.sin(angle), 0, np.cos(angle)])
         start = out * radius * 0.3 + [0, max(rise, 0.035), 0]
-        path = parts.bend([start, out * reach * 0.55 + [0, max(rise * 0.8, 0.03), 0], out * reach + [0, 0.016, 0]], reach * 0.4)
+        path = parts.bend(
+            [start, out * reach * 0.55 + [0, max(rise * 0.8, 0.03), 0], out * reach + [0, 0.016, 0]], reach * 0.4
+        )
         found.append(parts.tube(image, path, np.linspace(max(thickness * 0.5, 0.018), 0.015, len(path)), 8))
     return found
 
@@ -123,13 +135,17 @@ def star(rng, image, x, z, top, thickness):
     wheel = rng.uniform(0.02, 0.035)
     count = int(rng.integers(4, 7))
     found = [
-        parts.lathe(image, [hub * 0.6, hub * 1.2, hub * 1.25, top], [radius * 1.8, radius * 1.8, radius, radius], sides=12),
+        parts.lathe(
+            image, [hub * 0.6, hub * 1.2, hub * 1.25, top], [radius * 1.8, radius * 1.8, radius, radius], sides=12
+        ),
         parts.lathe(image, [top - 0.04, top], [radius * 2.2, min(x, z) * 0.6], sides=12),
     ]
     for k in range(count):
         angle = 2 * np.pi * k / count
         out = np.array([np.sin(angle), 0, np.cos(angle)])
-        found.append(parts.tube(image, [out * 0.01 + [0, hub * 0.9, 0], out * reach + [0, wheel * 1.8, 0]], [0.026, 0.02], 8))
+        found.append(
+            parts.tube(image, [out * 0.01 + [0, hub * 0.9, 0], out * reach + [0, wheel * 1.8, 0]], [0.026, 0.02], 8)
+        )
         ball = np.array([0, 0.35, 0.8, 1, 0.8, 0.35]) * wheel + 0.004
         found.append(parts.lathe(image, np.linspace(0, 2 * wheel, 6), ball, *(out * reach)[[0, 2]], sides=8))
     return found
@@ -165,16 +181,24 @@ def trestle(rng, image, x, z, top, thickness):
     for sx in (-1, 1):
         at = sx * end
         if kind == "x":
-            found += [parts.beam(image, [at + s * 0.004, 0, -s * z], [at + s * 0.004, top, s * z], width, width) for s in (-1, 1)]
+            found += [
+                parts.beam(image, [at + s * 0.004, 0, -s * z], [at + s * 0.004, top, s * z], width, width)
+                for s in (-1, 1)
+            ]
             height = 0.5
         elif kind == "a":
-            found += [parts.beam(image, [at + s * 0.004, 0, s * z], [at + s * 0.004, top, s * z * 0.15], width, width) for s in (-1, 1)]
+            found += [
+                parts.beam(image, [at + s * 0.004, 0, s * z], [at + s * 0.004, top, s * z * 0.15], width, width)
+                for s in (-1, 1)
+            ]
             found.append(parts.box(image, [at - width * 0.4, top * height - width / 2, -z * (1 - height * 0.8)],
                                   [at + width * 0.4, top * height + width / 2, z * (1 - height * 0.8)]))  # fmt: skip
         else:
             depth = width * (rng.uniform(1.2, 2.2) if kind == "t" else 0.6)
             found.append(parts.box(image, [at - width / 2, 0.01, -depth], [at + width / 2, top, depth]))
-            found += [parts.box(image, [at - width * 0.7, y, -z], [at + width * 0.7, y + width, z]) for y in (0, top - width)]
+            found += [
+                parts.box(image, [at - width * 0.7, y, -z], [at + width * 0.7, y + width, z]) for y in (0, top - width)
+            ]
     return [*found, parts.beam(image, [-end, top * height, 0], [end, top * height, 0], width * 1.2, width * 0.8)]
 
 
@@ -192,7 +216,9 @@ def panels(rng, image, x, z, top, thickness):
         if lean:
             return found
     if chance(rng, 0.5):
-        found.append(parts.box(image, [-inside, top * rng.uniform(0, 0.6), -z + 0.006], [inside, top, -z + 0.006 + width]))
+        found.append(
+            parts.box(image, [-inside, top * rng.uniform(0, 0.6), -z + 0.006], [inside, top, -z + 0.006 + width])
+        )
     return found
 
 
@@ -205,4 +231,6 @@ def solid(rng, image, x, z, top, thickness):
     shape = np.interp(np.linspace(0, 1, 8), [0, 0.5, 1], [1, rng.uniform(0.5, 1.0), min(taper, 1)])
     outline = parts.section(24) * [x * inset, z * inset]
     levels = zip(shape, np.linspace(0, top, 8), strict=True)
-    return [parts.loft(image, [np.column_stack([outline[:, 0] * s, np.full(24, y), outline[:, 1] * s]) for s, y in levels])]
+    return [
+        parts.loft(image, [np.column_stack([outline[:, 0] * s, np.full(24, y), outline[:, 1] * s]) for s, y in levels])
+    ]

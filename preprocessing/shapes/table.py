@@ -27,7 +27,9 @@ def make(rng):
     make_base = {"legs": supports.four_legs, "pedestal": supports.pedestal, "trestle": supports.trestle,
                  "panels": supports.panels, "sled": supports.sled, "solid": supports.solid}[base]  # fmt: skip
     if base == "legs" and extra == "shelf":  # curved or splayed legs would stand clear of it
-        found += supports.four_legs(rng, under, a, b, lift, thickness, pick(rng, ["square", "tapered", "round", "turned"]))
+        found += supports.four_legs(
+            rng, under, a, b, lift, thickness, pick(rng, ["square", "tapered", "round", "turned"])
+        )
     else:
         found += make_base(rng, under, a, b, lift, thickness)
     if base in ("legs", "panels", "sled") and extra != "none":
@@ -49,7 +51,9 @@ def _top(rng, kind, image, x, z, low, high, edge):
         bulge = 1 - rng.uniform(0.2, 0.5) * along**2
         outline = np.concatenate([np.stack([along, bulge], 1), np.stack([along, -bulge], 1)[::-1]])
         return parts.plate(image, outline * [x, z], low, high, edge)
-    return parts.plate(image, parts.section(40, rng.uniform(3, 8) if kind == "rounded" else 2.0) * [x, z], low, high, edge)
+    return parts.plate(
+        image, parts.section(40, rng.uniform(3, 8) if kind == "rounded" else 2.0) * [x, z], low, high, edge
+    )
 
 
 def _extra(rng, kind, image, under, x, z, height, thick, thickness):
@@ -80,7 +84,9 @@ def _extra(rng, kind, image, under, x, z, height, thick, thickness):
         low, high = [left, rng.uniform(0.02, 0.3) * height, -z], [right, up, z]
     body = parts.box(under, low, high)
     inset = 0.012
-    panel = parts.box(front, [low[0] + inset, low[1] + inset, z - 0.01], [high[0] - inset, high[1] - thick * 0.4 - inset, z + 0.012])
+    panel = parts.box(
+        front, [low[0] + inset, low[1] + inset, z - 0.01], [high[0] - inset, high[1] - thick * 0.4 - inset, z + 0.012]
+    )
     span = np.ptp(panel.vertices, axis=0)[:2]  # the picture is stretched over the panel
     uv = (panel.vertices[panel.faces][..., :2] - panel.vertices.min(0)[:2]) / span
     return [body, parts.Part(panel.vertices, panel.faces, uv, front)]

@@ -25,7 +25,12 @@ def pick(rng, options):
 
 def colour(rng):
     """Any colour: vivid, pastel, dark or grey."""
-    vivid, pastel, dark, grey = ((0.6, 0.5), (1, 1)), ((0.15, 0.75), (0.4, 1)), ((0.3, 0.12), (0.9, 0.4)), ((0, 0.05), (0.08, 1))
+    vivid, pastel, dark, grey = (
+        ((0.6, 0.5), (1, 1)),
+        ((0.15, 0.75), (0.4, 1)),
+        ((0.3, 0.12), (0.9, 0.4)),
+        ((0, 0.05), (0.08, 1)),
+    )
     low, high = pick(rng, [vivid, vivid, pastel, dark, grey])  # (saturation, value)
     return np.array(colorsys.hsv_to_rgb(rng.random(), *rng.uniform(low, high)))
 
@@ -89,7 +94,9 @@ def paint(rng, base=None):
 
 def metal(rng):
     """Chrome, brass, copper or blackened steel, brushed."""
-    base = np.array(pick(rng, [(0.78, 0.8, 0.83), (0.78, 0.8, 0.83), (0.8, 0.66, 0.3), (0.75, 0.45, 0.3), (0.16, 0.16, 0.18)]))
+    base = np.array(
+        pick(rng, [(0.78, 0.8, 0.83), (0.78, 0.8, 0.83), (0.8, 0.66, 0.3), (0.75, 0.45, 0.3), (0.16, 0.16, 0.18)])
+    )
     return picture(base * (0.85 + 0.25 * noise(rng, 60, 3))[..., None])
 
 
@@ -128,7 +135,11 @@ def leather(rng):
     if chance(rng, 0.5):
         count = rng.integers(5, 10)
         a, b = (u + v) * count % 1 - 0.5, (u - v) * count % 1 - 0.5
-        shade = shade * (1.05 - 0.5 * np.maximum(np.abs(a), np.abs(b)) ** 4 / 0.0625) * np.where(a**2 + b**2 < 0.015, 0.5, 1)
+        shade = (
+            shade
+            * (1.05 - 0.5 * np.maximum(np.abs(a), np.abs(b)) ** 4 / 0.0625)
+            * np.where(a**2 + b**2 < 0.015, 0.5, 1)
+        )
     base = wood_colour(rng) if chance(rng, 0.4) else colour(rng)
     return picture(base * shade[..., None])
 

@@ -26,7 +26,9 @@ def test_share_and_colour_are_means_over_objects():
     place = tuple(np.argwhere(share > 0.5)[3])
     holders = [(index, colours, (index == place).all(1)) for index, colours in objects]
     assert share[place] == pytest.approx(np.mean([here.any() for _, _, here in holders]))
-    np.testing.assert_allclose(colour[place], np.mean([colours[here][0] for _, colours, here in holders if here.any()], 0))
+    np.testing.assert_allclose(
+        colour[place], np.mean([colours[here][0] for _, colours, here in holders if here.any()], 0)
+    )
     assert share.sum() == pytest.approx(sum(len(index) for index, _ in objects) / 7)
 
 
@@ -116,7 +118,9 @@ def test_figure_has_a_row_per_object(tmp_path):
     truth = voxels, np.tile([0.1, 0.2, 0.9], (len(voxels), 1))
     red = voxels.cubes(voxels, np.tile([0.9, 0.1, 0.1], (len(voxels), 1)))
     image = rng.integers(0, 255, (40, 50, 4), np.uint8)
-    figure.figure([("one $ IoU 1.0", image, red, truth), ("two", image[..., :3] / 255, None, truth)], tmp_path / "figure.png")
+    figure.figure(
+        [("one $ IoU 1.0", image, red, truth), ("two", image[..., :3] / 255, None, truth)], tmp_path / "figure.png"
+    )
     picture = np.asarray(Image.open(tmp_path / "figure.png").convert("RGB")).astype(int)
     half = len(picture) // 2
     redness = picture[..., 0] - picture[..., 2] > 60

@@ -47,7 +47,9 @@ def test_lists_are_read_tolerantly(tmp_path):
         read_list(path)
 
 
-@pytest.mark.parametrize(("category", "name"), [("chair", "03001627"), ("03001627", "chair"), ("chair", "chair"), ("sofa", "sofa")])
+@pytest.mark.parametrize(
+    ("category", "name"), [("chair", "03001627"), ("03001627", "chair"), ("chair", "chair"), ("sofa", "sofa")]
+)
 def test_names_and_synsets_are_the_same_lists(tmp_path, category, name):
     write_lists(tmp_path, name, train=IDS[:3], val=IDS[3:4], test=IDS[4:6])
     lists = split_objects(category, IDS, tmp_path, None, SHARES)

@@ -66,8 +66,12 @@ def test_sdf_sample_is_in_the_model_frame(database):
     config, entry = tiny.config(binary=False), database.objects("train")[0]
     sample = FieldSamples(database, config).read(entry, 0, np.random.default_rng(0))
     record = database.record(entry)
-    rows = {tuple(point): (d, c) for point, d, c in zip(2 * record.sdf_points, record.sdf, record.sdf_colours, strict=True)}
-    for point, distance, colour, near in zip(*(sample[k] for k in ("points", "distance", "colour", "near")), strict=True):
+    rows = {
+        tuple(point): (d, c) for point, d, c in zip(2 * record.sdf_points, record.sdf, record.sdf_colours, strict=True)
+    }
+    for point, distance, colour, near in zip(
+        *(sample[k] for k in ("points", "distance", "colour", "near")), strict=True
+    ):
         d, c = rows[tuple(point)]
         assert np.isclose(distance, 2 * d, atol=1e-6) and np.allclose(colour, c / 255) and near == (abs(d) <= 1 / 64)
     np.testing.assert_allclose(sample["trans_mat"], frames.model_camera(database.trans_mat(entry, 0), False), rtol=1e-6)
@@ -114,7 +118,9 @@ def test_colour_switches_act_by_opacity_and_on_colours_alone():
     alpha = rgba[..., 3:] / 255
     plain = network_image(rgba, tiny.config())
     np.testing.assert_allclose(plain, rgba[..., :3] / 255 * alpha, atol=1e-6)
-    np.testing.assert_allclose(network_image(rgba, tiny.config(backcolorwhite=True)) - plain, np.repeat(1 - alpha, 3, -1), atol=1e-6)
+    np.testing.assert_allclose(
+        network_image(rgba, tiny.config(backcolorwhite=True)) - plain, np.repeat(1 - alpha, 3, -1), atol=1e-6
+    )
     shifts, backgrounds = [], []
     for seed in range(60):
         fore = network_image(rgba, tiny.config(augcolorfore=True), np.random.default_rng(seed)) - plain
@@ -125,13 +131,20 @@ def test_colour_switches_act_by_opacity_and_on_colours_alone():
             back = network_image(rgba, config, np.random.default_rng(seed)) - plain
             backgrounds.append(back[alpha[..., 0] == 0][0])
             np.testing.assert_allclose(back, (1 - alpha) * backgrounds[-1], atol=1e-6)
-        both = network_image(rgba, tiny.config(augcolorfore=True, augcolorback=True, alpha=True), np.random.default_rng(seed))
+        both = network_image(
+            rgba, tiny.config(augcolorfore=True, augcolorback=True, alpha=True), np.random.default_rng(seed)
+        )
         assert (both[..., 3:] == alpha.astype(np.float32)).all()
         assert (both[..., :3] != plain).any(-1).all()
     shifts, backgrounds = np.array(shifts) * 255, np.array(backgrounds)
     assert np.abs(shifts).max() <= 30.01 and shifts.min(0).max() < -15 and shifts.max(0).min() > 15
     assert np.abs(np.diff(shifts, axis=1)).min(0).max() > 0  # every channel by its own
-    assert backgrounds.min() >= 0 and backgrounds.max() <= 1 and backgrounds.min(0).max() < 0.2 and backgrounds.max(0).min() > 0.8
+    assert (
+        backgrounds.min() >= 0
+        and backgrounds.max() <= 1
+        and backgrounds.min(0).max() < 0.2
+        and backgrounds.max(0).min() > 0.8
+    )
 
 
 def test_samples_are_augmented_in_training_alone(database):
@@ -142,7 +155,9 @@ def test_samples_are_augmented_in_training_alone(database):
     images = [FieldSamples(database, config).read(entry, 0, np.random.default_rng(seed))["image"] for seed in (0, 0, 1)]
     np.testing.assert_array_equal(images[0], images[1])
     assert (images[0] != images[2]).any(-1).all() and (images[0] != plain).any(-1).all()
-    np.testing.assert_array_equal(FieldSamples(database, config).read(entry, 0, np.random.default_rng(0), augment=False)["image"], plain)
+    np.testing.assert_array_equal(
+        FieldSamples(database, config).read(entry, 0, np.random.default_rng(0), augment=False)["image"], plain
+    )
 
 
 def read_all(database, first=0, share=(0, 1), seed=0):

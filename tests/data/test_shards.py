@@ -70,7 +70,9 @@ def test_every_field_comes_back(database, records):
             np.testing.assert_array_equal(database.trans_mat(entry, view), expected.trans_mats[view])
         for got, wanted in zip(database.voxels(entry), (expected.voxels, expected.voxel_colours), strict=True):
             np.testing.assert_array_equal(got, wanted)
-        for got, wanted in zip(database.surface(entry), (expected.surface_points, expected.surface_colours), strict=True):
+        for got, wanted in zip(
+            database.surface(entry), (expected.surface_points, expected.surface_colours), strict=True
+        ):
             np.testing.assert_array_equal(got, wanted)
 
 
@@ -175,7 +177,9 @@ def test_a_damaged_chunk_is_named(tmp_path, records):
     database = Database(tmp_path)
     entries = {entry.object_id: entry for entry in database.objects("train")}
     for read in (lambda: database.image(entries["a"], 0), lambda: database.record(entries["a"])):
-        with pytest.raises(UserError, match=rf"{path}: images of a cannot be read: .*; delete it and rebuild the database"):
+        with pytest.raises(
+            UserError, match=rf"{path}: images of a cannot be read: .*; delete it and rebuild the database"
+        ):
             read()
     np.testing.assert_array_equal(database.image(entries["a"], 1), records[1].images[1])
     assert_same(database.record(entries["ü 1"]), records[2])
@@ -229,4 +233,6 @@ def test_shards_are_found_in_the_order_of_their_numbers(tmp_path):
     names = [shard_name("a_val", "train", number) for number in (2, 10, 1000)]
     for name in [*names, "notes.h5", ".a_train_000.17.tmp.h5", "a_train_0.h5"]:
         (tmp_path / name).touch()
-    assert [(path.name, category, split) for path, category, split in find_shards(tmp_path)] == [(name, "a_val", "train") for name in names]
+    assert [(path.name, category, split) for path, category, split in find_shards(tmp_path)] == [
+        (name, "a_val", "train") for name in names
+    ]

@@ -60,7 +60,19 @@ def make_run(folder, database, binary, radius=1.0):
 @pytest.mark.parametrize("binary", [True, False])
 def test_evaluation_writes_what_it_says_and_goes_on_where_it_stopped(binary, tiny_database, tmp_path, capsys):
     run = make_run(tmp_path / "run", tiny_database, binary)
-    command = ["--restore_model", str(run), "--views", "0,2", "--limit", "1", "--sdf_res", "16", "--create_obj", "--iso", "auto"]
+    command = [
+        "--restore_model",
+        str(run),
+        "--views",
+        "0,2",
+        "--limit",
+        "1",
+        "--sdf_res",
+        "16",
+        "--create_obj",
+        "--iso",
+        "auto",
+    ]
     command += ["--figure_objects", "1"]
     evaluation.main(command)
     out = run / "eval_test"
@@ -69,7 +81,12 @@ def test_evaluation_writes_what_it_says_and_goes_on_where_it_stopped(binary, tin
     assert result["iso"] == level["iso"] and max(level["levels"].values()) == level["iou"] and result["step"] == 7
     assert set(result["results"]) == {"prediction", "mean shape", "retrieval"}
     rows = result["images"]["prediction"]
-    assert [(row["category"], row["view"]) for row in rows] == [("box", "00"), ("box", "02"), ("crate", "00"), ("crate", "02")]
+    assert [(row["category"], row["view"]) for row in rows] == [
+        ("box", "00"),
+        ("box", "02"),
+        ("crate", "00"),
+        ("crate", "02"),
+    ]
     for name in ("iou", "psnr"):
         expected = np.mean([row[name] for row in rows])
         assert np.isclose(result["results"]["prediction"][name]["mean"], expected) and name in result["definitions"]
@@ -112,7 +129,18 @@ def results_of(out):
 @pytest.mark.parametrize("binary", [True, False])
 def test_all_metrics_of_a_known_solid(binary, tiny_database, tmp_path, capsys):
     run = make_run(tmp_path / "run", tiny_database, binary)
-    command = ["--restore_model", str(run), "--views", "0,2", "--limit", "1", "--sdf_res", "32", "--figure_objects", "0"]
+    command = [
+        "--restore_model",
+        str(run),
+        "--views",
+        "0,2",
+        "--limit",
+        "1",
+        "--sdf_res",
+        "32",
+        "--figure_objects",
+        "0",
+    ]
     evaluation.main([*command, "--metrics", "all"])
     out, names = run / "eval_test", list(registry.METRICS)
     result = results_of(out)
@@ -123,7 +151,10 @@ def test_all_metrics_of_a_known_solid(binary, tiny_database, tmp_path, capsys):
         for name in names:
             values = [row[name] for row in rows]
             assert summary[name]["mean"] == pytest.approx(np.mean(values)) and np.isfinite(values).all()
-            assert set(summary[name]["views_std"]) == {"00", "02"} and set(summary[name]["categories_std"]) == {"box", "crate"}
+            assert set(summary[name]["views_std"]) == {"00", "02"} and set(summary[name]["categories_std"]) == {
+                "box",
+                "crate",
+            }
     text = capsys.readouterr().out
     assert all(f"{metric.heading} (" in text for metric in registry.METRICS.values()) and "±" in text
 
@@ -179,30 +210,65 @@ def test_more_metrics_are_measured_on_the_stored_fields(tiny_database, tmp_path,
 @pytest.mark.slow
 def test_a_field_without_an_empty_cell_has_voxels_and_no_mesh(tiny_database, tmp_path, capsys):
     run = make_run(tmp_path / "run", tiny_database, True, 100.0)
-    command = ["--restore_model", str(run), "--views", "0", "--limit", "1", "--sdf_res", "8", "--create_obj", "--figure_objects", "0"]
+    command = [
+        "--restore_model",
+        str(run),
+        "--views",
+        "0",
+        "--limit",
+        "1",
+        "--sdf_res",
+        "8",
+        "--create_obj",
+        "--figure_objects",
+        "0",
+    ]
     evaluation.main(command)
     rows = json.loads((run / "eval_test" / "results.json").read_text())["images"]["prediction"]
     assert len(rows) == 2 and all(row["failed"] is None and row["no_mesh"] for row in rows)
     evaluation.main(command)
     assert "2 images are done already" in capsys.readouterr().out
-    assert json.loads((run / "eval_test" / "results.json").read_text())["images"]["prediction"] == rows  # none evaluated again
+    assert (
+        json.loads((run / "eval_test" / "results.json").read_text())["images"]["prediction"] == rows
+    )  # none evaluated again
     evaluation.main([*command, "--metrics", "iou,volume_iou,chamfer_l1"])
     summary = results_of(run / "eval_test")["results"]["prediction"]
     assert (summary["failed"], summary["without_surface"]) == (0, 2)
-    assert summary["volume_iou"]["mean"] == 0 and summary["chamfer_l1"]["mean"] == pytest.approx(10 * 3**0.5) and summary["iou"]["mean"] > 0
+    assert (
+        summary["volume_iou"]["mean"] == 0
+        and summary["chamfer_l1"]["mean"] == pytest.approx(10 * 3**0.5)
+        and summary["iou"]["mean"] > 0
+    )
 
 
 @pytest.mark.slow
 def test_an_empty_field_counts_as_a_failure(tiny_database, tmp_path):
     run = make_run(tmp_path / "run", tiny_database, True, -100.0)
-    evaluation.main(["--restore_model", str(run), "--views", "0", "--limit", "1", "--sdf_res", "8", "--log_dir", str(tmp_path / "out")])
+    evaluation.main(
+        [
+            "--restore_model",
+            str(run),
+            "--views",
+            "0",
+            "--limit",
+            "1",
+            "--sdf_res",
+            "8",
+            "--log_dir",
+            str(tmp_path / "out"),
+        ]
+    )
     result = json.loads((tmp_path / "out" / "results.json").read_text())["results"]["prediction"]
     assert result["failed"] == result["images"] == 2 and result["iou"]["mean"] == result["psnr"]["mean"] == 0
     assert "field is empty: min" in result["failures"][0]["failed"] and "level 0" in result["failures"][0]["failed"]
     more = ["--metrics", "f_score_1,chamfer_l2", "--log_dir", str(tmp_path / "out")]
     evaluation.main(["--restore_model", str(run), "--views", "0", "--limit", "1", "--sdf_res", "8", *more])
     result = results_of(tmp_path / "out")["results"]["prediction"]
-    assert result["failed"] == 2 and result["f_score_1"]["mean"] == 0 and result["chamfer_l2"]["mean"] == pytest.approx(24000)
+    assert (
+        result["failed"] == 2
+        and result["f_score_1"]["mean"] == 0
+        and result["chamfer_l2"]["mean"] == pytest.approx(24000)
+    )
 
 
 def test_a_picture_of_the_validation(tiny_database):

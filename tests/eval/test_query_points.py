@@ -45,7 +45,12 @@ def query(prefix, folder, points, matrix, *words, image="image.npy"):
     """Run the command -> (names of the columns, table)."""
     np.savetxt(folder / "P.txt", points)
     np.savetxt(folder / "T.txt", matrix)
-    files = {"--restore_model": prefix, "--image": folder / image, "--trans_mat": folder / "T.txt", "--points": folder / "P.txt"}
+    files = {
+        "--restore_model": prefix,
+        "--image": folder / image,
+        "--trans_mat": folder / "T.txt",
+        "--points": folder / "P.txt",
+    }
     files["--out"] = folder / "O.txt"
     query_points.main([*(str(word) for pair in files.items() for word in pair), *map(str, words)])
     names = (folder / "O.txt").read_text().splitlines()[0].removeprefix("# ").split()
@@ -61,7 +66,18 @@ def test_every_frame_gives_the_same_and_what_numpy_gives(case):
     for frame, rows in given.items():
         for camera_frame, matrix in cameras.items():
             names, table = query(prefix, folder, rows, matrix, *size, "--frame", frame, "--camera_frame", camera_frame)
-            assert names == ["x", "y", "z", "u", "v", "w", "in_image", *geometry, "g0", *(["r", "g", "b"] if binary else [])]
+            assert names == [
+                "x",
+                "y",
+                "z",
+                "u",
+                "v",
+                "w",
+                "in_image",
+                *geometry,
+                "g0",
+                *(["r", "g", "b"] if binary else []),
+            ]
             np.testing.assert_allclose(table[:, :3], rows, rtol=1e-6, atol=1e-6)
             found = np.delete(table, [0, 1, 2, names.index("w"), names.index("in_image")], 1)
             np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
@@ -83,7 +99,9 @@ def test_a_picture_is_rgb_and_moves_its_camera_when_it_is_resized(case):
     np.save(folder / "same.npy", own_order.astype(np.float32) / 255)
     a, b = (query(prefix, folder, points, camera(), *size, image=image)[1] for image in ("image.png", "same.npy"))
     np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
-    cv2.imwrite(str(folder / "large.png"), cv2.resize(picture[..., ::-1], None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST))
+    cv2.imwrite(
+        str(folder / "large.png"), cv2.resize(picture[..., ::-1], None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
+    )
     larger = resize_camera(camera(), (SIZE, SIZE), (2 * SIZE, 2 * SIZE))
     c = query(prefix, folder, points, larger, *size, image="large.png")[1]
     np.testing.assert_allclose(a, c, rtol=1e-4, atol=1e-4)
@@ -113,7 +131,9 @@ def test_a_sphere_of_its_own(case):
 def test_mistakes_are_named_and_nothing_is_written(case):
     binary, prefix, folder, points, _ = case
     size = ["--img_h", SIZE, "--img_w", SIZE]
-    with pytest.raises(UserError, match=r"image.npy is float32 \(40, 40, 3\); the network takes float \(138|image.npy.*\(137"):
+    with pytest.raises(
+        UserError, match=r"image.npy is float32 \(40, 40, 3\); the network takes float \(138|image.npy.*\(137"
+    ):
         query(prefix, folder, points, camera())
     with pytest.raises(UserError, match="T.txt: a camera is a 4x3 trans_mat, this file has 3 rows"):
         query(prefix, folder, points, camera()[:3], *size)
@@ -138,7 +158,10 @@ def test_as_a_process_on_a_converted_run(tmp_path):
     np.save(tmp_path / "i.npy", np.full((SIZE, SIZE, 3), 0.5, np.float32))
     np.savetxt(tmp_path / "T.txt", camera())
     np.savetxt(tmp_path / "P.txt", [[1.0, 2.0, 3.0]])
-    inputs = [f"--{name}={tmp_path / file}" for name, file in {"image": "i.npy", "trans_mat": "T.txt", "points": "P.txt"}.items()]
+    inputs = [
+        f"--{name}={tmp_path / file}"
+        for name, file in {"image": "i.npy", "trans_mat": "T.txt", "points": "P.txt"}.items()
+    ]
     size = ["--img_h", SIZE, "--img_w", SIZE]
     commands = [
         ["train/convert_checkpoint.py", tmp_path / "tf1", "--out", tmp_path / "run", *size],
@@ -146,8 +169,12 @@ def test_as_a_process_on_a_converted_run(tmp_path):
         ["eval/query_points.py", "--restore_model", tmp_path / "run", "--out", tmp_path / "b.txt", *inputs],
     ]
     for command in commands:
-        result = subprocess.run([sys.executable, *map(str, command)], cwd=ROOT, capture_output=True, text=True, check=False)
+        result = subprocess.run(
+            [sys.executable, *map(str, command)], cwd=ROOT, capture_output=True, text=True, check=False
+        )
         assert result.returncode == 0, result.stderr
     assert (tmp_path / "a.txt").read_text() == (tmp_path / "b.txt").read_text()
-    wrong = subprocess.run([sys.executable, *map(str, commands[2]), "--img_h=7"], cwd=ROOT, capture_output=True, text=True, check=False)
+    wrong = subprocess.run(
+        [sys.executable, *map(str, commands[2]), "--img_h=7"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert wrong.returncode == 1 and wrong.stderr.startswith("error: ") and "carries its settings" in wrong.stderr

@@ -51,7 +51,9 @@ def letters(monkeypatch, eagerly):
     monkeypatch.setattr(FieldQuery, "geometry", lambda self, encoded, points: letter(np.asarray(points)))
     monkeypatch.setattr(FieldQuery, "geometry_of_grid", lambda self, encoded, n: letter(frames.voxel_centres(n)))
     monkeypatch.setattr(FieldQuery, "colour", lambda self, encoded, points: paint(points))
-    monkeypatch.setattr(FieldQuery, "geometry_and_colour", lambda self, encoded, points: (letter(np.asarray(points)), paint(points)))
+    monkeypatch.setattr(
+        FieldQuery, "geometry_and_colour", lambda self, encoded, points: (letter(np.asarray(points)), paint(points))
+    )
 
 
 def picture(path, size=(60, 80), mode="RGBA", **options):
@@ -74,7 +76,9 @@ def command(runs, tmp_path, *words):
 
 def inside(mesh, point):
     scene = open3d.t.geometry.RaycastingScene()
-    scene.add_triangles(open3d.core.Tensor(mesh.vertices.astype(np.float32)), open3d.core.Tensor(mesh.faces.astype(np.uint32)))
+    scene.add_triangles(
+        open3d.core.Tensor(mesh.vertices.astype(np.float32)), open3d.core.Tensor(mesh.faces.astype(np.uint32))
+    )
     return bool(scene.compute_occupancy(open3d.core.Tensor(np.float32([point])))[0].item())
 
 
@@ -91,7 +95,11 @@ def test_a_picture_becomes_a_folder(runs, letters, tmp_path, capsys):
         "mesh.glb", "input.png", "camera.txt", "overlay.png", "turntable.png", "turntable.gif", "results.json",
     }  # fmt: skip
     result = json.loads((folder / "results.json").read_text())
-    assert result["camera"]["source"] == "estimated" and result["foreground"]["source"] == "alpha" and result["resolution"] == 32
+    assert (
+        result["camera"]["source"] == "estimated"
+        and result["foreground"]["source"] == "alpha"
+        and result["resolution"] == 32
+    )
     assert set(result["seconds"]) == {"read", "mask", "camera", "image", "level", "mesh", "texture", "pictures"}
     assert str(runs[0]) in result["model"]["field"] and str(runs[1]) in result["model"]["camera"]
     mesh = mesh_of(folder)
@@ -114,8 +122,16 @@ def test_a_picture_becomes_a_folder(runs, letters, tmp_path, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words, name", [([], "mesh.glb"), (["--format", "ply"], "mesh.ply"), (["--format", "obj"], "mesh.obj"),
-                                         (["--texture", "atlas", "--texture_size", "256"], "mesh.glb"), (["--simplify", "600"], "mesh.glb")])
+@pytest.mark.parametrize(
+    "words, name",
+    [
+        ([], "mesh.glb"),
+        (["--format", "ply"], "mesh.ply"),
+        (["--format", "obj"], "mesh.obj"),
+        (["--texture", "atlas", "--texture_size", "256"], "mesh.glb"),
+        (["--simplify", "600"], "mesh.glb"),
+    ],
+)
 def test_meshes_are_upright_unmirrored_and_closed_in_every_format(words, name, runs, letters, tmp_path):
     command(runs, tmp_path, picture(tmp_path / "x.png"), *words)
     mesh = mesh_of(tmp_path / "out" / "x", name)
@@ -123,7 +139,9 @@ def test_meshes_are_upright_unmirrored_and_closed_in_every_format(words, name, r
         assert np.asarray(mesh.visual.material.baseColorTexture).shape[:2] == (256, 256)
         mesh = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
         mesh.merge_vertices(merge_tex=True, merge_norm=True)
-    assert mesh.is_watertight and mesh.volume == pytest.approx(0.2**2 * 1 + 0.45 * 0.2**2 + 0.25 * 0.2**2 + 0.35 * 0.2**2, rel=0.1)
+    assert mesh.is_watertight and mesh.volume == pytest.approx(
+        0.2**2 * 1 + 0.45 * 0.2**2 + 0.25 * 0.2**2 + 0.35 * 0.2**2, rel=0.1
+    )
     for middle in BOXES.mean(1):
         assert inside(mesh, middle)
         for mirrored in ([-1, 1, 1], [1, -1, 1], [1, 1, -1]):
@@ -146,7 +164,12 @@ def test_the_level_moves_the_surface(runs, letters, tmp_path):
 
 def test_every_flag_of_reconstruct_has_a_test():
     source = pathlib.Path(__file__).read_text()
-    flags = {word for action in reconstruct.build_parser()._actions for word in action.option_strings if word.startswith("--")}
+    flags = {
+        word
+        for action in reconstruct.build_parser()._actions
+        for word in action.option_strings
+        if word.startswith("--")
+    }
     assert not [flag for flag in flags - {"--help", "--debug"} if f'"{flag}"' not in source]
 
 
@@ -181,7 +204,11 @@ def test_masks(runs, letters, tmp_path):
     white = np.zeros((120, 160), np.uint8)
     white[20:45, 30:60] = 255
     Image.fromarray(white).save(tmp_path / "mask.png")
-    for how, source, share in (("auto", "grabcut", 750 / 19200), (tmp_path / "mask.png", "file", 750 / 19200), ("none", "none", 1)):
+    for how, source, share in (
+        ("auto", "grabcut", 750 / 19200),
+        (tmp_path / "mask.png", "file", 750 / 19200),
+        ("none", "none", 1),
+    ):
         command(runs, tmp_path, plain, "--mask", how)
         found = json.loads((tmp_path / "out" / "x" / "results.json").read_text())["foreground"]
         assert found["source"] == source and found["share"] == pytest.approx(share, rel=0.15)
@@ -249,13 +276,21 @@ def test_original_units_are_those_of_the_mesh_a_view_shows(runs, letters, tmp_pa
         command(runs, tmp_path, picture(tmp_path / "x.png"), "--units", "original")
 
 
-@pytest.mark.parametrize("words, message", [
-    (["--texture", "atlas", "--format", "ply"], "PLY has no"), (["--texture_size", "512"], "needs --texture atlas"),
-    (["--simplify", "3"], "--simplify 3"),
-    (["--camera", "nowhere.txt"], "--camera nowhere.txt"), (["--camera", "10,95"], "elevation"), (["--camera", "10,20,0.1"], "distance"),
-    (["--resolution", "1000"], "--resolution 1000"), (["--camera", "{tmp}/x.png"], "is no camera"),
-    (["--restore_model", "{tmp}"], "neither a run folder"), (["--cam_est", "{tmp}/none"], "there is no such folder"),
-])
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--texture", "atlas", "--format", "ply"], "PLY has no"),
+        (["--texture_size", "512"], "needs --texture atlas"),
+        (["--simplify", "3"], "--simplify 3"),
+        (["--camera", "nowhere.txt"], "--camera nowhere.txt"),
+        (["--camera", "10,95"], "elevation"),
+        (["--camera", "10,20,0.1"], "distance"),
+        (["--resolution", "1000"], "--resolution 1000"),
+        (["--camera", "{tmp}/x.png"], "is no camera"),
+        (["--restore_model", "{tmp}"], "neither a run folder"),
+        (["--cam_est", "{tmp}/none"], "there is no such folder"),
+    ],
+)
 def test_mistakes_are_named_before_anything_is_done(words, message, runs, tmp_path):
     words = [word.format(tmp=tmp_path) for word in words]
     picture(tmp_path / "x.png")
@@ -274,10 +309,14 @@ def test_crumbs_go_and_shells_are_filled(runs, eagerly, monkeypatch, tmp_path):
     monkeypatch.setattr(turntable, "SIZE", 48)
     monkeypatch.setattr(FieldQuery, "geometry", lambda self, encoded, points: hollow(np.asarray(points)))
     monkeypatch.setattr(FieldQuery, "geometry_of_grid", lambda self, encoded, n: hollow(frames.voxel_centres(n)))
-    monkeypatch.setattr(FieldQuery, "geometry_and_colour", lambda self, encoded, points: (hollow(np.asarray(points)), paint(points)))
+    monkeypatch.setattr(
+        FieldQuery, "geometry_and_colour", lambda self, encoded, points: (hollow(np.asarray(points)), paint(points))
+    )
     command(runs, tmp_path, picture(tmp_path / "x.png"), "--format", "ply")
     mesh = mesh_of(tmp_path / "out" / "x", "mesh.ply")
-    assert mesh.body_count == 1 and mesh.is_watertight and mesh.volume == pytest.approx(4 / 3 * np.pi * 0.35**3, rel=0.02)
+    assert (
+        mesh.body_count == 1 and mesh.is_watertight and mesh.volume == pytest.approx(4 / 3 * np.pi * 0.35**3, rel=0.02)
+    )
 
 
 def test_the_weights_that_come_with_the_project_are_there():

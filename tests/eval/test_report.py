@@ -76,7 +76,9 @@ class Page(html.parser.HTMLParser):
 def ball(resolution=16, radius=0.3):
     points = frames.voxel_centres(resolution)
     geometry = (radius - np.linalg.norm(points, axis=1)).astype(np.float32)
-    return FieldGrid(resolution, geometry, np.where(geometry[:, None] > 0, np.float32(0.5), -1) * np.ones((1, 3), np.float32))
+    return FieldGrid(
+        resolution, geometry, np.where(geometry[:, None] > 0, np.float32(0.5), -1) * np.ones((1, 3), np.float32)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +89,11 @@ def evaluated(tmp_path_factory):
     out = run / "eval_test"
     for category in ("box", "crate"):
         ids = [NASTY, f"{category}1", f"{category}2"]
-        write_shard(root / "db" / f"{category}_test_000.h5", [tiny.box(category, each, rng, views=2) for each in ids], {"made": "by a test"})
+        write_shard(
+            root / "db" / f"{category}_test_000.h5",
+            [tiny.box(category, each, rng, views=2) for each in ids],
+            {"made": "by a test"},
+        )
         for object_id in ids:
             for view in ("00", "01"):
                 row = {"category": category, "object_id": object_id, "view": view, "failed": None, "no_mesh": None}
@@ -100,14 +106,29 @@ def evaluated(tmp_path_factory):
     write_mesh(path / f"{best['view']}_mesh.obj", *cubes(np.zeros((1, 3)), np.ones((1, 3))))
     (path / f"{best['view']}_pred.txt").unlink()
     tables = {"prediction": rows, "mean shape": baseline}
-    settings = {"weights": {"file": str(run / "best.h5"), "bytes": 1}, "step": 20, "db": str(root / "db"), "split": "test", "iso": 0.0}
-    results = {**settings, "mode": "binary", "metrics": NAMES, "definitions": registry.definitions(NAMES), "images": tables}
+    settings = {
+        "weights": {"file": str(run / "best.h5"), "bytes": 1},
+        "step": 20,
+        "db": str(root / "db"),
+        "split": "test",
+        "iso": 0.0,
+    }
+    results = {
+        **settings,
+        "mode": "binary",
+        "metrics": NAMES,
+        "definitions": registry.definitions(NAMES),
+        "images": tables,
+    }
     results["results"] = {method: summarise(each, NAMES) for method, each in tables.items()}
     write_json(out / "settings.json", settings)
     write_json(out / "results.json", results)
     tiny.config(db=str(root / "db")).save(run / "config.json")
     parts = {"loss": 3.0, "geometry": 1.0}
-    write_json(run / "history.json", [{"epoch": i, "step": 10 * i, "minutes": i, "train": parts, "val": parts} for i in (1, 2, 3)])
+    write_json(
+        run / "history.json",
+        [{"epoch": i, "step": 10 * i, "minutes": i, "train": parts, "val": parts} for i in (1, 2, 3)],
+    )
     return run
 
 
@@ -127,7 +148,9 @@ def test_the_page_needs_nothing_else(made):
     for tag, attributes in page.tags:
         assert tag not in ("script", "link", "iframe", "object", "base")
         for name, value in ((name, value or "") for name, value in attributes.items()):  # `open` has no value
-            assert not name.startswith("on") and (name.startswith("xmlns") or "//" not in value or value.startswith("data:")), (tag, name)
+            assert not name.startswith("on") and (
+                name.startswith("xmlns") or "//" not in value or value.startswith("data:")
+            ), (tag, name)
             if name == "src":
                 assert value.startswith("data:image/")
             if name.endswith("href"):
@@ -177,7 +200,9 @@ def test_best_and_worst_are_the_best_and_worst(made):
         first, middle, last = page.captions[3 * number : 3 * number + 3]
         for caption, label, chosen in ((first, "best of 6", max), (last, "worst of 6", min)):
             row = chosen(rows, key=lambda row: row["iou"])
-            assert caption.startswith(f"{label} {row['object_id']}, view {row['view']} IoU {row['iou']:.3f} · PSNR dB {row['psnr']:.2f}")
+            assert caption.startswith(
+                f"{label} {row['object_id']}, view {row['view']} IoU {row['iou']:.3f} · PSNR dB {row['psnr']:.2f}"
+            )
         assert re.match(r"rank [2-5] of 6 ", middle)
     assert f"failed: {EMPTY}" in page.captions[2]  # a failed image is the worst
     pictures = sum(tag == "img" for tag, _ in page.tags)
@@ -185,13 +210,19 @@ def test_best_and_worst_are_the_best_and_worst(made):
 
 
 def test_ranks_follow_the_direction_of_the_metric():
-    rows = [{"object_id": f"{i // 2}", "view": i % 2, "failed": None, "chamfer_l1": float(i), "iou": float(i)} for i in range(20)]
+    rows = [
+        {"object_id": f"{i // 2}", "view": i % 2, "failed": None, "chamfer_l1": float(i), "iou": float(i)}
+        for i in range(20)
+    ]
     rows[4]["failed"] = "empty"
     for name, best, last in (("chamfer_l1", 0.0, 4.0), ("iou", 19.0, 4.0)):
         shown = [row for _, row in report.choose(rows, name, 4)]
         assert (shown[0][name], shown[-1][name]) == (best, last)
         between = [row[name] for row in shown[1:-1]]
-        assert between == sorted(between, reverse=name == "iou") and len({row["object_id"] for row in shown}) == len(shown) == 6
+        assert (
+            between == sorted(between, reverse=name == "iou")
+            and len({row["object_id"] for row in shown}) == len(shown) == 6
+        )
         assert max(between) - min(between) > 8  # over the ranks, not beside each other
     assert len(report.choose(rows, "iou", 100)) == 20
     assert [label for label, _ in report.choose(rows[:1], "iou", 3)] == ["the only image"]
@@ -207,7 +238,11 @@ def test_curves_and_views_are_drawn(made):
 
 
 def test_a_run_without_history_configuration_and_database(evaluated, tmp_path, capsys):
-    shutil.copytree(evaluated / "eval_test", tmp_path / "TF1_eval_test", ignore=shutil.ignore_patterns("predictions", "settings.json"))
+    shutil.copytree(
+        evaluated / "eval_test",
+        tmp_path / "TF1_eval_test",
+        ignore=shutil.ignore_patterns("predictions", "settings.json"),
+    )
     report.main([str(tmp_path), "--eval", str(tmp_path / "TF1_eval_test"), "--db", "nowhere", "--objects", "0"])
     path = tmp_path / "TF1_eval_test" / "report.html"
     assert capsys.readouterr().out.splitlines()[-1] == f"report       {path}"
@@ -218,7 +253,9 @@ def test_a_run_without_history_configuration_and_database(evaluated, tmp_path, c
 
 def test_a_prediction_that_is_not_stored_is_said_to_be_missing(evaluated, tmp_path, monkeypatch):
     monkeypatch.setattr(figure, "SIZE", 48)
-    shutil.copytree(evaluated / "eval_test", tmp_path / "run" / "eval_val", ignore=shutil.ignore_patterns("predictions"))
+    shutil.copytree(
+        evaluated / "eval_test", tmp_path / "run" / "eval_val", ignore=shutil.ignore_patterns("predictions")
+    )
     path = tmp_path / "run" / "eval_val" / "results.json"
     results = json.loads(path.read_text())
     for rows in results["images"].values():
@@ -231,10 +268,19 @@ def test_a_prediction_that_is_not_stored_is_said_to_be_missing(evaluated, tmp_pa
 
 
 def test_nested_tables():
-    cameras = {"images": 12, "kind": "<dlt>", "angle": {"median": 2.5, "mean": 3.0}, "shift": {"median": 0.1, "unit": "texels"}}
+    cameras = {
+        "images": 12,
+        "kind": "<dlt>",
+        "angle": {"median": 2.5, "mean": 3.0},
+        "shift": {"median": 0.1, "unit": "texels"},
+    }
     page = Page(report_html.nested(cameras))
     assert page.tables[0][1] == [["images", "12"], ["kind", "<dlt>"]]
-    assert page.tables[1][1] == [["", "median", "mean", "unit"], ["angle", "2.5", "3", ""], ["shift", "0.1", "", "texels"]]
+    assert page.tables[1][1] == [
+        ["", "median", "mean", "unit"],
+        ["angle", "2.5", "3", ""],
+        ["shift", "0.1", "", "texels"],
+    ]
     assert len(Page(report_html.nested({"a": {"b": {"c": 1.0}}})).tables) == 1
 
 
@@ -243,7 +289,12 @@ def test_the_best_mean_is_bold_and_true_voxels_never_are(evaluated, tmp_path):
     methods = {"prediction": 2.0, "prediction, estimated cameras": 1.0, "true voxels": 0.1}
     tables = {method: [{**row, "chamfer_l1": value}] for method, value in methods.items()}
     results = json.loads((evaluated / "eval_test" / "results.json").read_text())
-    results.update(metrics=["chamfer_l1"], definitions=registry.definitions(["chamfer_l1"]), images=tables, cameras={"angle": {"median": 2.5}})
+    results.update(
+        metrics=["chamfer_l1"],
+        definitions=registry.definitions(["chamfer_l1"]),
+        images=tables,
+        cameras={"angle": {"median": 2.5}},
+    )
     results["results"] = {method: summarise(rows, ["chamfer_l1"]) for method, rows in tables.items()}
     source = report_html.page(report_html.Report("run", results, None, None, None, None))
     assert set(re.findall(r"<td><strong>([\d.]+)", source)) == {"1.000"}
@@ -256,8 +307,16 @@ def test_the_best_mean_is_bold_and_true_voxels_never_are(evaluated, tmp_path):
         (None, [], "no such folder"),
         ([], [], r"has not been evaluated; run: python eval/eval.py --restore_model .*run$"),
         (["eval_test/settings.json"], [], r"eval_test is not finished.*python eval/eval.py --restore_model"),
-        (["eval_val/results.json", "eval_train/results.json"], [], "several evaluations .eval_train, eval_val.; choose one with --eval"),
-        ([], ["--eval", "elsewhere"], "elsewhere holds no evaluation .*python eval/eval.py --restore_model .*--log_dir elsewhere"),
+        (
+            ["eval_val/results.json", "eval_train/results.json"],
+            [],
+            "several evaluations .eval_train, eval_val.; choose one with --eval",
+        ),
+        (
+            [],
+            ["--eval", "elsewhere"],
+            "elsewhere holds no evaluation .*python eval/eval.py --restore_model .*--log_dir elsewhere",
+        ),
         (["eval_test/results.json"], [], "is not a results.json of eval/eval.py: it lacks db"),
         ([], ["--objects", "-1"], "--objects -1"),
     ],

@@ -38,7 +38,9 @@ ROOT = pathlib.Path(__file__).parents[2]
 LIMITS = Limits(300_000, 500_000)
 HOSTILE = "x; rm -rf $(y) <img src=x onerror=alert(1)>.png"
 REQUIRED = os.environ.get("TEXDISN_REQUIRE_BROWSER") == "1"  # then nothing that is missing is excused
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("gradio") is None and not REQUIRED, reason="Gradio is not installed")
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("gradio") is None and not REQUIRED, reason="Gradio is not installed"
+)
 
 
 class Fake:
@@ -170,7 +172,11 @@ def test_controls_that_make_no_sense_get_one_sentence(values, words, page, tmp_p
 def test_the_page_shows_a_picture_and_its_result(page, tmp_path):
     path = put(tmp_path / "uploads", png(), HOSTILE)
     status, picture = page.look(path)
-    assert "Reconstruct" in status and picture["value"].shape == (48, 64, 3) and picture["value"][0, 0].tolist() == [255] * 3
+    assert (
+        "Reconstruct" in status
+        and picture["value"].shape == (48, 64, 3)
+        and picture["value"][0, 0].tolist() == [255] * 3
+    )
     step, steps = result_of(page, *given(path, resolution=64, camera="angles", azimuth=30, elevation=10))
     assert page.reconstructor.calls == [("auto", (30.0, 10.0), 64)]
     folder = pathlib.Path(step["download"]["value"]).parent
@@ -178,8 +184,14 @@ def test_the_page_shows_a_picture_and_its_result(page, tmp_path):
         "mesh.glb", "input.png", "camera.txt", "overlay.png", "turntable.png", "turntable.gif", "results.json"
     }  # fmt: skip
     assert trimesh.load(step["download"]["value"], force="mesh").is_watertight
-    assert "from the front right, from a little above" in step["about"] and "azimuth 40°, elevation 25°, distance 2.00" in step["about"]
-    assert step["model"]["camera_position"] == pytest.approx((50, 65, 0.5 / np.sin(0.375))) and "by its transparency" in step["about"]
+    assert (
+        "from the front right, from a little above" in step["about"]
+        and "azimuth 40°, elevation 25°, distance 2.00" in step["about"]
+    )
+    assert (
+        step["model"]["camera_position"] == pytest.approx((50, 65, 0.5 / np.sin(0.375)))
+        and "by its transparency" in step["about"]
+    )
     masked = step["picture"]["value"]
     assert masked[24, 32].tolist() == [200, 30, 30] and (masked == [255, 0, 128]).all(-1).any()
     assert "Done" in list(steps)[-1]["status"] and not folder.exists()
@@ -214,7 +226,11 @@ def test_a_mask_file(page, tmp_path):
     step, steps = result_of(page, *given(picture, mask="file", mask_file=put(tmp_path / "b", file.getvalue(), HOSTILE)))
     assert "25 % of the picture, by the mask file" in step["about"]
     steps.close()
-    for data, words in ((png(size=(50, 50)), "mask must have"), (b"no mask", "not a picture"), (png(size=(1000, 600)), "0.5 megapixels")):
+    for data, words in (
+        (png(size=(50, 50)), "mask must have"),
+        (b"no mask", "not a picture"),
+        (png(size=(1000, 600)), "0.5 megapixels"),
+    ):
         last = list(changes(page, *given(picture, mask="file", mask_file=put(tmp_path / "c", data, HOSTILE))))[-1]
         text = told(last["status"], page)
         assert words in text and text.startswith("x; rm -rf $(y) &lt;img")
@@ -222,7 +238,11 @@ def test_a_mask_file(page, tmp_path):
 
 def test_no_message_of_the_mask_names_a_flag():
     opaque, clear = (decode_photo(png(alpha=alpha), "a.png") for alpha in (False, True))
-    for photo, how in ((opaque, "alpha"), (decode_photo(png((255, 255, 255), alpha=False), "a.png"), "auto"), (clear, "/srv/data/mask file")):
+    for photo, how in (
+        (opaque, "alpha"),
+        (decode_photo(png((255, 255, 255), alpha=False), "a.png"), "auto"),
+        (clear, "/srv/data/mask file"),
+    ):
         with pytest.raises(UserError) as error:
             foreground(photo, how)
         text = sentence(error.value, [("/srv/data/mask file", "m.png")])
@@ -256,7 +276,9 @@ def test_two_at_once_get_their_own_results_one_after_the_other(page, tmp_path):
         visits.append(pool.submit(visit, 1))
         while not any("1 picture is reconstructed before yours" in text for number, text in waiting if number == 1):
             time.sleep(0.01)
-        assert len(page.reconstructor.calls) == 1 and any("● Finding the object" in text for number, text in waiting if number == 0)
+        assert len(page.reconstructor.calls) == 1 and any(
+            "● Finding the object" in text for number, text in waiting if number == 0
+        )
         page.reconstructor.open.set()
         (first, red), (second, blue) = (each.result() for each in visits)
     assert first != second and (tuple(red), tuple(blue)) == colours
@@ -304,12 +326,19 @@ def test_old_files_go_away(page, monkeypatch):
 def test_the_page_is_built_with_and_without_examples(page):
     examples = [pathlib.Path(put(page.folders.examples, png(), f"{name}.png")) for name in ("chair", "table")]
     for blocks in (build(page), build(page, examples)):
-        assert "googleapis" not in str(blocks.config) and all(function.api_visibility != "public" for function in blocks.fns.values())
+        assert "googleapis" not in str(blocks.config) and all(
+            function.api_visibility != "public" for function in blocks.fns.values()
+        )
 
 
 def test_words():
-    assert camera_words(0, 0) == "from the front, at its height" and camera_words(350, 89.9) == "from the front, from far above"
-    assert camera_words(100, -30) == "from the right, from below" and camera_words(200, 50) == "from the back, from above"
+    assert (
+        camera_words(0, 0) == "from the front, at its height"
+        and camera_words(350, 89.9) == "from the front, from far above"
+    )
+    assert (
+        camera_words(100, -30) == "from the right, from below" and camera_words(200, 50) == "from the back, from above"
+    )
     assert shown_name("../../x; rm -rf $(y).png") == "x; rm -rf $(y).png" and shown_name("a\n\x00b.png") == "ab.png"
     assert len(shown_name(300 * "a" + ".png")) < 50 and shown_name("").startswith("the file")
 
@@ -372,7 +401,17 @@ def served(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = ["eval/web_demo.py", "--port", port, "--restore_model", field, "--cam_est", camera, "--examples", tmp_path / "examples"]
+    command = [
+        "eval/web_demo.py",
+        "--port",
+        port,
+        "--restore_model",
+        field,
+        "--cam_est",
+        camera,
+        "--examples",
+        tmp_path / "examples",
+    ]
     process = subprocess.Popen(
         [sys.executable, *map(str, command), "--max_mb", "1"], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env={**os.environ, "TMPDIR": str(tmp_path / "tmp"), "PYTHONUNBUFFERED": "1"},
@@ -411,7 +450,12 @@ def test_in_a_browser(tmp_path):
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu", *gl])
         tab, elsewhere = browser.new_page(viewport={"width": 1100, "height": 900}), []
         tab.set_default_timeout(60_000)
-        tab.on("request", lambda request: elsewhere.append(request.url) if not request.url.startswith((address, "data:", "blob:")) else None)
+        tab.on(
+            "request",
+            lambda request: (
+                elsewhere.append(request.url) if not request.url.startswith((address, "data:", "blob:")) else None
+            ),
+        )
         tab.goto(address)
         status, box = tab.locator("#status"), tab.locator("#upload input[type=file]")
 
@@ -423,7 +467,9 @@ def test_in_a_browser(tmp_path):
 
         upload(png()[:100], HOSTILE)
         tab.wait_for_selector("#status .bad")
-        assert re.fullmatch(r"x; rm.* is broken or cut off \(.*\): give a PNG, JPEG or WebP\.", status.inner_text().strip())
+        assert re.fullmatch(
+            r"x; rm.* is broken or cut off \(.*\): give a PNG, JPEG or WebP\.", status.inner_text().strip()
+        )
         upload(b"x" * 2**21, "large.png")
         tab.wait_for_selector("text=exceed the maximum allowed size of 1.0 Mb")
 

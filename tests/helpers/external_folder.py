@@ -7,8 +7,15 @@ import numpy as np
 SIZE = 64  # pixels of a view
 CENTRE, HALF = np.array([0.05, -0.02, 0.08]), np.array([0.3, 0.2, 0.12])  # of the box, in the units of its mesh
 # colours of the faces -x +x -y +y -z +z, RGB: none is another one with red and blue exchanged
-COLOURS = np.array([[220, 40, 30], [40, 200, 60], [30, 60, 210], [230, 210, 40], [60, 200, 220], [140, 30, 90]], np.uint8)
-VIEWS = [(20, 30, 0.7), (110, 25, 0.75), (200, 28, 0.8), (290, 35, 0.72)]  # azimuth, elevation, distance ratio as in 3D-R2N2
+COLOURS = np.array(
+    [[220, 40, 30], [40, 200, 60], [30, 60, 210], [230, 210, 40], [60, 200, 220], [140, 30, 90]], np.uint8
+)
+VIEWS = [
+    (20, 30, 0.7),
+    (110, 25, 0.75),
+    (200, 28, 0.8),
+    (290, 35, 0.72),
+]  # azimuth, elevation, distance ratio as in 3D-R2N2
 SCALE = 1 / (2 * HALF.max())  # object frame p = (x - CENTRE) * SCALE
 
 
@@ -126,7 +133,9 @@ def write_disn(root, images, category, object_id, rng, count=16384, full_grid=No
     middle, half = (CENTRE - NORM[:3]) / NORM[3], 1.2 * HALF.max() / NORM[3]  # a cube, 1.2 times as large as the box
     corners = np.concatenate([middle - half, middle + half])
     if full_grid:
-        z, y, x = np.meshgrid(*(np.linspace(middle[k] - half, middle[k] + half, full_grid) for k in (2, 1, 0)), indexing="ij")
+        z, y, x = np.meshgrid(
+            *(np.linspace(middle[k] - half, middle[k] + half, full_grid) for k in (2, 1, 0)), indexing="ij"
+        )
         samples = distance(np.stack([x, y, z], -1).reshape(-1, 3))[:, None]
     else:  # points of a 257^3 grid within 0.1 of the surface, a quarter in each of four layers, layer after layer
         grid = middle + half * (rng.integers(0, 257, (30 * count, 3)) / 128 - 1)

@@ -41,7 +41,9 @@ def write_object(raw, seed, views=2, size=32, cameras=False, axes=dlt.IDENTITY):
     for view, matrix in enumerate(matrices):
         pixels = project((index + 0.5) / 64 - 0.5, matrix)[0]
         picture = np.full((size, size, 3), 255, np.uint8)
-        picture[tuple(np.clip(np.rint(pixels[:, ::-1]).astype(int), 0, size - 1).T)] = (255 * colours[:, ::-1]).astype(np.uint8)
+        picture[tuple(np.clip(np.rint(pixels[:, ::-1]).astype(int), 0, size - 1).T)] = (255 * colours[:, ::-1]).astype(
+            np.uint8
+        )
         cv2.imwrite(str(raw.view(f"{view:02d}")), picture)
         write_volume(raw.flow_volume(f"{view:02d}"), stored, pixel_to_image(pixels, size))
     if cameras:

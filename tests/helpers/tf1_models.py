@@ -5,11 +5,25 @@ import zlib
 import numpy as np
 import tensorflow as tf
 
-SIZES = {"widths": (4, 4, 8, 8, 8), "convs": (1, 2, 1, 1, 1), "fc": 16, "classes": 8, "point": (8, 16), "decoder": (16, 8)}
+SIZES = {
+    "widths": (4, 4, 8, 8, 8),
+    "convs": (1, 2, 1, 1, 1),
+    "fc": 16,
+    "classes": 8,
+    "point": (8, 16),
+    "decoder": (16, 8),
+}
 IMAGE = 40  # pixels
 
 
-def shapes(binary=True, colour=True, scopes=("sdfprediction", "sdfprediction_imgfeat"), kernel=1, classes=SIZES["classes"], channels=3):
+def shapes(
+    binary=True,
+    colour=True,
+    scopes=("sdfprediction", "sdfprediction_imgfeat"),
+    kernel=1,
+    classes=SIZES["classes"],
+    channels=3,
+):
     """{name: shape of the weights}, without /weights; the biases have the last number. As the variable lists of the originals."""
     s, result, before = SIZES, {}, channels
     for block, (width, count) in enumerate(zip(s["widths"], s["convs"], strict=True), 1):
@@ -18,7 +32,11 @@ def shapes(binary=True, colour=True, scopes=("sdfprediction", "sdfprediction_img
             before = width
     result |= {"vgg_16/fc6": (kernel, kernel, before, s["fc"]), "vgg_16/fc7": (1, 1, s["fc"], s["fc"])}
     result["vgg_16/fc8"] = (1, 1, s["fc"], classes)
-    features = {"sdfprediction": classes, "sdfprediction_imgfeat": sum(s["widths"]), "sdfimgfeat": classes + sum(s["widths"][:3])}
+    features = {
+        "sdfprediction": classes,
+        "sdfprediction_imgfeat": sum(s["widths"]),
+        "sdfimgfeat": classes + sum(s["widths"][:3]),
+    }
     (p1, p2), (d1, d2), out = s["point"], s["decoder"], 2 if binary else 1
     for scope in scopes:
         joined = p2 + features[scope]
@@ -48,7 +66,9 @@ def save(prefix, arrays, version=2):
         variables = {}
         for name, array in arrays.items():
             array = np.asarray(array)
-            variable = v1.get_variable(name, dtype=array.dtype, initializer=tf.zeros(array.shape, array.dtype), use_resource=False)
+            variable = v1.get_variable(
+                name, dtype=array.dtype, initializer=tf.zeros(array.shape, array.dtype), use_resource=False
+            )
             # fed, not a constant: a graph holds 2 GB at most
             session.run(variable.initializer, {variable.initializer.inputs[1]: array})
             variables[name] = variable

@@ -23,10 +23,23 @@ def test_a_folder_without_cameras_and_distances_gives_the_same_cameras(tmp_path)
         raw.surface.unlink()
     databases = []
     for name in ("full", "bare"):
-        gen_db.main(["--raw", str(tmp_path / name), "--out", str(tmp_path / f"{name}_db"), "--jobs", "1", "--sdf_points", "2000"])
+        gen_db.main(
+            [
+                "--raw",
+                str(tmp_path / name),
+                "--out",
+                str(tmp_path / f"{name}_db"),
+                "--jobs",
+                "1",
+                "--sdf_points",
+                "2000",
+            ]
+        )
         databases.append(Database(tmp_path / f"{name}_db"))
     entries = [database.objects("train") for database in databases]
-    assert [entry.object_id for entry in entries[0]] == [entry.object_id for entry in entries[1]] and len(entries[0]) == 4
+    assert [entry.object_id for entry in entries[0]] == [entry.object_id for entry in entries[1]] and len(
+        entries[0]
+    ) == 4
     for full, bare in zip(*entries, strict=True):
         full, bare = databases[0].record(full), databases[1].record(bare)
         assert full.sdf_source == "file" and bare.sdf_source == "volume"

@@ -41,7 +41,9 @@ def defects(folder, capsys):
         expected = 0
     except UserError as error:
         expected = int(str(error).split()[0])
-    lines = [line.removeprefix("defect: ") for line in capsys.readouterr().out.splitlines() if line.startswith("defect: ")]
+    lines = [
+        line.removeprefix("defect: ") for line in capsys.readouterr().out.splitlines() if line.startswith("defect: ")
+    ]
     assert len(lines) == expected
     return lines
 
@@ -131,7 +133,10 @@ def twice(values):
 
 DAMAGE = {
     "truncated": (truncate, "box_train_000.h5: cannot be read"),
-    "version": (attribute("version", 7), "box_train_000.h5: format texdisn-shard, version 7; wanted texdisn-shard, version 1"),
+    "version": (
+        attribute("version", 7),
+        "box_train_000.h5: format texdisn-shard, version 7; wanted texdisn-shard, version 1",
+    ),
     "split": (attribute("split", "val"), "its attribute split is 'val', its name says 'train'"),
     "no dataset": (spoil("sdf", lambda v: None), "box_train_000.h5: has no dataset sdf"),
     "type": (spoil("voxels", lambda v: v.astype(np.int32)), "voxels is of type int32, it should be uint8"),
@@ -152,7 +157,10 @@ DAMAGE = {
     "scale": (first("scale", 0), "box_train0: scale is 0"),
     "recovered cameras": (first("reprojection_error", 3), "box_train0: its recovered cameras are off by 3.00 px"),
     "distances": (spoil("sdf", lambda v: v * 2), "of the distances contradict the surface points"),
-    "surface": (spoil("surface_points", lambda v: v / 2), "of the surface points are more than 2 voxels from the surface voxels"),
+    "surface": (
+        spoil("surface_points", lambda v: v / 2),
+        "of the surface points are more than 2 voxels from the surface voxels",
+    ),
     "shifted camera": (spoil("trans_mats", shifted), "box_train0: view 01: "),
     "zoomed camera": (spoil("trans_mats", zoomed), "of the mask has no surface point near it"),
     "mirrored camera": (spoil("trans_mats", mirrored), "box_train0: view 00: the camera is mirrored"),
@@ -181,7 +189,9 @@ def test_duplicates_are_found(db, capsys):
     original.object_id = "c"
     write_shard(db / "chair_test_000.h5", [original], settings)
     lines = defects(db, capsys)
-    assert sorted(line.split(": ")[1] for line in lines) == [f"have identical {what} in different splits" for what in ("views", "voxels")]
+    assert sorted(line.split(": ")[1] for line in lines) == [
+        f"have identical {what} in different splits" for what in ("views", "voxels")
+    ]
     assert all("chair/a (train)" in line and "chair/c (test)" in line for line in lines)
     write_shard(db / "chair_test_000.h5", [other], settings)
     assert "chair/b: is there 2 times, in test, train" in defects(db, capsys)
@@ -225,7 +235,18 @@ def test_a_wrong_data_set_is_noticed(tmp_path, capsys):
         foreign.write_r2n2(tmp_path / "raw", tmp_path / "meshes", "chair", object_id)
     metadata = tmp_path / "raw" / "chair" / "b" / "rendering" / "rendering_metadata.txt"
     metadata.write_text(metadata.read_text().replace("110 25 ", "170 25 "))
-    flags = ["--meshes", str(tmp_path / "meshes"), "--jobs", "1", "--sdf_points", "500", "--surface_points", "2000", "--image_size", "64"]
+    flags = [
+        "--meshes",
+        str(tmp_path / "meshes"),
+        "--jobs",
+        "1",
+        "--sdf_points",
+        "500",
+        "--surface_points",
+        "2000",
+        "--image_size",
+        "64",
+    ]
     gen_db.main(["--raw", str(tmp_path / "raw"), "--out", str(tmp_path / "db"), *flags])
     lines = defects(tmp_path / "db", capsys)
     assert [line for line in lines if "identical" not in line and "b: view 01: " not in line] == []

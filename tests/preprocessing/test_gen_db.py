@@ -99,7 +99,11 @@ def test_two_processes_and_small_shards_change_nothing(root, tmp_path):
         np.testing.assert_array_equal(record.trans_mats, parts[object_id].trans_mats)
 
 
-MIRRORED, LYING, SWAPPED = ((-1, 0, 0), (0, 1, 0), (0, 0, 1)), ((1, 0, 0), (0, 0, 1), (0, -1, 0)), ((0, 1, 0), (1, 0, 0), (0, 0, 1))
+MIRRORED, LYING, SWAPPED = (
+    ((-1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    ((1, 0, 0), (0, 0, 1), (0, -1, 0)),
+    ((0, 1, 0), (1, 0, 0), (0, 0, 1)),
+)
 
 
 @pytest.mark.parametrize("axes", [MIRRORED, LYING, SWAPPED], ids=dlt.describe)
@@ -143,16 +147,28 @@ FAULTS = {
     "truncated picture": ("view", truncate, "01.png: cannot be read"),
     "truncated volume": ("colour_volume", truncate, "model_normalized_64.h5: cannot be read"),
     "no data": ("colour_volume", spoil, "model_normalized_64.h5: has no dataset 'data', only other"),
-    "small volume": ("colour_volume", lambda path: spoil(path, shape=(32, 32, 32, 3)), "data is 32 x .* should be 64 x 64 x 64 x 3"),
+    "small volume": (
+        "colour_volume",
+        lambda path: spoil(path, shape=(32, 32, 32, 3)),
+        "data is 32 x .* should be 64 x 64 x 64 x 3",
+    ),
     "bright volume": ("colour_volume", lambda path: spoil(path, value=255), "colours reach 255"),
     "no volume": ("colour_volume", lambda path: path.unlink(), "model_normalized_64.h5: is missing"),
     "no flow": ("flow_volume", lambda path: path.unlink(), "64_01_coor.h5: is missing"),
     "truncated flow": ("flow_volume", truncate, "64_01_coor.h5: cannot be read"),
-    "NaN in a flow": ("flow_volume", lambda path: spoil(path, value=np.nan), "64_01_coor.h5: data has values that are not finite"),
+    "NaN in a flow": (
+        "flow_volume",
+        lambda path: spoil(path, value=np.nan),
+        "64_01_coor.h5: data has values that are not finite",
+    ),
     "wrong flow": ("flow_volume", garble, "64_01_coor.h5: no camera fits"),
     "NaN camera": ("cameras", lambda path: spoil(path, "trans_mat", value=np.nan), "cameras.h5: view 0: .* not finite"),
     "3x3 camera": ("cameras", lambda path: spoil(path, "trans_mat", shape=(2, 3, 3)), "cameras.h5: view 0: .* is 3x3"),
-    "too few cameras": ("cameras", lambda path: spoil(path, "trans_mat", shape=(1, 4, 3)), "cameras.h5: .* should be 2 x 4 x 3"),
+    "too few cameras": (
+        "cameras",
+        lambda path: spoil(path, "trans_mat", shape=(1, 4, 3)),
+        "cameras.h5: .* should be 2 x 4 x 3",
+    ),
 }
 
 
@@ -170,7 +186,9 @@ def test_a_bad_object_is_left_out_and_named(tmp_path, pristine, fault, capsys):
         build(tmp_path)
     assert [entry.object_id for entry in Database(tmp_path / "db").objects("train")] == ["c1"]
     out = capsys.readouterr().out
-    assert re.findall(r"^(\w+/\w+): cameras from the flow volumes, ", out, re.MULTILINE) == ["chair/c1"]  # not c4, with cameras.h5 or bad
+    assert re.findall(r"^(\w+/\w+): cameras from the flow volumes, ", out, re.MULTILINE) == [
+        "chair/c1"
+    ]  # not c4, with cameras.h5 or bad
     lines = [line for line in out.splitlines() if line.startswith("left out: ")]
     assert len(lines) == 1
     assert re.search(message, lines[0])
@@ -278,7 +296,9 @@ def test_a_killed_run_goes_on(root, tmp_path):
     flags = ["--raw", str(root / "raw"), *SMALL, "--objects_per_shard", "1"]
     gen_db.main([*flags, "--out", str(tmp_path / "whole")])
     command = [sys.executable, gen_db.__file__, *flags, "--out", str(root / "db"), "--jobs", "2"]
-    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     while not find_shards(root / "db") and process.poll() is None:
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)

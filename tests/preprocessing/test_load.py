@@ -102,7 +102,9 @@ def test_vertex_and_face_colours(tmp_path):
     box.export(tmp_path / "vertex.ply")
     assert np.allclose(load_colour(tmp_path / "vertex.ply"), [255, 128, 0], atol=0.6)
     box = trimesh.creation.box()
-    box.visual.face_colors = np.where(box.face_normals[:, :1] > 0.5, [[255, 0, 0, 255]], [[0, 255, 0, 255]]).astype(np.uint8)
+    box.visual.face_colors = np.where(box.face_normals[:, :1] > 0.5, [[255, 0, 0, 255]], [[0, 255, 0, 255]]).astype(
+        np.uint8
+    )
     box.export(tmp_path / "face.ply")
     mesh = load_mesh(tmp_path / "face.ply")
     points, colours = sampling.sample_surface(mesh, 1000, np.random.default_rng(0))
@@ -121,20 +123,37 @@ def write_glb(path, colours=None, component=5126, **header):
     attributes = {"POSITION": 0}
     if colours is not None:
         chunks.append(colours.tobytes())
-        accessors.append({"bufferView": 1, "componentType": component, "normalized": component != 5126, "count": 3, "type": "VEC4"})
+        accessors.append(
+            {"bufferView": 1, "componentType": component, "normalized": component != 5126, "count": 3, "type": "VEC4"}
+        )
         attributes["COLOR_0"] = 1
     starts = np.cumsum([0] + [len(chunk) for chunk in chunks])
-    views = [{"buffer": 0, "byteOffset": int(start), "byteLength": len(chunk)} for start, chunk in zip(starts, chunks, strict=False)]
+    views = [
+        {"buffer": 0, "byteOffset": int(start), "byteLength": len(chunk)}
+        for start, chunk in zip(starts, chunks, strict=False)
+    ]
     primitive = {"attributes": attributes, **({"material": 0} if "materials" in header else {})}
-    text = json.dumps({
-        "asset": {"version": "2.0"}, "scene": 0, "scenes": [{"nodes": [0]}], "nodes": [{"mesh": 0}],
-        "meshes": [{"primitives": [primitive]}],
-        "accessors": accessors, "bufferViews": views, "buffers": [{"byteLength": int(starts[-1])}], **header,
-    }).encode()
+    text = json.dumps(
+        {
+            "asset": {"version": "2.0"},
+            "scene": 0,
+            "scenes": [{"nodes": [0]}],
+            "nodes": [{"mesh": 0}],
+            "meshes": [{"primitives": [primitive]}],
+            "accessors": accessors,
+            "bufferViews": views,
+            "buffers": [{"byteLength": int(starts[-1])}],
+            **header,
+        }
+    ).encode()
     text += b" " * (-len(text) % 4)
     body = b"".join(chunks)
-    path.write_bytes(struct.pack("<4sIIII", b"glTF", 2, 28 + len(text) + len(body), len(text), 0x4E4F534A) + text
-                     + struct.pack("<I4s", len(body), b"BIN\0") + body)
+    path.write_bytes(
+        struct.pack("<4sIIII", b"glTF", 2, 28 + len(text) + len(body), len(text), 0x4E4F534A)
+        + text
+        + struct.pack("<I4s", len(body), b"BIN\0")
+        + body
+    )
 
 
 @pytest.mark.parametrize(("dtype", "component"), [(np.uint8, 5121), (np.uint16, 5123), (np.float32, 5126)])
@@ -166,7 +185,9 @@ def test_absent_texels(tmp_path, mode, cutoff, share):
     mesh = load_mesh(tmp_path / "box.glb")
     rng = np.random.default_rng(0)
     x, y = rng.random((2, 40000))
-    weights = np.stack([1 - x, x - np.minimum(x, y), np.minimum(x, y)], 1)[x >= y]  # uniform in the triangle (0,0) (1,0) (1,1)
+    weights = np.stack([1 - x, x - np.minimum(x, y), np.minimum(x, y)], 1)[
+        x >= y
+    ]  # uniform in the triangle (0,0) (1,0) (1,1)
     there = albedo(mesh, np.zeros(len(weights), int), weights)[1]
     # the triangle's part with u > t has the share 1 - t^2
     assert there.mean() == pytest.approx(1 - (1 - share) ** 2, abs=0.02)
@@ -190,18 +211,21 @@ def test_a_missing_texture_is_warned_of_and_its_factor_used(tmp_path):
         load_mesh(tmp_path / "c.obj")
 
 
-@pytest.mark.parametrize(("name", "content", "reason"), [
-    ("empty.obj", "", "cannot be read|holds no triangles"),
-    ("points.obj", "v 0 0 0\nv 1 1 1\n", "holds no triangles"),
-    ("nan.obj", "v 0 0 nan\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "not finite"),
-    ("line.obj", "v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\n", "no face with an area"),
-    ("broken.glb", "glTF nonsense that is long enough", "cannot be read"),
-    ("short.glb", "g", "cannot be read"),
-    ("broken.gltf", "[1, 2]", "cannot be read"),
-    ("broken.ply", "ply\nnonsense", "cannot be read"),
-    ("broken.off", "OFF\n9 9 0\n1 2 3", "cannot be read"),
-    ("mesh.stp", "", "is not a mesh"),
-])
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("empty.obj", "", "cannot be read|holds no triangles"),
+        ("points.obj", "v 0 0 0\nv 1 1 1\n", "holds no triangles"),
+        ("nan.obj", "v 0 0 nan\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "not finite"),
+        ("line.obj", "v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\n", "no face with an area"),
+        ("broken.glb", "glTF nonsense that is long enough", "cannot be read"),
+        ("short.glb", "g", "cannot be read"),
+        ("broken.gltf", "[1, 2]", "cannot be read"),
+        ("broken.ply", "ply\nnonsense", "cannot be read"),
+        ("broken.off", "OFF\n9 9 0\n1 2 3", "cannot be read"),
+        ("mesh.stp", "", "is not a mesh"),
+    ],
+)
 def test_unusable_files_say_why_in_one_line(tmp_path, name, content, reason):
     (tmp_path / name).write_text(content)
     with pytest.raises(UserError, match=reason) as caught:
@@ -220,5 +244,3 @@ def test_normalise_is_undone_by_its_centre_and_scale():
     used = result.vertices[result.faces.ravel()]
     assert np.allclose(used.max(0), [0.125, 0.5, 0.25]) and np.allclose(used.min(0), [-0.125, -0.5, -0.25])
     assert np.allclose(result.vertices / scale + centre, mesh.vertices)
-
-

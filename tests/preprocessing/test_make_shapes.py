@@ -26,7 +26,9 @@ def run(out, *flags):
 
 def test_files_depend_on_seed_category_and_number_alone(tmp_path):
     few = run(tmp_path / "few", "--per_category", "1", "--seed", "4")
-    many = run(tmp_path / "many", "--per_category", "3", "--seed", "4", "--categories", "guitar,chair,car,table", "--jobs", "2")
+    many = run(
+        tmp_path / "many", "--per_category", "3", "--seed", "4", "--categories", "guitar,chair,car,table", "--jobs", "2"
+    )
     other = run(tmp_path / "other", "--per_category", "1", "--seed", "5", "--categories", "car,chair")
     assert sorted(few) == [f"{name}/{name}_0000.glb" for name in CATEGORIES]
     assert len(many) == 12 and all(many[name] == data for name, data in few.items())
@@ -47,7 +49,10 @@ def test_a_stopped_run_goes_on_and_keeps_what_is_there(tmp_path):
     kept, lost = tmp_path / "a" / "table" / "table_0000.glb", tmp_path / "a" / "table" / "table_0001.glb"
     kept.write_bytes(b"mine")
     lost.unlink()
-    assert run(tmp_path / "a", "--per_category", "2", "--categories", "table") == {**whole, "table/table_0000.glb": b"mine"}
+    assert run(tmp_path / "a", "--per_category", "2", "--categories", "table") == {
+        **whole,
+        "table/table_0000.glb": b"mine",
+    }
     assert json.loads((tmp_path / "a" / "shapes.json").read_text()) == {"seed": 0}
 
 

@@ -21,7 +21,15 @@ from preprocessing.random_streams import object_rng
 from preprocessing.rendering import raw_writer
 from utils import processes
 from utils.errors import PartialFailure, UserError
-from utils.geometry.cameras import azimuth_elevation_distance, compose, fitting_distance, intrinsics, look_at, pixel_to_image, project
+from utils.geometry.cameras import (
+    azimuth_elevation_distance,
+    compose,
+    fitting_distance,
+    intrinsics,
+    look_at,
+    pixel_to_image,
+    project,
+)
 from utils.mesh import voxels
 
 KENNEY = pathlib.Path(__file__).parents[3] / "shared" / "meshes" / "kenney"
@@ -33,8 +41,16 @@ def camera(size, azimuth, elevation, distance):
 
 
 def settings(**changes):
-    base = {"views": 12, "image_size": 138, "elevation": [25.0], "azimuth": "even", "distance": ["auto"], "sdf_points": 10,
-            "surface_points": 10, "seed": 0}
+    base = {
+        "views": 12,
+        "image_size": 138,
+        "elevation": [25.0],
+        "azimuth": "even",
+        "distance": ["auto"],
+        "sdf_points": 10,
+        "surface_points": 10,
+        "seed": 0,
+    }
     return raw_writer.Settings(**{**base, **changes})
 
 
@@ -57,10 +73,12 @@ def test_auto_distance_just_fits_the_bounding_sphere(radius):
 
 def test_drawn_cameras_keep_to_their_ranges_and_to_their_seed():
     given = settings(views=200, elevation=[-10.0, 40.0], azimuth="random", distance=[1.5, 2.5])
+
     def draw(seed, category, name):
         rng = object_rng(category, name, seed)
         K, RT = raw_writer.view_cameras(given, 0.6, rng)
         return np.array([azimuth_elevation_distance(compose(*each)) for each in zip(K, RT, strict=True)])
+
     views = draw(0, "chair", "a")
     for column, (low, high) in enumerate(((0, 360), (-10, 40), (1.5, 2.5))):
         assert views[:, column].min() >= low and views[:, column].max() <= high
@@ -68,31 +86,57 @@ def test_drawn_cameras_keep_to_their_ranges_and_to_their_seed():
     assert np.array_equal(views, draw(0, "chair", "a")) and np.array_equal(views, draw(0, "03001627", "a"))
     for other in ((1, "chair", "a"), (0, "car", "a"), (0, "chair", "b")):
         assert not np.allclose(views, draw(*other))
-    factors = raw_writer.view_cameras(settings(views=200, distance=["auto", 1.0, 1.6]), 0.6, np.random.default_rng(0))[1]
+    factors = raw_writer.view_cameras(settings(views=200, distance=["auto", 1.0, 1.6]), 0.6, np.random.default_rng(0))[
+        1
+    ]
     distances = np.linalg.norm(factors[:, :, 3], axis=1) / fitting_distance(0.6)
     assert 1 <= distances.min() < 1.05 and 1.55 < distances.max() <= 1.6
     with pytest.raises(UserError, match="within the object"):
         raw_writer.view_cameras(settings(distance=[0.5]), 0.6, np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("wrong", [
-    ["--elevation", "95"], ["--elevation", "30", "20"], ["--elevation", "1", "2", "3"], ["--elevation", "high"], ["--distance", "0"],
-    ["--distance", "auto", "0"], ["--distance", "2", "auto"], ["--distance", "auto", "2", "1"], ["--distance", "3", "2"],
-    ["--views", "0"], ["--jobs", "0"], ["--image_size", "-4"], ["--seed", "-1"],
-])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--elevation", "95"],
+        ["--elevation", "30", "20"],
+        ["--elevation", "1", "2", "3"],
+        ["--elevation", "high"],
+        ["--distance", "0"],
+        ["--distance", "auto", "0"],
+        ["--distance", "2", "auto"],
+        ["--distance", "auto", "2", "1"],
+        ["--distance", "3", "2"],
+        ["--views", "0"],
+        ["--jobs", "0"],
+        ["--image_size", "-4"],
+        ["--seed", "-1"],
+    ],
+)
 def test_wrong_flags_are_named(wrong):
     with pytest.raises(UserError, match=wrong[0]):
         render_views.parse(["--meshes", "m", "--out", "o", *wrong])
 
 
 def test_meshes_are_found_in_both_layouts(tmp_path):
-    for place in ("chair/a.glb", "03001627/1a2b/models/model_normalized.obj", "03001627/1a2b/models/other.obj", "car/old/model.obj",
-                  "car/notes.txt", "car/b.PLY", "car/.c.17.tmp.glb"):
+    for place in (
+        "chair/a.glb",
+        "03001627/1a2b/models/model_normalized.obj",
+        "03001627/1a2b/models/other.obj",
+        "car/old/model.obj",
+        "car/notes.txt",
+        "car/b.PLY",
+        "car/.c.17.tmp.glb",
+    ):
         (tmp_path / "m" / place).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "m" / place).touch()
     found = [(*key, path.relative_to(tmp_path / "m").as_posix()) for *key, path in find.find_meshes(tmp_path / "m")]
-    assert found == [("03001627", "1a2b", "03001627/1a2b/models/model_normalized.obj"), ("car", "b", "car/b.PLY"),
-                     ("car", "old", "car/old/model.obj"), ("chair", "a", "chair/a.glb")]
+    assert found == [
+        ("03001627", "1a2b", "03001627/1a2b/models/model_normalized.obj"),
+        ("car", "b", "car/b.PLY"),
+        ("car", "old", "car/old/model.obj"),
+        ("chair", "a", "chair/a.glb"),
+    ]
     (tmp_path / "m/chair/a.obj").touch()
     with pytest.raises(UserError, match="a.glb and .*a.obj would both become chair/a"):
         find.find_meshes(tmp_path / "m")
@@ -154,8 +198,13 @@ def meshes(tmp_path_factory):
     (root / "car" / "broken.obj").write_text("v 0 0 nan\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
     Image.new("RGB", (4, 4), (200, 40, 20)).save(shapenet / "images" / "texture0.jpg")
     cone = trimesh.creation.cone(0.3, 1)
-    rows = ["mtllib model_normalized.mtl", "vt 0.5 0.5", "usemtl m", *("v {} {} {}".format(*v) for v in cone.vertices),
-            *("f {}/1 {}/1 {}/1".format(*(face + 1)) for face in cone.faces)]
+    rows = [
+        "mtllib model_normalized.mtl",
+        "vt 0.5 0.5",
+        "usemtl m",
+        *("v {} {} {}".format(*v) for v in cone.vertices),
+        *("f {}/1 {}/1 {}/1".format(*(face + 1)) for face in cone.faces),
+    ]
     (shapenet / "models" / "model_normalized.obj").write_text("\n".join(rows))
     (shapenet / "models" / "model_normalized.mtl").write_text("newmtl m\nKd 1 1 1\nmap_Kd ../images/texture0.jpg\n")
     return root
@@ -170,10 +219,17 @@ def test_a_run_leaves_out_what_is_broken_and_goes_on_where_it_stopped(meshes, tm
     command = [sys.executable, render_views.__file__, "--meshes", str(meshes), "--out", str(raw), *SMALL, "--jobs", "2"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert result.returncode == 3, result.stderr
-    assert "1 of 4 meshes were left out" in result.stderr and "broken.obj has vertices that are not finite" in result.stdout + result.stderr
+    assert (
+        "1 of 4 meshes were left out" in result.stderr
+        and "broken.obj has vertices that are not finite" in result.stdout + result.stderr
+    )
     assert "Traceback" not in result.stderr
     objects = find_objects(raw)
-    assert [(each.category, each.object_id) for each in objects] == [("03001627", "1a2b"), ("car", "cube"), ("car", "torus")]
+    assert [(each.category, each.object_id) for each in objects] == [
+        ("03001627", "1a2b"),
+        ("car", "cube"),
+        ("car", "torus"),
+    ]
     for each in objects:
         check_raw_object(each, 48)
         assert each.view_names() == ["00", "01", "02"]
@@ -192,7 +248,9 @@ def test_a_run_leaves_out_what_is_broken_and_goes_on_where_it_stopped(meshes, tm
         render_views.main(["--meshes", str(meshes), "--out", str(raw), *SMALL])
     assert "2 are done already, 2 to render" in capsys.readouterr().out
     after = stamps()
-    assert before.keys() == after.keys() and all(after[path] == time for path, time in before.items() if torus not in path.parents)
+    assert before.keys() == after.keys() and all(
+        after[path] == time for path, time in before.items() if torus not in path.parents
+    )
     assert kept == {path.relative_to(torus): path.read_bytes() for path in torus.rglob("*.png")}  # the same again
     with pytest.raises(UserError, match="--seed 0 .now 5"):
         render_views.main(["--meshes", str(meshes), "--out", str(raw), *SMALL, "--seed", "5"])

@@ -136,7 +136,9 @@ def test_the_parts_of_an_object_are_one_connected_thing(category):
     for number in range(25):
         found = MAKERS[category](np.random.default_rng([1, number]))
         joined = np.array([[touch(one, other) for other in found] for one in found])
-        assert scipy.sparse.csgraph.connected_components(joined, directed=False)[0] == 1, f"{category} {number} falls apart"
+        assert scipy.sparse.csgraph.connected_components(joined, directed=False)[0] == 1, (
+            f"{category} {number} falls apart"
+        )
 
 
 def test_a_gap_is_noticed():
@@ -166,7 +168,10 @@ def test_fronts_face_the_front():
         assert upper[:, 2].mean() < 0.02
     for number in range(20):
         body, neck, board = guitar.make(np.random.default_rng([3, number]))[:3]
-        assert board.vertices[:, 2].max() > body.vertices[:, 2].max() and board.vertices[:, 1].max() > body.vertices[:, 1].max()
+        assert (
+            board.vertices[:, 2].max() > body.vertices[:, 2].max()
+            and board.vertices[:, 1].max() > body.vertices[:, 1].max()
+        )
         assert np.ptp(body.vertices[:, 0]) > 2 * np.ptp(neck.vertices[:, 0])
     for number in range(20):  # a painted lamp or grille in front, none behind
         image = car.make(np.random.default_rng([3, number]))[0].image
@@ -206,4 +211,17 @@ def test_all_alternatives_occur(monkeypatch):
             make(np.random.default_rng([2, number]))
     assert {*chair.BASES, *chair.SEATS, *chair.BACKS, *chair.ARMS, *supports.LEGS} <= seen
     assert {*car.BODIES, *guitar.BODIES, *table.TOPS, *table.BASES, *table.EXTRAS} <= seen
-    assert {"flared", "straight", "inline", "paddle", "point", "box", "tank", "tipper", "flat", "disc", "dome", "cross"} <= seen
+    assert {
+        "flared",
+        "straight",
+        "inline",
+        "paddle",
+        "point",
+        "box",
+        "tank",
+        "tipper",
+        "flat",
+        "disc",
+        "dome",
+        "cross",
+    } <= seen

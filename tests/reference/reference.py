@@ -5,6 +5,7 @@
 seed.npz and disn.npz hold what the original code and DISN's code returned for the weights of `weights()` and the
 image of `image()`, both made from seeds, so that no weights have to be stored.
 """
+
 import ast
 import pathlib
 import zlib
@@ -14,7 +15,7 @@ import tensorflow as tf
 
 HERE = pathlib.Path(__file__).parent
 VGG_BLOCKS = [(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)]
-resize = tf.compat.v1.image.resize_bilinear          # no half-pixel centres, corners not aligned
+resize = tf.compat.v1.image.resize_bilinear  # no half-pixel centres, corners not aligned
 
 
 def variable_shapes(which):
@@ -62,8 +63,7 @@ def bilinear(m, uv):
     x0, y0 = np.floor(uv[:, 0]).astype(int), np.floor(uv[:, 1]).astype(int)
     x1, y1 = np.minimum(x0 + 1, w - 1), np.minimum(y0 + 1, h - 1)
     fx, fy = (uv[:, 0] - x0)[:, None], (uv[:, 1] - y0)[:, None]
-    return (m[y0, x0] * (1 - fx) * (1 - fy) + m[y0, x1] * fx * (1 - fy)
-            + m[y1, x0] * (1 - fx) * fy + m[y1, x1] * fx * fy)
+    return m[y0, x0] * (1 - fx) * (1 - fy) + m[y0, x1] * fx * (1 - fy) + m[y1, x0] * (1 - fx) * fy + m[y1, x1] * fx * fy
 
 
 def dense(w, x, scope, relu=True):
@@ -117,7 +117,8 @@ def check(which, record):
     binary, size = which == "seed", {"seed": 138, "disn": 137}[which]
     w = {name: weights(name, shape) for name, shape in variable_shapes(which).items()}
     uv, glob, local, geometry, colour = predict(
-        w, image(record["seed"], size), record["points"][0], record["trans_mat"][0], binary)
+        w, image(record["seed"], size), record["points"][0], record["trans_mat"][0], binary
+    )
     differences = {
         "pixels": np.abs(uv - record["image_points"][0]).max(),
         "global feature": np.abs(glob - record["global_feature"]).max(),

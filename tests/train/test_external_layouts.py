@@ -14,7 +14,15 @@ from train import train_sdf
 from utils.errors import UserError
 
 evaluation = importlib.import_module("eval.eval")
-SIZES = ["num_classes", "encoder_size", "encoder_widths", "encoder_convs", "encoder_fc", "point_widths", "decoder_widths"]
+SIZES = [
+    "num_classes",
+    "encoder_size",
+    "encoder_widths",
+    "encoder_convs",
+    "encoder_fc",
+    "point_widths",
+    "decoder_widths",
+]
 
 
 def write_original(root):
@@ -53,9 +61,21 @@ def test_a_layout_trains_and_evaluates(eagerly, tmp_path, layout, binary, capsys
     for name in SIZES:
         value = getattr(config, name)
         sizes += [f"--{name}", ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
-    mode = ["--binary" if binary else "--no-binary", "--img_h", "40", "--img_w", "40", "--num_sample_points", "64", "--batch_size", "4"]
+    mode = [
+        "--binary" if binary else "--no-binary",
+        "--img_h",
+        "40",
+        "--img_w",
+        "40",
+        "--num_sample_points",
+        "64",
+        "--batch_size",
+        "4",
+    ]
     run = tmp_path / "run"
-    train_sdf.main(["--db", str(tmp_path / "db"), "--log_dir", str(run), "--preset", "small", "--max_epoch", "1", *mode, *sizes])
+    train_sdf.main(
+        ["--db", str(tmp_path / "db"), "--log_dir", str(run), "--preset", "small", "--max_epoch", "1", *mode, *sizes]
+    )
     history = json.loads((run / "history.json").read_text())
     assert len(history) == 1 and np.isfinite([row["val"]["loss"] for row in history]).all()
     evaluation.main(["--restore_model", str(run), "--sdf_res", "16", "--views", "0", "--figure_objects", "0"])

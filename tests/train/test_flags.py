@@ -73,7 +73,9 @@ def image(loop):
 
 def fields(loop):
     b = batch_of(loop)
-    return [value.numpy() for value in loop.trainer.network([b["image"], b["points"], b["trans_mat"]]) if value is not None]
+    return [
+        value.numpy() for value in loop.trainer.network([b["image"], b["points"], b["trans_mat"]]) if value is not None
+    ]
 
 
 def steps(loop):
@@ -169,7 +171,12 @@ def plain_runs():
 def trained(tiny_database, tmp_path, monkeypatch, eagerly):
     """A function: flags and an observation -> what train_sdf.main has made when its loop would start."""
     monkeypatch.setattr("models.training.trainer.validation_picture", lambda *_: np.zeros((4, 4, 3), np.float32))
-    places = {"tmp": tmp_path, "source": tmp_path / "source", "other": tmp_path / "other", "cameras": tmp_path / "cameras"}
+    places = {
+        "tmp": tmp_path,
+        "source": tmp_path / "source",
+        "other": tmp_path / "other",
+        "cameras": tmp_path / "cameras",
+    }
     seen = []
 
     class Recorder(models.training.loop.Loop):
@@ -276,7 +283,11 @@ class Evaluated:
 
     def mesh_vertices(self):
         """Vertices of one of the meshes; 0 where there is none."""
-        return sum(line.startswith("v ") for path in list(self.out.rglob("*_mesh.obj"))[:1] for line in path.read_text().splitlines())
+        return sum(
+            line.startswith("v ")
+            for path in list(self.out.rglob("*_mesh.obj"))[:1]
+            for line in path.read_text().splitlines()
+        )
 
 
 # flag: (flags, what holds of the plain evaluation and of the one with the flags, and not of the plain one twice)
@@ -289,11 +300,20 @@ EVAL = {
     "--sdf_res": (["--sdf_res", "9"], lambda a, b: (a.field.resolution, b.field.resolution) == (8, 9)),
     "--views": (["--views", "0,2"], lambda a, b: (a.set_of("view"), b.set_of("view")) == ({"00"}, {"00", "02"})),
     "--limit": (["--limit", "2"], lambda a, b: len(b.rows) == 2 * len(a.rows)),
-    "--iso": (["--iso", "0.5"], lambda a, b: b.field.coloured().sum() < a.field.coloured().sum() and b.result["iso"] == 0.5),
-    "--create_obj": (["--create_obj"], lambda a, b: {f.replace("pred.obj", "mesh.obj") for f in a.files if "pred.obj" in f} <= b.files),
+    "--iso": (
+        ["--iso", "0.5"],
+        lambda a, b: b.field.coloured().sum() < a.field.coloured().sum() and b.result["iso"] == 0.5,
+    ),
+    "--create_obj": (
+        ["--create_obj"],
+        lambda a, b: {f.replace("pred.obj", "mesh.obj") for f in a.files if "pred.obj" in f} <= b.files,
+    ),
     "--mesh_res": (["--create_obj", "--mesh_res", "32"], lambda a, b: b.mesh_vertices() > 1000),
     "--metrics": (["--metrics", "psnr"], lambda a, b: "iou" not in b.result["results"]["prediction"]),
-    "--cam_est": (["--cam_est", "{cameras}"], lambda a, b: "cameras" in b.result and "estimated camera" in b.result["results"]),
+    "--cam_est": (
+        ["--cam_est", "{cameras}"],
+        lambda a, b: "cameras" in b.result and "estimated camera" in b.result["results"],
+    ),
     "--figure_objects": (["--figure_objects", "1"], lambda a, b: "figure.png" in b.files - a.files),
 }
 
@@ -320,10 +340,22 @@ def evaluated(plain, tiny_database, tmp_path, capsys, eagerly):
     """A function: flags -> the Evaluated of eval.main."""
     other_run = make_run(tmp_path / "other_run", tiny_database, True, radius=0.5)
     tiny.write_database(tmp_path / "other", (2, 1, 1), ("ball",))
-    places = {"tmp": tmp_path, "other_run": other_run, "other": tmp_path / "other", "cameras": tiny.camera_run(tmp_path / "cameras")}
+    places = {
+        "tmp": tmp_path,
+        "other_run": other_run,
+        "other": tmp_path / "other",
+        "cameras": tiny.camera_run(tmp_path / "cameras"),
+    }
 
     def evaluate(flags, folder):
-        base = {"--restore_model": plain, "--log_dir": tmp_path / folder, "--views": 0, "--limit": 1, "--sdf_res": 8, "--figure_objects": 0}
+        base = {
+            "--restore_model": plain,
+            "--log_dir": tmp_path / folder,
+            "--views": 0,
+            "--limit": 1,
+            "--sdf_res": 8,
+            "--figure_objects": 0,
+        }
         words = [str(word) for pair in base.items() for word in pair]
         given = [flag.format(**places) for flag in flags]
         evaluation.main([*words, *given])
@@ -360,7 +392,9 @@ def test_iso_auto_is_looked_for_and_recorded(evaluated, plain):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("given", [{"threedcnn": True, "voxel_widths": (6, 5, 4, 4, 3, 2)}, {"img_feat_onestream": True, "rot": True}])
+@pytest.mark.parametrize(
+    "given", [{"threedcnn": True, "voxel_widths": (6, 5, 4, 4, 3, 2)}, {"img_feat_onestream": True, "rot": True}]
+)
 @pytest.mark.parametrize("binary", [True, False])
 def test_other_decoders_train_and_evaluate(binary, given, tiny_database, tmp_path, capsys, monkeypatch):
     """Through training's own loop and eval.main: it learns; without a colour branch no metric speaks of colours."""
@@ -370,7 +404,9 @@ def test_other_decoders_train_and_evaluate(binary, given, tiny_database, tmp_pat
     run = Run(tmp_path / "run")
     config.save(run.config)
     steps = trainer.Trainer(config, tf.distribute.get_strategy())
-    loop = models.training.loop.Loop(steps, run, FieldSamples(database, config), database.objects("train"), database.objects("val"), 1e9)
+    loop = models.training.loop.Loop(
+        steps, run, FieldSamples(database, config), database.objects("train"), database.objects("val"), 1e9
+    )
     loop.run()
     # without learning: a cross-entropy of 100 x ln 2 = 69.3
     assert loop.history[-1]["train"]["geometry"] < (67 if binary else 0.9 * loop.history[0]["train"]["geometry"])
@@ -454,7 +490,9 @@ def test_debug_shows_the_traceback_of_an_error(name, tmp_path, monkeypatch, caps
         cli.run(module.main)
 
 
-@pytest.mark.parametrize(("module", "table"), [(train_sdf, TRAIN), (evaluation, {**EVAL, **EVAL_TF1}), (to_mesh, TO_MESH)])
+@pytest.mark.parametrize(
+    ("module", "table"), [(train_sdf, TRAIN), (evaluation, {**EVAL, **EVAL_TF1}), (to_mesh, TO_MESH)]
+)
 def test_every_flag_is_in_a_table(module, table):
     assert options(module.build_parser()) == {*table, "--debug"}
 
@@ -462,9 +500,13 @@ def test_every_flag_is_in_a_table(module, table):
 def test_what_the_table_of_the_originals_points_to_is_there():
     """docs/original.md: in the columns of this project every file exists and every flag is one."""
     sources = "".join(
-        path.read_text() for folder in ("train", "eval", "preprocessing", "models", "utils") for path in (ROOT / folder).rglob("*.py")
+        path.read_text()
+        for folder in ("train", "eval", "preprocessing", "models", "utils")
+        for path in (ROOT / folder).rglob("*.py")
     )
-    rows = [line.split(" | ") for line in (ROOT / "docs" / "original.md").read_text().splitlines() if line.startswith("| ")]
+    rows = [
+        line.split(" | ") for line in (ROOT / "docs" / "original.md").read_text().splitlines() if line.startswith("| ")
+    ]
     assert len(rows) > 50
     for row in rows:
         ours = row[-1]

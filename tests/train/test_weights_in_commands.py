@@ -37,7 +37,9 @@ def test_training_takes_sizes_and_conventions_from_its_first_weights(tmp_path):
     assert (config.binary, config.colour, config.encoder_input, config.model_frame) == (False, False, "bgr", "sphere")
     assert (config.img_h, config.distance_offset, config.encoder_fc, config.batch_size) == (137, 0.003, 16, 3)
     assert config.restore_model == str(disn) and config.preset == "full" and config.learning_rate == 1e-4
-    changed = settings(tmp_path / "run", "--restore_model", disn, "--model_frame", "cube", "--distance_offset", 0, *SIZE)
+    changed = settings(
+        tmp_path / "run", "--restore_model", disn, "--model_frame", "cube", "--distance_offset", 0, *SIZE
+    )
     assert (changed.model_frame, changed.distance_offset, changed.img_h) == ("cube", 0, tiny.SIZE)
     with pytest.raises(UserError, match="this model is binary"):
         settings(tmp_path / "run", "--model_frame", "sphere")
@@ -53,7 +55,19 @@ def test_train_from_tf1_then_evaluate_it_and_the_checkpoint(binary, tiny_databas
     monkeypatch.setattr("models.training.trainer.validation_picture", lambda *_: np.zeros((4, 4, 3), np.float32))
     prefix = checkpoint(tmp_path / "tf1", binary=binary, colour=binary)
     run = tmp_path / "run"
-    words = ["--db", tiny_database, "--restore_model", prefix, "--num_sample_points", 32, "--batch_size", 4, "--max_epoch", 1, *SIZE]
+    words = [
+        "--db",
+        tiny_database,
+        "--restore_model",
+        prefix,
+        "--num_sample_points",
+        32,
+        "--batch_size",
+        4,
+        "--max_epoch",
+        1,
+        *SIZE,
+    ]
     train_sdf.main([str(word) for word in ["--log_dir", run, "--learning_rate", 1e-9, *words]])
     printed = capsys.readouterr().out
     assert f"{prefix}: {len(open_model(prefix).checkpoint.shapes)} variables loaded, 0 not" in printed
@@ -61,27 +75,68 @@ def test_train_from_tf1_then_evaluate_it_and_the_checkpoint(binary, tiny_databas
     for model in (open_model(run), open_model(prefix, {"img_h": tiny.SIZE, "img_w": tiny.SIZE})):
         networks.append(build(model.config))
         model.load(networks[-1])
-    for a, b in zip(networks[0].variables, networks[1].variables, strict=True):  # a learning rate of nearly nothing: 6 steps of 1e-6
+    for a, b in zip(
+        networks[0].variables, networks[1].variables, strict=True
+    ):  # a learning rate of nearly nothing: 6 steps of 1e-6
         np.testing.assert_allclose(a, b, atol=1e-4)
 
     flags = ["--sdf_res", "16", "--views", "0", "--limit", "1", "--figure_objects", "0"]
-    evaluation.main(["--restore_model", str(prefix.parent), "--db", str(tiny_database), "--log_dir", str(tmp_path / "out"), *SIZE, *flags])
+    evaluation.main(
+        [
+            "--restore_model",
+            str(prefix.parent),
+            "--db",
+            str(tiny_database),
+            "--log_dir",
+            str(tmp_path / "out"),
+            *SIZE,
+            *flags,
+        ]
+    )
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     assert results["step"] == 5 and results["weights"]["file"] == str(prefix) + ".index"
-    expected = {"encoder_input": "rgb" if binary else "bgr", "model_frame": "cube" if binary else "sphere", "img_h": tiny.SIZE}
+    expected = {
+        "encoder_input": "rgb" if binary else "bgr",
+        "model_frame": "cube" if binary else "sphere",
+        "img_h": tiny.SIZE,
+    }
     assert expected.items() <= results["conventions"].items()
     assert results["conventions"]["distance_offset"] == (0 if binary else 0.003)
     with pytest.raises(UserError, match="other settings .conventions"):
         other = ["--encoder_input", "slim"]
         evaluation.main(
-            ["--restore_model", str(prefix), "--db", str(tiny_database), "--log_dir", str(tmp_path / "out"), *SIZE, *flags, *other]
+            [
+                "--restore_model",
+                str(prefix),
+                "--db",
+                str(tiny_database),
+                "--log_dir",
+                str(tmp_path / "out"),
+                *SIZE,
+                *flags,
+                *other,
+            ]
         )
 
 
 def test_weights_that_do_not_fit_start_no_training(tiny_database, tmp_path):
     prefix = checkpoint(tmp_path / "tf1")
-    words = ["--db", tiny_database, "--restore_model", prefix, "--log_dir", tmp_path / "run", "--num_classes", 9, "--batch_size", 4, *SIZE]
-    with pytest.raises(UserError, match=r"vgg_16/fc8/weights is \[1, 1, 16, 8\] in the checkpoint and \[1, 1, 16, 9\] here"):
+    words = [
+        "--db",
+        tiny_database,
+        "--restore_model",
+        prefix,
+        "--log_dir",
+        tmp_path / "run",
+        "--num_classes",
+        9,
+        "--batch_size",
+        4,
+        *SIZE,
+    ]
+    with pytest.raises(
+        UserError, match=r"vgg_16/fc8/weights is \[1, 1, 16, 8\] in the checkpoint and \[1, 1, 16, 9\] here"
+    ):
         train_sdf.main([str(word) for word in words])
     assert not (tmp_path / "run").exists()
 
@@ -120,7 +175,9 @@ def test_field_is_the_distance_whatever_the_frame():
         np.testing.assert_allclose(query.geometry(encoded, np.zeros((3, 3))), distance, atol=1e-6)
 
 
-@pytest.mark.parametrize("frame", [frames.cube_frame(True), frames.cube_frame(False), frames.ModelFrame(1.3, np.array([0.2, -0.1, 0.4]))])
+@pytest.mark.parametrize(
+    "frame", [frames.cube_frame(True), frames.cube_frame(False), frames.ModelFrame(1.3, np.array([0.2, -0.1, 0.4]))]
+)
 def test_model_frames_are_inverse_and_keep_pixels(frame):
     points = np.random.default_rng(0).uniform(-0.5, 0.5, (20, 3))
     matrix = compose(intrinsics(64), look_at(70, -20, 2.2))

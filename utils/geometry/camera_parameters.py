@@ -31,7 +31,9 @@ class CameraParts:
         K, RT = decompose(trans_mat)
         origin, depth = project(np.zeros((1, 3)), trans_mat)
         focal = np.sqrt(K[0, 0] * K[1, 1]) / size
-        distance = float(depth[0] / np.linalg.norm(np.asarray(trans_mat)[:3, 2]))  # w is depth times the scale of the matrix
+        distance = float(
+            depth[0] / np.linalg.norm(np.asarray(trans_mat)[:3, 2])
+        )  # w is depth times the scale of the matrix
         return cls(RT[:, :3], distance, float(focal / distance), pixel_to_image(origin[0], size) - 0.5)
 
     @classmethod

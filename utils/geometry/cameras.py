@@ -82,7 +82,9 @@ def check_camera(matrix, where):
     """A (4, 3) float64 camera that can be used, or a UserError that names `where` it came from."""
     matrix = np.asarray(matrix, np.float64)
     if matrix.shape != (4, 3):
-        raise UserError(f"{where}: a camera is a 4x3 trans_mat (row vectors), this one is {'x'.join(map(str, matrix.shape))}")
+        raise UserError(
+            f"{where}: a camera is a 4x3 trans_mat (row vectors), this one is {'x'.join(map(str, matrix.shape))}"
+        )
     if not np.isfinite(matrix).all():
         raise UserError(f"{where}: the camera has values that are not finite")
     if abs(np.linalg.det(matrix[:3])) < 1e-12:

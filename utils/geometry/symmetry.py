@@ -5,7 +5,14 @@ from scipy.spatial import cKDTree
 
 from utils.geometry import frames
 
-HIGHER = (4, 6, 8, 10, 12, 24)  # orders of which half a turn is one; with an odd order the axis is not the middle of the object's box
+HIGHER = (
+    4,
+    6,
+    8,
+    10,
+    12,
+    24,
+)  # orders of which half a turn is one; with an odd order the axis is not the middle of the object's box
 CONTINUOUS = 24  # an order of this many stands for all angles
 DISTANCE = 1.5 / frames.VOXELS  # object-frame length: 95 % of the turned points lie closer to the surface
 COLOUR = 0.08  # mean difference of their colours, per channel in [0, 1]

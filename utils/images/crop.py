@@ -25,7 +25,9 @@ class Square:
         result = np.zeros((self.side, self.side, 4), rgba.dtype)
         rows = slice(max(self.top, 0), min(self.top + self.side, height))
         columns = slice(max(self.left, 0), min(self.left + self.side, width))
-        result[rows.start - self.top : rows.stop - self.top, columns.start - self.left : columns.stop - self.left] = rgba[rows, columns]
+        result[rows.start - self.top : rows.stop - self.top, columns.start - self.left : columns.stop - self.left] = (
+            rgba[rows, columns]
+        )
         return result
 
     def camera(self, trans_mat):

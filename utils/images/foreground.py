@@ -11,7 +11,10 @@ from utils.errors import UserError
 from utils.images.photo import read_photo
 
 WAYS = ("auto", "alpha", "none")  # anything else is the path of a mask file
-OPAQUE, CLEAR = 250, 5  # alpha beyond which a pixel counts as wholly opaque or clear: JPEG-like rounding is no transparency
+OPAQUE, CLEAR = (
+    250,
+    5,
+)  # alpha beyond which a pixel counts as wholly opaque or clear: JPEG-like rounding is no transparency
 LEAST, MOST = 0.002, 0.95  # share of a picture that an object can take
 ADVICE = "give a mask with --mask FILE (white where the object is), or a picture with a transparent background"
 
@@ -60,7 +63,9 @@ def _own_alpha(photo):
     """The alpha of a Photo; UserError where it says nothing."""
     alpha = photo.rgba[..., 3]
     if alpha.min() >= OPAQUE:
-        raise UserError(f"{photo.name} has no transparent background: leave out --mask alpha, or give a mask with --mask FILE")
+        raise UserError(
+            f"{photo.name} has no transparent background: leave out --mask alpha, or give a mask with --mask FILE"
+        )
     if alpha.max() <= CLEAR:
         raise UserError(f"{photo.name} is transparent all over: there is no object to be seen")
     return alpha
@@ -80,7 +85,9 @@ def _from_file(photo, path):
     if grey.max() <= CLEAR:
         raise UserError(f"{path} is black all over: a mask is white where the object is")
     if grey.min() >= OPAQUE:
-        raise UserError(f"{path} is white all over: a mask is black where the background is; for a picture without any use --mask none")
+        raise UserError(
+            f"{path} is white all over: a mask is black where the background is; for a picture without any use --mask none"
+        )
     rows, columns = photo.rgba.shape[:2]
     shrinks = grey.shape[0] > rows
     return cv2.resize(grey, (columns, rows), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
@@ -95,7 +102,9 @@ def _automatic(rgb):
         # a model that cannot be downloaded, a library that does not fit: many kinds of error; without onnxruntime rembg exits
         except (Exception, SystemExit) as error:
             reason = str(error).strip().splitlines()
-            notes.append(f"rembg does not work ({reason[0] if reason else type(error).__name__}), GrabCut is used instead")
+            notes.append(
+                f"rembg does not work ({reason[0] if reason else type(error).__name__}), GrabCut is used instead"
+            )
     return Foreground(by_grabcut(rgb), "grabcut", notes)
 
 
@@ -142,7 +151,9 @@ def by_grabcut(rgb):
     mask = _whole_parts((seed & 1) == 1)
     soft = _mixed(small, backdrop, mask) if spread < SMOOTH else cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.7)
     large = cv2.resize(soft, rgb.shape[1::-1], interpolation=cv2.INTER_CUBIC)
-    return np.rint(255 * np.clip((large - 0.5) * 1.5 + 0.5, 0, 1)).astype(np.uint8)  # 1.5: edges as steep as before enlarging
+    return np.rint(255 * np.clip((large - 0.5) * 1.5 + 0.5, 0, 1)).astype(
+        np.uint8
+    )  # 1.5: edges as steep as before enlarging
 
 
 def _lab(rgb):
@@ -210,7 +221,12 @@ def _salient(rgb):
     )
     outer = np.zeros(count, bool)
     outer[np.concatenate([patch[0], patch[-1], patch[:, 0], patch[:, -1]])] = True
-    pairs = np.concatenate([np.stack([patch[1:].ravel(), patch[:-1].ravel()], 1), np.stack([patch[:, 1:].ravel(), patch[:, :-1].ravel()], 1)])
+    pairs = np.concatenate(
+        [
+            np.stack([patch[1:].ravel(), patch[:-1].ravel()], 1),
+            np.stack([patch[:, 1:].ravel(), patch[:, :-1].ravel()], 1),
+        ]
+    )
     pairs = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
     difference = np.linalg.norm(colour[:, None] - colour, axis=-1)
     cost = difference[tuple(pairs.T)]

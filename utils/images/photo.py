@@ -15,7 +15,15 @@ MAX_PIXELS = 50_000_000  # of the picture it holds, known from the header: decod
 LONGEST = 2048  # pixels: the network sees far fewer, and a mask of this size is sharp enough
 SHORTEST = 16  # pixels: nothing can be seen in less
 ORIENTATION = 0x0112  # EXIF tag
-TURNS = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_270", 7: "TRANSVERSE", 8: "ROTATE_90"}
+TURNS = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
 SIDEWAYS = ("TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")  # rows become columns
 HINT = "give a PNG, JPEG or WebP"
 FOREIGN = {b"%PDF": "a PDF", b"%!PS": "PostScript", b"<svg": "an SVG drawing", b"<?xm": "an SVG drawing or other XML", b"<!DO": "a web page",
@@ -76,15 +84,21 @@ def decode_photo(data, name):
         raise UserError(f"{name} {_what(data)}: {HINT}") from None
     except Exception as error:  # every reader of Pillow has its own kinds of error for files that are broken
         reason = str(error).strip().splitlines()
-        raise UserError(f"{name} is broken or cut off ({reason[0] if reason else type(error).__name__}): {HINT}") from None
+        raise UserError(
+            f"{name} is broken or cut off ({reason[0] if reason else type(error).__name__}): {HINT}"
+        ) from None
 
 
 def _check_size(size, name):
     """UserError where (width, height) cannot be used."""
     if size[0] * size[1] > MAX_PIXELS:
-        raise UserError(f"{name} has {size[0]}x{size[1]} pixels, more than {MAX_PIXELS // 1_000_000} megapixels: make it smaller")
+        raise UserError(
+            f"{name} has {size[0]}x{size[1]} pixels, more than {MAX_PIXELS // 1_000_000} megapixels: make it smaller"
+        )
     if min(_reduced(size)) < SHORTEST:
-        raise UserError(f"{name} has {size[0]}x{size[1]} pixels, too few to see an object: it takes {SHORTEST} a side at least")
+        raise UserError(
+            f"{name} has {size[0]}x{size[1]} pixels, too few to see an object: it takes {SHORTEST} a side at least"
+        )
 
 
 def _reduced(size):
@@ -104,7 +118,9 @@ def _decode(image, name):
     image.load()
     picture = _eight_bit(image, name)
     if picture.size != smaller:
-        picture = picture.resize(smaller, Resampling.BOX)  # area averaging, colours weighted by alpha, as utils.images.resize does
+        picture = picture.resize(
+            smaller, Resampling.BOX
+        )  # area averaging, colours weighted by alpha, as utils.images.resize does
     if turn:
         picture = picture.transpose(Transpose[turn])
     if profile:
@@ -145,7 +161,9 @@ def _eight_bit(image, name):
         return image.convert("RGBA")
     if mode in ("L", "LA", "RGB", "RGBA", "CMYK"):
         return image
-    return image.convert("L" if mode == "1" else "RGB")  # P, YCbCr, RGBX, HSV; what cannot be converted raises ValueError
+    return image.convert(
+        "L" if mode == "1" else "RGB"
+    )  # P, YCbCr, RGBX, HSV; what cannot be converted raises ValueError
 
 
 def _grey(values, name):

@@ -35,7 +35,9 @@ def outer_walls(vertices, faces):
     from scipy.sparse.csgraph import connected_components
 
     edges = np.concatenate([faces[:, :2], faces[:, 1:]])
-    count, piece = connected_components(coo_matrix((np.ones(len(edges)), edges.T), shape=(len(vertices),) * 2), directed=False)
+    count, piece = connected_components(
+        coo_matrix((np.ones(len(edges)), edges.T), shape=(len(vertices),) * 2), directed=False
+    )
     piece = piece[faces[:, 0]]
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     volume = np.bincount(piece, (a * np.cross(b, c)).sum(1), count)
@@ -48,8 +50,9 @@ def outer_walls(vertices, faces):
         for large in order[:i][kept[order[:i]]]:
             wall = faces[piece == large]
             corners = vertices[wall]
-            if ((point > corners.min((0, 1))) & (point < corners.max((0, 1)))).all() and \
-                    igl.winding_number(vertices, wall, point)[0] > 0.5:
+            if ((point > corners.min((0, 1))) & (point < corners.max((0, 1)))).all() and igl.winding_number(
+                vertices, wall, point
+            )[0] > 0.5:
                 kept[small] = False
                 break
     faces = faces[kept[piece]]

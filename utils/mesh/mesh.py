@@ -36,7 +36,15 @@ def coloured_mesh(vertices, faces, colours):
     vertices, faces = np.asarray(vertices, np.float64), np.asarray(faces, np.int64)
     normals = np.array(trimesh.Trimesh(vertices, faces, process=False).vertex_normals)
     rgba = np.concatenate([np.clip(colours, 0, 1), np.ones((len(vertices), 1))], 1)
-    return Mesh(vertices, faces, normals, np.zeros((len(vertices), 2)), rgba, np.zeros(len(faces), np.int64), [Material(np.ones(4))])
+    return Mesh(
+        vertices,
+        faces,
+        normals,
+        np.zeros((len(vertices), 2)),
+        rgba,
+        np.zeros(len(faces), np.int64),
+        [Material(np.ones(4))],
+    )
 
 
 def normalise(mesh):
@@ -95,5 +103,3 @@ def texel(image, uv):
     upper = texels[y0 * width + x0] * (1 - fx) + texels[y0 * width + x1] * fx
     lower = texels[y1 * width + x0] * (1 - fx) + texels[y1 * width + x1] * fx
     return (upper * (1 - fy) + lower * fy) / np.float32(255)
-
-

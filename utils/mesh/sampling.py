@@ -1,6 +1,5 @@
 """Points on and near the surface of a mesh, their colours and signed distances."""
 
-
 import numpy as np
 
 from utils.errors import UserError
@@ -18,7 +17,9 @@ def sample_surface(mesh, count, rng):
     points, colours, missing = [], [], count
     for _ in range(DRAWS):
         draw = max(missing, min(count, 1000))  # a small remainder is drawn with some to spare
-        face = np.minimum(np.searchsorted(cumulative, rng.random(draw) * cumulative[-1], side="right"), len(mesh.faces) - 1)
+        face = np.minimum(
+            np.searchsorted(cumulative, rng.random(draw) * cumulative[-1], side="right"), len(mesh.faces) - 1
+        )
         a, b = np.sqrt(rng.random(draw)), rng.random(draw)
         weights = np.stack([1 - a, a * (1 - b), a * b], 1)
         rgba, there = albedo(mesh, face, weights)
@@ -29,5 +30,3 @@ def sample_surface(mesh, count, rng):
         if not missing:
             return np.concatenate(points), np.concatenate(colours)
     raise UserError("the whole surface is transparent")
-
-

@@ -15,7 +15,9 @@ def simplify(vertices, faces, count):
 
     if len(faces) <= count:
         return vertices, faces
-    mesh = open3d.geometry.TriangleMesh(open3d.utility.Vector3dVector(vertices), open3d.utility.Vector3iVector(faces.astype(np.int32)))
+    mesh = open3d.geometry.TriangleMesh(
+        open3d.utility.Vector3dVector(vertices), open3d.utility.Vector3iVector(faces.astype(np.int32))
+    )
     small = mesh.simplify_quadric_decimation(count)
     points, triangles = np.asarray(small.vertices), np.asarray(small.triangles).astype(np.int64)
     if not len(triangles) or not trimesh.Trimesh(points, triangles, process=False).is_watertight:

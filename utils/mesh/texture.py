@@ -19,7 +19,9 @@ def unwrap(vertices, faces, size=SIZE):
     try:
         import xatlas
     except ImportError:
-        raise UserError("textures need xatlas, which is not installed: pip install xatlas, or write vertex colours") from None
+        raise UserError(
+            "textures need xatlas, which is not installed: pip install xatlas, or write vertex colours"
+        ) from None
     if not len(faces):
         raise UserError("a mesh without faces cannot be textured")
     points = np.asarray(vertices, np.float64)
@@ -84,7 +86,9 @@ def rasterise(faces, uv, size):
     for first in range(0, size * size, TOGETHER):
         texel = np.arange(first, min(first + TOGETHER, size * size))
         centres = _centres(texel, size)
-        down = np.concatenate([centres + np.float32([0, 0, 1]), np.broadcast_to(np.float32([0, 0, -1]), centres.shape)], 1)
+        down = np.concatenate(
+            [centres + np.float32([0, 0, 1]), np.broadcast_to(np.float32([0, 0, -1]), centres.shape)], 1
+        )
         answer = scene.cast_rays(tensor(down))
         hit = np.isfinite(answer["t_hit"].numpy())
         inside.flat[texel[hit]] = 1

@@ -87,7 +87,9 @@ def _write_glb(path, vertices, faces, colours):
         attributes = tree["meshes"][0]["primitives"][0]["attributes"]
         attributes["COLOR_0"] = attributes.pop("_COLOUR")
 
-    path.write_bytes(trimesh.exchange.gltf.export_glb(trimesh.Scene(mesh), include_normals=True, tree_postprocessor=rename))
+    path.write_bytes(
+        trimesh.exchange.gltf.export_glb(trimesh.Scene(mesh), include_normals=True, tree_postprocessor=rename)
+    )
 
 
 def _write_obj(path, points, faces, colours):
@@ -111,7 +113,11 @@ def _write_textured_glb(path, vertices, faces, uv, texture, normals):
     from PIL import Image
 
     matt = trimesh.visual.material.PBRMaterial(
-        name="texture", baseColorTexture=Image.fromarray(texture), baseColorFactor=[255, 255, 255, 255], metallicFactor=0.0, roughnessFactor=1.0
+        name="texture",
+        baseColorTexture=Image.fromarray(texture),
+        baseColorFactor=[255, 255, 255, 255],
+        metallicFactor=0.0,
+        roughnessFactor=1.0,
     )
     visual = trimesh.visual.TextureVisuals(uv=uv, material=matt)
     mesh = trimesh.Trimesh(vertices, faces, vertex_normals=normals, visual=visual, process=False)
@@ -124,7 +130,11 @@ def _write_textured_obj(path, vertices, faces, uv, texture, normals):
     from PIL import Image
 
     material, picture = path.with_suffix(".mtl"), path.with_name(f"{path.stem}_texture.png")
-    with files.replacing(path) as new, files.replacing(material) as new_material, files.replacing(picture) as new_picture:
+    with (
+        files.replacing(path) as new,
+        files.replacing(material) as new_material,
+        files.replacing(picture) as new_picture,
+    ):
         Image.fromarray(texture).save(new_picture)
         new_material.write_text(f"newmtl texture\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {picture.name}\n")
         with open(new, "w") as out:

@@ -26,7 +26,9 @@ def camera_errors(estimated, true, points, colours):
     for turn in turns:
         turned = some @ turn.T
         pixels.append(np.linalg.norm(project(some, estimated)[0] - project(turned, true)[0], axis=1).mean())
-        space.append(np.linalg.norm(some @ RT[:, :3].T + RT[:, 3] - turned @ true_RT[:, :3].T - true_RT[:, 3], axis=1).mean())
+        space.append(
+            np.linalg.norm(some @ RT[:, :3].T + RT[:, 3] - turned @ true_RT[:, :3].T - true_RT[:, 3], axis=1).mean()
+        )
     errors = {"angle": angles.min(), "angle_plain": angles[0], "pixels": min(pixels), "space": min(space)}
     return {**{name: float(value) for name, value in errors.items()}, "fold": fold}
 

@@ -73,7 +73,9 @@ METRICS = {
     "psnr": _psnr("PSNR dB", voxel_metrics.psnr, _OURS),
     "psnr_ycbcr": _psnr("PSNR YCbCr dB", voxel_metrics.psnr, _OURS + _YCBCR, voxel_metrics.ycbcr),
     "psnr_im2avatar": _psnr("Im2Avatar's PSNR dB", voxel_metrics.psnr_im2avatar, _THEIRS),
-    "psnr_ycbcr_im2avatar": _psnr("Im2Avatar's PSNR YCbCr dB", voxel_metrics.psnr_im2avatar, _THEIRS + _YCBCR, voxel_metrics.ycbcr),
+    "psnr_ycbcr_im2avatar": _psnr(
+        "Im2Avatar's PSNR YCbCr dB", voxel_metrics.psnr_im2avatar, _THEIRS + _YCBCR, voxel_metrics.ycbcr
+    ),
     "volume_iou": Metric(
         "volumetric IoU",
         3,
@@ -139,7 +141,10 @@ def without_colour(names):
 
 def definitions(names):
     """{term: definition} of the metrics and of what all of them share."""
-    return {**GENERAL, **{name: f"{METRICS[name].definition}. Worst value: {METRICS[name].worst:.6g}" for name in names}}
+    return {
+        **GENERAL,
+        **{name: f"{METRICS[name].definition}. Worst value: {METRICS[name].worst:.6g}" for name in names},
+    }
 
 
 def worst_values(names):
@@ -154,12 +159,12 @@ def need_surface(names):
 def measure(names, prediction, truth):
     """{name: value} of a utils.metrics.comparison.Prediction against a Truth; UserError where the truth lacks what a metric needs."""
     if need_surface(names) and not (len(truth.surface) and len(truth.sdf_points)):
-        raise UserError("the database has no surface points or distances of this object: metrics of surfaces cannot be measured")
+        raise UserError(
+            "the database has no surface points or distances of this object: metrics of surfaces cannot be measured"
+        )
     comparison, values = Comparison(prediction, truth), {}
     for name in names:
         metric = METRICS[name]
         lacking = metric.surface and prediction.solid is None
         values[name] = metric.worst if lacking else float(metric.measure(comparison))
     return values
-
-

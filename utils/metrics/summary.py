@@ -64,7 +64,9 @@ def print_tables(summaries, names):
 
         def line(label, means, deviations, categories=categories, metric=metric):
             cells = [
-                f"{means[column]:.{metric.digits}f} ± {deviations[column]:.{metric.digits}f}" if column in means else "-"
+                f"{means[column]:.{metric.digits}f} ± {deviations[column]:.{metric.digits}f}"
+                if column in means
+                else "-"
                 for column in [*categories, "mean"]
             ]
             return f"{label:<18}" + "".join(f"{cell:>17}" for cell in cells)

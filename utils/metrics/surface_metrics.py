@@ -7,7 +7,9 @@ import numpy as np
 
 from utils.geometry.frames import voxel_centres
 
-NEIGHBOURS = 12  # points whose plane gives a normal: of 6 to 30 the closest to the normals of meshes, at 16384 points an object
+NEIGHBOURS = (
+    12  # points whose plane gives a normal: of 6 to 30 the closest to the normals of meshes, at 16384 points an object
+)
 DISN_POINTS = 2048  # DISN compares clouds of so many points
 CUBE_DIAGONAL = 3**0.5  # no two points of the cube [-0.5, 0.5]^3 are farther apart
 
@@ -30,7 +32,9 @@ def estimate_normals(points):
     _, near = cKDTree(points).query(points, min(NEIGHBOURS, len(points)))
     offsets = np.asarray(points, np.float64)[near.reshape(len(points), -1)]
     offsets -= offsets.mean(1, keepdims=True)
-    return np.linalg.eigh(np.einsum("nki,nkj->nij", offsets, offsets))[1][:, :, 0]  # eigenvalues rise: the first is across the plane
+    return np.linalg.eigh(np.einsum("nki,nkj->nij", offsets, offsets))[1][
+        :, :, 0
+    ]  # eigenvalues rise: the first is across the plane
 
 
 def nearest(points, others):

@@ -69,5 +69,3 @@ def _tree(voxels):
     if abs(voxels - np.rint(voxels)).max() > 1e-3:
         raise ValueError("predicted points are no voxels of the 64^3 volume: use snap_to_voxels first")
     return cKDTree(np.rint(voxels))
-
-

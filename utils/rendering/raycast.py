@@ -25,7 +25,9 @@ class Scene:
         self._threads = int(os.environ.get("OMP_NUM_THREADS", 0))  # 0: all
         self._tensor = open3d.core.Tensor
         self._scene = open3d.t.geometry.RaycastingScene(nthreads=self._threads)
-        self._scene.add_triangles(self._tensor(mesh.vertices.astype(np.float32)), self._tensor(mesh.faces.astype(np.uint32)))
+        self._scene.add_triangles(
+            self._tensor(mesh.vertices.astype(np.float32)), self._tensor(mesh.faces.astype(np.uint32))
+        )
         a, b, c = (mesh.vertices[mesh.faces[:, k]] for k in range(3))
         normals = np.cross(b - a, c - a)
         self._face_normals = (normals / np.linalg.norm(normals, axis=1, keepdims=True)).astype(np.float32)
@@ -100,7 +102,9 @@ class Scene:
     def _light(self, P, face, weights, directions):
         """(H,) light on each hit; both sides of a face are lit like the side that is seen."""
         normals = np.einsum("hk,hkc->hc", weights, self._corner_normals[face])
-        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)  # corners may cancel: unlit, not NaN
+        normals /= np.maximum(
+            np.linalg.norm(normals, axis=1, keepdims=True), 1e-6
+        )  # corners may cancel: unlit, not NaN
         away = np.einsum("hc,hc->h", self._face_normals[face], directions.astype(np.float32)) > 0
         normals[away] *= -1
         # camera axes in the object frame: forward and down by the rays' geometry, so that mirrored cameras work too

@@ -50,7 +50,10 @@ def over_photo(scene, photo, mask, trans_mat):
     small = resize_image(np.dstack([photo, np.full_like(mask, 255)]), size)[..., :3]
     outline = (cv2.resize(mask, size[::-1], interpolation=cv2.INTER_AREA) >= 128).astype(np.uint8)
     pale = np.rint(255 - (1 - VEIL) * (255.0 - small)).astype(np.uint8)
-    pictures = [np.ascontiguousarray(small), over(scene.render(camera, max(size), samples=2)[: size[0], : size[1]], pale)]
+    pictures = [
+        np.ascontiguousarray(small),
+        over(scene.render(camera, max(size), samples=2)[: size[0], : size[1]], pale),
+    ]
     for picture in pictures:
         contours = cv2.findContours(outline, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
         cv2.drawContours(picture, contours, -1, (255, 0, 128), 1)

@@ -13,7 +13,14 @@ import string
 
 from utils.metrics import registry
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito's, told apart by colour-blind eyes
+COLOURS = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+)  # Okabe and Ito's, told apart by colour-blind eyes
 
 
 @dataclasses.dataclass
@@ -79,7 +86,10 @@ PAGE = string.Template("""<!DOCTYPE html>
 
 def page(report):
     """Report -> the whole HTML file, a str."""
-    results, files = report.results, [("config.json of the run", report.config), ("settings.json of the evaluation", report.settings)]
+    results, files = (
+        report.results,
+        [("config.json of the run", report.config), ("settings.json of the evaluation", report.settings)],
+    )
     settings = [f"<details><summary>{title}</summary>{nested(values)}</details>" for title, values in files if values]
     parts = [
         ("summary", "Summary", _summary(report)),
@@ -96,7 +106,9 @@ def page(report):
         title=text(f"{report.run}: {results['split']} split"),
         style=STYLE,
         links=" ".join(f'<a href="#{name}">{title}</a>' for name, title, _ in parts),
-        sections="\n".join(f'<section id="{name}"><h2>{title}</h2>\n{content}\n</section>' for name, title, content in parts),
+        sections="\n".join(
+            f'<section id="{name}"><h2>{title}</h2>\n{content}\n</section>' for name, title, content in parts
+        ),
     )
 
 
@@ -112,7 +124,9 @@ def text(value):
 def table(heading, rows, kind=""):
     """Heading cells, rows of cells (HTML) -> a table that scrolls by itself where the screen is narrow; the first cell heads its row."""
     head = "".join(f'<th scope="col">{cell}</th>' for cell in heading)
-    body = "\n".join(f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>' for first, *rest in rows)
+    body = "\n".join(
+        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>' for first, *rest in rows
+    )
     head = f"<thead><tr>{head}</tr></thead>" if heading else ""
     return f'<div class="scroll"><table class="{kind}">{head}<tbody>\n{body}\n</tbody></table></div>'
 
@@ -125,7 +139,10 @@ def nested(values, level=3):
     columns = list(dict.fromkeys(key for value in inner.values() for key in value))
     flat = not any(isinstance(cell, dict) for value in inner.values() for cell in value.values())
     if len(inner) > 1 and flat and len(columns) <= 8:
-        cells = [[text(key), *(text(value[column]) if column in value else "" for column in columns)] for key, value in inner.items()]
+        cells = [
+            [text(key), *(text(value[column]) if column in value else "" for column in columns)]
+            for key, value in inner.items()
+        ]
         return "\n".join([*parts, table(["", *map(text, columns)], cells)])
     for key, value in inner.items():
         parts += [f"<h{level}>{text(key)}</h{level}>", nested(value, min(level + 1, 6))]
@@ -145,7 +162,9 @@ def _summary(report):
     """What was evaluated, and the first metrics in a line each."""
     results, prediction = report.results, report.results["results"]["prediction"]
     names = {"db": "database", "iso": "level", "sdf_res": "grid points a side"}
-    known = [key for key in ("mode", "category", "split", "db", "iso", "sdf_res", "views") if results.get(key) is not None]
+    known = [
+        key for key in ("mode", "category", "split", "db", "iso", "sdf_res", "views") if results.get(key) is not None
+    ]
     rows = [("run", text(report.run)), ("weights", f"{text(results['weights']['file'])}, step {text(results['step'])}")]
     rows += [(names.get(key, key), text(results[key])) for key in known]
     rows.append(("images", f"{prediction['images']} of {prediction['objects']} objects"))
@@ -154,9 +173,15 @@ def _summary(report):
         rows.append(("without a surface", f"{prediction['without_surface']} of {prediction['images']}"))
     if report.history:
         last = report.history[-1]
-        rows.append(("trained", f"{text(last['epoch'])} epochs, {text(last['step'])} steps, {last['minutes']:.0f} minutes"))
+        rows.append(
+            ("trained", f"{text(last['epoch'])} epochs, {text(last['step'])} steps, {last['minutes']:.0f} minutes")
+        )
     for name in results["metrics"][:2]:
-        means = [f"{text(method)} {_number(name, each[name]['mean'])}" for method, each in results["results"].items() if name in each]
+        means = [
+            f"{text(method)} {_number(name, each[name]['mean'])}"
+            for method, each in results["results"].items()
+            if name in each
+        ]
         rows.append((text(registry.METRICS[name].heading), "; ".join(means)))
     return table([], rows, "pairs")
 
@@ -165,11 +190,17 @@ def _metrics(results):
     """For every metric a table of methods by categories beside its definition, then what all metrics share."""
     parts = ["<p>Mean ± standard deviation over objects; the best mean of a column is bold.</p>"]
     for name in results["metrics"]:
-        heading = f"{text(registry.METRICS[name].heading)} <small>{'higher' if higher(name) else 'lower'} is better</small>"
+        heading = (
+            f"{text(registry.METRICS[name].heading)} <small>{'higher' if higher(name) else 'lower'} is better</small>"
+        )
         definition = f'<p class="definition">{text(results["definitions"].get(name, ""))}</p>'
         parts.append(f"<article><h3>{heading}</h3>\n{definition}\n{_metric(results['results'], name)}</article>")
-    shared = [(text(term), text(words)) for term, words in results["definitions"].items() if term not in registry.METRICS]
-    return "\n".join([*parts, f"<details><summary>What all metrics share</summary>{table([], shared, 'words')}</details>"])
+    shared = [
+        (text(term), text(words)) for term, words in results["definitions"].items() if term not in registry.METRICS
+    ]
+    return "\n".join(
+        [*parts, f"<details><summary>What all metrics share</summary>{table([], shared, 'words')}</details>"]
+    )
 
 
 def _metric(summaries, name):
@@ -177,8 +208,12 @@ def _metric(summaries, name):
     methods = {method: summary for method, summary in summaries.items() if name in summary}
     columns = list(dict.fromkeys(category for summary in methods.values() for category in summary[name]["categories"]))
     best = max if higher(name) else min
-    means = {method: {**summary[name]["categories"], None: summary[name]["mean"]} for method, summary in methods.items()}
-    deviations = {method: {**summary[name]["categories_std"], None: summary[name]["std"]} for method, summary in methods.items()}
+    means = {
+        method: {**summary[name]["categories"], None: summary[name]["mean"]} for method, summary in methods.items()
+    }
+    deviations = {
+        method: {**summary[name]["categories_std"], None: summary[name]["std"]} for method, summary in methods.items()
+    }
     rivals = [method for method in methods if method != "true voxels"]  # no prediction can beat those
     rows = []
     for method, summary in methods.items():
@@ -188,7 +223,9 @@ def _metric(summaries, name):
                 cells.append("–")
                 continue
             top = best(means[rival][column] for rival in rivals if column in means[rival]) if method in rivals else None
-            cell = f"{_number(name, means[method][column])} <small>± {_number(name, deviations[method][column])}</small>"
+            cell = (
+                f"{_number(name, means[method][column])} <small>± {_number(name, deviations[method][column])}</small>"
+            )
             cells.append(f"<strong>{cell}</strong>" if means[method][column] == top else cell)
         lost = summary["failed"] + (summary.get("without_surface", 0) if registry.METRICS[name].surface else 0)
         rows.append([text(method), *cells, f"{lost} of {summary['images']}"])
@@ -236,7 +273,9 @@ def _training(history, step):
     for part in parts:
         lines = {title: [(row.get(kind) or {}).get(part) for row in history] for kind, title in kinds.items()}
         plots.append(plot(f"history{len(plots)}", part, "epoch", epochs, lines, colours, chosen))
-    note = f"<p>The dotted line is the epoch of the evaluated weights ({text(chosen)}).</p>" if chosen is not None else ""
+    note = (
+        f"<p>The dotted line is the epoch of the evaluated weights ({text(chosen)}).</p>" if chosen is not None else ""
+    )
     return f'{_legend(colours)}{note}<div class="plots">{"".join(plots)}</div>'
 
 
@@ -254,7 +293,9 @@ def plot(name, title, axis, positions, lines, colours, marked=None):
 
     named = isinstance(positions[0], str)
     # letters stay letters (small, and found by a search); $ in a name is no formula; the salt makes the file the same every time
-    with matplotlib.rc_context({"svg.fonttype": "none", "text.parse_math": False, "svg.hashsalt": name, "font.size": 9}):
+    with matplotlib.rc_context(
+        {"svg.fonttype": "none", "text.parse_math": False, "svg.hashsalt": name, "font.size": 9}
+    ):
         sheet = Figure(figsize=(4, 2.5), layout="constrained")
         axes = sheet.subplots()
         for label, values in lines.items():
@@ -267,8 +308,12 @@ def plot(name, title, axis, positions, lines, colours, marked=None):
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         if named:
-            axes.set_xticks(positions[:: math.ceil(len(positions) / 12)])  # more names than a dozen would run into each other
-            axes.set_ylim(0, 1.1 * max(axes.get_ylim()[1], 1e-3))  # no metric is below 0; differences look as small as they are
+            axes.set_xticks(
+                positions[:: math.ceil(len(positions) / 12)]
+            )  # more names than a dozen would run into each other
+            axes.set_ylim(
+                0, 1.1 * max(axes.get_ylim()[1], 1e-3)
+            )  # no metric is below 0; differences look as small as they are
         else:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         out = io.StringIO()
@@ -294,6 +339,12 @@ def _card(card, names):
     predicted = "".join(card.predicted)
     if not card.predicted:
         predicted = f'<p class="bad">{"failed" if row["failed"] else text(card.lacking)}</p>'
-    groups = [("one", "input", card.image), ("many", "prediction", predicted), ("many", "true voxels", "".join(card.truth))]
-    strip = "".join(f'<div class="{kind}"><small>{title}</small><div>{inner}</div></div>' for kind, title, inner in groups)
+    groups = [
+        ("one", "input", card.image),
+        ("many", "prediction", predicted),
+        ("many", "true voxels", "".join(card.truth)),
+    ]
+    strip = "".join(
+        f'<div class="{kind}"><small>{title}</small><div>{inner}</div></div>' for kind, title, inner in groups
+    )
     return f'<figure class="card"><figcaption>{caption}</figcaption><div class="strip">{strip}</div></figure>'

@@ -18,7 +18,11 @@ def write_results(folder, result, stages, format, atlas, centre, scale, more):
     import trimesh
 
     folder.mkdir(parents=True, exist_ok=True)
-    for stale in (folder / "results.json", *folder.glob("mesh.*"), *folder.glob("mesh_*")):  # of other settings, or of a run that was killed
+    for stale in (
+        folder / "results.json",
+        *folder.glob("mesh.*"),
+        *folder.glob("mesh_*"),
+    ):  # of other settings, or of a run that was killed
         stale.unlink(missing_ok=True)
     path = folder / f"mesh.{format}"
     with stages("texture"):
@@ -49,7 +53,11 @@ def _describe(result, vertices, closed, stages):
     box = [vertices.min(0).tolist(), vertices.max(0).tolist()]
     camera = {"source": result.camera_source, "azimuth": azimuth, "elevation": elevation, "distance": distance}
     return {
-        "camera": {**camera, "trans_mat": np.asarray(result.camera).tolist(), "frame": "object frame to pixels of the picture"},
+        "camera": {
+            **camera,
+            "trans_mat": np.asarray(result.camera).tolist(),
+            "frame": "object frame to pixels of the picture",
+        },
         "picture": {"height": result.mask.shape[0], "width": result.mask.shape[1]},
         "foreground": {"source": result.foreground, "share": float((result.mask >= 128).mean())},
         "surface": {"vertices": len(vertices), "faces": len(result.faces), "closed": closed, "box": box},
@@ -75,5 +83,7 @@ def _write_picture(path, *pictures):
 
     images = [Image.fromarray(picture) for picture in pictures]
     with replacing(path) as temporary:
-        moving = {"save_all": True, "append_images": images[1:], "duration": FRAME_MS, "loop": 0} if len(images) > 1 else {}
+        moving = (
+            {"save_all": True, "append_images": images[1:], "duration": FRAME_MS, "loop": 0} if len(images) > 1 else {}
+        )
         images[0].save(temporary, **moving)

@@ -11,7 +11,9 @@ from utils.errors import UserError
 class Solid:
     """The inside of a field: what is > 0 when `values` are read linearly between the cells."""
 
-    values: np.ndarray  # (R+2, R+2, R+2) float32 [x, y, z], > 0 inside and < 0 outside, with a layer of outside around the grid
+    values: (
+        np.ndarray
+    )  # (R+2, R+2, R+2) float32 [x, y, z], > 0 inside and < 0 outside, with a layer of outside around the grid
     line: np.ndarray  # (R,) cell centres along each axis, object frame
 
     def contains(self, points):
@@ -81,5 +83,3 @@ def _cavities(empty):
 
     labels = label(empty)[0]
     return empty & (labels != labels[0, 0, 0])
-
-

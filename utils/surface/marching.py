@@ -9,7 +9,9 @@ from utils.surface.sparse_grid import BRICK, Level
 
 BATCH = 64  # bricks in one call of marching cubes
 RATIO = 50.0  # of the largest to the smallest value that marching cubes sees: it decides the topology, not the place
-_STEPS = np.concatenate([np.eye(3, dtype=np.int64), np.zeros((1, 3), np.int64)])  # along an edge; 3: a vertex within a cube
+_STEPS = np.concatenate(
+    [np.eye(3, dtype=np.int64), np.zeros((1, 3), np.int64)]
+)  # along an edge; 3: a vertex within a cube
 
 
 @dataclasses.dataclass
@@ -25,7 +27,9 @@ class BrickMesh:
 
     def __post_init__(self):
         a, b = self.ends.astype(np.float64).T
-        self.along = np.where(self.axis < 3, a / np.where(self.axis < 3, a - b, 1), 0)  # where a straight line crosses the level
+        self.along = np.where(
+            self.axis < 3, a / np.where(self.axis < 3, a - b, 1), 0
+        )  # where a straight line crosses the level
 
     def vertices(self):
         """(V, 3) float64, object frame."""
@@ -116,7 +120,9 @@ def _march(level, slots, scale):
     mask[:, 1:, 1:, 1:] = _own_cubes(level, slots)  # scikit-image looks at the last corner of a cube
     stacked = (len(slots) * size, size, size)
     try:
-        vertices, faces = marching_cubes(seen.astype(np.float32).reshape(stacked), 0, mask=mask.reshape(stacked), allow_degenerate=True)[:2]
+        vertices, faces = marching_cubes(
+            seen.astype(np.float32).reshape(stacked), 0, mask=mask.reshape(stacked), allow_degenerate=True
+        )[:2]
     except RuntimeError:  # the surface passes through the rims of these windows alone, which are other bricks' cubes
         return None
     place = np.floor(vertices[:, 0] / size).astype(np.int64)
@@ -129,7 +135,9 @@ def _march(level, slots, scale):
     lower = np.where(moved, np.floor(local), rounded).astype(np.int64)
     flat = np.stack([_flat(place, lower), _flat(place, lower + _STEPS[axis])], 1)
     field, wide_size = wide.ravel(), size + 2
-    slopes = np.stack([field[flat + step] - field[flat - step] for step in (wide_size * wide_size, wide_size, 1)], -1) / 2
+    slopes = (
+        np.stack([field[flat + step] - field[flat - step] for step in (wide_size * wide_size, wide_size, 1)], -1) / 2
+    )
     return level.origins[slots][place] + lower - 1, axis, field[flat], slopes, faces[:, ::-1].astype(np.int64)
 
 

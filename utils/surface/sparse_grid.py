@@ -15,7 +15,9 @@ class Level:
 
     def __init__(self, n, coarser=None):
         self.n, self.coarser = n, coarser
-        self.slot = np.full((-(-n // BRICK),) * 3, -1, np.int64)  # brick -> its place in `values`, -1 where there is none
+        self.slot = np.full(
+            (-(-n // BRICK),) * 3, -1, np.int64
+        )  # brick -> its place in `values`, -1 where there is none
         self.origins = np.zeros((0, 3), np.int64)  # first cell of every brick
         self.values = np.zeros((0, *(BRICK,) * 3), np.float32)
         self.known = np.zeros((0, *(BRICK,) * 3), bool)
@@ -106,7 +108,10 @@ class Level:
             there = beyond[tuple((bricks + step + 1).T)]
             to, of = tuple(target[d] for d in step), tuple(source[d] for d in step)
             found, absent = np.flatnonzero(there >= 0), np.flatnonzero(there == -1)
-            values[(found, *to)], known[(found, *to)] = self.values[(there[found], *of)], self.known[(there[found], *of)]
+            values[(found, *to)], known[(found, *to)] = (
+                self.values[(there[found], *of)],
+                self.known[(there[found], *of)],
+            )
             if len(absent):
                 local = np.stack(np.meshgrid(*[np.array(span)[t] for t in to], indexing="ij"), -1)
                 cells = self.origins[slots[absent]][:, None, None, None] + local

@@ -64,7 +64,9 @@ def read_txt(path):
     if mixed.any():
         row = mixed.argmax()
         raise UserError(f"{path}, line {row + 1}: colour {_text(colours[row])} is neither in [0, 1] nor -1 -1 -1")
-    colours = np.where(coloured[:, None], np.minimum(colours, 1), -1).astype(np.float32)  # sums of two sigmoids exceed 1
+    colours = np.where(coloured[:, None], np.minimum(colours, 1), -1).astype(
+        np.float32
+    )  # sums of two sigmoids exceed 1
     geometry = table[:, 6] if table.shape[1] == 7 else np.where(coloured, 1, -1)
     return FieldGrid(len(line), geometry.astype(np.float32), colours, line)
 
@@ -117,7 +119,9 @@ def _grid_line(path, points):
             return frames.from_voxel(line)
     i = np.arange(len(points))
     # modulo: rows beyond the cube are compared too, so that an extra row is named and not only counted
-    expected = np.stack([line[i % resolution], line[i // resolution % resolution], line[i // resolution**2 % resolution]], 1)
+    expected = np.stack(
+        [line[i % resolution], line[i // resolution % resolution], line[i // resolution**2 % resolution]], 1
+    )
     off = (abs(points - expected) > tolerance).any(1)
     if off.any():
         row = off.argmax()

@@ -50,7 +50,12 @@ def prepare(cache):
     """What Gradio reads when it is imported: nothing of it leaves this computer, its files go into `cache`."""
     for name in [name for name in os.environ if name.startswith("GRADIO_")]:  # settings of somebody else's page
         del os.environ[name]
-    os.environ |= {"GRADIO_TEMP_DIR": str(cache), "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
+    os.environ |= {
+        "GRADIO_TEMP_DIR": str(cache),
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_OFFLINE": "1",
+    }
     # Gradio asks its own server whether it is there: not through a proxy
     known = urllib.request.getproxies_environment().get("no", "")
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(filter(None, (known, "127.0.0.1", "localhost")))
@@ -104,7 +109,14 @@ class Page:
 
         request = Request(*controls)
         none = gr.update(value=None, visible=False)
-        yield self._changes(status="Starting …", model=None, download=gr.update(interactive=False), overlay=none, turntable=none, about="")
+        yield self._changes(
+            status="Starting …",
+            model=None,
+            download=gr.update(interactive=False),
+            overlay=none,
+            turntable=none,
+            about="",
+        )
         folder = tempfile.mkdtemp(dir=self.folders.requests)
         job, start = None, time.monotonic()
         try:
@@ -165,16 +177,29 @@ def build(page, examples=()):
                 with gr.Accordion("Settings", open=False, elem_id="settings"):
                     controls = _controls()
                 button = gr.Button("Reconstruct", variant="primary", elem_id="go")
-                picture = gr.Image(label="Picture", visible=False, interactive=False, height=280, buttons=["fullscreen"], elem_id="picture")
+                picture = gr.Image(
+                    label="Picture",
+                    visible=False,
+                    interactive=False,
+                    height=280,
+                    buttons=["fullscreen"],
+                    elem_id="picture",
+                )
             with gr.Column(scale=3, min_width=300):
                 status = gr.HTML(WELCOME, elem_id="status", container=True)
-                model = gr.Model3D(label="Model", height=440, clear_color=(0.93, 0.94, 0.95, 1), interactive=False, elem_id="model")
+                model = gr.Model3D(
+                    label="Model", height=440, clear_color=(0.93, 0.94, 0.95, 1), interactive=False, elem_id="model"
+                )
                 download = gr.DownloadButton("Download the model", interactive=False, elem_id="download")
                 about = gr.HTML("", elem_id="about")
                 with gr.Row():
                     hidden = {"visible": False, "interactive": False, "height": 240}
-                    overlay = gr.Image(label="Model over the picture", buttons=["fullscreen"], scale=2, elem_id="overlay", **hidden)
-                    turntable = gr.Image(label="Turntable", buttons=["download"], scale=1, elem_id="turntable", **hidden)
+                    overlay = gr.Image(
+                        label="Model over the picture", buttons=["fullscreen"], scale=2, elem_id="overlay", **hidden
+                    )
+                    turntable = gr.Image(
+                        label="Turntable", buttons=["download"], scale=1, elem_id="turntable", **hidden
+                    )
         quiet = {"api_visibility": "private", "show_progress": "hidden"}
         file.change(page.look, file, [status, picture], concurrency_limit=READING, **quiet)
         if shelf:
@@ -184,7 +209,9 @@ def build(page, examples=()):
             "about": about,
         }  # fmt: skip
         given = [file, *controls]
-        button.click(page.reconstruct, given, [place[name] for name in Page.RESULTS], concurrency_limit=VISITORS, **quiet)
+        button.click(
+            page.reconstruct, given, [place[name] for name in Page.RESULTS], concurrency_limit=VISITORS, **quiet
+        )
         # on a phone the result is far below
         button.click(None, js=SHOW_STATUS, **quiet)
     blocks.queue(api_open=False, max_size=4 * VISITORS)
@@ -205,10 +232,19 @@ def _controls():
     """-> the components of a Request's fields from `resolution` on, in their order."""
     import gradio as gr
 
-    resolution = gr.Slider(LEAST, MOST, 128, step=16, label="Resolution", info="cells along an axis: twice as many take four times as long")
+    resolution = gr.Slider(
+        LEAST, MOST, 128, step=16, label="Resolution", info="cells along an axis: twice as many take four times as long"
+    )
     form = gr.Radio([(words, name) for name, words in FORMATS.items()], value="glb", label="Format of the download")
-    texture = gr.Radio([("at the vertices", "vertex"), ("a texture (GLB, OBJ)", "atlas")], value="vertex", label="Colours")
-    ways = {"find it automatically": "auto", "by the picture's transparency": "alpha", "all of the picture": "none", "by a mask file": "file"}
+    texture = gr.Radio(
+        [("at the vertices", "vertex"), ("a texture (GLB, OBJ)", "atlas")], value="vertex", label="Colours"
+    )
+    ways = {
+        "find it automatically": "auto",
+        "by the picture's transparency": "alpha",
+        "all of the picture": "none",
+        "by a mask file": "file",
+    }
     mask = gr.Radio(list(ways.items()), value="auto", label="The object")
     mask_file = gr.File(label="Mask: white where the object is", height=160, visible=False, elem_id="mask_file")
     camera = gr.Radio([("estimated", "est"), ("by its angles", "angles")], value="est", label="Camera")

@@ -24,9 +24,21 @@ FLAGS = (
     ("use --mask none", "choose “all of the picture” (Settings)"),
 )
 SIDES = ("front", "front right", "right", "back right", "back", "back left", "left", "front left")
-HEIGHTS = ((-10, "from below"), (10, "at its height"), (35, "from a little above"), (60, "from above"), (91, "from far above"))
+HEIGHTS = (
+    (-10, "from below"),
+    (10, "at its height"),
+    (35, "from a little above"),
+    (60, "from above"),
+    (91, "from far above"),
+)
 FIELD = 0.75  # radians of the viewer's picture, from top to bottom; it has 0.8
-WHERE = {"alpha": "by its transparency", "file": "by the mask file", "none": "as you said", "grabcut": "by GrabCut", "rembg": "by rembg"}
+WHERE = {
+    "alpha": "by its transparency",
+    "file": "by the mask file",
+    "none": "as you said",
+    "grabcut": "by GrabCut",
+    "rembg": "by rembg",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +81,9 @@ class Request:
         if self.texture == "atlas" and self.format == "ply":
             raise UserError("PLY files have no textures: choose GLB or OBJ, or colours at the vertices")
         if self.mask == "file" and not self.mask_file:
-            raise UserError("There is no mask file yet: drop one into its box, or choose another way to find the object")
+            raise UserError(
+                "There is no mask file yet: drop one into its box, or choose another way to find the object"
+            )
         if not -90 < self.elevation < 90:
             raise UserError("The elevation must be between -90 and 90 degrees")
 
@@ -114,7 +128,9 @@ def read_upload(path, limits):
     except Exception:  # what is wrong with it is decode_photo's to say
         width = height = 0
     if width * height > limits.pixels:
-        raise UserError(f"{name} has {width}x{height} pixels, more than {limits.pixels / 1e6:g} megapixels: make it smaller")
+        raise UserError(
+            f"{name} has {width}x{height} pixels, more than {limits.pixels / 1e6:g} megapixels: make it smaller"
+        )
     return data, decode_photo(data, name)
 
 
@@ -175,7 +191,9 @@ def _written(result, request, stages, folder):
     told = read_json(folder / "results.json")
     radius = np.linalg.norm(result.vertices - (result.vertices.min(0) + result.vertices.max(0)) / 2, axis=1).max()
     start = told["camera"]["azimuth"], told["camera"]["elevation"], float(radius / np.sin(FIELD / 2))
-    return Answer(view, download, _masked(result), folder / "overlay.png", folder / "turntable.gif", _about(told), start)
+    return Answer(
+        view, download, _masked(result), folder / "overlay.png", folder / "turntable.gif", _about(told), start
+    )
 
 
 def _about(told):
@@ -187,7 +205,10 @@ def _about(told):
     closed = "closed" if surface["closed"] else "not closed"
     rows = [
         ("Camera", f"{camera_words(azimuth, elevation)} ({camera['source']})"),
-        ("", f"azimuth {azimuth:.0f}°, elevation {elevation:.0f}°, distance {distance:.2f} (the object's longest side is 1)"),
+        (
+            "",
+            f"azimuth {azimuth:.0f}°, elevation {elevation:.0f}°, distance {distance:.2f} (the object's longest side is 1)",
+        ),
         ("Object", f"{share:.0f} % of the picture, {found_by}"),
         ("Model", f"{surface['faces']} faces, {closed}, {sum(told['seconds'].values()):.1f} s"),
         *(("Note", note) for note in told["notes"]),

@@ -46,17 +46,27 @@ def trained(request):
     trainer = Trainer(config, tf.distribute.get_strategy())
     for _ in range(150):
         points = frames.voxel_centres()[rng.permutation(64**3)[:512]]
-        points = np.concatenate([points, record.surface_points[rng.integers(len(record.surface_points), size=512)]]).astype(np.float32)
+        points = np.concatenate(
+            [points, record.surface_points[rng.integers(len(record.surface_points), size=512)]]
+        ).astype(np.float32)
         voxel = np.floor((points + 0.5) * 64).astype(int)
         full = (voxel[:, None] == record.voxels[None].astype(int)).all(-1).any(1) if config.binary else None
         colour = np.broadcast_to(record.voxel_colours[0] / 255, (1024, 3))
-        batch = {"image": image[None], "trans_mat": frame.camera(record.trans_mats[:1]), "points": frame.to_model(points)[None]}
+        batch = {
+            "image": image[None],
+            "trans_mat": frame.camera(record.trans_mats[:1]),
+            "points": frame.to_model(points)[None],
+        }
         if config.binary:
             batch["colour"] = np.where(full[:, None], colour, -1)[None]
         else:
             outside = abs(points) - abs(record.surface_points).max(0)
             distance = np.linalg.norm(np.maximum(outside, 0), axis=1) + np.minimum(outside.max(1), 0)
-            batch |= {"colour": colour[None], "distance": frame.scale * distance[None], "near": abs(distance[None]) < 1 / 64}
+            batch |= {
+                "colour": colour[None],
+                "distance": frame.scale * distance[None],
+                "near": abs(distance[None]) < 1 / 64,
+            }
         trainer.train_step({k: tf.constant(v, tf.bool if k == "near" else tf.float32) for k, v in batch.items()})
     return trainer.network, record.images[0], record.trans_mats[0]
 
@@ -65,10 +75,16 @@ def reference(model, rgba, camera, resolution):
     """The network as its layers state it, on every point: g0 (R^3,), colour (R^3, 3)."""
     config, points = model.config, frames.voxel_centres(resolution)
     matrix = frames.model_camera(network_camera(camera, rgba, config), config.binary)[None].astype(np.float32)
-    inputs = [network_image(rgba, config)[None], frames.to_model(points, config.binary)[None].astype(np.float32), matrix]
+    inputs = [
+        network_image(rgba, config)[None],
+        frames.to_model(points, config.binary)[None].astype(np.float32),
+        matrix,
+    ]
     raw, colour = model(inputs)
     raw = raw.numpy()[0]
-    return raw[:, 1] - raw[:, 0] if config.binary else raw[:, 0] / 20, colour if colour is None else colour.numpy()[0].clip(0, 1)
+    return raw[:, 1] - raw[:, 0] if config.binary else raw[:, 0] / 20, colour if colour is None else colour.numpy()[
+        0
+    ].clip(0, 1)
 
 
 @pytest.mark.parametrize("given", [{}, {"rot": True}, {"binary": False}, {"binary": False, "threedcnn": True}, {"img_feat_onestream": True},
@@ -114,10 +130,17 @@ def check_field(model, rgba, camera, iso, path):
     np.testing.assert_allclose(fast.colours[both], colour[both], atol=1e-3)
     if model.config.binary and both.any():
         plain = type(fast)(24, geometry.astype(np.float32), np.where(occupied[:, None], colour, -1).astype(np.float32))
-        true = field_voxels.binary_voxels(plain, np.median(geometry[occupied]))[0]  # any other set of voxels, of any colours
+        true = field_voxels.binary_voxels(plain, np.median(geometry[occupied]))[
+            0
+        ]  # any other set of voxels, of any colours
         true = true, np.random.default_rng(0).random(true.shape)
-        for metric in (lambda voxels, _: voxel_metrics.iou(voxels, true[0]), lambda voxels, colours: voxel_metrics.psnr(voxels, colours, *true)):
-            assert metric(*field_voxels.binary_voxels(fast, iso)) == pytest.approx(metric(*field_voxels.binary_voxels(plain, iso)), abs=1e-4)
+        for metric in (
+            lambda voxels, _: voxel_metrics.iou(voxels, true[0]),
+            lambda voxels, colours: voxel_metrics.psnr(voxels, colours, *true),
+        ):
+            assert metric(*field_voxels.binary_voxels(fast, iso)) == pytest.approx(
+                metric(*field_voxels.binary_voxels(plain, iso)), abs=1e-4
+            )
     return occupied.mean()
 
 
@@ -145,7 +168,10 @@ def check_mesh(model, rgba, camera, iso, resolution):
     assert mesh.is_watertight and mesh.is_winding_consistent
     assert len(vertices) == pytest.approx(len(expected), rel=0.01)
     tree = trimesh.proximity.cKDTree
-    assert tree(expected).query(vertices)[0].mean() * resolution < 0.25 and tree(vertices).query(expected)[0].mean() * resolution < 0.25
+    assert (
+        tree(expected).query(vertices)[0].mean() * resolution < 0.25
+        and tree(vertices).query(expected)[0].mean() * resolution < 0.25
+    )
     assert asked < resolution**3
     moved = abs(colours - query.colour(encoded, vertices))  # they are asked before the last move of the vertices
     assert np.quantile(moved, 0.99) < 0.02 and moved.mean() < 0.005
@@ -179,7 +205,9 @@ def test_a_surface_of_one_wall_keeps_it_when_inner_walls_are_left_out():
     model = texdisn.build(tiny.config(False))
     make_octahedron(model, 0.5)
     picture = pictures(np.random.default_rng(0))[0]
-    with_all, filled = (predict.textured_mesh(FieldQuery(model), *picture, 64, 0.0, fill=fill) for fill in (False, True))
+    with_all, filled = (
+        predict.textured_mesh(FieldQuery(model), *picture, 64, 0.0, fill=fill) for fill in (False, True)
+    )
     np.testing.assert_allclose(with_all[0], filled[0])
     np.testing.assert_allclose(with_all[3], filled[3])
 
@@ -190,7 +218,9 @@ def test_bfloat16_changes_few_voxels(trained):
     for a, b in zip(coarse.variables, model.variables, strict=True):
         a.assign(b)
     queries = FieldQuery(model), FieldQuery(coarse)
-    one, other = (query.occupied(predict.predict(query, [(rgba, camera)], 64, 0.0)[0].geometry, 0.0) for query in queries)
+    one, other = (
+        query.occupied(predict.predict(query, [(rgba, camera)], 64, 0.0)[0].geometry, 0.0) for query in queries
+    )
     assert (one & other).sum() / (one | other).sum() > 0.9
 
 

@@ -28,10 +28,13 @@ def query(binary):
     """A ball of radius 0.4 whose field is sure within 0.25 and less sure, the further out; logits, or 1/50 of them as distances."""
 
     def logits(n):
-        return (8 * (0.4 - np.linalg.norm(frames.voxel_centres(n), axis=1)) / 0.15).astype(np.float32)  # 8 at 0.25, 0 at 0.4
+        return (8 * (0.4 - np.linalg.norm(frames.voxel_centres(n), axis=1)) / 0.15).astype(
+            np.float32
+        )  # 8 at 0.25, 0 at 0.4
 
     return types.SimpleNamespace(
-        config=types.SimpleNamespace(binary=binary), geometry_of_grid=lambda _, n: logits(n) if binary else -logits(n) / 50
+        config=types.SimpleNamespace(binary=binary),
+        geometry_of_grid=lambda _, n: logits(n) if binary else -logits(n) / 50,
     )
 
 
@@ -49,7 +52,9 @@ def test_the_level_goes_down_until_the_mask_is_covered_and_no_further():
     for radius in (0.3, 0.34, 0.37):
         found = iso_covering_mask(query(True), None, CAMERA, mask(radius), 6.0)
         expected = 8 * (0.4 - radius) / 0.15
-        assert expected < found < expected + 3.5  # cells are 0.025 wide, 1.3 of a logit; two or three at the rim of the mask are left out
+        assert (
+            expected < found < expected + 3.5
+        )  # cells are 0.025 wide, 1.3 of a logit; two or three at the rim of the mask are left out
     assert iso_covering_mask(query(True), None, CAMERA, mask(0.28), 4.0) == 4.0  # covered as it is
     assert iso_covering_mask(query(True), None, CAMERA, mask(0.48), 6.0) == 0.0  # beyond what the field calls occupied
     assert iso_covering_mask(query(True), None, CAMERA, mask(0.48), -1.0) == -1.0
@@ -69,7 +74,11 @@ def test_a_shipped_run_is_half_as_large_and_predicts_the_same(tiny_database, tmp
     export_run.main([str(run), "--out", str(tmp_path / "small")])
     assert "largest change of a weight" in capsys.readouterr().out
     source, target = open_model(run), open_model(tmp_path / "small")
-    assert source.config == target.config and Run(tmp_path / "small").level.exists() and not Run(tmp_path / "small").last.exists()
+    assert (
+        source.config == target.config
+        and Run(tmp_path / "small").level.exists()
+        and not Run(tmp_path / "small").last.exists()
+    )
     networks = [build(source.config) for _ in range(2)]
     for model, network in zip((source, target), networks, strict=True):
         model.load(network)
@@ -78,7 +87,11 @@ def test_a_shipped_run_is_half_as_large_and_predicts_the_same(tiny_database, tmp
         assert np.abs(a.numpy() - b.numpy()).max() <= 2**-11 * np.abs(a.numpy()).max()
     with h5py.File(target.weights) as file:
         kinds = {}
-        file.visititems(lambda _, item: kinds.setdefault(item.ndim > 1, set()).add(item.dtype) if isinstance(item, h5py.Dataset) else None)
+        file.visititems(
+            lambda _, item: (
+                kinds.setdefault(item.ndim > 1, set()).add(item.dtype) if isinstance(item, h5py.Dataset) else None
+            )
+        )
     assert kinds == {True: {np.dtype(np.float16)}, False: {np.dtype(np.float32)}}
 
 

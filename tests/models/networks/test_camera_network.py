@@ -58,7 +58,9 @@ def test_points_are_transformed_as_by_the_camera():
     cameras, points = some_cameras(5), np.random.default_rng(1).uniform(-0.5, 0.5, (5, 20, 3)).astype(np.float32)
     space, pixels = transformed(parts_of(cameras, 100), tf.constant(points))
     for i, camera in enumerate(cameras):
-        np.testing.assert_allclose(image_to_pixel(pixels[i].numpy() + 0.5, 100), project(points[i], camera)[0], atol=1e-3)
+        np.testing.assert_allclose(
+            image_to_pixel(pixels[i].numpy() + 0.5, 100), project(points[i], camera)[0], atol=1e-3
+        )
         RT = decompose(camera)[1]
         np.testing.assert_allclose(space[i], points[i] @ RT[:, :3].T + RT[:, 3], atol=1e-5)
 
@@ -66,17 +68,25 @@ def test_points_are_transformed_as_by_the_camera():
 def test_losses_vanish_at_the_truth_and_at_what_symmetry_makes_of_it():
     points = tf.constant(np.random.default_rng(1).uniform(-0.5, 0.5, (4, 30, 3)), tf.float32)
     true = parts_of(some_cameras(4), 100)
-    none, half = (np.tile(np.stack([np.eye(3), rotation_about_y(angle)]), (4, 1, 1, 1)).astype(np.float32) for angle in (0, 180))
+    none, half = (
+        np.tile(np.stack([np.eye(3), rotation_about_y(angle)]), (4, 1, 1, 1)).astype(np.float32) for angle in (0, 180)
+    )
     behind = true["rotation"] @ rotation_about_y(180).astype(np.float32)
 
     def losses(rotations, turns, scores=None, **others):
         scores = np.zeros((4, len(rotations)), np.float32) if scores is None else np.tile(np.float32(scores), (4, 1))
         predicted = {**true, "rotations": tf.stack(rotations, 1), "scores": tf.constant(scores), **others}
-        return {name: float(value) for name, value in camera_losses(predicted, true, points, tf.constant(turns)).items()}
+        return {
+            name: float(value) for name, value in camera_losses(predicted, true, points, tf.constant(turns)).items()
+        }
 
     for rotation, turns, right in ((true["rotation"], none, True), (behind, half, True), (behind, none, False)):
         found = losses([rotation], turns)
-        assert (found["points"] + found["pixels"] < 0.1) == right and found["within_15"] == float(right) and found["choice"] == 0
+        assert (
+            (found["points"] + found["pixels"] < 0.1) == right
+            and found["within_15"] == float(right)
+            and found["choice"] == 0
+        )
     shifted = losses([true["rotation"]], none, shift=true["shift"] + [0.1, 0.0])
     assert shifted["points"] < 0.1 and shifted["pixels"] == pytest.approx(10, abs=0.1)
     assert losses([true["rotation"]], none, distance=true["distance"] + 0.2)["points"] == pytest.approx(20, abs=0.1)
@@ -129,7 +139,9 @@ def test_cameras_of_pictures_are_those_of_their_crops(tiny_database, tmp_path, e
         np.testing.assert_allclose(one.rotation, other.rotation, atol=1e-5)
     pairs = [(entry, 0) for entry in entries]
     estimated = EstimatedCameras(database, estimator, pairs)
-    np.testing.assert_allclose(estimated.trans_mat(entries[0], 0), estimator.cameras(pictures[:1])[0], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        estimated.trans_mat(entries[0], 0), estimator.cameras(pictures[:1])[0], rtol=1e-4, atol=1e-4
+    )
     assert np.array_equal(estimated.image(entries[0], 0), pictures[0]) and estimated.image_size == database.image_size
 
 
@@ -156,13 +168,21 @@ def test_training_learns_and_goes_on(tiny_database, tmp_path, eagerly, monkeypat
         train_cam.main(command(tiny_database, tmp_path / "run", "--learning_rate", "0.5"))
     with pytest.raises(UserError, match="not a configuration of a field network"):
         evaluation.main(["--restore_model", str(run.folder)])
-    train_cam.main(command(tiny_database, tmp_path / "second", "--max_epoch", "1", "--restore_modelcnn", str(run.folder), *flags))
+    train_cam.main(
+        command(tiny_database, tmp_path / "second", "--max_epoch", "1", "--restore_modelcnn", str(run.folder), *flags)
+    )
 
 
-@pytest.mark.parametrize("words, message", [
-    (["--img_h", "30"], "--img_h and --img_w must be equal"), (["--camera_widths", "0"], "--camera_widths 0"), (["--crop", "2"], "--crop"),
-    (["--momentum", "0.3"], "--momentum would do nothing"), (["--encoder_size", "40"], "--encoder_size 40"),
-])
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--img_h", "30"], "--img_h and --img_w must be equal"),
+        (["--camera_widths", "0"], "--camera_widths 0"),
+        (["--crop", "2"], "--crop"),
+        (["--momentum", "0.3"], "--momentum would do nothing"),
+        (["--encoder_size", "40"], "--encoder_size 40"),
+    ],
+)
 def test_settings_that_cannot_be_meant_are_refused(words, message, tiny_database, tmp_path):
     with pytest.raises(UserError, match=message) as error:
         train_cam.main(command(tiny_database, tmp_path / "run", *words))
@@ -170,7 +190,9 @@ def test_settings_that_cannot_be_meant_are_refused(words, message, tiny_database
 
 
 @pytest.mark.slow
-def test_evaluation_with_estimated_cameras_stands_beside_that_with_the_true_ones(tiny_database, tmp_path, capsys, eagerly):
+def test_evaluation_with_estimated_cameras_stands_beside_that_with_the_true_ones(
+    tiny_database, tmp_path, capsys, eagerly
+):
     run, cameras = make_run(tmp_path / "run", tiny_database, True), tiny.camera_run(tmp_path / "cameras", crop=0.85)
     base = ["--restore_model", str(run), "--views", "0,2", "--limit", "1", "--sdf_res", "16", "--figure_objects", "0"]
     evaluation.main(base)
@@ -181,7 +203,9 @@ def test_evaluation_with_estimated_cameras_stands_beside_that_with_the_true_ones
     assert "4 images are done already" in said and "estimated cameras: median (mean)" in said
     assert both["images"]["prediction"] == plain["images"]["prediction"]
     # this network does not look at the image: the field is the same whatever the camera
-    assert [row["iou"] for row in both["images"]["estimated camera"]] == [row["iou"] for row in plain["images"]["prediction"]]
+    assert [row["iou"] for row in both["images"]["estimated camera"]] == [
+        row["iou"] for row in plain["images"]["prediction"]
+    ]
     database = Database(tiny_database)
     entries = {entry.object_id: entry for entry in database.objects("test")}
     estimator = CameraEstimator(cameras)

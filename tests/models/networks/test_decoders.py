@@ -65,7 +65,9 @@ def voxels_numpy(decoder, feature):
 def forward_numpy(model, images, points, camera):
     """One image, (N, 3) model-frame points and their camera -> geometry, colour or None: the variant's plain statement."""
     c = model.config
-    glob, maps = (value.numpy() if hasattr(value, "numpy") else [m[0].numpy() for m in value] for value in model.encoder(images))
+    glob, maps = (
+        value.numpy() if hasattr(value, "numpy") else [m[0].numpy() for m in value] for value in model.encoder(images)
+    )
     if c.threedcnn:
         grid = voxels_numpy(model.voxel_decoder, glob[0])
         p = points / 64 + 0.5 / 64 if c.binary else points / 2
@@ -75,7 +77,9 @@ def forward_numpy(model, images, points, camera):
     glob = np.repeat(glob, len(points), 0)
 
     def local(chosen):
-        return np.concatenate([[read_numpy(m, *np.minimum(q * len(m) / tiny.SIZE, len(m) - 1)) for q in uv] for m in chosen], 1)
+        return np.concatenate(
+            [[read_numpy(m, *np.minimum(q * len(m) / tiny.SIZE, len(m) - 1)) for q in uv] for m in chosen], 1
+        )
 
     if c.rot:
         R = decompose(camera)[1][:, :3]
@@ -189,7 +193,9 @@ def test_camera_axes_are_those_of_disn(rng):
     """DISN's obj_rot_mat of a rendering (azimuth, elevation): its formula, with its own cameras and its own object frame."""
     for azimuth, elevation in ((10, 25), (200, 30), (300, -20)):
         az, el = np.radians(azimuth), np.radians(elevation)
-        turn_y = np.array([[np.cos(az + np.pi), 0, np.sin(az + np.pi)], [0, 1, 0], [-np.sin(az + np.pi), 0, np.cos(az + np.pi)]])
+        turn_y = np.array(
+            [[np.cos(az + np.pi), 0, np.sin(az + np.pi)], [0, 1, 0], [-np.sin(az + np.pi), 0, np.cos(az + np.pi)]]
+        )
         turn_x = np.array([[1, 0, 0], [0, np.cos(el), -np.sin(el)], [0, np.sin(el), np.cos(el)]])
         obj_rot_mat = np.array([[0, 0, -1], [0, 1, 0], [1, 0, 0]]) @ (turn_x @ turn_y).T
         # the same view: the camera stands at azimuth 90 - a of this project's frame (3D-R2N2 counts from x to z)
@@ -200,7 +206,9 @@ def test_camera_axes_are_those_of_disn(rng):
         for binary, size in ((True, (40, 40)), (False, (30, 50))):
             matrix = resize_camera(compose(intrinsics(40), RT), (40, 40), size)
             camera = tf.constant(frames.model_camera(matrix, binary)[None], tf.float32)
-            np.testing.assert_allclose(to_camera_axes(tf.constant(points[None], tf.float32), camera)[0], expected, atol=1e-4)
+            np.testing.assert_allclose(
+                to_camera_axes(tf.constant(points[None], tf.float32), camera)[0], expected, atol=1e-4
+            )
 
 
 def test_full_size_variants_have_the_variables_of_disn():
@@ -212,7 +220,9 @@ def test_full_size_variants_have_the_variables_of_disn():
             model.voxel_decoder(tf.zeros((1, 1024)))
         else:
             model.joint_stream(tf.zeros((1, 2, 3)), [tf.zeros((1, 1, 1024)), tf.zeros((1, 2, 64 + 128 + 256))])
-        shapes |= {v.path.removeprefix("texdisn/"): tuple(v.shape) for layer in model.layers[1:] for v in layer.variables}
+        shapes |= {
+            v.path.removeprefix("texdisn/"): tuple(v.shape) for layer in model.layers[1:] for v in layer.variables
+        }
     widths, kernels = [1024, 128, 128, 128, 64, 64, 32], [2, 3, 3, 3, 3, 3]
     for i, k in enumerate(kernels, 1):
         assert shapes[f"sdf3dcnn/3deconv{i}/kernel"] == (k, k, k, widths[i], widths[i - 1])

@@ -47,7 +47,11 @@ def test_whole_convolution_is_a_valid_convolution_of_the_whole_map():
     ours.build(x.shape), plain.build(x.shape)
     limit = np.sqrt(6 / (25 * 13))  # Glorot & Bengio's, as Keras draws
     kernel = ours.kernel.numpy()
-    assert kernel.shape == plain.kernel.shape and abs(kernel).max() <= limit and kernel.std() == pytest.approx(limit / np.sqrt(3), rel=0.1)
+    assert (
+        kernel.shape == plain.kernel.shape
+        and abs(kernel).max() <= limit
+        and kernel.std() == pytest.approx(limit / np.sqrt(3), rel=0.1)
+    )
     assert len(np.unique(kernel)) > 0.99 * kernel.size
     ours.bias.assign(rng.normal(size=6))
     for a, b in zip(plain.variables, ours.variables, strict=True):
@@ -69,7 +73,9 @@ def test_reading_by_a_product_is_resizing_and_reading(dtype, size):
             tape.watch(feature_map)
             values = read(feature_map)
             total = tf.reduce_sum(tf.cast(values, tf.float32) * np.arange(1, 5))
-        results.append((tf.cast(values, tf.float32).numpy(), tf.cast(tape.gradient(total, feature_map), tf.float32).numpy()))
+        results.append(
+            (tf.cast(values, tf.float32).numpy(), tf.cast(tape.gradient(total, feature_map), tf.float32).numpy())
+        )
     tolerance = 1e-4 if dtype == tf.float32 else 0.05
     for a, b in zip(*results, strict=True):
         np.testing.assert_allclose(a, b, atol=tolerance * abs(b).max())
@@ -83,7 +89,10 @@ def test_adam_is_keras_adam():
     rng = np.random.default_rng(0)
     start, gradients = rng.normal(size=(5, 3)), rng.normal(size=(6, 5, 3)).astype(np.float32)
     results = []
-    for optimizer in (Adam(StepDecay(tiny.config()), beta_1=0.5), keras.optimizers.Adam(StepDecay(tiny.config()), beta_1=0.5)):
+    for optimizer in (
+        Adam(StepDecay(tiny.config()), beta_1=0.5),
+        keras.optimizers.Adam(StepDecay(tiny.config()), beta_1=0.5),
+    ):
         variable = keras.Variable(start.astype(np.float32))
         optimizer.build([variable])
         step = compiled_step(optimizer, variable)

@@ -105,6 +105,13 @@ def test_the_configuration_is_the_default_of_its_kind(case):
 
     kind, _, _, prefix = case
     config = open_model(prefix).config
-    conventions = {"binary": False, "colour": False, "img_h": 137, "img_w": 137, "encoder_input": "bgr", "model_frame": "sphere"}
+    conventions = {
+        "binary": False,
+        "colour": False,
+        "img_h": 137,
+        "img_w": 137,
+        "encoder_input": "bgr",
+        "model_frame": "sphere",
+    }
     expected = Config() if kind == "seed" else Config(**conventions, distance_offset=0.003)
     assert dataclasses.replace(config, restore_model="") == expected

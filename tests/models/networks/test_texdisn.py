@@ -20,7 +20,11 @@ from utils.errors import UserError
 from utils.geometry import frames
 from utils.geometry.cameras import compose, intrinsics, look_at, project
 
-MODES = [{"binary": True}, {"binary": False}, {"binary": True, "normalisation": False, "resized_reading": True, "coordinate_scale": 1.0}]
+MODES = [
+    {"binary": True},
+    {"binary": False},
+    {"binary": True, "normalisation": False, "resized_reading": True, "coordinate_scale": 1.0},
+]
 
 
 @pytest.fixture
@@ -92,7 +96,9 @@ def stream_numpy(stream, points, feature, scale):
     if not stream.coloured:
         return g, None
     joined = np.concatenate([g, joined], -1)
-    c = relu(norm(stream.colour_norm, product(joined, stream.colour_geometry, stream.colour_point, *stream.colour_features)))
+    c = relu(
+        norm(stream.colour_norm, product(joined, stream.colour_geometry, stream.colour_point, *stream.colour_features))
+    )
     c = relu(norm(stream.colour_hidden_norm, product(c, stream.colour_hidden)))
     return g, 1 / (1 + np.exp(-product(c, stream.colour_out)))
 
@@ -115,7 +121,9 @@ def test_decoders_and_reading_equal_numpy(given, rng):
             m = resize_numpy(m, tiny.SIZE, tiny.SIZE) if config.resized_reading else m
             local.append([read_numpy(m, *np.minimum(p * scale, m.shape[0] - 1)) for p in uv])
         local = np.concatenate(local, 1)
-        g1, c1 = stream_numpy(model.global_stream, points[b], np.repeat(glob.numpy(), len(points[b]), 0), config.coordinate_scale)
+        g1, c1 = stream_numpy(
+            model.global_stream, points[b], np.repeat(glob.numpy(), len(points[b]), 0), config.coordinate_scale
+        )
         g2, c2 = stream_numpy(model.local_stream, points[b], local, config.coordinate_scale)
         np.testing.assert_allclose(geometry[b], g1 + g2, rtol=1e-3, atol=1e-3)
         np.testing.assert_allclose(colour[b], c1 + c2, rtol=1e-3, atol=1e-3)
@@ -170,7 +178,9 @@ def test_field_query_is_the_network_in_the_object_frame(given, rng):
     points = rng.uniform(-0.5, 0.5, (50, 3))
     query = FieldQuery(model)
     encoded = query.encode(image, matrix)
-    geometry, colour = model([image[None], frames.to_model(points, config.binary)[None].astype(np.float32), camera(config.binary)[None]])
+    geometry, colour = model(
+        [image[None], frames.to_model(points, config.binary)[None].astype(np.float32), camera(config.binary)[None]]
+    )
     expected = geometry[0, :, 1] - geometry[0, :, 0] if config.binary else geometry[0, :, 0] / 10 / 2
     np.testing.assert_allclose(query.geometry(encoded, points), expected, rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(query.colour(encoded, points), np.clip(colour[0], 0, 1), rtol=1e-3, atol=1e-5)
@@ -219,7 +229,9 @@ def test_sdf_losses_equal_numpy(rng):
     args = [tf.constant(x, tf.float32) for x in (prediction, colour, distance, target)]
     result = losses.sdf_losses(*args, tf.constant(near), 4.0)
     weight = np.where(distance <= 0.01, 4, 1)
-    assert np.isclose(result["geometry"], 1000 * (np.abs(10 * distance - prediction[..., 0]) * weight).mean(), rtol=1e-5)
+    assert np.isclose(
+        result["geometry"], 1000 * (np.abs(10 * distance - prediction[..., 0]) * weight).mean(), rtol=1e-5
+    )
     assert np.isclose(result["colour"], 255 * np.abs(colour - target)[near].mean(), rtol=1e-5)
     nothing = losses.sdf_losses(*args, tf.zeros_like(near), 4.0)
     assert nothing["colour"] == 0
@@ -230,7 +242,9 @@ def test_weight_decay_takes_kernels_of_encoder_and_decoders_alone(rng):
     randomise(model, rng)
     kernels = [v.numpy() for v in model.variables if v.path.endswith("kernel")]
     assert len(kernels) == 8 + 2 * 11  # convolutions of the encoder; matrices of a stream
-    assert np.isclose(losses.weight_decay(model, 1e-3), 1e-3 * sum((k.astype(float) ** 2).sum() for k in kernels) / 2, rtol=1e-5)
+    assert np.isclose(
+        losses.weight_decay(model, 1e-3), 1e-3 * sum((k.astype(float) ** 2).sum() for k in kernels) / 2, rtol=1e-5
+    )
 
 
 def test_learning_rate_schedule():
@@ -250,7 +264,11 @@ def test_full_preset_has_the_shapes_of_the_original():
     rows = [shapes[f"sdfprediction_imgfeat/fold2_conv1_{part}/kernel"][0] for part in ("point", "feature")]
     assert sum(rows) == 1984
     # what the variables of the original amount to
-    for scope, count in (("vgg_16/", 138_455_872), ("sdfprediction/", 1_987_333), ("sdfprediction_imgfeat/", 2_446_085)):
+    for scope, count in (
+        ("vgg_16/", 138_455_872),
+        ("sdfprediction/", 1_987_333),
+        ("sdfprediction_imgfeat/", 2_446_085),
+    ):
         assert sum(np.prod(shape) for name, shape in shapes.items() if name.startswith(scope)) == count
 
 
@@ -258,7 +276,9 @@ def test_checkpoint_that_does_not_fit_names_the_variables_and_changes_nothing(tm
     model, other = texdisn.build(tiny.config()), texdisn.build(tiny.config(num_classes=9))
     save_checkpoint(tmp_path / "a.h5", {"network": other.variables[1:]}, {})
     before = [v.numpy() for v in model.variables]
-    with pytest.raises(UserError, match=r"vgg_16/fc8/kernel is \(1, 1, 16, 9\) in the file and \(1, 1, 16, 8\) here") as error:
+    with pytest.raises(
+        UserError, match=r"vgg_16/fc8/kernel is \(1, 1, 16, 9\) in the file and \(1, 1, 16, 8\) here"
+    ) as error:
         load_checkpoint(tmp_path / "a.h5", {"network": model.variables})
     assert f"{model.variables[0].path} {tuple(model.variables[0].shape)} is not in the file" in str(error.value)
     for old, variable in zip(before, model.variables, strict=True):

@@ -33,7 +33,9 @@ def loop(config, database, folder):
     folder = Run(folder)
     config.save(folder.config)
     data = Database(database)
-    return Loop(trainer, folder, FieldSamples(data, config), data.objects("train"), data.objects("val"), checkpoint_minutes=1e9)
+    return Loop(
+        trainer, folder, FieldSamples(data, config), data.objects("train"), data.objects("val"), checkpoint_minutes=1e9
+    )
 
 
 def stored(path):
@@ -88,7 +90,9 @@ def test_killed_and_resumed_equals_uninterrupted(binary, tiny_database, tmp_path
         assert progress["step"] == resumed["step"] == 12 or name == "best.h5"
     histories = [json.loads((tmp_path / run / "history.json").read_text()) for run in ("whole", "parts")]
     for a, b in zip(*histories, strict=True):
-        assert np.isclose(a["train"]["loss"], b["train"]["loss"], rtol=1e-5) and np.isclose(a["val"]["loss"], b["val"]["loss"], rtol=1e-5)
+        assert np.isclose(a["train"]["loss"], b["train"]["loss"], rtol=1e-5) and np.isclose(
+            a["val"]["loss"], b["val"]["loss"], rtol=1e-5
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -118,7 +122,9 @@ def test_nan_stops_with_the_objects_of_the_batch_and_leaves_the_checkpoint(tiny_
     before = (tmp_path / "run" / "last.h5").read_bytes()
     kernel = training.trainer.network.local_stream.geometry_out.kernel
     kernel.assign(np.full(kernel.shape, np.nan))
-    with pytest.raises(UserError, match=r"not finite at step 1 \(loss, geometry.*\); the batch was: .*(box|crate)/\w+train\d view \d"):
+    with pytest.raises(
+        UserError, match=r"not finite at step 1 \(loss, geometry.*\); the batch was: .*(box|crate)/\w+train\d view \d"
+    ):
         training.run()
     assert (tmp_path / "run" / "last.h5").read_bytes() == before
 
@@ -140,11 +146,15 @@ def flags(*extra):
 
 
 def test_flags_become_the_configuration(tmp_path):
-    config, resumed = train_sdf.settings(flags(tmp_path, "--preset", "small", "--no-binary", "--batch_size", 3, "--alpha"))
+    config, resumed = train_sdf.settings(
+        flags(tmp_path, "--preset", "small", "--no-binary", "--batch_size", 3, "--alpha")
+    )
     assert config.preset == "small"
     assert not resumed and not config.binary and config.batch_size == 3 and config.alpha and config.normalisation
     config, _ = train_sdf.settings(flags(tmp_path))
-    assert config.binary and config.batch_size == 20 and config.encoder_widths[-1] == 512 and config.learning_rate == 1e-4
+    assert (
+        config.binary and config.batch_size == 20 and config.encoder_widths[-1] == 512 and config.learning_rate == 1e-4
+    )
 
 
 def test_resume_keeps_the_settings_and_refuses_others(tmp_path):
@@ -164,13 +174,22 @@ def test_resume_keeps_the_settings_and_refuses_others(tmp_path):
 
 
 def test_sizes_are_flags(tmp_path):
-    given = {"encoder_widths": (4, 8, 8, 8, 8), "encoder_convs": (1, 1, 2, 1, 1), "point_widths": (8, 16, 8), "decoder_widths": (16, 8)}
+    given = {
+        "encoder_widths": (4, 8, 8, 8, 8),
+        "encoder_convs": (1, 1, 2, 1, 1),
+        "point_widths": (8, 16, 8),
+        "decoder_widths": (16, 8),
+    }
     text = [word for name, value in given.items() for word in (f"--{name}", ",".join(map(str, value)))]
-    config, _ = train_sdf.settings(flags(tmp_path, *text, "--encoder_size", 64, "--encoder_fc", 24, "--num_classes", 12))
+    config, _ = train_sdf.settings(
+        flags(tmp_path, *text, "--encoder_size", 64, "--encoder_fc", 24, "--num_classes", 12)
+    )
     assert {name: getattr(config, name) for name in given} == given
     network = build(config)
     global_feature, maps = network.encode(np.zeros((1, config.img_h, config.img_w, 3), np.float32))
-    assert global_feature.shape == (1, 12) and [m.shape[1:] for m in maps] == [(64 >> i, 64 >> i, w) for i, w in enumerate((4, 8, 8, 8, 8))]
+    assert global_feature.shape == (1, 12) and [m.shape[1:] for m in maps] == [
+        (64 >> i, 64 >> i, w) for i, w in enumerate((4, 8, 8, 8, 8))
+    ]
     assert network.encoder.fc7.filters == 24 and len(network.local_stream.fold1) == 3
 
 
@@ -183,7 +202,14 @@ def test_sizes_that_make_no_network_are_refused(bad, tmp_path):
         train_sdf.settings(flags(tmp_path, *bad))
 
 
-WRONG = {"--batch_size": 0, "--learning_rate": "nan", "--max_minutes": -3, "--num_sample_points": 1, "--beta1": 1.5, "--decay_rate": -1}
+WRONG = {
+    "--batch_size": 0,
+    "--learning_rate": "nan",
+    "--max_minutes": -3,
+    "--num_sample_points": 1,
+    "--beta1": 1.5,
+    "--decay_rate": -1,
+}
 
 
 @pytest.mark.parametrize("bad", WRONG.items())

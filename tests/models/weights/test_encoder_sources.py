@@ -19,7 +19,13 @@ NAMES = [f"block{b}_conv{i}" for b, count in enumerate(CONVS, 1) for i in range(
 
 
 def config(**given):
-    plain = {"normalisation": False, "resized_reading": True, "coordinate_scale": 1.0, "encoder_convs": CONVS, "encoder_size": 64}
+    plain = {
+        "normalisation": False,
+        "resized_reading": True,
+        "coordinate_scale": 1.0,
+        "encoder_convs": CONVS,
+        "encoder_size": 64,
+    }
     return tiny.config(**{**plain, **given})
 
 
@@ -28,7 +34,9 @@ def vgg(classes=10, top=True, convs=CONVS):
     layers = [keras.Input((64, 64, 3))]
     for block, (width, count) in enumerate(zip(tf1_models.SIZES["widths"], convs, strict=True), 1):
         for i in range(1, count + 1):
-            layers.append(keras.layers.Conv2D(width, 3, padding="same", activation="relu", name=f"block{block}_conv{i}"))
+            layers.append(
+                keras.layers.Conv2D(width, 3, padding="same", activation="relu", name=f"block{block}_conv{i}")
+            )
         layers.append(keras.layers.MaxPooling2D(name=f"block{block}_pool"))
     if top:
         layers.append(keras.layers.Flatten(name="flatten"))
@@ -90,7 +98,10 @@ def test_keras_weights_compute_what_keras_computes(form, tmp_path, monkeypatch, 
     np.testing.assert_array_equal(encoder.fc8.kernel, head)
     printed = capsys.readouterr().out
     assert "16 variables loaded, 2 not" in printed
-    assert "predictions weights [16, 10]: stays as it was initialised: predictions weights is [16, 10] in the file, fc8" in printed
+    assert (
+        "predictions weights [16, 10]: stays as it was initialised: predictions weights is [16, 10] in the file, fc8"
+        in printed
+    )
 
 
 def test_a_head_that_fits_is_loaded_and_without_top_it_is_listed(tmp_path, capsys):
@@ -109,13 +120,17 @@ def test_a_head_that_fits_is_loaded_and_without_top_it_is_listed(tmp_path, capsy
     np.testing.assert_array_equal(encoder.fc6.kernel, before)
     np.testing.assert_array_equal(encoder.blocks[1][1][0].kernel, model.get_layer("block2_conv2").get_weights()[0])
     printed = capsys.readouterr().out
-    assert "12 variables loaded, 6 not" in printed and "fc1 weights [2, 2, 8, 16]: stays as it was initialised" in printed
+    assert (
+        "12 variables loaded, 6 not" in printed and "fc1 weights [2, 2, 8, 16]: stays as it was initialised" in printed
+    )
 
 
 def test_keras_files_that_do_not_fit_load_nothing(tmp_path, monkeypatch):
     write_legacy(tmp_path / "vgg.h5", vgg())
     wrong = {
-        r"block3_conv1 weights is \[3, 3, 4, 8\] in the file, conv3_1 here is \[3, 3, 4, 6\]": {"encoder_widths": (4, 4, 6, 8, 8)},
+        r"block3_conv1 weights is \[3, 3, 4, 8\] in the file, conv3_1 here is \[3, 3, 4, 6\]": {
+            "encoder_widths": (4, 4, 6, 8, 8)
+        },
         "layer block2_conv2 is in the file alone": {"encoder_convs": (1, 1, 1, 1, 1)},
         r"fc1 weights is \[32, 16\] in the file": {"encoder_size": 32},
         "conv1_1_norm/gamma .* is not in the file": {"normalisation": True},
@@ -144,7 +159,9 @@ def test_keras_files_that_do_not_fit_load_nothing(tmp_path, monkeypatch):
 
 def slim(classes):
     """What TF-slim's vgg_16.ckpt holds."""
-    shapes = {name: shape for name, shape in tf1_models.shapes(kernel=2, classes=classes).items() if name.startswith("vgg_16")}
+    shapes = {
+        name: shape for name, shape in tf1_models.shapes(kernel=2, classes=classes).items() if name.startswith("vgg_16")
+    }
     extra = {"vgg_16/mean_rgb": np.array([123.68, 116.78, 103.94], np.float32), "global_step": np.int64(0)}
     return {**tf1_models.values(shapes), **extra}
 
@@ -159,9 +176,15 @@ def test_slim_checkpoint(tmp_path, capsys):
     source.load(encoder)
     np.testing.assert_array_equal(encoder.fc6.kernel, w["vgg_16/fc6/weights"])
     printed = capsys.readouterr().out
-    assert "16 variables loaded, 4 not" in printed and "vgg_16/mean_rgb [3]: the mean" in printed and "global_step []" in printed
+    assert (
+        "16 variables loaded, 4 not" in printed
+        and "vgg_16/mean_rgb [3]: the mean" in printed
+        and "global_step []" in printed
+    )
     assert "vgg_16/fc8/weights [1, 1, 16, 1000]: stays as it was initialised" in printed
-    with pytest.raises(UserError, match=r"vgg_16/conv1/conv1_1/weights is \[3, 3, 3, 4\] in the checkpoint and \[3, 3, 4, 4\] here"):
+    with pytest.raises(
+        UserError, match=r"vgg_16/conv1/conv1_1/weights is \[3, 3, 3, 4\] in the checkpoint and \[3, 3, 4, 4\] here"
+    ):
         open_encoder(str(path)).load(build(config(alpha=True)).encoder)
 
 
@@ -199,11 +222,15 @@ def test_the_input_comes_with_the_weights(tmp_path):
     saved.save(run.config)
 
     def settings(*words):
-        return train_sdf.settings(train_sdf.build_parser().parse_args(["--log_dir", str(tmp_path / "new"), *map(str, words)]))[0]
+        return train_sdf.settings(
+            train_sdf.build_parser().parse_args(["--log_dir", str(tmp_path / "new"), *map(str, words)])
+        )[0]
 
     for source, kind in (("vgg.h5", "keras"), ("slim/vgg_16.ckpt", "slim"), ("run", "bgr"), ("slim", "slim")):
         started = settings("--restore_modelcnn", tmp_path / source)
-        assert started.encoder_input == kind and started.preset == "full" and started.restore_model.endswith("(encoder)")
+        assert (
+            started.encoder_input == kind and started.preset == "full" and started.restore_model.endswith("(encoder)")
+        )
         assert settings("--restore_modelcnn", tmp_path / source, "--encoder_input", "rgb").encoder_input == "rgb"
     assert settings().encoder_input == "rgb"
     assert settings("--restore_model", run.folder).encoder_input == "bgr"

@@ -51,9 +51,15 @@ def test_configuration_is_told_and_outputs_are_those_of_tf1(kind, tmp_path):
     scopes = kind.get("scopes", TWO)
     assert (config.img_feat_twostream, config.img_feat_onestream) == (scopes == TWO, scopes == ONE)
     disn = not binary and not colour
-    expected = {"encoder_input": "bgr", "model_frame": "sphere", "distance_offset": 0.003} if disn else {"encoder_input": "rgb"}
+    expected = (
+        {"encoder_input": "bgr", "model_frame": "sphere", "distance_offset": 0.003}
+        if disn
+        else {"encoder_input": "rgb"}
+    )
     assert all(getattr(config, name) == value for name, value in expected.items())
-    assert dataclasses.replace(open_model(prefix).config, **SMALL) == config and open_model(prefix).config.img_h == (137 if disn else 138)
+    assert dataclasses.replace(open_model(prefix).config, **SMALL) == config and open_model(prefix).config.img_h == (
+        137 if disn else 138
+    )
 
     network = build(config)
     model.load(network)

@@ -70,7 +70,9 @@ def assert_box(record, distance_error, surface_error, margin):
     assert np.abs(foreign.box_distance(record.surface_points.astype(float))).max() < surface_error
     centres = (record.voxels + 0.5) / 64 - 0.5
     assert np.abs(foreign.box_distance(centres)).max() < np.sqrt(3) / 2 * VOXEL + surface_error
-    assert scipy.spatial.cKDTree(record.voxels).query(foreign.voxels()[0])[0].max() < 2  # none of the surface is missing
+    assert (
+        scipy.spatial.cKDTree(record.voxels).query(foreign.voxels()[0])[0].max() < 2
+    )  # none of the surface is missing
     assert wrongly_coloured(record.surface_points, record.surface_colours, margin) < 0.02
     assert wrongly_coloured(centres, record.voxel_colours, margin + 2 * VOXEL) < 0.02  # mixed in the voxels of edges
     near = np.abs(record.sdf) < 0.5 * VOXEL
@@ -92,7 +94,9 @@ MIRRORED = ((-1, 0, 0), (0, 1, 0), (0, 0, 1))
 @pytest.mark.parametrize("channels", ["rgb", "bgr"])
 def test_the_original(tmp_path, capsys, axes, channels):
     rng = np.random.default_rng(0)
-    write_three(foreign.write_original, tmp_path / "raw", rng=rng, axes=axes, channels=channels, alpha=channels == "bgr")
+    write_three(
+        foreign.write_original, tmp_path / "raw", rng=rng, axes=axes, channels=channels, alpha=channels == "bgr"
+    )
     database = build(tmp_path, "--format", "original")
     out = capsys.readouterr().out
     assert f"channels are {channels.upper()} (3 of 3 objects agree)" in out
@@ -182,7 +186,9 @@ def test_r2n2_camera_is_disns():
     """Pixels that DISN's own projection gives for azimuth 37.5, elevation 28, distance ratio 0.83; its texels begin at integers."""
     points = np.array([[0, 0, 0], [0.3, 0, 0], [0, 0.3, 0], [0, 0, 0.3]])
     expected = [[68.5, 68.5], [90.527334, 81.976931], [68.5, 38.239651], [40.880446, 78.449624]]
-    np.testing.assert_allclose(project(points, r2n2_camera([37.5, 28, 0, 0.83, 25], (137, 137)))[0] + 0.5, expected, atol=1e-4)
+    np.testing.assert_allclose(
+        project(points, r2n2_camera([37.5, 28, 0, 0.83, 25], (137, 137)))[0] + 0.5, expected, atol=1e-4
+    )
 
 
 @pytest.mark.slow
@@ -212,11 +218,23 @@ FAULTS = {
     "fractions": ("original", "models/voxel.h5", "voxel_pt", lambda v: v + 0.3, "whole numbers from -32 to 31"),
     "bright": ("original", "models/voxel.h5", "voxel_val", lambda v: np.where(v >= 0, 255 * v, v), "voxel_val reaches"),
     "no points": ("original", "models/voxel.h5", "voxel_pt", lambda v: None, "has no dataset 'voxel_pt'"),
-    "bytes as floats": ("original", "h5/01.h5", "img_arr", lambda v: 255 * v, r"img_arr reaches .* as floats it should be in \[0, 1\]"),
+    "bytes as floats": (
+        "original",
+        "h5/01.h5",
+        "img_arr",
+        lambda v: 255 * v,
+        r"img_arr reaches .* as floats it should be in \[0, 1\]",
+    ),
     "grey": ("original", "h5/01.h5", "img_arr", lambda v: v[..., 0], "img_arr is 64 x 64, it should be H x W x 3"),
     "3x4 camera": ("original", "h5/01.h5", "trans_mat", lambda v: v.T, "trans_mat is 3 x 4, it should be 4 x 3"),
     "NaN camera": ("disn", "02.h5", "trans_mat", lambda v: v * np.nan, "trans_mat has values that are not finite"),
-    "three columns": ("disn", "ori_sample.h5", "pc_sdf_sample", lambda v: v[:, :3], "pc_sdf_sample is 16384 x 3, it should be N x 4"),
+    "three columns": (
+        "disn",
+        "ori_sample.h5",
+        "pc_sdf_sample",
+        lambda v: v[:, :3],
+        "pc_sdf_sample is 16384 x 3, it should be N x 4",
+    ),
     "no surface": ("disn", "ori_sample.h5", "pc_sdf_sample", lambda v: np.abs(v) + 0.01, "holds no surface"),
     "no grid": ("disn", "ori_sample.h5", "pc_sdf_sample", lambda v: v[:, 3:], "no cubic grid"),
     "no norm": ("disn", "ori_sample.h5", "norm_params", lambda v: None, "has no dataset 'norm_params'"),
@@ -230,7 +248,9 @@ def test_faults_are_named(disn, tmp_path, fault, capsys):
     if layout == "disn":
         for object_id in "ab":
             shutil.copytree(disn / "raw" / "chair" / object_id, tmp_path / "raw" / "chair" / object_id)
-            shutil.copytree(disn / "images" / "chair" / object_id, tmp_path / "raw" / "chair" / object_id, dirs_exist_ok=True)
+            shutil.copytree(
+                disn / "images" / "chair" / object_id, tmp_path / "raw" / "chair" / object_id, dirs_exist_ok=True
+            )
     else:
         for object_id in "ab":
             foreign.write_original(tmp_path / "raw", "chair", object_id, np.random.default_rng(0))

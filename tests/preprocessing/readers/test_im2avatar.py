@@ -86,7 +86,9 @@ def test_pictures_of_all_kinds(tmp_path):
     grey = np.linspace(0, 65535, 64).reshape(8, 8).astype(np.uint16)
     cv2.imwrite(str(tmp_path / "grey16.png"), grey)
     expected = np.rint(grey / 257)
-    np.testing.assert_array_equal(read_picture(tmp_path / "grey16.png"), np.dstack([expected] * 3 + [np.full((8, 8), 255)]))
+    np.testing.assert_array_equal(
+        read_picture(tmp_path / "grey16.png"), np.dstack([expected] * 3 + [np.full((8, 8), 255)])
+    )
     cv2.imwrite(str(tmp_path / "colour16.png"), np.dstack([grey, grey // 2, grey // 4]))
     got = read_picture(tmp_path / "colour16.png").astype(int)
     assert np.abs(got[..., :3] - np.dstack([grey // 4, grey // 2, grey]) / 257).max() <= 1

@@ -24,7 +24,9 @@ def surface_voxels(solid):
     """Voxels of a solid that have a neighbour (of six) outside of it: a shell one voxel thick."""
     inside = solid(frames.voxel_centres()).reshape(64, 64, 64).transpose(2, 1, 0) < 0
     padded = np.pad(inside, 1)
-    core = np.logical_and.reduce([np.roll(padded, step, axis)[1:-1, 1:-1, 1:-1] for axis in range(3) for step in (1, -1)])
+    core = np.logical_and.reduce(
+        [np.roll(padded, step, axis)[1:-1, 1:-1, 1:-1] for axis in range(3) for step in (1, -1)]
+    )
     return np.argwhere(inside & ~core)
 
 

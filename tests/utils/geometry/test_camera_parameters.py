@@ -89,5 +89,7 @@ def test_errors_of_cameras():
     assert nearer["angle"] == pytest.approx(0, abs=1e-5) and nearer["space"] == pytest.approx(0.5)
     rows = [{"category": "a", **exact}, {"category": "b", **turned}, {"category": "b", **behind}]
     summary = camera_metrics.summarise(rows)
-    assert summary["all"]["median"]["angle"] == pytest.approx(0, abs=1e-4) and summary["b"]["mean"]["angle"] == pytest.approx(5, abs=1e-4)
+    assert summary["all"]["median"]["angle"] == pytest.approx(0, abs=1e-4) and summary["b"]["mean"][
+        "angle"
+    ] == pytest.approx(5, abs=1e-4)
     assert summary["all"]["within_15"] == 1

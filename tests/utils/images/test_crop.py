@@ -18,7 +18,9 @@ def painted(height, width, top, left, h, w):
     return rgba
 
 
-@pytest.mark.parametrize("place", [(40, 60, 10, 20, 12, 30), (40, 60, 0, 0, 40, 10), (33, 21, 30, 19, 3, 2), (50, 50, 49, 0, 1, 50)])
+@pytest.mark.parametrize(
+    "place", [(40, 60, 10, 20, 12, 30), (40, 60, 0, 0, 40, 10), (33, 21, 30, 19, 3, 2), (50, 50, 49, 0, 1, 50)]
+)
 @pytest.mark.parametrize("share", [0.5, 0.85, 1.0])
 def test_the_object_is_in_the_middle_and_takes_its_share(place, share):
     rgba = painted(*place)

@@ -25,7 +25,9 @@ def scene(background, shape, seed=0):
     """A Photo of the shape in two colours over a background (H, W, 3) 0..255, with a sensor's noise."""
     rng = np.random.default_rng(seed)
     half = np.arange(shape.shape[1])[:, None] < shape.shape[1] * 0.55
-    rgb = np.where(shape[..., None], np.where(half, (200, 60, 40), (230, 190, 60)), background) + rng.normal(0, 2, (*shape.shape, 3))
+    rgb = np.where(shape[..., None], np.where(half, (200, 60, 40), (230, 190, 60)), background) + rng.normal(
+        0, 2, (*shape.shape, 3)
+    )
     return opaque(np.clip(rgb, 0, 255).astype(np.uint8))
 
 
@@ -104,7 +106,9 @@ def test_transparency_is_used_where_there_is_any():
         np.testing.assert_array_equal(result.alpha, alpha)
 
 
-@pytest.mark.parametrize(("value", "word"), [(255, "no transparent background"), (252, "no transparent background"), (0, "all over")])
+@pytest.mark.parametrize(
+    ("value", "word"), [(255, "no transparent background"), (252, "no transparent background"), (0, "all over")]
+)
 def test_alpha_that_says_nothing_is_refused(value, word):
     with pytest.raises(UserError, match=word):
         foreground(with_alpha(np.full((50, 60), value, np.uint8)), "alpha")

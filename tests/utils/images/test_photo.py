@@ -161,7 +161,9 @@ def test_reducing_weights_colours_by_alpha(tmp_path, monkeypatch):
     rgba = np.zeros((64, 64, 4), np.uint8)
     rgba[..., 1] = 255  # green, but nobody sees it
     rgba[:, 1::2] = 255, 0, 0, 255
-    np.testing.assert_allclose(read_photo(saved(tmp_path / "a.png", rgba)).rgba, np.broadcast_to([255, 0, 0, 128], (32, 32, 4)), atol=2)
+    np.testing.assert_allclose(
+        read_photo(saved(tmp_path / "a.png", rgba)).rgba, np.broadcast_to([255, 0, 0, 128], (32, 32, 4)), atol=2
+    )
 
 
 def test_refused_files(tmp_path, monkeypatch):
@@ -185,7 +187,9 @@ def test_refused_files(tmp_path, monkeypatch):
         path = saved(tmp_path / name, Image.open(io.BytesIO(whole)))
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
         assert "broken" in refusal(path) or "not a picture" in refusal(path)
-    assert "floating" in refusal(saved(tmp_path / "f.tif", Image.fromarray(np.random.default_rng(0).random((20, 20), np.float32))))
+    assert "floating" in refusal(
+        saved(tmp_path / "f.tif", Image.fromarray(np.random.default_rng(0).random((20, 20), np.float32)))
+    )
     assert "too few" in refusal(saved(tmp_path / "tiny.png", np.zeros((15, 40, 3), np.uint8)))
     monkeypatch.setattr(photo, "MAX_BYTES", 1000)
     assert "larger" in refusal(tmp_path / "whole.png")
@@ -194,7 +198,11 @@ def test_refused_files(tmp_path, monkeypatch):
 def header_only(width, height):
     """A PNG whose header claims a size and that has no pixels to speak of."""
     data = bytearray()
-    for kind, body in ((b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")):
+    for kind, body in (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)),
+        (b"IDAT", zlib.compress(b"")),
+        (b"IEND", b""),
+    ):
         data += struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
     return b"\x89PNG\r\n\x1a\n" + bytes(data)
 

@@ -1,7 +1,5 @@
 """Samples of surfaces and space, signed distances and voxels: against the texture, analytic solids and brute force."""
 
-
-
 import numpy as np
 import pytest
 import trimesh
@@ -45,7 +43,9 @@ def test_sample_colours_are_the_texture_and_holes_have_none():
     points, colours = sampling.sample_surface(mesh, 5000, np.random.default_rng(1))
     expected = texel(image, points[:, :2] + 0.5)[:, :3] * [0.5, 1, 1] * 255
     assert len(points) == 5000 and np.abs(colours - expected).max() <= 0.501
-    assert ((points[:, 1] < 1 / 16) | (points[:, 1] > 7 / 16)).all()  # the texture repeats: half a texel of the lower edge at the top
+    assert (
+        (points[:, 1] < 1 / 16) | (points[:, 1] > 7 / 16)
+    ).all()  # the texture repeats: half a texel of the lower edge at the top
     with pytest.raises(UserError, match="transparent"):
         sampling.sample_surface(quad(factor=(1, 1, 1, 0)), 10, np.random.default_rng(0))
 
@@ -100,10 +100,16 @@ def overlaps(triangle, centres, half):
     return result
 
 
-@pytest.mark.parametrize("shape", [
-    trimesh.creation.icosphere(2, 0.45), trimesh.creation.box([0.9, 0.31, 0.017]), trimesh.creation.torus(0.35, 0.1, 16, 12),
-    trimesh.creation.cylinder(0.004, 0.97),
-], ids=["sphere", "board", "torus", "wire"])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        trimesh.creation.icosphere(2, 0.45),
+        trimesh.creation.box([0.9, 0.31, 0.017]),
+        trimesh.creation.torus(0.35, 0.1, 16, 12),
+        trimesh.creation.cylinder(0.004, 0.97),
+    ],
+    ids=["sphere", "board", "torus", "wire"],
+)
 def test_voxels_are_those_that_faces_go_through(shape):
     shape = shape.copy()
     shape.apply_transform(trimesh.transformations.rotation_matrix(0.5, [1, 2, 3]))
@@ -116,12 +122,16 @@ def test_voxels_are_those_that_faces_go_through(shape):
     crossed, deep = (np.zeros((64,) * 3, bool) for _ in range(2))
     grid = (np.stack(np.meshgrid(*[np.arange(64)] * 3, indexing="ij"), -1) + 0.5) / 64 - 0.5
     for triangle in mesh.vertices[mesh.faces]:
-        low, high = (np.clip(np.floor((f(triangle) + 0.5) * 64).astype(int) + d, 0, 64)
-                     for f, d in ((lambda t: t.min(0), -1), (lambda t: t.max(0), 2)))
+        low, high = (
+            np.clip(np.floor((f(triangle) + 0.5) * 64).astype(int) + d, 0, 64)
+            for f, d in ((lambda t: t.min(0), -1), (lambda t: t.max(0), 2))
+        )
         part = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
         centres = grid[part].reshape(-1, 3)
         crossed[part] |= overlaps(triangle, centres, 0.5 / 64 + 1e-9).reshape(crossed[part].shape)
-        deep[part] |= overlaps(triangle, centres, 0.25 / 64).reshape(deep[part].shape)  # through the inner half of the voxel
+        deep[part] |= overlaps(triangle, centres, 0.25 / 64).reshape(
+            deep[part].shape
+        )  # through the inner half of the voxel
     assert not (found & ~crossed).any()
     assert (deep & ~found).sum() <= 1e-3 * deep.sum()
     assert found.sum() >= 0.9 * crossed.sum()  # the others are crossed by slivers

@@ -27,7 +27,9 @@ def shape(name):
         "sphere": lambda: trimesh.creation.icosphere(3, 0.5),
         "box": lambda: trimesh.creation.box((1, 0.6, 0.3)),
         "torus": lambda: trimesh.creation.torus(0.35, 0.12, 32, 24),
-        "two": lambda: trimesh.util.concatenate([trimesh.creation.icosphere(2, 0.2).apply_translation((x, 0, 0)) for x in (-0.25, 0.25)]),
+        "two": lambda: trimesh.util.concatenate(
+            [trimesh.creation.icosphere(2, 0.2).apply_translation((x, 0, 0)) for x in (-0.25, 0.25)]
+        ),
     }[name]()
     return np.array(mesh.vertices), np.array(mesh.faces)
 
@@ -67,7 +69,9 @@ def test_charts_do_not_overlap(name):
         side = []
         for k in range(3):
             p, q = face[k], face[(k + 1) % 3]
-            side.append(((x[q] - x[p]) * (row - y[p]) - (y[q] - y[p]) * (column - x[p])) / np.hypot(x[q] - x[p], y[q] - y[p]))
+            side.append(
+                ((x[q] - x[p]) * (row - y[p]) - (y[q] - y[p]) * (column - x[p])) / np.hypot(x[q] - x[p], y[q] - y[p])
+            )
         inside = np.min(side, 0) > 0.01
         inside |= np.max(side, 0) < -0.01
         claims[(row * SIZE + column).astype(int)[inside]] += 1
@@ -87,7 +91,10 @@ def test_baked_colours_are_those_of_the_field(name):
     assert texture.dtype == np.uint8
     rgba = np.concatenate([texture, np.full((SIZE, SIZE, 1), 255, np.uint8)], -1)
     rng = np.random.default_rng(0)
-    for weights in (np.full((len(faces), 3), 1 / 3), rng.dirichlet([0.3] * 3, len(faces))):  # middles, and points near edges and corners
+    for weights in (
+        np.full((len(faces), 3), 1 / 3),
+        rng.dirichlet([0.3] * 3, len(faces)),
+    ):  # middles, and points near edges and corners
         points = np.einsum("fk,fkc->fc", weights, vertices[faces])
         read = texel(rgba, np.einsum("fk,fkc->fc", weights, uv[faces]))[:, :3]
         error = abs(read - smooth_colours(points))
@@ -108,7 +115,9 @@ def test_field_is_asked_on_the_surface_alone_and_all_texels_are_filled():
     assert radius.min() > 0.49
     assert radius.max() < 0.501
     assert len(radius) < SIZE**2
-    assert (bake(1e-6 * vertices, faces, 0.1 / SIZE * uv, SIZE, colour_of) == 178).all()  # no centre of a texel on any face
+    assert (
+        bake(1e-6 * vertices, faces, 0.1 / SIZE * uv, SIZE, colour_of) == 178
+    ).all()  # no centre of a texel on any face
 
 
 def test_large_textures_are_baked_in_pieces(monkeypatch):

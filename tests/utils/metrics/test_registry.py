@@ -12,7 +12,15 @@ BOTH = ["iou", "psnr"]
 
 
 def result(category, object_id, view, iou, psnr, failed=None):
-    return {"category": category, "object_id": object_id, "view": view, "iou": iou, "psnr": psnr, "failed": failed, "no_mesh": None}
+    return {
+        "category": category,
+        "object_id": object_id,
+        "view": view,
+        "iou": iou,
+        "psnr": psnr,
+        "failed": failed,
+        "no_mesh": None,
+    }
 
 
 def test_means_go_over_views_then_objects_then_categories():
@@ -55,7 +63,11 @@ def test_failures_count_with_the_worst_value_and_are_listed():
     assert summary["failed"] == 1
     assert summary["failures"] == [{"category": "car", "object_id": "a", "view": 3, "failed": "field is empty"}]
     assert summarise([bad], BOTH)["iou"]["mean"] == 0
-    far = [{**good[0], "chamfer_l1": 1.0}, {**good[1], "chamfer_l1": 2.0, "no_mesh": "field is full"}, {**bad, "chamfer_l1": None}]
+    far = [
+        {**good[0], "chamfer_l1": 1.0},
+        {**good[1], "chamfer_l1": 2.0, "no_mesh": "field is full"},
+        {**bad, "chamfer_l1": None},
+    ]
     summary = summarise(far, ["chamfer_l1"])
     assert summary["chamfer_l1"]["mean"] == pytest.approx((1 + 2 + 10 * 3**0.5) / 3)
     assert (summary["failed"], summary["without_surface"]) == (1, 1)
@@ -75,7 +87,9 @@ def test_names_are_parsed_and_unknown_ones_refused():
 
 def test_every_metric_has_its_definition_and_its_worst_value():
     known = registry.definitions(list(registry.METRICS))
-    assert set(registry.METRICS) | set(registry.GENERAL) == set(known) and {"mean", "std", "views", "failures"} <= set(known)
+    assert set(registry.METRICS) | set(registry.GENERAL) == set(known) and {"mean", "std", "views", "failures"} <= set(
+        known
+    )
     assert known["chamfer_l1"].endswith("Worst value: 17.3205") and "100000 points" in known["chamfer_l1"]
     assert "emd" not in registry.definitions(BOTH)
 
@@ -104,7 +118,10 @@ def test_every_metric_of_the_truth_itself_is_its_best_and_of_nothing_its_worst()
     names = list(registry.METRICS)
     own = registry.measure(names, Prediction.of_voxels(truth.voxels, truth.colours), truth)
     small = registry.measure(names, Prediction.of_voxels(cube_shell(12), np.zeros((len(cube_shell(12)), 3))), truth)
-    assert own["iou"] == 1 and own["psnr"] == own["psnr_im2avatar"] == own["psnr_ycbcr"] == own["psnr_ycbcr_im2avatar"] == 100
+    assert (
+        own["iou"] == 1
+        and own["psnr"] == own["psnr_im2avatar"] == own["psnr_ycbcr"] == own["psnr_ycbcr_im2avatar"] == 100
+    )
     assert own["volume_iou"] > 0.98  # marching cubes cuts the edges
     assert own["f_score_0.5"] < own["f_score_1"] < own["f_score_2"] and own["f_score_2"] > 0.99
     assert own["normal_consistency"] > 0.95 and own["chamfer_l1"] < 0.1

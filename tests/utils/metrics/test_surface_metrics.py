@@ -23,11 +23,15 @@ def both_ways(a, b):
 def test_concentric_spheres_are_as_far_apart_as_their_radii():
     a, b = sphere(0.3)[0], sphere(0.4)[0]
     accuracy, completeness = both_ways(a, b)
-    assert surfaces.chamfer_l1(accuracy, completeness) == pytest.approx(10 * 0.1, rel=2e-3)  # tenths of the longest side
+    assert surfaces.chamfer_l1(accuracy, completeness) == pytest.approx(
+        10 * 0.1, rel=2e-3
+    )  # tenths of the longest side
     assert surfaces.chamfer_l2(a, b, 1.0) == pytest.approx(1000 * 2 * 0.1**2, rel=4e-3)
     assert surfaces.chamfer_l2(a, b, 0.5) == pytest.approx(4 * surfaces.chamfer_l2(a, b, 1.0))
     # the step of the F-score is at the distance
-    assert surfaces.f_score(accuracy, completeness, 0.0999) == 0 and surfaces.f_score(accuracy, completeness, 0.103) == 1
+    assert (
+        surfaces.f_score(accuracy, completeness, 0.0999) == 0 and surfaces.f_score(accuracy, completeness, 0.103) == 1
+    )
 
 
 def test_distances_are_those_of_all_pairs():
@@ -36,7 +40,9 @@ def test_distances_are_those_of_all_pairs():
     d = np.linalg.norm(a[:, None] - b[None], axis=-1)
     accuracy, completeness = both_ways(a, b)
     assert surfaces.chamfer_l1(accuracy, completeness) == pytest.approx(10 * (d.min(1).mean() + d.min(0).mean()) / 2)
-    assert surfaces.chamfer_l2(a, b, 0.7) == pytest.approx(1000 * ((d.min(1) ** 2).mean() + (d.min(0) ** 2).mean()) / 0.49)
+    assert surfaces.chamfer_l2(a, b, 0.7) == pytest.approx(
+        1000 * ((d.min(1) ** 2).mean() + (d.min(0) ** 2).mean()) / 0.49
+    )
     precision, recall = (d.min(1) < 0.1).mean(), (d.min(0) < 0.1).mean()
     assert precision != recall
     assert surfaces.f_score(accuracy, completeness, 0.1) == pytest.approx(2 * precision * recall / (precision + recall))
@@ -76,7 +82,9 @@ def test_normal_consistency():
     there, back = surfaces.nearest(a, b)[1], surfaces.nearest(b, a)[1]
     same = surfaces.normal_consistency(normals, true_normals, there, back)
     assert 0.998 < same <= 1
-    assert surfaces.normal_consistency(-normals, true_normals, there, back) == pytest.approx(same)  # sides do not matter
+    assert surfaces.normal_consistency(-normals, true_normals, there, back) == pytest.approx(
+        same
+    )  # sides do not matter
     assert surfaces.normal_consistency(true_normals, normals, back, there) == pytest.approx(same)
     across = np.cross(normals, [0.3, 0.5, 0.8])
     across /= np.linalg.norm(across, axis=1, keepdims=True)

@@ -59,7 +59,9 @@ def test_psnr_is_the_all_pairs_argmin(seed, count):
     expected = 10 * np.log10(1 / np.mean((colours[nearest] - true_colours) ** 2))
     assert voxel_metrics.psnr(predicted, colours, true, true_colours) == pytest.approx(expected, rel=1e-12)
     order = rng.permutation(count)
-    assert voxel_metrics.psnr(predicted[order], colours[order], true, true_colours) == pytest.approx(expected, rel=1e-12)
+    assert voxel_metrics.psnr(predicted[order], colours[order], true, true_colours) == pytest.approx(
+        expected, rel=1e-12
+    )
 
 
 def test_psnr_over_the_whole_volume():
@@ -167,4 +169,6 @@ def test_psnr_in_ycbcr_by_hand():
     """A grey that is off by 0.1 is off by 0.1 in Y alone: a third of the mean square error."""
     a = voxels(np.random.default_rng(0), 50)[0]
     grey, off = np.full((50, 3), 0.5), np.full((50, 3), 0.6)
-    assert voxel_metrics.psnr(a, voxel_metrics.ycbcr(off), a, voxel_metrics.ycbcr(grey)) == pytest.approx(20 + 10 * np.log10(3))
+    assert voxel_metrics.psnr(a, voxel_metrics.ycbcr(off), a, voxel_metrics.ycbcr(grey)) == pytest.approx(
+        20 + 10 * np.log10(3)
+    )

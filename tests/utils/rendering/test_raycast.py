@@ -1,7 +1,5 @@
 """Pictures of meshes: analytic silhouettes, known colours in known places, the same from every file format."""
 
-
-
 import numpy as np
 import pytest
 import trimesh
@@ -48,13 +46,17 @@ def position_cube():
 
 def flat_cube(folder):
     """One cube with six colours as obj, gltf, glb (texture) and ply, off (vertex colours)."""
-    colours = np.array([[250, 20, 30], [20, 240, 40], [30, 60, 230], [230, 220, 30], [220, 40, 210], [40, 210, 220]], np.uint8)
+    colours = np.array(
+        [[250, 20, 30], [20, 240, 40], [30, 60, 230], [230, 220, 30], [220, 40, 210], [40, 210, 220]], np.uint8
+    )
     box = trimesh.creation.box()
     box.unmerge_vertices()
     side = np.abs(box.face_normals).argmax(1) + 3 * (box.face_normals.sum(1) < 0)
     per_vertex = np.repeat(colours[side], 3, 0)
     uv = np.stack([(np.repeat(side, 3) + 0.5) / 6, np.full(3 * len(side), 0.5)], 1)
-    box.visual = TextureVisuals(uv=uv, material=PBRMaterial(baseColorTexture=Image.fromarray(colours[None].repeat(2, 0))))
+    box.visual = TextureVisuals(
+        uv=uv, material=PBRMaterial(baseColorTexture=Image.fromarray(colours[None].repeat(2, 0)))
+    )
     box.export(folder / "cube.glb")
     box.export(folder / "cube.gltf")
     box.export(folder / "cube.obj")
@@ -70,12 +72,15 @@ def test_silhouette_of_a_sphere(view):
     size, distance, radius = 100, 1.6, 0.5
     sphere = trimesh.creation.icosphere(5, radius)
     picture = Scene(coloured_mesh(sphere.vertices, sphere.faces, np.ones((len(sphere.vertices), 3)))).render(
-        camera(size, *view, distance), size)
+        camera(size, *view, distance), size
+    )
     expected = FOCAL * size * np.tan(np.arcsin(radius / distance))
     cover = picture[..., 3] / 255
     assert cover.sum() == pytest.approx(np.pi * expected**2, rel=3e-3)
     rows, columns = np.indices(cover.shape)
-    assert [(rows * cover).sum() / cover.sum(), (columns * cover).sum() / cover.sum()] == pytest.approx([(size - 1) / 2] * 2, abs=0.02)
+    assert [(rows * cover).sum() / cover.sum(), (columns * cover).sum() / cover.sum()] == pytest.approx(
+        [(size - 1) / 2] * 2, abs=0.02
+    )
     off = np.hypot(rows - (size - 1) / 2, columns - (size - 1) / 2)
     assert (cover[off < expected - 1] == 1).all() and (cover[off > expected + 1] == 0).all()
     assert len(np.unique(cover)) > 8  # smooth: partly covered pixels
@@ -109,8 +114,10 @@ def test_every_side_of_a_textured_cube_is_where_it_belongs(tmp_path, view):
 def test_all_formats_give_the_same_picture(tmp_path):
     flat_cube(tmp_path)
     matrix = camera(96, 40, 30, 2.0)
-    pictures = [Scene(normalise(load_mesh(tmp_path / f"cube.{kind}"))[0]).render(matrix, 96).astype(int)
-                for kind in ("glb", "gltf", "obj", "ply", "off")]
+    pictures = [
+        Scene(normalise(load_mesh(tmp_path / f"cube.{kind}"))[0]).render(matrix, 96).astype(int)
+        for kind in ("glb", "gltf", "obj", "ply", "off")
+    ]
     assert len(np.unique(pictures[0].reshape(-1, 4), axis=0)) > 20
     assert max(np.abs(each - pictures[0]).max() for each in pictures) <= 2
 
@@ -122,7 +129,9 @@ def test_silhouette_is_not_darkened_and_light_reaches_both_sides():
     for picture in (front, back):
         alpha = picture[..., 3]
         assert ((alpha > 0) & (alpha < 255)).sum() > 30
-        assert len(np.unique(picture[alpha > 0][:, :3], axis=0)) == 1  # straight alpha: one colour, right up to the edge
+        assert (
+            len(np.unique(picture[alpha > 0][:, :3], axis=0)) == 1
+        )  # straight alpha: one colour, right up to the edge
         assert picture[alpha > 0][0, 0] > 255 * 0.8 * 0.5
     assert np.array_equal(front[alpha > 0].max(0)[:3], back[alpha > 0].max(0)[:3])
 
@@ -134,8 +143,15 @@ def sheets(colours, alphas):
     faces = np.concatenate([np.array([[0, 1, 2], [0, 2, 3]]) + 4 * k for k in range(len(colours))])
     images = [np.full((2, 2, 4), [*colour, alpha], np.uint8) for colour, alpha in zip(colours, alphas, strict=True)]
     count = len(vertices)
-    return Mesh(vertices, faces, np.tile([0.0, 0, 1], (count, 1)), np.tile(square + 0.5, (len(colours), 1)), np.ones((count, 4)),
-                np.arange(len(colours)).repeat(2), [Material(np.ones(4), image, 0.5) for image in images])
+    return Mesh(
+        vertices,
+        faces,
+        np.tile([0.0, 0, 1], (count, 1)),
+        np.tile(square + 0.5, (len(colours), 1)),
+        np.ones((count, 4)),
+        np.arange(len(colours)).repeat(2),
+        [Material(np.ones(4), image, 0.5) for image in images],
+    )
 
 
 def test_rays_pass_through_absent_texels_only():
@@ -157,5 +173,3 @@ def test_smooth_and_sharp_edges():
         else:  # neighbouring pixels of a smooth ball differ little, although its 320 faces are plain to see in its outline
             steps = np.abs(np.diff(picture[..., 0].astype(int), axis=1))[inner[:, 1:] & inner[:, :-1]]
             assert len(shades) > 40 and steps.max() <= 12
-
-

@@ -22,16 +22,28 @@ def shell(points):
 
 def rods(points):
     """Two thin rods from border to border."""
-    return np.minimum(np.linalg.norm(points[:, :2] - [0.1, 0.2], axis=1), np.linalg.norm(points[:, 1:] - [0.1, -0.2], axis=1)) - 0.6 / 64
+    return (
+        np.minimum(
+            np.linalg.norm(points[:, :2] - [0.1, 0.2], axis=1), np.linalg.norm(points[:, 1:] - [0.1, -0.2], axis=1)
+        )
+        - 0.6 / 64
+    )
 
 
 def bumpy(points):
-    return np.linalg.norm(points, axis=1) - 0.3 + 0.03 * np.sin(40 * points[:, 0]) * np.sin(43 * points[:, 1]) * np.sin(37 * points[:, 2])
+    return (
+        np.linalg.norm(points, axis=1)
+        - 0.3
+        + 0.03 * np.sin(40 * points[:, 0]) * np.sin(43 * points[:, 1]) * np.sin(37 * points[:, 2])
+    )
 
 
 def crumbs(points):
     """A ball and two crumbs far away from it, smaller than a coarse cell."""
-    parts = [sphere(points), *(np.linalg.norm(points - c, axis=1) - 0.012 for c in ([-0.4, 0.4, -0.41], [-0.33, -0.4, 0.4]))]
+    parts = [
+        sphere(points),
+        *(np.linalg.norm(points - c, axis=1) - 0.012 for c in ([-0.4, 0.4, -0.41], [-0.33, -0.4, 0.4])),
+    ]
     return np.min(parts, 0)
 
 
@@ -46,12 +58,25 @@ def dense_surface(function, resolution, inside_positive=False, iso=0.0):
 
 
 def sample(function, resolution, inside_positive=False, iso=0.0):
-    return adaptive.sample_adaptively(function, lambda n: function(frames.voxel_centres(n)), resolution, inside_positive, iso)
+    return adaptive.sample_adaptively(
+        function, lambda n: function(frames.voxel_centres(n)), resolution, inside_positive, iso
+    )
 
 
 @pytest.mark.parametrize(
     ("function", "resolution"),
-    [(sphere, 40), (sphere, 64), (shell, 64), (shell, 100), (rods, 128), (bumpy, 64), (bumpy, 100), (crumbs, 128), (block, 50), (block, 64)],
+    [
+        (sphere, 40),
+        (sphere, 64),
+        (shell, 64),
+        (shell, 100),
+        (rods, 128),
+        (bumpy, 64),
+        (bumpy, 100),
+        (crumbs, 128),
+        (block, 50),
+        (block, 64),
+    ],
 )
 def test_equals_the_dense_surface(function, resolution):
     level, asked = sample(function, resolution)
@@ -105,7 +130,9 @@ def test_an_audit_finds_what_the_estimate_misses(monkeypatch):
     assert len(marching.triangulate(level).cells) == len(dense_surface(bumpy, 128)[0])
 
 
-@pytest.mark.parametrize(("value", "message"), [(1.0, "field is empty: min 1, max 1, level 0"), (-1.0, "field is full")])
+@pytest.mark.parametrize(
+    ("value", "message"), [(1.0, "field is empty: min 1, max 1, level 0"), (-1.0, "field is full")]
+)
 def test_a_field_without_a_surface_is_an_error(value, message):
     with pytest.raises(UserError, match=message):
         sample(lambda p: np.full(len(p), value), 64, False, 0)

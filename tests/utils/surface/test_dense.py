@@ -215,7 +215,9 @@ def test_glb_has_what_viewers_need(tmp_path):
 
 
 def test_linear_light_known_values():
-    np.testing.assert_allclose(writers.linear_light(np.array([0, 0.04045, 0.5, 1])), [0, 0.0031308, 0.2140411, 1], atol=1e-6)
+    np.testing.assert_allclose(
+        writers.linear_light(np.array([0, 0.04045, 0.5, 1])), [0, 0.0031308, 0.2140411, 1], atol=1e-6
+    )
 
 
 def test_points_file(tmp_path):
@@ -224,7 +226,9 @@ def test_points_file(tmp_path):
     writers.write_points(tmp_path / "p.obj", points, colours)
     rows = [line.split() for line in (tmp_path / "p.obj").read_text().splitlines()]
     assert {row[0] for row in rows} == {"v"}
-    np.testing.assert_allclose(np.array([row[1:] for row in rows], float), np.column_stack([points, colours]), atol=1e-4)
+    np.testing.assert_allclose(
+        np.array([row[1:] for row in rows], float), np.column_stack([points, colours]), atol=1e-4
+    )
 
 
 def test_other_formats_are_refused(tmp_path):

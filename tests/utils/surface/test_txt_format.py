@@ -84,7 +84,10 @@ BROKEN = {
     "twice": (lambda rows: rows + rows, r"more than one field"),
     "extra row": (lambda rows: [*rows, "99 99 99 -1 -1 -1 1"], r"line 65: more rows than the grid has points"),
     "swapped rows": (lambda rows: [rows[1], rows[0], *rows[2:]], r"line 1: "),
-    "z fastest": (lambda rows: [rows[16 * (i % 4) + 4 * (i // 4 % 4) + i // 16] for i in range(64)], r"line 2: z runs fastest"),
+    "z fastest": (
+        lambda rows: [rows[16 * (i % 4) + 4 * (i // 4 % 4) + i // 16] for i in range(64)],
+        r"line 2: z runs fastest",
+    ),
     "off the grid": (lambda rows: replaced(rows, 9, "1.5 2.5 3.5 -1 -1 -1 0"), r"line 10: the point is off the grid"),
     "five columns": (lambda rows: [" ".join(row.split()[:5]) for row in rows], r"has 5 columns"),
     "eight columns": (lambda rows: [row + " 0" for row in rows], r"has 8 columns"),
@@ -131,6 +134,7 @@ def test_a_field_that_is_not_finite_leaves_no_file(tmp_path):
 
 def test_mode_and_level():
     """Told by which side of the level the coloured cells lie on; 0 wherever that separates them."""
+
     def field(empty, coloured):
         colours = np.concatenate([np.full((4, 3), -1), np.full((4, 3), 0.5)]).astype(np.float32)
         return FieldGrid(2, np.array(empty + coloured, np.float32), colours)
