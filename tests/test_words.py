@@ -1,0 +1,34 @@
+"""Messages of libraries name no command-line flags: a notebook and the web page show them too."""
+
+import ast
+import pathlib
+import re
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+PARSERS = {"models/training/flags.py", "preprocessing/database/flags.py", "utils/cli.py"}  # they make the flags
+FILES = [
+    path
+    for package in ("utils", "data", "models", "preprocessing")
+    for path in sorted((ROOT / package).rglob("*.py"))
+    if str(path.relative_to(ROOT)) not in PARSERS and not (package == "preprocessing" and path.parent.name == package)
+]
+
+
+def strings(tree):
+    """Every string of the code that is not a docstring."""
+    docs = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and node.body and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+            yield node.lineno, node.value
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_messages_name_no_flags(path):
+    wrong = [f"line {line}: {text}" for line, text in strings(ast.parse(path.read_text())) if re.search(r"--\w", text)]
+    assert not wrong, "\n".join(wrong)
