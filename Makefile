@@ -1,17 +1,18 @@
-# make demo: the whole chain on synthetic objects, about 10 minutes on 2 cores.   make test: all tests.
-
 PYTHON := $(shell sh -c 'command -v python3.11 || command -v python3.12 || echo python3')
 BIN := .venv/bin
 DEMO := demo
 BENCH := runs/benchmark
 BENCHMARK := TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python benchmarks
 
-.PHONY: setup demo test test-fast bench lint clean
+.PHONY: help setup demo test test-fast bench lint format clean
 
-setup: .venv/ready
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: .venv/ready ## install the requirements and the project into .venv (some 2 GB, once)
 
 # wheels only: no compiler and no system package is needed
-.venv/ready: requirements.txt setup.py
+.venv/ready: requirements.txt pyproject.toml
 	@echo "installing into .venv (some 2 GB, a few minutes; only once)"
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] <= (3, 12) else "Python 3.11 or 3.12 is needed; make PYTHON=...")'
 	$(PYTHON) -m venv .venv
@@ -19,7 +20,7 @@ setup: .venv/ready
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch .venv/ready
 
-demo: setup
+demo: setup ## the whole chain on 200 synthetic objects, from meshes to a report
 	$(BIN)/python preprocessing/make_shapes.py --out $(DEMO)/meshes --per_category 50 --seed 0
 	$(BIN)/python preprocessing/render_views.py --meshes $(DEMO)/meshes --out $(DEMO)/raw --jobs 2
 	$(BIN)/python preprocessing/gen_db.py --raw $(DEMO)/raw --out $(DEMO)/db --jobs 2
@@ -34,14 +35,13 @@ demo: setup
 	@echo "report   $(DEMO)/run/eval_test/report.html"
 	@echo "meshes   $(DEMO)/chair.glb and $(DEMO)/run/eval_test/predictions/<category>/<object>/<view>_mesh.obj"
 
-test: setup
+test: setup ## all tests, on two processes
 	$(BIN)/python -m pytest -q -n 2 -m ""
 
-test-fast: setup
+test-fast: setup ## the tests that take at most a few seconds each
 	$(BIN)/python -m pytest -q -n 2
 
-# about half an hour, of which 15 minutes fit a network (once)
-bench: setup
+bench: setup ## all benchmarks; fits a network first, once
 	mkdir -p $(BENCH)
 	$(BENCHMARK)/fitted.py
 	$(BENCHMARK)/query.py --resolution 64 --out $(BENCH)/query_64.json
@@ -54,8 +54,14 @@ bench: setup
 	$(BENCHMARK)/preprocess.py --out $(BENCH)/preprocess.json
 	@echo "results  $(BENCH)/*.json"
 
-lint: setup
+lint: setup ## ruff's rules and format, mypy's types
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
-clean:
+format: setup ## sort the imports and format the code
+	$(BIN)/ruff check --select I --fix .
+	$(BIN)/ruff format .
+
+clean: ## delete what make demo made
 	rm -rf $(DEMO)

@@ -1,1 +1,1 @@
-"""Measurements: both sides in one process, medians of repeated runs, beside the machine's own matrix rate."""
+"""Measurements: both sides in one process, medians of repeated runs, the machine's matrix rate."""

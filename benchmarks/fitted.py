@@ -1,10 +1,11 @@
-"""A full-size network fitted to four named synthetic objects, so that benchmarks have a field with something in it.
+"""A full-size network fitted to four named synthetic objects, whose field benchmarks measure.
 
     python benchmarks/fitted.py --out runs/benchmark --minutes 15
 
-Makes three of each of car, chair, guitar and table, of which the split takes one each for training, renders them and fits
-the original's network to all views of those four, in bfloat16, without validation or augmentation. Made once, and not gone on
-with: the benchmarks ask its weights for the objects it was fitted to. --no-binary fits distances instead.
+Makes three objects of each of car, chair, guitar and table; the split takes one of each for
+training. Renders them and fits the original's network to all views of those four, in bfloat16,
+without validation or augmentation. It is fitted once and not trained further: the benchmarks query
+it for the objects that it was fitted to. --no-binary fits distances instead.
 """
 
 import argparse
@@ -13,9 +14,16 @@ import subprocess
 import sys
 import time
 
+import keras
 import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
 
-from models.config import preset
+from data.field_samples import FieldSamples
+from data.pipeline import batches, epoch_order
+from data.shards import Database
+from models.presets import preset
+from models.training.trainer import Trainer
 from models.weights.run import Run, save_checkpoint
 from utils.cli import parser, run
 from utils.errors import UserError
@@ -26,7 +34,7 @@ BATCH = 4  # small, so that a few minutes are many steps
 
 
 def database(out):
-    """The folder of the database of the four objects, made where it is not there yet."""
+    """The folder of the database of the four objects, built if it is missing."""
     steps = [
         ["preprocessing/make_shapes.py", "--out", out / "meshes", "--per_category", "3", "--seed", "0"],
         ["preprocessing/render_views.py", "--meshes", out / "meshes", "--out", out / "raw", "--jobs", "2"],
@@ -36,25 +44,16 @@ def database(out):
         for step in steps:
             print(" ".join(map(str, step)), flush=True)
             if subprocess.run([sys.executable, *map(str, step)], cwd=ROOT, check=False).returncode:
-                raise UserError(f"{step[0]} failed; what is there already in {out} is used again")
+                raise UserError(f"{step[0]} failed; the next run uses the files in {out}")
     return out / "db"
 
 
 def fit(out="runs/benchmark", minutes=MINUTES, binary=True):
-    """Fit the network where that is not done yet -> Run."""
+    """The Run of the fitted network, fitted if it is missing."""
     out = (ROOT / out).resolve()
     folder = Run(out / ("run" if binary else "run_sdf"))
     if folder.last.exists():
         return folder
-    import keras
-    import tensorflow as tf
-    from tqdm import tqdm
-
-    from data.field_samples import FieldSamples
-    from data.pipeline import batches, epoch_order
-    from data.shards import Database
-    from models.training.trainer import Trainer
-
     db = database(out)
     config = preset("full", binary, db=str(db), bfloat16=True, batch_size=BATCH, beta1=0.9)
     entries = Database(db).objects("train")
@@ -78,9 +77,8 @@ def fit(out="runs/benchmark", minutes=MINUTES, binary=True):
     progress = {"step": step, "minutes": minutes, **{name: float(value) for name, value in parts.items()}}
     config.save(folder.config)
     save_checkpoint(folder.last, {"network": trainer.network.variables}, progress)
-    print(
-        f"{step} steps: geometry {progress['geometry']:.3g}, colour {progress['colour']:.3g}, accuracy {progress['accuracy']:.3f}"
-    )
+    losses = f"geometry {progress['geometry']:.3g}, colour {progress['colour']:.3g}"
+    print(f"{step} steps: {losses}, accuracy {progress['accuracy']:.3f}")
     return folder
 
 
@@ -89,7 +87,7 @@ def main(argv):
     p.add_argument(
         "--out",
         default="runs/benchmark",
-        help="folder of meshes, views, database and run, seen from the repository's root",
+        help="folder of meshes, views, database and run, relative to the root of the repository",
     )
     p.add_argument("--minutes", type=float, default=MINUTES, help="minutes of fitting")
     p.add_argument(

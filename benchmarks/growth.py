@@ -1,9 +1,15 @@
-"""How the time from an image to a coloured mesh grows with the resolution, on the field of benchmarks/fitted.py.
+"""How the time from an image to a coloured mesh grows with the resolution.
 
     python benchmarks/growth.py --out growth.json
 
-Per resolution seconds_R (median of repeated runs), points_R asked and vertices_R; peak_rss_mb_R, the most memory until then;
-per octave growth_R = seconds_R / seconds_(R/2). In bfloat16; --no-bfloat16 in float32.
+Measured on the field of benchmarks/fitted.py, in bfloat16, or in float32 with --no-bfloat16. For
+every resolution R:
+
+seconds_R      median of repeated runs
+points_R       queried points
+vertices_R     vertices of the mesh
+peak_rss_mb_R  the largest memory of the process so far
+growth_R       seconds_R over seconds_(R/2)
 """
 
 import argparse
@@ -13,7 +19,7 @@ from benchmarks.machine import matrix_rates, median_seconds, peak_rss_mb, report
 from benchmarks.query import fitted_object, load
 from data.shards import Database
 from models.inference.field_query import FieldQuery
-from models.inference.predict import textured_mesh
+from models.inference.predict import mesh_of_image
 from utils.cli import parser, run
 
 
@@ -23,13 +29,13 @@ def measure(run_folder, bfloat16, iso, category):
     query, meshes = FieldQuery(network), []
     result = {"bfloat16": bfloat16, "iso": iso, "object": f"{entry.category}/{entry.object_id}"}
     for resolution in (64, 128, 256, 512):
-        seconds = median_seconds(lambda r=resolution: meshes.append(textured_mesh(query, rgba, camera, r, iso)), 3)
-        vertices, *_, asked = meshes[-1]
+        seconds = median_seconds(lambda r=resolution: meshes.append(mesh_of_image(query, rgba, camera, r, iso)), 3)
+        mesh = meshes[-1]
         meshes.clear()
         result |= {
             f"seconds_{resolution}": seconds,
-            f"points_{resolution}": asked,
-            f"vertices_{resolution}": len(vertices),
+            f"points_{resolution}": mesh.queries,
+            f"vertices_{resolution}": len(mesh.vertices),
         }
         result[f"peak_rss_mb_{resolution}"] = peak_rss_mb()
         if resolution > 64:
@@ -40,7 +46,7 @@ def measure(run_folder, bfloat16, iso, category):
 def main(argv):
     p = parser(__doc__)
     p.add_argument("--bfloat16", default=True, action=argparse.BooleanOptionalAction, help="compute in bfloat16")
-    p.add_argument("--iso", type=float, default=0.0, help="level")
+    p.add_argument("--iso", type=float, default=0.0, help="iso value of the field")
     p.add_argument("--category", default="chair", help="which of the fitted objects")
     p.add_argument("--out", required=True, help="JSON file to write")
     args = p.parse_args(argv)

@@ -1,10 +1,13 @@
-"""Whether the input keeps up: samples a second read from shards, against those that a training step eats.
+"""Whether the input keeps up with training: samples per second of both.
 
     python benchmarks/input.py --out input.json
 
-Both presets, binary and SDF mode, on the database of benchmarks/fitted.py (read again and again, so that it is in the system's
-cache; a sample is a few short contiguous reads). <preset>_<mode>_input: samples a second of the pipeline alone;
-..._step: samples a second of the compiled step on one batch; ..._ratio: input over step, above 1 where it is never waited for.
+Both presets in binary and SDF mode, on the database of benchmarks/fitted.py. It is read again and
+again, so that it is in the cache of the system; a sample is a few short contiguous reads.
+
+<preset>_<mode>_input  samples per second of the pipeline alone
+<preset>_<mode>_step   samples per second of the compiled step on one batch
+<preset>_<mode>_ratio  input over step; above 1 the step never waits for the input
 """
 
 import time
@@ -17,7 +20,7 @@ from benchmarks.machine import median_seconds, report
 from data.field_samples import FieldSamples
 from data.pipeline import batches, epoch_order
 from data.shards import Database
-from models.config import preset
+from models.presets import preset
 from models.training.trainer import Trainer
 from utils.cli import parser, run
 
@@ -25,7 +28,7 @@ SECONDS = 10.0  # of reading
 
 
 def measure(config):
-    """-> samples a second of the input, and of the step."""
+    """Samples per second of the input, and of the step."""
     data = Database(config.db)
     entries = data.objects("train")
     order = np.tile(epoch_order(entries, None, 0, None), (1000, 1))

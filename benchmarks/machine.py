@@ -1,4 +1,4 @@
-"""What the machine itself can do, to hold a measurement against."""
+"""The speed of the machine itself, which measurements are compared with, and their report."""
 
 import resource
 import statistics
@@ -10,7 +10,10 @@ from utils.files import write_json
 
 
 def median_seconds(function, repeats=3):
-    """Median time of a function that returns when its work is done; called once before, for compilation."""
+    """Median time of a function that returns when its work is done.
+
+    It is called once before, for compilation.
+    """
     function()
     times = []
     for _ in range(repeats):
@@ -28,11 +31,12 @@ def matrix_rate(dtype, size=2048):
 
 
 def matrix_rates():
+    """matrix_rate of both types, for the report."""
     return {"float32_tflops": matrix_rate(tf.float32), "bfloat16_tflops": matrix_rate(tf.bfloat16)}
 
 
 def peak_rss_mb():
-    """The most memory this process has had, in MB."""
+    """The largest memory of this process so far, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

@@ -1,8 +1,9 @@
-"""The original's formulation of the network (Wu 2021), to be timed against: the same weights, the same result, its way there.
+"""The original's formulation of the network (Wu 2021), which ours is timed against.
 
-Float32; fc6 to fc8 are convolutions; the five maps are resized to the image and joined to one of 1472 channels; the global
-feature is repeated for every point; vectors are joined before every product; colours everywhere; in evaluation the encoder
-runs again for every chunk of points.
+It has the same weights and the same result, computed as the original does: in float32; with fc6 to
+fc8 as convolutions; the five maps resized to the image and joined to one of 1472 channels; the
+global feature repeated for every point; vectors joined before every product; colours everywhere.
+In evaluation the encoder runs again for every chunk of points.
 """
 
 import tensorflow as tf
@@ -12,26 +13,29 @@ from models.networks.local_features import project, read_bilinear, resize_biline
 
 
 class Original:
-    """Takes the weights of a TexDISN of two streams without normalisation."""
+    """A TexDISN of two streams without normalisation, computed as the original does."""
 
     def __init__(self, network):
         self.network, self.config = network, network.config
 
     def __call__(self, images, points, trans_mat):
-        """(B, h, w, 3), (B, N, 3), (B, 4, 3) -> geometry (B, N, 2 or 1), colour (B, N, 3), as the network gives them."""
+        """The result of the network.
+
+        (B, h, w, 3) images, (B, N, 3) points, (B, 4, 3) cameras -> geometry (B, N, 2 or 1),
+        colour (B, N, 3).
+        """
         height, width = self.config.img_h, self.config.img_w
         global_feature, maps = self.encode(images)
         joined = tf.concat([resize_bilinear(feature_map, height, width) for feature_map in maps], -1)
         local = read_bilinear(joined, project(points, trans_mat, height, width))
         repeated = tf.repeat(global_feature[:, None], points.shape[1], axis=1)
         results = [
-            self.stream(stream, points, f)
-            for (stream, _), f in zip(self.network.decoders(), (repeated, local), strict=True)
+            self.stream(stream, points, f) for stream, f in zip(self.network.streams, (repeated, local), strict=True)
         ]
         return tuple(results[0][i] + results[1][i] for i in (0, 1))
 
     def encode(self, images):
-        """-> global feature (B, F), five maps (B, h, w, c): VGG16 of plain TensorFlow operations."""
+        """VGG16 in plain TensorFlow operations -> global feature (B, F), five maps (B, h, w, c)."""
         encoder = self.network.encoder
         x, maps = encoder_pixels(resize_to_encoder(images, encoder.size), self.config.encoder_input), []
         for block in encoder.blocks:

@@ -1,9 +1,12 @@
-"""Objects a second of preprocessing, by --jobs: rendering and building the database of synthetic objects.
+"""Objects per second of preprocessing, by --jobs: rendering, and building the database.
 
     python benchmarks/preprocess.py --objects 64 --out preprocess.json
 
-The commands as users run them, start-up included, in a temporary folder. render_J, gen_db_J: objects a second with J jobs;
-render_scaling, gen_db_scaling: with as many jobs as there are cores, over that with one, by the number of cores (1 is ideal).
+Runs the commands on synthetic objects as users run them, start-up included, in a temporary folder.
+
+render_J, gen_db_J              objects per second with J jobs
+render_scaling, gen_db_scaling  objects per second with as many jobs as cores, over that with one
+                                job, over the number of cores: 1 is ideal
 """
 
 import os
@@ -20,6 +23,7 @@ from utils.errors import UserError
 
 
 def seconds(*words):
+    """Run a command of the project -> its seconds; UserError if it fails."""
     start = time.perf_counter()
     done = subprocess.run([sys.executable, *map(str, words)], cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -29,7 +33,7 @@ def seconds(*words):
 
 def main(argv):
     p = parser(__doc__)
-    p.add_argument("--objects", type=int, default=64, help="objects, a multiple of 4")
+    p.add_argument("--objects", type=int, default=64, help="number of objects, a multiple of 4")
     p.add_argument("--out", required=True, help="JSON file to write")
     args = p.parse_args(argv)
     if args.objects < 4 or args.objects % 4:

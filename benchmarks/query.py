@@ -1,17 +1,21 @@
-"""From an image to a coloured mesh: the plain dense evaluation against the coarse-to-fine one, in one process.
+"""From an image to a coloured mesh: dense evaluation against the coarse-to-fine one.
 
     python benchmarks/query.py --resolution 64 --out query_64.json
     python benchmarks/query.py --resolution 256 --bfloat16 --out query_256_bfloat16.json
 
-The reference is the original's way (benchmarks/original.py): the whole network, encoder included, for every chunk of points, in
-float32, colours everywhere; its marching cubes are not counted. Where it has more than 8 chunks it is timed on a sample of
-them and scaled, which the result says (reference_chunks_timed). The network is of full size, fitted to four synthetic objects
-(benchmarks/fitted.py). Times are medians of repeated runs, after one that compiles.
+The reference is computed as the original does (benchmarks/original.py): the whole network, encoder
+included, for every chunk of points, in float32, with colours everywhere. Its marching cubes are not
+counted. With more than 8 chunks, a sample of them is timed and the time scaled; see
+reference_chunks_timed in the result. The network has full size and is fitted to four synthetic
+objects (benchmarks/fitted.py). Times are medians of repeated runs, after one that compiles.
 
-peak_rss_mb       the most memory of the process before the reference runs
-agreement         IoU of the surface voxels, at this resolution, with those of the dense float32 field
-lost_components   connected pieces of more than 8 surface voxels of the dense field of which nothing is found
-surface_distance  mean distance of the fast mesh's vertices from the dense mesh's, in voxels (and back, the larger)
+peak_rss_mb       the largest memory of the process before the reference runs
+agreement         IoU of the surface voxels, at this resolution, with those of the dense field in
+                  float32
+lost_components   connected components of more than 8 surface voxels of the dense field that the
+                  fast mesh lacks completely
+surface_distance  mean distance of the vertices of the fast mesh from those of the dense mesh, or
+                  back, whichever is larger, in voxels
 """
 
 import argparse
@@ -20,32 +24,38 @@ import time
 
 import numpy as np
 import tensorflow as tf
+from scipy.ndimage import label
+from scipy.spatial import cKDTree
 
 from benchmarks.fitted import fit
 from benchmarks.machine import matrix_rates, median_seconds, peak_rss_mb, report
 from benchmarks.original import Original
 from data.network_input import network_camera, network_image
 from data.shards import Database
+from models.config import Config
 from models.inference.field_query import FieldQuery
-from models.inference.predict import sampled_surface, textured_mesh
-from models.networks.texdisn import build
+from models.inference.predict import mesh_of_image, sample_surface
+from models.networks.texdisn import build_field_network
 from models.weights.run import Run, load_checkpoint
 from utils.cli import parser, run
 from utils.geometry import frames
+from utils.surface import dense
 
-REFERENCE_CHUNK = 32768  # points: the original's network takes some 7 GB with all of 64^3 at once
-TIMED_CHUNKS = 4  # of the reference, where it has more than 8
+REFERENCE_CHUNK = 32768  # points; with all of 64^3 at once the original's network takes some 7 GB
+TIMED_CHUNKS = 4  # of the reference, if it has more than 8
 
 
 def load(run_folder, bfloat16):
-    """A fitted run -> its network in float32 or all in bfloat16."""
-    network = build(dataclasses.replace(run_folder.load_config(), bfloat16=bfloat16), all_bfloat16=bfloat16)
+    """The network of a fitted run, in float32 or all in bfloat16."""
+    network = build_field_network(
+        dataclasses.replace(run_folder.load_config(Config), bfloat16=bfloat16), all_bfloat16=bfloat16
+    )
     load_checkpoint(run_folder.last, {"network": network.variables}, partial=True)
     return network
 
 
 def reference(network, rgba, camera, resolution):
-    """Seconds of the original's way, how many of its chunks were timed, and of how many."""
+    """Seconds of the original's computation, number of timed chunks, number of all chunks."""
     config = network.config
     points = frames.to_model(frames.voxel_centres(resolution), config.binary).astype(np.float32)
     image = tf.constant(network_image(rgba, config)[None])
@@ -62,32 +72,37 @@ def reference(network, rgba, camera, resolution):
 
 
 def compare(exact, fast, mesh, rgba, camera, resolution, iso):
-    """FieldQuery in float32, the one that was timed, its (vertices, faces) -> agreement, lost components, surface distance."""
-    from scipy.ndimage import label
-    from scipy.spatial import cKDTree
+    """Compare the fast mesh with the dense field -> agreement, lost components, surface distance.
 
+    Args:
+        exact: FieldQuery in float32.
+        fast: the FieldQuery that was timed.
+        mesh: its (vertices, faces).
+        rgba: (H, W, 4) uint8 view.
+        camera: (4, 3) its camera, object frame to pixels.
+        resolution: cells along each axis.
+        iso: iso value of the field.
+    """
     config = exact.config
     encoded = exact.encode(network_image(rgba, config), network_camera(camera, rgba, config))
     slabs = frames.voxel_centres(resolution).reshape(resolution, -1, 3)
-    dense = (
-        np.concatenate([exact.geometry(encoded, points) for points in slabs])
-        .reshape((resolution,) * 3)
-        .transpose(2, 1, 0)
-    )
-    true = dense.extract(dense, config.binary, iso)
+    values = np.concatenate([exact.geometry(encoded, points) for points in slabs])
+    geometry = values.reshape((resolution,) * 3).transpose(2, 1, 0)
+    true = dense.extract(geometry, config.binary, iso)
     if config.binary:
         again = fast.encode(network_image(rgba, config), network_camera(camera, rgba, config))
-        level, _ = sampled_surface(fast, again, resolution, iso)
-        cells = np.stack(np.indices(dense.shape), -1).reshape(-1, 3)
-        found = np.concatenate([level.look_up(part)[0] > 0 for part in np.array_split(cells, 64)]).reshape(dense.shape)
-        voxels = dense > iso
+        grid, _ = sample_surface(fast, again, resolution, iso)
+        cells = np.stack(np.indices(geometry.shape), -1).reshape(-1, 3)
+        occupied = np.concatenate([grid.look_up(part)[0] > 0 for part in np.array_split(cells, 64)])
+        fast_voxels = occupied.reshape(geometry.shape)
+        voxels = geometry > iso
     else:
-        voxels, found = (voxelised(*each, resolution) for each in (true, mesh))
+        voxels, fast_voxels = (voxelised(*surface, resolution) for surface in (true, mesh))
     labels, count = label(voxels, np.ones((3, 3, 3)))
-    sizes, hit = np.bincount(labels.ravel(), minlength=count + 1), np.bincount(labels[found], minlength=count + 1)
+    sizes, hit = (np.bincount(part.ravel(), minlength=count + 1) for part in (labels, labels[fast_voxels]))
     distances = [cKDTree(a).query(b)[0].mean() * resolution for a, b in ((true[0], mesh[0]), (mesh[0], true[0]))]
     return {
-        "agreement": float((voxels & found).sum() / (voxels | found).sum()),
+        "agreement": float((voxels & fast_voxels).sum() / (voxels | fast_voxels).sum()),
         "components": int((sizes[1:] > 8).sum()),
         "lost_components": int(((sizes[1:] > 8) & (hit[1:] == 0)).sum()),
         "surface_distance": float(max(distances)),
@@ -96,9 +111,10 @@ def compare(exact, fast, mesh, rgba, camera, resolution, iso):
 
 
 def voxelised(vertices, faces, resolution):
-    """The voxels that a surface goes through, (R, R, R) bool: those of its vertices, edges' middles and faces' middles.
+    """The voxels that a surface goes through, (R, R, R) bool.
 
-    A face of marching cubes is smaller than a voxel.
+    These are the voxels of its vertices and of the middles of its edges and faces: a face of
+    marching cubes is smaller than a voxel.
     """
     corners = vertices[faces]
     points = np.concatenate(
@@ -110,7 +126,7 @@ def voxelised(vertices, faces, resolution):
 
 
 def fitted_object(database, category):
-    """-> the object of a category that the network was fitted to, its first view, that view's camera."""
+    """The object of a category that the network was fitted to, its first view, its camera."""
     entry = next(e for e in database.objects("train") if e.category == category)
     return entry, database.image(entry, 0), database.trans_mat(entry, 0)
 
@@ -122,11 +138,12 @@ def measure(run_folder, resolution, bfloat16, iso, category):
     result = {"resolution": resolution, "bfloat16": bfloat16, "binary": network.config.binary, "iso": iso}
     result["object"] = f"{entry.category}/{entry.object_id}"
     start = time.perf_counter()
-    textured_mesh(query, rgba, camera, resolution, iso)
+    mesh_of_image(query, rgba, camera, resolution, iso)
     result["first_s"] = time.perf_counter() - start  # compilation included
-    result["fast_s"] = median_seconds(lambda: meshes.append(textured_mesh(query, rgba, camera, resolution, iso)), 5)
-    vertices, faces, _, _, asked = meshes[-1]
-    result |= {"points_asked": asked, "vertices": len(vertices), "faces": len(faces), "peak_rss_mb": peak_rss_mb()}
+    result["fast_s"] = median_seconds(lambda: meshes.append(mesh_of_image(query, rgba, camera, resolution, iso)), 5)
+    mesh = meshes[-1]
+    result |= {"points_asked": mesh.queries, "vertices": len(mesh.vertices), "faces": len(mesh.faces)}
+    result["peak_rss_mb"] = peak_rss_mb()
     exact = query
     if bfloat16:
         network = load(run_folder, False)
@@ -134,7 +151,8 @@ def measure(run_folder, resolution, bfloat16, iso, category):
     seconds, timed, chunks = reference(network, rgba, camera, resolution)
     result |= {"reference_s": seconds, "reference_chunks_timed": timed, "reference_chunks": chunks}
     result["ratio"] = seconds / result["fast_s"]
-    return {**result, **compare(exact, query, (vertices, faces), rgba, camera, resolution, iso), **matrix_rates()}
+    compared = compare(exact, query, (mesh.vertices, mesh.faces), rgba, camera, resolution, iso)
+    return {**result, **compared, **matrix_rates()}
 
 
 def main(argv):
@@ -144,9 +162,9 @@ def main(argv):
     p.add_argument(
         "--binary", default=True, action=argparse.BooleanOptionalAction, help="logits of occupancy, or distances"
     )
-    p.add_argument("--iso", type=float, default=0.0, help="level")
+    p.add_argument("--iso", type=float, default=0.0, help="iso value of the field")
     p.add_argument("--category", default="chair", help="which of the fitted objects")
-    p.add_argument("--restore_model", help="a run to take instead of the fitted one")
+    p.add_argument("--restore_model", help="run to measure instead of the fitted one")
     p.add_argument("--out", required=True, help="JSON file to write")
     args = p.parse_args(argv)
     folder = Run(args.restore_model) if args.restore_model else fit(binary=args.binary)

@@ -1,11 +1,13 @@
-"""Would moving an estimated camera until the predicted silhouette covers the mask make it better?
+"""Does it improve an estimated camera to move it until the predicted silhouette covers the mask?
 
-    python benchmarks/silhouette.py --restore_model models/pretrained/field --cam_est models/pretrained/camera --db db --out silhouette.json
+    python benchmarks/silhouette.py --restore_model models/pretrained/field \\
+        --cam_est models/pretrained/camera --db db --out silhouette.json
 
-For views of validation objects, compares the estimated camera with two that a search on silhouettes makes of it: `aligned`, scaled and moved in
-the image until the box of the field's silhouette is that of the mask; `turned`, besides, the best of five azimuths up to 16 degrees away.
-Prints the median and mean of the overlap of the silhouettes and of the errors against the true camera. About 1 s an image.
-It says whether reconstruct.py should do so; see docs/reconstruction.md.
+For views of validation objects, compares the estimated camera with the results of two searches on
+silhouettes. `aligned` scales and moves the image until the bounding box of the field's silhouette
+is that of the mask. `turned` also tries azimuths up to 16 degrees away, and takes the best of five.
+Prints the median and mean of the overlap of the silhouettes, and of the errors against the true
+camera. Takes about 1 s per image. docs/reconstruction.md draws the conclusions for reconstruct.py.
 """
 
 import dataclasses
@@ -28,20 +30,26 @@ from utils.metrics.camera_metrics import camera_errors
 
 CELLS = 32  # along an axis: the field's silhouette to a thirtieth of the object
 ROUNDS = 4
-MOST = 1.3  # factor of the scale in one round: a field cut off by a wrong camera must not blow it up
+MOST = 1.3  # factor of the scale in one round, since a wrong camera may cut the field off
 TURNS = (-16, -8, 8, 16)  # degrees
-BETTER = 0.01  # of the overlap, before another azimuth is believed
+BETTER = 0.01  # gain of overlap that another azimuth needs
 
 
 class Silhouettes:
-    """What the field of one image covers under cameras that are tried; cameras and mask of the image as the network sees it."""
+    """Silhouettes of the field of one image under different cameras.
+
+    Cameras and mask are those of the image that the network sees.
+    """
 
     def __init__(self, query, image, iso, camera):
         self.query, self.iso, self.mask = query, iso, image[..., 3] >= 0.5
         self.encoded = query.encode(image, camera)
 
     def seen(self, camera):
-        """-> overlap (IoU of silhouette and mask), box [[u, v] low, high] of the silhouette; 0 and None where the field is empty."""
+        """IoU of silhouette and mask, bounding box [[u, v] low, high] of the silhouette.
+
+        0 and None if the field is empty.
+        """
         encoded = dataclasses.replace(
             self.encoded, camera=tf.constant(self.encoded.frame.camera(camera)[None], tf.float32)
         )
@@ -62,18 +70,21 @@ class Silhouettes:
         return float(overlap), np.array([pixels.min(0) - cell / 2, pixels.max(0) + cell / 2])
 
     def aligned(self, camera):
-        """-> the best of ROUNDS cameras, each bringing the silhouette's box to that of the mask, and its overlap."""
+        """The best of ROUNDS cameras and its overlap.
+
+        Each round moves the bounding box of the silhouette to that of the mask.
+        """
         rows, columns = (np.flatnonzero(self.mask.any(axis)) for axis in (1, 0))
         box = np.array([[columns[0], rows[0]], [columns[-1], rows[-1]]], float)
         best, best_overlap = camera, -1.0
         for _ in range(ROUNDS):
-            overlap, found = self.seen(camera)
+            overlap, silhouette = self.seen(camera)
             if overlap > best_overlap:
                 best, best_overlap = camera, overlap
-            if found is None:
+            if silhouette is None:
                 break
-            scale = np.clip(np.ptp(box, 0).max() / max(np.ptp(found, 0).max(), 1.0), 1 / MOST, MOST)
-            camera = camera @ np.array([[scale, 0, 0], [0, scale, 0], [*(box.mean(0) - scale * found.mean(0)), 1]])
+            scale = np.clip(np.ptp(box, 0).max() / max(np.ptp(silhouette, 0).max(), 1.0), 1 / MOST, MOST)
+            camera = camera @ np.array([[scale, 0, 0], [0, scale, 0], [*(box.mean(0) - scale * silhouette.mean(0)), 1]])
         return best, best_overlap
 
 
@@ -82,7 +93,7 @@ def main(argv):
     p.add_argument("--restore_model", required=True, help="run of the field, with --alpha")
     p.add_argument("--cam_est", required=True, help="run of train_cam.py, with --alpha")
     p.add_argument("--db", required=True, help="database; its validation split is used")
-    p.add_argument("--images", type=int, default=100, help="so many, of evenly spaced objects")
+    p.add_argument("--images", type=int, default=100, help="number of images, of evenly spaced objects")
     p.add_argument("--out", type=pathlib.Path, required=True, help="JSON file")
     args = p.parse_args(argv)
     models = Reconstructor(args.restore_model, args.cam_est)
@@ -92,23 +103,22 @@ def main(argv):
     for number, entry in enumerate(tqdm(entries[:: max(1, len(entries) // args.images)][: args.images], unit="image")):
         view = number % len(entry.view_names)
         rgba = database.image(entry, view)
-        image, true = (
-            network_image(rgba, models.config),
-            network_camera(database.trans_mat(entry, view), rgba, models.config),
-        )
+        image = network_image(rgba, models.config)
+        true = network_camera(database.trans_mat(entry, view), rgba, models.config)
         silhouettes = Silhouettes(models.query, image, models.iso, true)
         size = models.config.img_w
         parts = estimate(models.estimator.network, network_image(rgba, models.estimator.config)[None])[0]
+        estimated = parts.trans_mat(size)
         cameras = {
             "true": (true, silhouettes.seen(true)[0]),
-            "estimated": (parts.trans_mat(size), silhouettes.seen(parts.trans_mat(size))[0]),
+            "estimated": (estimated, silhouettes.seen(estimated)[0]),
         }
-        cameras["aligned"] = cameras["turned"] = silhouettes.aligned(parts.trans_mat(size))
+        cameras["aligned"] = cameras["turned"] = silhouettes.aligned(estimated)
         for angle in TURNS:
             turned = dataclasses.replace(parts, rotation=parts.rotation @ symmetry.rotation_about_y(angle))
-            found = silhouettes.aligned(turned.trans_mat(size))
-            if found[1] > cameras["turned"][1] + BETTER:
-                cameras["turned"] = found
+            candidate = silhouettes.aligned(turned.trans_mat(size))
+            if candidate[1] > cameras["turned"][1] + BETTER:
+                cameras["turned"] = candidate
         for name, (camera, overlap) in cameras.items():
             errors = camera_errors(camera, true, *database.surface(entry))
             rows[name].append([overlap, errors["angle"], errors["pixels"], errors["space"]])

@@ -1,15 +1,18 @@
-"""A training step of the full-size network, per image: the original's formulation, ours, and what it cannot be faster than.
+"""A training step of the full-size network, in seconds per image.
 
     python benchmarks/train_step.py --out train_step.json
 
 original_s         float32 step of benchmarks/original.py, Adam included
 float32_s          our step in float32
 bfloat16_s         our step in bfloat16
-encoder_s          bare encoder, bfloat16: forward and backward of VGG16, of plain TensorFlow operations
-decoder_products_s the decoders' products, forward and backward, at the machine's measured bfloat16 matrix rate
+encoder_s          bare encoder in bfloat16: VGG16 in plain TensorFlow operations, forward and
+                   backward
+decoder_products_s the decoders' products, forward and backward, at the machine's measured matrix
+                   rate in bfloat16
 our_encoder_s, reading_s, decoders_s
-                   parts of our bfloat16 step, forward and backward, each alone: the encoder, reading the maps at the points, the decoder
-                   streams given their features; what is left of bfloat16_s is weight decay and Adam
+                   parts of our bfloat16 step, each measured alone, forward and backward: the
+                   encoder, reading the maps at the points, the decoder streams given their
+                   features; the rest of bfloat16_s is weight decay and Adam
 above_bare         bfloat16_s over encoder_s + decoder_products_s
 ratio              original_s over bfloat16_s
 """
@@ -32,7 +35,7 @@ from utils.geometry.cameras import compose, intrinsics, look_at
 
 
 def random_batch(config):
-    """A batch of noise that has the shapes and the share of occupied points of a real one."""
+    """A batch of noise with the shapes and the share of occupied points of a real one."""
     rng = np.random.default_rng(0)
     b, n = config.batch_size, config.num_sample_points
     camera = compose(intrinsics(config.img_w), look_at(30, 20, 2.0))
@@ -54,11 +57,15 @@ class OriginalTrainer(Trainer):
 
 
 def step_seconds(trainer, batch):
+    """Seconds per image of a training step."""
     return median_seconds(lambda: float(trainer.train_step(batch)["loss"])) / trainer.config.batch_size
 
 
 def encoder_seconds(config):
-    """Seconds an image of VGG16's forward and backward passes in bfloat16, fc6 to fc8 as products, no optimiser."""
+    """Seconds per image of VGG16 in bfloat16, forward and backward, without an optimiser.
+
+    fc6 to fc8 are matrix products.
+    """
     dtype, b, size = tf.bfloat16, config.batch_size, config.encoder_size
     blocks, channels = [], 3
     for width, count in zip(config.encoder_widths, config.encoder_convs, strict=True):
@@ -92,7 +99,7 @@ def encoder_seconds(config):
 
 
 def part_seconds(network, batch):
-    """Seconds an image of the parts of a step, forward and backward."""
+    """Seconds per image of the parts of a step, forward and backward."""
     config, dtype = network.config, tf.bfloat16 if network.config.bfloat16 else tf.float32
     b, n = config.batch_size, config.num_sample_points
     sizes = [config.encoder_size >> i for i in range(5)]
@@ -119,11 +126,11 @@ def part_seconds(network, batch):
     def decoders():
         return [
             stream(batch["points"], [f], training=True)
-            for (stream, _), f in zip(network.decoders(), (glob, local), strict=True)
+            for stream, f in zip(network.streams, (glob, local), strict=True)
         ]
 
     encoder = [w.value for w in network.encoder.trainable_variables]
-    streams = [w.value for stream, _ in network.decoders() for w in stream.trainable_variables]
+    streams = [w.value for stream in network.streams for w in stream.trainable_variables]
     uv = project(batch["points"], batch["trans_mat"], config.img_h, config.img_w)
     return {
         "our_encoder_s": timed(lambda: network.encoder(batch["image"], training=True), encoder),
@@ -133,7 +140,7 @@ def part_seconds(network, batch):
 
 
 def decoder_products(config):
-    """Multiply-adds an image of both decoder streams, forward: points, and local features at the points."""
+    """Multiply-adds per image of both decoder streams, forward: of points and local features."""
     widths = (3, *config.point_widths)
     first, second = config.decoder_widths
     point = sum(a * b for a, b in zip(widths[:-1], widths[1:], strict=True))
@@ -145,7 +152,7 @@ def decoder_products(config):
 def main(argv):
     p = parser(__doc__)
     p.add_argument("--batch_size", type=int, default=20, help="images in a step")
-    p.add_argument("--num_sample_points", type=int, default=2048, help="points an image")
+    p.add_argument("--num_sample_points", type=int, default=2048, help="points per image")
     p.add_argument("--out", required=True, help="JSON file to write")
     args = p.parse_args(argv)
     config = Config(batch_size=args.batch_size, num_sample_points=args.num_sample_points)

@@ -1,1 +1,1 @@
-"""Reading and writing of what is trained on: raw folders, lists, shards, tf.data input."""
+"""Reading and writing the training data: raw folders, lists, shards, tf.data input."""

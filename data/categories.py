@@ -4,11 +4,15 @@ SYNSETS = {"car": "02958343", "chair": "03001627", "guitar": "03467517", "table"
 NAMES = {synset: name for name, synset in SYNSETS.items()}
 
 
-def name(folder):
-    """The name of a category folder: 'chair' for 'chair' and for '03001627', any other folder is its own name."""
+def name(folder: str) -> str:
+    """The category name of a folder: 'chair' for both 'chair' and '03001627'.
+
+    A folder without a known synset is its own name.
+    """
     return NAMES.get(folder, folder)
 
 
-def spellings(category):
-    """The folder names under which a category may be found, the given one first."""
-    return [category, *({NAMES.get(category), SYNSETS.get(category)} - {None, category})]
+def spellings(category: str) -> list[str]:
+    """The names a category's folder may have, the given one first."""
+    other = NAMES.get(category) or SYNSETS.get(category)
+    return [category, other] if other else [category]

@@ -1,27 +1,37 @@
 """A database whose cameras are those that a network estimates from the views."""
 
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
 from tqdm import tqdm
 
+from data.shards import Database, ObjectEntry
 
-class EstimatedCameras:
-    """A data.shards.Database, but trans_mat() gives the estimated cameras of the views that were asked for when it was made."""
+STEP = 256  # views that are in memory at once
 
-    def __init__(self, database, estimator, pairs):
-        """estimator: models.inference.camera_estimator.CameraEstimator; pairs: [(entry, view index)]."""
-        self._database = database
-        self._cameras, step = {}, 256
+
+class Estimator(Protocol):
+    """Estimates cameras, like models.inference.camera_estimator.CameraEstimator."""
+
+    def cameras(self, images: list[np.ndarray]) -> list[np.ndarray]:
+        """Views (H, W, 4) uint8 -> their cameras (4, 3), object frame to pixels."""
+
+
+class EstimatedCameras(Database):
+    """A database with estimated cameras for the views that are named when it is made."""
+
+    def __init__(self, database: Database, estimator: Estimator, pairs: Sequence[tuple[ObjectEntry, int]]):
+        """Estimate all cameras; pairs: (object, view) of every view whose camera will be needed."""
+        super().__init__(database.path)
+        self._cameras: dict[tuple[ObjectEntry, int], np.ndarray] = {}
         with tqdm(total=len(pairs), desc="estimating cameras", unit="image", mininterval=2) as bar:
-            for first in range(0, len(pairs), step):
-                some = pairs[first : first + step]
-                cameras = estimator.cameras([database.image(entry, view) for entry, view in some])
-                self._cameras |= {(entry, view): camera for (entry, view), camera in zip(some, cameras, strict=True)}
-                bar.update(len(some))
+            for first in range(0, len(pairs), STEP):
+                views = pairs[first : first + STEP]
+                cameras = estimator.cameras([database.image(entry, view) for entry, view in views])
+                self._cameras |= dict(zip(views, cameras, strict=True))
+                bar.update(len(views))
 
-    def __getattr__(self, name):
-        if name.startswith("_"):  # while it is unpickled there is no database to ask yet
-            raise AttributeError(name)
-        return getattr(self._database, name)
-
-    def trans_mat(self, entry, view):
+    def trans_mat(self, entry: ObjectEntry, view: int) -> np.ndarray:
         """(4, 3) estimated camera of a view: object frame to pixels."""
         return self._cameras[entry, view]

@@ -1,74 +1,88 @@
-"""Layouts of other projects: where every file of an object lives. Nothing else spells these names.
+"""Layouts of other projects: finding their objects and the files of each object.
 
-The original's, points and views in two folders or in one; voxel coordinates are whole numbers in -32..31:
-    <root>/<category>/<object>/models/voxel.h5          voxel_pt (N,3), voxel_val (N,3): RGB in [0,1], in the second half -1 (empty)
-    <images>/<category>/<object>/h5/<view>.h5           img_arr (H,W,3|4), trans_mat (4,3): voxel coordinates to pixels
-DISN's, likewise in two folders or in one:
-    <root>/<category>/<object>/ori_sample.h5            pc_sdf_original, pc_sdf_sample (N,4), norm_params (4,), sdf_params (6,)
-    <images>/<category>/<object>/<view>.h5              img_arr (H,W,4) uint8 BGRA, trans_mat (4,3), regress_mat, K, RT, obj_rot_mat
-3D-R2N2's renderings (ShapeNetRendering), beside the meshes they were made of (ShapeNetCore.v1):
-    <root>/<category>/<object>/rendering/<view>.png                RGBA
-    <root>/<category>/<object>/rendering/rendering_metadata.txt    rows: azimuth, elevation, in-plane rotation, distance, field of view
+The names of the files stand in the readers (preprocessing/readers/). A layout may keep its views in
+another folder than the rest; both folders are ordered as <category>/<object>/.
 """
 
 import dataclasses
+import os
 import pathlib
+from collections.abc import Mapping
 
 from data import categories
 from data.raw_layout import natural
 from utils.errors import UserError
 
-GEOMETRY = {"original": "models/voxel.h5", "disn": "ori_sample.h5", "r2n2": "rendering/rendering_metadata.txt"}
-VIEWS = {"original": "h5", "disn": "", "r2n2": "rendering"}
-SUFFIX = {"original": ".h5", "disn": ".h5", "r2n2": ".png"}
+
+@dataclasses.dataclass(frozen=True)
+class ExternalLayout:
+    """File names of one layout, below the folder <category>/<object>/ of an object."""
+
+    geometry: str  # the file of shape or cameras; a folder that has it has this layout
+    views: str  # the folder of the views; "": the object's own folder
+    suffix: str  # of the views' files
+
+    @property
+    def glob(self) -> str:
+        """Pattern that matches one file of each object, below the root."""
+        return f"*/*/{self.geometry}"
+
+    def find_objects(
+        self,
+        root: str | os.PathLike[str],
+        images: str | os.PathLike[str] | None = None,
+        meshes: Mapping[tuple[str, str], pathlib.Path] | None = None,
+    ) -> list["ExternalObject"]:
+        """Every object of a folder, sorted by category and id.
+
+        Args:
+            root: the folder.
+            images: the folder of the views; None: `root` holds them too.
+            meshes: the known meshes, {(category name, object id): path}.
+
+        Raises:
+            UserError: a folder does not exist, or `root` has no object of this layout.
+        """
+        root, images = pathlib.Path(root), pathlib.Path(images or root)
+        for folder in (root, images):
+            if not folder.is_dir():
+                raise UserError(f"{folder} is not a folder")
+        objects = []
+        for path in sorted(root.glob(self.glob)):
+            category, object_id = path.relative_to(root).parts[:2]
+            views = (images / spelling / object_id for spelling in categories.spellings(category))
+            views_folder = next((folder for folder in views if folder.is_dir()), images / category / object_id)
+            mesh = (meshes or {}).get((categories.name(category), object_id))
+            folder = root / category / object_id
+            objects.append(ExternalObject(self, category, object_id, folder, views_folder / self.views, mesh))
+        if not objects:
+            raise UserError(f"{root} holds no <category>/<object>/{self.geometry}")
+        return objects
 
 
 @dataclasses.dataclass(frozen=True)
 class ExternalObject:
     """Paths of one object in another project's layout."""
 
-    layout: str  # 'original', 'disn' or 'r2n2'
+    layout: ExternalLayout
     category: str
     object_id: str
     folder: pathlib.Path
     views_folder: pathlib.Path
-    mesh: pathlib.Path | None  # the mesh it was made of, where that is known
+    mesh: pathlib.Path | None  # the mesh the object was made of, where it is known
 
     @property
-    def geometry(self):
-        """voxel.h5, ori_sample.h5 or rendering_metadata.txt."""
-        return self.folder / GEOMETRY[self.layout]
+    def geometry(self) -> pathlib.Path:
+        """The file of shape or cameras."""
+        return self.folder / self.layout.geometry
 
-    def views(self):
-        """Files of the views in their order (natural sort of the names); UserError if there is none."""
-        files = [path for path in self.views_folder.glob(f"*{SUFFIX[self.layout]}") if path.name != GEOMETRY["disn"]]
-        files = sorted((path for path in files if not path.name.startswith(".")), key=lambda path: natural(path.stem))
+    def views(self) -> list[pathlib.Path]:
+        """Files of the views in the natural order of their names; UserError where there is none."""
+        files = [
+            path
+            for path in self.views_folder.glob(f"*{self.layout.suffix}")
+            if path.name != self.layout.geometry and not path.name.startswith(".")
+        ]
         if not files:
-            raise UserError(f"{self.views_folder}: holds no views (*{SUFFIX[self.layout]})")
-        return files
-
-
-def find_objects(layout, root, images=None, meshes=None):
-    """Every object of a folder, sorted by category and id.
-
-    images: the folder of the views, root where they are together; meshes: {(category name, object id): path} or None.
-    UserError where the folder holds no object of this layout.
-    """
-    root, images = pathlib.Path(root), pathlib.Path(images or root)
-    for folder in (root, images):
-        if not folder.is_dir():
-            raise UserError(f"{folder} is not a folder")
-    found = []
-    for path in sorted(root.glob(f"*/*/{GEOMETRY[layout]}")):
-        folder = root.joinpath(*path.relative_to(root).parts[:2])
-        category, object_id = folder.parent.name, folder.name
-        spelled = next(
-            (each for each in categories.spellings(category) if (images / each / object_id).is_dir()), category
-        )
-        mesh = (meshes or {}).get((categories.name(category), object_id))
-        found.append(
-            ExternalObject(layout, category, object_id, folder, images / spelled / object_id / VIEWS[layout], mesh)
-        )
-    if not found:
-        raise UserError(f"{root} holds no <category>/<object>/{GEOMETRY[layout]}")
-    return found
+            raise UserError(f"{self.views_folder}: holds no views (*{self.layout.suffix})")
+        return sorted(files, key=lambda path: natural(path.stem))

@@ -1,47 +1,63 @@
-"""Training samples from the shards: which (object, view) pairs an epoch has, and what one of them holds."""
+"""Training samples of the network that predicts the field."""
 
 import numpy as np
 
-from data.network_input import network_camera, network_image, object_frame
+from data.network_input import FieldSettings, network_view, object_frame
+from data.shards import Database, ObjectEntry
 from utils.geometry import frames
 
-NEAR = 1 / frames.VOXELS  # within one voxel of the surface, object-frame length: here colour is supervised
+NEAR = 1 / frames.VOXELS  # colour is supervised within one voxel of the surface, object-frame length
 
 
-def voxel_points(index, colours, count, rng):
-    """Points for binary mode: half from the occupied voxels, half from the empty ones.
+def voxel_points(
+    index: np.ndarray, colours: np.ndarray, count: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points of binary mode: the first half from occupied voxels, the second half from empty ones.
 
-    index (M, 3) uint8, colours (M, 3) uint8 -> points (count, 3) float32 in the voxel frame, target (count, 3)
-    float32: the colour in [0, 1], or -1 where empty.
+    Args:
+        index: the occupied voxels, (M, 3) uint8 in 0..63.
+        colours: their RGB, (M, 3) uint8.
+        count: the number of points.
+        rng: the points are drawn from it.
+
+    Returns:
+        Points (count, 3) float32 in the voxel frame, and targets (count, 3) float32: the colour in
+        [0, 1], or -1 where the voxel is empty.
     """
     occupied = np.zeros((frames.VOXELS,) * 3, bool)
     occupied[tuple(index.T)] = True
-    inside = rng.integers(len(index), size=count // 2)
+    chosen = rng.integers(len(index), size=count // 2)
     empty = np.empty((0, 3), np.int64)
-    while len(empty) < count - count // 2:  # a few percent of space is occupied: one round is nearly always enough
-        draw = rng.integers(frames.VOXELS, size=(count, 3))
-        empty = np.concatenate([empty, draw[~occupied[tuple(draw.T)]]])
+    while len(empty) < count - count // 2:  # a few percent of space is occupied: one round nearly always does
+        drawn = rng.integers(frames.VOXELS, size=(count, 3))
+        empty = np.concatenate([empty, drawn[~occupied[tuple(drawn.T)]]])
     empty = empty[: count - count // 2]
-    points = np.concatenate([index[inside], empty]).astype(np.float32) - frames.VOXELS // 2
-    target = np.concatenate([colours[inside] / np.float32(255), np.full(empty.shape, -1, np.float32)])
+    points = np.concatenate([index[chosen], empty]).astype(np.float32) - frames.VOXELS // 2
+    target = np.concatenate([colours[chosen] / np.float32(255), np.full(empty.shape, -1, np.float32)])
     return points, target
 
 
 class FieldSamples:
-    """Samples of the network that predicts the field: an image, its camera, points and what is there.
+    """Reads samples of a database: an image, its camera, points and the true field at them.
 
-    A sample is a dict of float32 arrays (near: bool), points and camera in the model frame: image (h, w, 3 or 4), trans_mat (4, 3),
-    points (N, 3), colour (N, 3); in SDF mode also distance (N,) in the model frame, less config.distance_offset, and near (N,).
+    A sample is a dict of float32 arrays; points and camera are in the model frame:
+        image      (h, w, 3 or 4)
+        trans_mat  (4, 3)
+        points     (N, 3)
+        colour     (N, 3)
+    and in SDF mode also
+        distance   (N,) in the model frame, minus config.distance_offset
+        near       (N,) bool: whether the colour is supervised
     """
 
-    def __init__(self, database, config):
+    def __init__(self, database: Database, config: FieldSettings):
         self.database, self.config = database, config
 
     @property
-    def shapes(self):
+    def shapes(self) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
         """{name: (shape, dtype)} of a sample."""
         config, n = self.config, self.config.num_sample_points
-        shapes = {
+        shapes: dict[str, tuple[int, ...]] = {
             "image": (config.img_h, config.img_w, config.image_channels),
             "trans_mat": (4, 3),
             "points": (n, 3),
@@ -51,20 +67,20 @@ class FieldSamples:
             shapes |= {"distance": (n,), "near": (n,)}
         return {name: (shape, np.dtype(bool if name == "near" else np.float32)) for name, shape in shapes.items()}
 
-    def read(self, entry, view, rng, augment=True):
-        """The sample of one view; its points, and the augmentation where it is wanted, are drawn from rng."""
+    def read(
+        self, entry: ObjectEntry, view: int, rng: np.random.Generator, augment: bool = True
+    ) -> dict[str, np.ndarray]:
+        """The sample of one view; its augmentation, if wanted, and points are drawn from rng."""
         database, config = self.database, self.config
-        rgba = database.image(entry, view)
-        image = network_image(rgba, config, rng if augment else None)
-        camera = network_camera(database.trans_mat(entry, view), rgba, config)
+        rgba, trans_mat = database.image(entry, view), database.trans_mat(entry, view)
+        image, camera = network_view(rgba, trans_mat, config, rng if augment else None)
         frame = object_frame(config, database, entry)
         sample = {"image": image, "trans_mat": frame.camera(camera).astype(np.float32)}
         if config.binary:
             points, colour = voxel_points(*database.voxels(entry), config.num_sample_points, rng)
             return {**sample, "points": points, "colour": colour}
-        points, distance, colour = database.sdf_block(
-            entry, int(rng.integers(entry.sdf_count)), config.num_sample_points
-        )
+        start = int(rng.integers(entry.sdf_count))
+        points, distance, colour = database.sdf_block(entry, start, config.num_sample_points)
         return {
             **sample,
             "points": frame.to_model(points).astype(np.float32),

@@ -1,16 +1,19 @@
-"""Which objects are for training, validation and test: lists of object ids, or a split by hash.
+"""The split of a category into training, validation and test: from lists of ids, or by hash.
 
-File {train,val,test}_list_<category>.txt, or <category>_{train,val,test}.lst as DISN has them, <category> the name or the
-synset id, one object id a line; blank lines and what follows a # are skipped. DISN has no validation lists: then a share
-of the training list by hash takes their place.
+A list is a file {train,val,test}_list_<category>.txt, or <category>_{train,val,test}.lst as DISN
+has them; <category> is the name or the synset id. It holds one object id a line; blank lines and
+everything after a # are skipped. DISN has no validation lists: a share of the training list, chosen
+by hash, takes their place.
 """
 
 import dataclasses
 import hashlib
+import os
 import pathlib
+from collections.abc import Collection, Mapping
 
 from data import categories
-from data.shards import SPLITS
+from data.shard_format import SPLITS
 from utils.errors import UserError
 
 
@@ -18,22 +21,26 @@ from utils.errors import UserError
 class Lists:
     """The split of one category."""
 
-    ids: dict  # split -> sorted object ids that are there
+    ids: dict[str, list[str]]  # split -> sorted ids of objects that are in the data set
     source: str  # where the split comes from, for messages
-    absent: list  # ids that are listed but not there
-    unlisted: int  # objects that are there but in no list
+    absent: list[str]  # ids that are listed but not in the data set
+    unlisted: int  # number of objects that are in the data set but in no list
 
 
-def find_list(folder, split, category):
+def find_list(folder: str | os.PathLike[str], split: str, category: str) -> pathlib.Path | None:
     """The list file of a split, under either spelling of the category; None if there is none."""
-    names = [(f"{split}_list_{spelling}.txt", f"{spelling}_{split}.lst") for spelling in categories.spellings(category)]
-    found = [path for name in sum(names, ()) if (path := pathlib.Path(folder) / name).is_file()]
-    if len(found) > 1:
-        raise UserError(f"{found[0]} and {found[1]} are lists of the same category: remove one of them")
-    return found[0] if found else None
+    names = [
+        name
+        for spelling in categories.spellings(category)
+        for name in (f"{split}_list_{spelling}.txt", f"{spelling}_{split}.lst")
+    ]
+    paths = [path for name in names if (path := pathlib.Path(folder) / name).is_file()]
+    if len(paths) > 1:
+        raise UserError(f"{paths[0]} and {paths[1]} are lists of the same category: remove one of them")
+    return paths[0] if paths else None
 
 
-def read_list(path):
+def read_list(path: str | os.PathLike[str]) -> list[str]:
     """Object ids of a list file in their order, each once."""
     try:
         lines = pathlib.Path(path).read_text(encoding="utf-8-sig").splitlines()
@@ -43,10 +50,11 @@ def read_list(path):
     return list(dict.fromkeys(object_id for object_id in ids if object_id))
 
 
-def hash_split(object_ids, shares):
-    """Ids ranked by their SHA-256 and cut by shares {split: share}: the same on every machine, without any file.
+def hash_split(object_ids: Collection[str], shares: Mapping[str, float]) -> dict[str, list[str]]:
+    """Rank ids by their SHA-256 and cut them by shares {split: share}.
 
-    Of three objects on, val and test have at least one each (if their share is not 0).
+    The result is the same on every machine, without any file. With three objects or more, val and
+    test have at least one each (unless their share is 0).
     """
     ranked = sorted(object_ids, key=lambda object_id: hashlib.sha256(object_id.encode()).hexdigest())
     least = 1 if len(ranked) >= 3 else 0
@@ -55,17 +63,30 @@ def hash_split(object_ids, shares):
     return {"train": ranked[:train], "val": ranked[train : train + val], "test": ranked[train + val :]}
 
 
-def split_objects(category, object_ids, raw, lst_dir, shares):
-    """Lists of one category whose objects are object_ids.
+def split_objects(
+    category: str,
+    object_ids: Collection[str],
+    raw: str | os.PathLike[str],
+    lst_dir: str | os.PathLike[str] | None,
+    shares: Mapping[str, float],
+) -> Lists:
+    """The split of one category.
 
-    lst_dir given: its lists, which must be there. Else the lists in `raw`; if it has none, a split by hash.
+    Args:
+        category: name or synset id.
+        object_ids: the objects of the category that are in the data set.
+        raw: the folder of the data set; lists in it are used if lst_dir is None.
+        lst_dir: the folder of the lists, which must have all of them.
+        shares: {split: share} of the split by hash, which is used where there are no lists.
+
+    Raises:
+        UserError: a list is missing or unreadable, or lists contradict each other.
     """
     folder = pathlib.Path(lst_dir or raw)
     paths = {split: find_list(folder, split, category) for split in SPLITS}
     if not lst_dir and not any(paths.values()):
-        return Lists(
-            {split: sorted(ids) for split, ids in hash_split(object_ids, shares).items()}, "hash of the ids", [], 0
-        )
+        ids = {split: sorted(ids) for split, ids in hash_split(object_ids, shares).items()}
+        return Lists(ids, "hash of the ids", [], 0)
     without_val = paths["val"] is None and all(
         path and path.suffix == ".lst" for split, path in paths.items() if split != "val"
     )
@@ -74,20 +95,20 @@ def split_objects(category, object_ids, raw, lst_dir, shares):
             names = " or ".join(f"{split}_list_{spelling}.txt" for spelling in categories.spellings(category))
             raise UserError(f"{folder / names} is missing: every category needs all of {', '.join(SPLITS)}")
     listed = {split: read_list(path) if path else [] for split, path in paths.items()}
-    first = {}
-    for split, ids in listed.items():
-        for object_id in ids:
-            if object_id in first:
-                raise UserError(
-                    f"{object_id} is in two lists, {paths[first[object_id]]} and {paths[split]}: remove it from one"
-                )
-            first[object_id] = split
-    there = set(object_ids)
-    ids = {split: sorted(there.intersection(ids)) for split, ids in listed.items()}
+    split_of: dict[str, str] = {}
+    for split, listed_ids in listed.items():
+        for object_id in listed_ids:
+            if object_id in split_of:
+                both = f"{paths[split_of[object_id]]} and {paths[split]}"
+                raise UserError(f"{object_id} is in two lists, {both}: remove it from one")
+            split_of[object_id] = split
+    present = set(object_ids)
+    ids = {split: sorted(present.intersection(listed_ids)) for split, listed_ids in listed.items()}
     source = f"lists in {folder}"
     if without_val:
         share = shares["val"] / max(shares["val"] + shares["train"], 1e-9)
         parts = hash_split(ids["train"], {"train": 1 - share, "val": share, "test": 0})
         ids |= {"train": sorted(parts["train"]), "val": sorted(parts["val"])}
         source += ", validation by hash of the training ids"
-    return Lists(ids, source, [object_id for object_id in first if object_id not in there], len(there - set(first)))
+    absent = [object_id for object_id in split_of if object_id not in present]
+    return Lists(ids, source, absent, len(present - set(split_of)))

@@ -1,25 +1,125 @@
-"""What a network sees of a view: its image, its camera, its object's frame."""
+"""A view as a network receives it: the image, its camera, the model frame of the object."""
 
 import functools
+from typing import Protocol
 
 import numpy as np
 
+from data.shards import Database, ObjectEntry
 from utils.geometry import frames
 from utils.geometry.cameras import resize_camera
-from utils.images.crop import object_square
+from utils.images.crop import Square, object_square
 from utils.images.resize import resize_image
 
 
-def network_image(rgba, config, rng=None):
-    """(H, W, 4) uint8 -> (img_h, img_w, 3 or 4) float32 in [0, 1] as the network sees it: cropped, resized, composited.
+class ViewSettings(Protocol):
+    """The settings that the input of any network depends on (see models.config.Settings)."""
 
-    rng: the source of the augmentations; None (evaluation) leaves them out.
+    @property
+    def img_h(self) -> int: ...
+    @property
+    def img_w(self) -> int: ...
+    @property
+    def alpha(self) -> bool: ...
+    @property
+    def image_channels(self) -> int: ...
+    @property
+    def crop(self) -> float: ...
+    @property
+    def augcolorfore(self) -> bool: ...
+    @property
+    def augcolorback(self) -> bool: ...
+    @property
+    def backcolorwhite(self) -> bool: ...
+    @property
+    def num_sample_points(self) -> int: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def seed(self) -> int: ...
+
+
+class FieldSettings(ViewSettings, Protocol):
+    """The same of a network that predicts the field (models.config.Config)."""
+
+    @property
+    def binary(self) -> bool: ...
+    @property
+    def model_frame(self) -> str: ...
+    @property
+    def distance_offset(self) -> float: ...
+    def __hash__(self) -> int: ...  # object_frame is cached
+
+
+def network_view(
+    rgba: np.ndarray, trans_mat: np.ndarray, config: ViewSettings, rng: np.random.Generator | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """network_image and network_camera of one view; the mask is searched for the crop only once.
+
+    Args:
+        rgba: the view, (H, W, 4) uint8.
+        trans_mat: its camera, (4, 3), object frame to pixels.
+        config: the settings of the network.
+        rng: the source of the augmentations; None (evaluation) leaves them out.
+
+    Returns:
+        The image (img_h, img_w, 3 or 4) float32 in [0, 1], and its camera (4, 3).
     """
-    if config.crop:
-        rgba = object_square(rgba[..., 3], config.crop).cut(rgba)
+    square = _crop(rgba, config)
+    return _image(rgba, square, config, rng), _camera(trans_mat, rgba, square, config)
+
+
+def network_image(rgba: np.ndarray, config: ViewSettings, rng: np.random.Generator | None = None) -> np.ndarray:
+    """The image that the network sees of a view: cropped, resized, composited on a background.
+
+    Args:
+        rgba: the view, (H, W, 4) uint8.
+        config: the settings of the network.
+        rng: the source of the augmentations; None (evaluation) leaves them out.
+
+    Returns:
+        (img_h, img_w, 3 or 4) float32 in [0, 1].
+    """
+    return _image(rgba, _crop(rgba, config), config, rng)
+
+
+def network_camera(trans_mat: np.ndarray, rgba: np.ndarray, config: ViewSettings) -> np.ndarray:
+    """(4, 3) object-frame camera of a view (H, W, 4) uint8 -> the camera of its network_image."""
+    return _camera(trans_mat, rgba, _crop(rgba, config), config)
+
+
+def source_camera(trans_mat: np.ndarray, rgba: np.ndarray, config: ViewSettings) -> np.ndarray:
+    """(4, 3) object-frame camera of network_image(rgba, config) -> the camera of the view itself.
+
+    The inverse of network_camera.
+    """
+    square = _crop(rgba, config)
+    size = (square.side, square.side) if square else rgba.shape[:2]
+    trans_mat = resize_camera(trans_mat, (config.img_h, config.img_w), size)
+    return square.source_camera(trans_mat) if square else trans_mat
+
+
+@functools.lru_cache(4096)
+def object_frame(config: FieldSettings, database: Database, entry: ObjectEntry) -> frames.ModelFrame:
+    """The model frame of an object; 'sphere' frames follow from the object's surface."""
+    if config.model_frame == "sphere":
+        return frames.sphere_frame(database.surface(entry)[0])
+    return frames.cube_frame(config.binary)
+
+
+def _crop(rgba: np.ndarray, config: ViewSettings) -> Square | None:
+    """The square that is cut out of a view, or None where the settings ask for all of it."""
+    return object_square(rgba[..., 3], config.crop) if config.crop else None
+
+
+def _image(
+    rgba: np.ndarray, square: Square | None, config: ViewSettings, rng: np.random.Generator | None
+) -> np.ndarray:
+    if square:
+        rgba = square.cut(rgba)
     rgba = resize_image(rgba, (config.img_h, config.img_w))
     alpha, colour = rgba[..., 3:] / np.float32(255), rgba[..., :3] / np.float32(255)
-    background = np.full(3, 1.0 if config.backcolorwhite else 0.0, np.float32)
+    background: np.ndarray = np.full(3, 1.0 if config.backcolorwhite else 0.0, np.float32)
     if rng is not None and config.augcolorfore:
         colour = np.clip(colour + rng.uniform(-30, 30, 3) / 255, 0, 1)
     if rng is not None and config.augcolorback:
@@ -28,26 +128,8 @@ def network_image(rgba, config, rng=None):
     return np.concatenate([image, alpha], -1).astype(np.float32) if config.alpha else image.astype(np.float32)
 
 
-def network_camera(trans_mat, rgba, config):
-    """(4, 3) object-frame camera of a picture (H, W, 4) uint8 -> that of its network_image."""
+def _camera(trans_mat: np.ndarray, rgba: np.ndarray, square: Square | None, config: ViewSettings) -> np.ndarray:
     size = rgba.shape[:2]
-    if config.crop:
-        square = object_square(rgba[..., 3], config.crop)
+    if square:
         trans_mat, size = square.camera(trans_mat), (square.side, square.side)
     return resize_camera(trans_mat, size, (config.img_h, config.img_w))
-
-
-def source_camera(trans_mat, rgba, config):
-    """(4, 3) object-frame camera of network_image(rgba, config) -> that of the picture; the inverse of network_camera."""
-    size = rgba.shape[:2]
-    square = object_square(rgba[..., 3], config.crop) if config.crop else None
-    trans_mat = resize_camera(trans_mat, (config.img_h, config.img_w), (square.side, square.side) if square else size)
-    return square.source_camera(trans_mat) if square else trans_mat
-
-
-@functools.lru_cache(4096)
-def object_frame(config, database, entry):
-    """The frames.ModelFrame that the network has for an object: with config.model_frame sphere it follows from the object's surface."""
-    if config.model_frame == "sphere":
-        return frames.sphere_frame(database.surface(entry)[0])
-    return frames.cube_frame(config.binary)

@@ -1,21 +1,55 @@
-"""tf.data input: samples read and prepared by threads ahead of the training step."""
+"""tf.data input: threads read and prepare samples ahead of the training step."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
 
+from data.network_input import ViewSettings
+from data.shards import ObjectEntry
+
 THREADS = 4
 
 
-def batches(samples, entries, order, epoch, augment, first=0, share=(0, 1), per_device=None):
-    """tf.data.Dataset of batches of samples, with `pair` (B, 2): which (object, view) each one is.
+class Samples(Protocol):
+    """A source of samples, such as data.field_samples.FieldSamples."""
 
-    samples     data.field_samples.FieldSamples, or whatever else has a config, shapes and read()
-    order       (n, 2) pairs (data.field_samples.epoch_order); cut into batches of config.batch_size for all devices together;
-                the last, smaller batch is dropped in training (augment) and kept otherwise
-    first       batches that are done already: a resumed epoch begins there
-    share       (i, n): this worker takes the i-th of n equal parts of every batch
-    per_device  samples of a batch that one device takes; default: all of the worker's share
-    The points of a sample depend on the seed, the epoch and the pair alone, not on threads or workers.
+    @property
+    def config(self) -> ViewSettings: ...
+    @property
+    def shapes(self) -> Mapping[str, tuple[tuple[int, ...], np.dtype]]: ...
+
+    def read(
+        self, entry: ObjectEntry, view: int, rng: np.random.Generator, augment: bool = True
+    ) -> Mapping[str, np.ndarray]: ...
+
+
+def batches(
+    samples: Samples,
+    entries: Sequence[ObjectEntry],
+    order: np.ndarray,
+    epoch: int,
+    augment: bool,
+    first: int = 0,
+    share: tuple[int, int] = (0, 1),
+    per_device: int | None = None,
+) -> tf.data.Dataset:
+    """Batches of samples, with `pair` (B, 2): the (object, view) of each sample.
+
+    The points of a sample depend on the seed, the epoch and the pair alone, not on threads or
+    workers.
+
+    Args:
+        samples: reads the samples.
+        entries: the objects.
+        order: (n, 2) pairs of epoch_order. They are cut into batches of config.batch_size, for all
+            devices together. The last, smaller batch is dropped in training and kept otherwise.
+        epoch: the number of the epoch.
+        augment: whether this is training: samples are augmented then.
+        first: the number of batches done already, where a resumed epoch begins.
+        share: (i, n): this worker takes the i-th of n equal parts of every batch.
+        per_device: samples of a batch that one device takes; default: all of the worker's share.
     """
     config, shapes = samples.config, samples.shapes
     names = list(shapes)
@@ -33,25 +67,32 @@ def batches(samples, entries, order, epoch, augment, first=0, share=(0, 1), per_
         return {**dict(zip(names, values, strict=True)), "pair": pair}
 
     batch_size = config.batch_size
-    whole = len(order) // batch_size * batch_size if augment else len(order)
-    rows = np.arange(first * batch_size, whole)
+    end = len(order) // batch_size * batch_size if augment else len(order)
+    rows = np.arange(first * batch_size, end)
     part, parts = share
-    mine = order[rows[rows % batch_size * parts // batch_size == part]]
+    own = order[rows[rows % batch_size * parts // batch_size == part]]
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    dataset = tf.data.Dataset.from_tensor_slices(mine).map(load_tensor, num_parallel_calls=THREADS, deterministic=True)
+    dataset = tf.data.Dataset.from_tensor_slices(own).map(load_tensor, num_parallel_calls=THREADS, deterministic=True)
     return dataset.batch(per_device or batch_size // parts).prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
-def epoch_order(entries, seed, epoch, cat_limit):
-    """(n, 2) int array of (object, view) index pairs in random order; a function of its arguments alone.
+def epoch_order(entries: Sequence[ObjectEntry], seed: int | None, epoch: int, cat_limit: int | None) -> np.ndarray:
+    """The (object, view) pairs of an epoch in random order; a function of its arguments alone.
 
-    At most cat_limit samples of each category, drawn anew for each epoch. seed None: the plain order, for validation.
+    Args:
+        entries: the objects.
+        seed: of the training; None: the plain order with all pairs, for validation.
+        epoch: the number of the epoch; every epoch draws anew.
+        cat_limit: the most samples of one category.
+
+    Returns:
+        (n, 2) int: indices into `entries` and into the object's views.
     """
-    pairs = {}
+    pairs: dict[str, list[tuple[int, int]]] = {}
     for i, entry in enumerate(entries):
-        pairs.setdefault(entry.category, []).extend((i, v) for v in range(len(entry.view_names)))
+        pairs.setdefault(entry.category, []).extend((i, view) for view in range(len(entry.view_names)))
     if seed is None:
         return np.array(sum(pairs.values(), []))
     rng = np.random.default_rng((seed, epoch))
-    return rng.permutation(np.concatenate([rng.permutation(of_one)[:cat_limit] for of_one in pairs.values()]))
+    return rng.permutation(np.concatenate([rng.permutation(category)[:cat_limit] for category in pairs.values()]))

@@ -1,24 +1,30 @@
-"""The raw layout: where every file of a raw folder lives. Nothing else spells these names.
+"""The raw layout: the place of every file of a raw folder. No other file spells these names.
 
-  <root>/<category>/<object>/views/*.png                       views, RGB or RGBA, order = natural sort
-  <root>/<category>/<object>/models/model_normalized_64.h5     data (64,64,64,3): colour in [0,1] of surface voxels, -1 elsewhere
-  <root>/<category>/<object>/models/64_<view name>_coor.h5     data (64,64,64,2): image (x, y) in [0,1] of surface voxels, -1 elsewhere
-and, where this project's renderer wrote it (Im2Avatar's data set has neither):
-  <root>/<category>/<object>/cameras.h5                        trans_mat (V,4,3), K (V,3,3), RT (V,3,4), float64
-  <root>/<category>/<object>/models/surface.h5                 sdf_points (P,3), sdf (P,), points (S,3), colours (S,3) uint8,
-                                                               attributes centre (3,), scale: p = (x - centre) * scale
+  <root>/<category>/<object>/views/*.png
+      the views, RGB or RGBA, in the natural order of their names
+  <root>/<category>/<object>/models/model_normalized_64.h5
+      data (64,64,64,3): colour in [0,1] of the surface voxels, -1 elsewhere
+  <root>/<category>/<object>/models/64_<view name>_coor.h5
+      data (64,64,64,2): image (x, y) in [0,1] of the surface voxels, -1 elsewhere
+Two more files are written by this project's renderer; Im2Avatar's data set has neither:
+  <root>/<category>/<object>/cameras.h5
+      trans_mat (V,4,3), K (V,3,3), RT (V,3,4), float64
+  <root>/<category>/<object>/models/surface.h5
+      sdf_points (P,3), sdf (P,), points (S,3), colours (S,3) uint8; attributes centre (3,) and
+      scale: p = (x - centre) * scale
 """
 
 import dataclasses
+import os
 import pathlib
 import re
 
 from utils.errors import UserError
 
 
-def natural(text):
+def natural(text: str) -> list[int | str]:
     """Sort key that puts '2' before '10'."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", str(text))]
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", text)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,44 +36,45 @@ class RawObject:
     object_id: str
 
     @property
-    def folder(self):
+    def folder(self) -> pathlib.Path:
         return self.root / self.category / self.object_id
 
     @property
-    def views_folder(self):
+    def views_folder(self) -> pathlib.Path:
         return self.folder / "views"
 
     @property
-    def colour_volume(self):
+    def colour_volume(self) -> pathlib.Path:
         return self.folder / "models" / "model_normalized_64.h5"
 
     @property
-    def cameras(self):
+    def cameras(self) -> pathlib.Path:
         return self.folder / "cameras.h5"
 
     @property
-    def surface(self):
+    def surface(self) -> pathlib.Path:
         return self.folder / "models" / "surface.h5"
 
-    def view(self, name):
+    def view(self, name: str) -> pathlib.Path:
+        """The image of a view."""
         return self.views_folder / f"{name}.png"
 
-    def flow_volume(self, name):
+    def flow_volume(self, name: str) -> pathlib.Path:
+        """The flow volume of a view."""
         return self.folder / "models" / f"64_{name}_coor.h5"
 
-    def view_names(self):
-        """Names of the views in their order (natural sort)."""
-        return sorted(
-            (path.stem for path in self.views_folder.glob("*.png") if not path.name.startswith(".")), key=natural
-        )
+    def view_names(self) -> list[str]:
+        """Names of the views in their natural order."""
+        names = [path.stem for path in self.views_folder.glob("*.png") if not path.name.startswith(".")]
+        return sorted(names, key=natural)
 
 
-def find_objects(root):
-    """Every object of a raw folder, sorted by category and id."""
+def find_objects(root: str | os.PathLike[str]) -> list[RawObject]:
+    """Every object of a raw folder, sorted by category and id; UserError where there is none."""
     root = pathlib.Path(root)
     if not root.is_dir():
         raise UserError(f"{root} is not a folder of <category>/<object>/views")
-    found = sorted(path.parent for path in root.glob("*/*/views") if path.is_dir())
-    if not found:
+    folders = sorted(path.parent for path in root.glob("*/*/views") if path.is_dir())
+    if not folders:
         raise UserError(f"{root} holds no <category>/<object>/views folder")
-    return [RawObject(root, path.parent.name, path.name) for path in found]
+    return [RawObject(root, folder.parent.name, folder.name) for folder in folders]

@@ -1,142 +1,194 @@
-"""One HTML file that shows an evaluated run: tables, training curves, pictures, configuration.
+"""One HTML file that shows an evaluated run: tables, training curves, images, configuration.
 
     python eval/report.py runs/all                      # runs/all/eval_test/report.html
-    python eval/report.py runs/all --eval runs/all/eval_val --objects 6 --db /data/db --out report.html
+    python eval/report.py runs/all --eval runs/all/eval_val --objects 6 --db /data/db --out a.html
 
-Needs the results of eval/eval.py; neither the network nor its weights are loaded. The file holds everything itself and opens
-offline, without JavaScript: every metric of the prediction and of the baselines with its definition, the failures with their
-reasons, the metrics by view, the losses by epoch, and for every category the best image, the worst and a few between them,
-each with its input, the prediction and the true voxels from three sides. Takes about 2 s a picture row on 2 cores, most of it for
-the pictures; with --objects 0, which leaves the gallery out and needs no database, 3 s in all. Prints how many images it shows, and
-ends with the path of the file.
+Needs the results of eval/eval.py; neither the network nor its weights are loaded. The file is
+self-contained and opens offline, without JavaScript. It has every metric of the prediction and of
+the baselines with its definition, the failures with their reasons, the metrics by view, the losses
+by epoch, and for every category the best image, the worst and a few between them, each with its
+input, the prediction and the true voxels from three sides. It takes about 2 s a row of images on 2
+cores; with --objects 0, which leaves the gallery out and needs no database, 3 s in all. The last
+line of the output is the path of the file.
 """
 
+import argparse
 import base64
 import io
 import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from utils.cli import parser, run
+import numpy as np
+import trimesh
+from PIL import Image
+from tqdm import tqdm
+
+from data.shards import Database, ObjectEntry
+from utils.cli import parser, run, whole_number
 from utils.errors import UserError
 from utils.files import read_json, replacing
-from utils.metrics import registry
+from utils.mesh.voxels import cubes
+from utils.metrics.registry import METRICS
+from utils.metrics.voxel_metrics import true_voxels
+from utils.rendering import figure
+from utils.reports.html import Card, Report, page
+from utils.surface.txt_format import read_txt
 
-PICTURE = 224  # pixels: on a screen of two pixels a point a picture is not much larger
+IMAGE_SIDE = 224  # pixels: about the size of an image on a screen of two pixels a point
 COMMAND = "python eval/eval.py --restore_model"
+NEEDED = ("db", "definitions", "images", "iso", "metrics", "mode", "results", "split", "step", "weights")
+
+Row = Mapping[str, Any]  # of results.json: one image
 
 
-def build_parser():
+def build_parser() -> argparse.ArgumentParser:
     p = parser(__doc__)
-    p.add_argument("run", metavar="RUN", help="run folder, evaluated by eval/eval.py")
+    p.add_argument("run", metavar="RUN", type=pathlib.Path, help="run folder, evaluated by eval/eval.py")
     p.add_argument(
-        "--eval", help="folder of the evaluation (default: RUN/eval_test, or the only RUN/eval_<split> there is)"
+        "--eval",
+        type=pathlib.Path,
+        help="folder of the evaluation (default: RUN/eval_test, or the only RUN/eval_<split> there is)",
     )
-    p.add_argument("--out", help="HTML file to write (default: report.html in the folder of the evaluation)")
-    p.add_argument("--db", help="database, where it has moved (default: the evaluation's)")
     p.add_argument(
-        "--objects", type=int, default=3, help="images of a category between its best and its worst; 0: no gallery"
+        "--out", type=pathlib.Path, help="HTML file to write (default: report.html in the folder of the evaluation)"
+    )
+    p.add_argument("--db", type=pathlib.Path, help="database, where it has moved (default: the evaluation's)")
+    p.add_argument(
+        "--objects",
+        type=whole_number(0),
+        default=3,
+        help="images of a category between its best and its worst; 0: no gallery",
     )
     return p
 
 
-def evaluation_folder(folder, given):
-    """The folder of the evaluation to show, which holds a results.json; UserError says how to make it."""
-    if given is None and not folder.is_dir():
-        raise UserError(f"{folder} is not a run folder (there is no such folder)")
-    candidates = [pathlib.Path(given)] if given else sorted(path for path in folder.glob("eval_*") if path.is_dir())
+def evaluation_folder(run: pathlib.Path, requested: pathlib.Path | None) -> pathlib.Path:
+    """Find the evaluation to show: the requested folder, eval_test, or the only one of the run.
+
+    Raises:
+        UserError: there is no results.json, or the choice is not clear; says what to do.
+    """
+    if requested is None and not run.is_dir():
+        raise UserError(f"{run} is not a run folder (there is no such folder)")
+    candidates = [requested] if requested else sorted(path for path in run.glob("eval_*") if path.is_dir())
     finished = [path for path in candidates if (path / "results.json").exists()]
     unfinished = [path for path in candidates if (path / "settings.json").exists() and path not in finished]
-    test = folder / "eval_test"
-    if test in finished and not given:
+    test = run / "eval_test"
+    if test in finished and not requested:
         return test
     if len(finished) > 1:
         raise UserError(
-            f"{folder} has several evaluations ({', '.join(path.name for path in finished)}); choose one with --eval"
+            f"{run} has several evaluations ({', '.join(path.name for path in finished)}); choose one with --eval"
         )
     if finished:
         return finished[0]
     if unfinished:
         raise UserError(
-            f"the evaluation {unfinished[0]} is not finished: it has no results.json; start it again: {COMMAND} {folder}"
+            f"the evaluation {unfinished[0]} is not finished: it has no results.json; start it again: {COMMAND} {run}"
         )
-    where = f"{given} holds no evaluation (no results.json)" if given else f"{folder} has not been evaluated"
-    raise UserError(f"{where}; run: {COMMAND} {folder}" + (f" --log_dir {given}" if given else ""))
+    if requested:
+        raise UserError(
+            f"{requested} holds no evaluation (no results.json); run: {COMMAND} {run} --log_dir {requested}"
+        )
+    raise UserError(f"{run} has not been evaluated; run: {COMMAND} {run}")
 
 
-def read_results(path):
-    """results.json, checked for what the page is made of."""
+def read_results(path: pathlib.Path) -> dict[str, Any]:
+    """Read results.json; UserError if it lacks entries that the page shows."""
     results = read_json(path)
-    needed = {"weights", "step", "db", "split", "iso", "mode", "metrics", "definitions", "results", "images"}
-    lacking = sorted(needed - set(results)) if isinstance(results, dict) else sorted(needed)
+    lacking = [name for name in NEEDED if not isinstance(results, dict) or name not in results]
     if lacking or "prediction" not in results["results"] or not results["images"].get("prediction"):
         what = f"it lacks {', '.join(lacking)}" if lacking else "it has no prediction"
         raise UserError(f"{path} is not a results.json of eval/eval.py: {what}")
-    unknown = [name for name in results["metrics"] if name not in registry.METRICS]
+    unknown = [name for name in results["metrics"] if name not in METRICS]
     if unknown:
         raise UserError(f"{path} has metrics of another version ({', '.join(unknown)}); evaluate again")
     return results
 
 
-def choose(rows, name, count):
-    """Rows of one category -> [(label, row)]: the best by the metric `name`, `count` between, the worst; by rank.
+def choose(rows: Sequence[Row], name: str, count: int) -> list[tuple[str, Row]]:
+    """Choose images of one category for the gallery: the best, `count` between, the worst.
 
-    Those between are spread evenly over the ranks, one of each object (its middle view by rank) where there are enough of them. A
-    failed image is behind all others.
+    Those between are spread evenly over the ranks. Where there are enough objects, they are of
+    different ones, each with its middle view by rank. Failed images rank behind all others.
+
+    Args:
+        rows: of the category.
+        name: of the metric that ranks them.
+        count: number of images between the best and the worst.
+
+    Returns:
+        (label, row) by rank.
     """
-    from utils.reports.html import higher
-
-    sign = 1 if higher(name) else -1
+    sign = 1 if METRICS[name].higher_is_better else -1
     ranked = sorted(rows, key=lambda row: (not row["failed"], sign * row[name]), reverse=True)
-    ranks = range(1, len(ranked) - 1)
-    taken = {ranked[0]["object_id"], ranked[-1]["object_id"]}
-    of_object = {}
-    for rank in ranks:
-        if ranked[rank]["object_id"] not in taken:
-            of_object.setdefault(ranked[rank]["object_id"], []).append(rank)
-    one_each = sorted(each[len(each) // 2] for each in of_object.values())
-    pool = one_each if len(one_each) >= count else list(ranks)
+    inner_ranks = range(1, len(ranked) - 1)
+    ends = {ranked[0]["object_id"], ranked[-1]["object_id"]}
+    ranks_of_object: dict[str, list[int]] = {}
+    for rank in inner_ranks:
+        if ranked[rank]["object_id"] not in ends:
+            ranks_of_object.setdefault(ranked[rank]["object_id"], []).append(rank)
+    middle_ranks = sorted(ranks[len(ranks) // 2] for ranks in ranks_of_object.values())
+    pool = middle_ranks if len(middle_ranks) >= count else list(inner_ranks)
     count = min(count, len(pool))
     between = [pool[(2 * i + 1) * len(pool) // (2 * count)] for i in range(count)]
-    shown = [
+    if len(ranked) == 1:
+        return [("the only image", ranked[0])]
+    return [
         (f"best of {len(ranked)}", ranked[0]),
         *((f"rank {rank + 1} of {len(ranked)}", ranked[rank]) for rank in between),
+        (f"worst of {len(ranked)}", ranked[-1]),
     ]
-    return shown + [(f"worst of {len(ranked)}", ranked[-1])] if len(ranked) > 1 else [("the only image", ranked[0])]
 
 
-def predicted_mesh(out, row, binary, iso):
-    """The stored prediction of an image -> vertices (V, 3) object frame, faces (F, 3), colours (V, 3); UserError where there is none."""
-    import trimesh
+def predicted_mesh(out: pathlib.Path, row: Row, binary: bool, iso: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Read the stored prediction of an image as a mesh.
 
+    Args:
+        out: folder of the evaluation.
+        row: of the image.
+        binary: whether the field holds occupancy logits (True) or signed distances.
+        iso: value of the field at the surface.
+
+    Returns:
+        Vertices (V, 3) in the object frame, faces (F, 3) and colours (V, 3) in [0, 1].
+
+    Raises:
+        UserError: the prediction is not stored, or its field has no surface.
+    """
+    folder = out / "predictions" / row["category"] / row["object_id"]
+    path = folder / f"{row['view']}_mesh.obj"
+    if path.exists():
+        mesh = trimesh.load(path, process=False)
+        return mesh.vertices, mesh.faces, mesh.visual.vertex_colors[:, :3] / 255
     from models.inference.predict import coloured_surface
-    from utils.surface.txt_format import read_txt
 
-    base = out / "predictions" / row["category"] / row["object_id"]
-    mesh = base / f"{row['view']}_mesh.obj"
-    if not mesh.exists():
-        return coloured_surface(read_txt(base / f"{row['view']}_pred.txt"), binary, iso)
-    loaded = trimesh.load(mesh, process=False)
-    return loaded.vertices, loaded.faces, loaded.visual.vertex_colors[:, :3] / 255
+    return coloured_surface(read_txt(folder / f"{row['view']}_pred.txt"), binary, iso)
 
 
-def gallery(results, out, db, count):
-    """results.json, the evaluation's folder, the path of the database -> [Card], category by category, by rank."""
-    from tqdm import tqdm
+def gallery(results: Mapping[str, Any], out: pathlib.Path, db: pathlib.Path, count: int) -> list[Card]:
+    """Make the cards of the chosen images, category by category, by rank.
 
-    from data.shards import Database
-    from utils.reports.html import Card
-
-    if not pathlib.Path(db).is_dir():
-        raise UserError(f"{db}, the database of the evaluation, is not there (seen from this folder), and the gallery needs it; give --db,"
-                        " or --objects 0 for a report without gallery")  # fmt: skip
+    Args:
+        results: results.json.
+        out: folder of the evaluation.
+        db: path of the database.
+        count: number of images between the best and the worst of a category.
+    """
+    if not db.is_dir():
+        raise UserError(
+            f"{db}, the database of the evaluation, is missing (seen from this folder), and the gallery needs it;"
+            " give --db, or --objects 0 for a report without gallery"
+        )
     database = Database(db)
     entries = {(entry.category, entry.object_id): entry for entry in database.objects(results["split"])}
-    of_category, shown = {}, []
+    rows_of_category: dict[str, list[Row]] = {}
     for row in results["images"]["prediction"]:
-        of_category.setdefault(row["category"], []).append(row)
-    for rows in of_category.values():
-        shown += choose(rows, results["metrics"][0], count)
+        rows_of_category.setdefault(row["category"], []).append(row)
+    chosen = [pair for rows in rows_of_category.values() for pair in choose(rows, results["metrics"][0], count)]
     cards = []
-    for label, row in tqdm(shown, desc="gallery", unit="image", mininterval=2):
+    for label, row in tqdm(chosen, desc="gallery", unit="image", mininterval=2):
         entry = entries.get((row["category"], row["object_id"]))
         if entry is None or row["view"] not in entry.view_names:
             name = f"{row['category']}/{row['object_id']}, view {row['view']}"
@@ -144,60 +196,63 @@ def gallery(results, out, db, count):
                 f"{db} has no {name} in its {results['split']} split: it is not the evaluation's database; give --db"
             )
         image = embedded(database.image(entry, entry.view_names.index(row["view"])))
-        cards.append(Card(label, row, image, *renderings(results, out, database, entry, row)))
+        predicted, truth, lacking = renderings(results, out, database, entry, row)
+        cards.append(Card(label=label, row=row, image=image, predicted=predicted, truth=truth, lacking=lacking))
     return cards
 
 
-def renderings(results, out, database, entry, row):
-    """An image of the evaluation -> img elements of its prediction from the sides of figure.png, of the truth, why the first are none."""
-    from utils.mesh.voxels import cubes
-    from utils.metrics import voxel_metrics
-    from utils.rendering import figure
+def renderings(
+    results: Mapping[str, Any], out: pathlib.Path, database: Database, entry: ObjectEntry, row: Row
+) -> tuple[list[str], list[str], str | None]:
+    """Render prediction and truth of an image from the sides of figure.png.
 
+    Args:
+        results: results.json.
+        out: folder of the evaluation.
+        database: of the evaluation.
+        entry: the object.
+        row: of the image.
+
+    Returns:
+        img elements of the prediction, img elements of the truth, and why the former are missing.
+    """
     predicted, lacking = [], row["failed"]
     if not lacking:
         try:
-            predicted = figure.views(*predicted_mesh(out, row, results["mode"] == "binary", results["iso"]))
-        except UserError as error:  # no surface at the level, or a prediction that is not stored any more
+            predicted = figure.render_sides(*predicted_mesh(out, row, results["mode"] == "binary", results["iso"]))
+        except UserError as error:
             lacking = str(error)
-    # one square for all pictures of the image, as in figure.png: their scale stays comparable
-    rendered = figure.crop([*predicted, *figure.views(*cubes(*voxel_metrics.true_voxels(*database.voxels(entry))))])
-    shown = [embedded(picture) for picture in rendered]
-    return shown[: len(predicted)], shown[len(predicted) :], lacking
+    # cropped to one square, as in figure.png: the scale of prediction and truth stays comparable
+    views = figure.crop_alike([*predicted, *figure.render_sides(*cubes(*true_voxels(*database.voxels(entry))))])
+    elements = [embedded(view) for view in views]
+    return elements[: len(predicted)], elements[len(predicted) :], lacking
 
 
-def embedded(rgba):
-    """(H, W, 4) uint8 -> an img element that holds the picture: on white, at most PICTURE pixels a side, as WebP."""
-    import PIL.Image
-
-    image = PIL.Image.fromarray(rgba, "RGBA")
-    image = PIL.Image.alpha_composite(PIL.Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    image.thumbnail((PICTURE, PICTURE))
+def embedded(rgba: np.ndarray) -> str:
+    """An img element with an (H, W, 4) uint8 image on white, reduced to IMAGE_SIDE, as WebP."""
+    image = Image.fromarray(rgba, "RGBA")
+    image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    image.thumbnail((IMAGE_SIDE, IMAGE_SIDE))
     out = io.BytesIO()
     image.save(out, "WEBP", quality=85)
     data = base64.b64encode(out.getvalue()).decode()
     return f'<img alt="" width="{image.width}" height="{image.height}" src="data:image/webp;base64,{data}">'
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     args = build_parser().parse_args(argv)
-    if args.objects < 0:
-        raise UserError(f"--objects {args.objects} must not be negative")
-    folder = pathlib.Path(args.run)
-    out = evaluation_folder(folder, args.eval)
+    out = evaluation_folder(args.run, args.eval)
     results = read_results(out / "results.json")
     # a TF1 checkpoint has neither configuration nor history
     config, history, settings = (
         read_json(path) if path.exists() else None
-        for path in (folder / "config.json", folder / "history.json", out / "settings.json")
+        for path in (args.run / "config.json", args.run / "history.json", out / "settings.json")
     )
-
-    from utils.reports.html import Report, page
-
-    cards = gallery(results, out, args.db or results["db"], args.objects) if args.objects else None
-    path = pathlib.Path(args.out) if args.out else out / "report.html"
+    cards = gallery(results, out, args.db or pathlib.Path(results["db"]), args.objects) if args.objects else None
+    report = Report(run=str(args.run), results=results, settings=settings, config=config, history=history, cards=cards)
+    path = args.out or out / "report.html"
     with replacing(path) as temporary:
-        temporary.write_text(page(Report(str(folder), results, settings, config, history, cards)), encoding="utf-8")
+        temporary.write_text(page(report), encoding="utf-8")
     prediction = results["results"]["prediction"]
     shown = f"{len(cards)} of {prediction['images']} images" if cards is not None else "no gallery"
     print(f"{shown}, {prediction['failed']} failed, {path.stat().st_size / 1e6:.1f} MB")

@@ -1,4 +1,4 @@
-"""Random numbers that depend on what they are for, not on the order of the work."""
+"""Random numbers that depend on the object they are drawn for, not on the order of the work."""
 
 import hashlib
 
@@ -7,10 +7,10 @@ import numpy as np
 from data.categories import name
 
 
-def object_rng(category, object_id, *seed):
-    """The random generator of one object: it depends on the seed (integers) and the object's name alone.
+def object_rng(category: str, object_id: str, *seed: int) -> np.random.Generator:
+    """The random generator of one object; it depends on its category, its id and the seed alone.
 
-    Either spelling of a category gives the same numbers.
+    Both spellings of a category (name and WordNet id) give the same numbers.
     """
     digest = hashlib.sha256(f"{name(category)}/{object_id}".encode()).digest()
     return np.random.default_rng([*seed, *digest])

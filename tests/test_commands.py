@@ -1,4 +1,4 @@
-"""The three habits of a user as processes: train (killed and started again), evaluate, convert a field to a mesh."""
+"""The main commands as processes: train (killed, then resumed), evaluate, convert a field."""
 
 import json
 import pathlib
@@ -16,6 +16,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 
 def command(script, *arguments):
+    """The words of a command line."""
     return [sys.executable, script, *map(str, arguments)]
 
 
@@ -40,31 +41,20 @@ def test_train_killed_and_resumed_then_evaluated_and_meshed(tiny_database, tmp_p
         process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL and (run / "last.h5").exists(), log.read_text()
 
-    again = subprocess.run(train, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert again.returncode == 0 and "resuming" in again.stdout, again.stderr
+    resumed = subprocess.run(train, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert resumed.returncode == 0 and "resuming" in resumed.stdout, resumed.stderr
     history = json.loads((run / "history.json").read_text())
     assert [row["epoch"] for row in history] == list(range(1, 13)) and history[-1]["step"] == 12 * 6
 
     evaluate = command(
-        "eval/eval.py",
-        "--restore_model",
-        run,
-        "--iso",
-        "auto",
-        "--sdf_res",
-        16,
-        "--views",
-        0,
-        "--limit",
-        1,
-        "--figure_objects",
-        0,
-    )
+        "eval/eval.py", "--restore_model", run, "--iso", "auto", "--sdf_res", 16, "--views", 0, "--limit", 1,
+        "--figure_objects", 0,
+    )  # fmt: skip
     result = subprocess.run(evaluate, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0 and "retrieval" in result.stdout, result.stderr
     field = next((run / "eval_test").glob("predictions/box/*/00_pred.txt"))
-    level = json.loads((run / "eval_test" / "results.json").read_text())["iso"]
-    convert = command("eval/to_mesh.py", field, "--out", tmp_path / "box.glb", f"--iso={level}")
+    iso = json.loads((run / "eval_test" / "results.json").read_text())["iso"]
+    convert = command("eval/to_mesh.py", field, "--out", tmp_path / "box.glb", f"--iso={iso}")
     result = subprocess.run(convert, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0 and str(tmp_path / "box.glb") in result.stdout, result.stderr
     assert len(trimesh.load(tmp_path / "box.glb", force="mesh").faces) > 20

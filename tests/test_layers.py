@@ -20,7 +20,7 @@ ROOMS = {  # package: its rooms from below; rooms of one row do not import each 
         ["errors"], ["files", "processes", "stages"], ["cli"], ["geometry"], ["images", "mesh"], ["surface", "rendering"], ["metrics"], ["reports"],
         ["web"],
     ],
-    "models": [["config"], ["networks"], ["weights"], ["inference"], ["training"]],
+    "models": [["settings"], ["config"], ["presets"], ["networks"], ["weights"], ["inference"], ["training"]],
     "preprocessing": [
         ["random_streams", "shapes", "meshes"], ["rendering", "recovery"], ["readers"], ["database"],
         ["make_shapes", "render_views", "check_db"], ["gen_db"],

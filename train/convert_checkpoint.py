@@ -1,15 +1,20 @@
 """Convert TF1 checkpoints to runs of this project and back, bit for bit.
 
-    python train/convert_checkpoint.py checkpoints/SDF_DISN --out runs/disn          # a folder with `checkpoint`, or a prefix
+    python train/convert_checkpoint.py checkpoints/SDF_DISN --out runs/disn  # a folder, or a prefix
     python train/convert_checkpoint.py runs/disn --out tf1/disn --to tf1
 
-To a run: reads a checkpoint of the original or of DISN, tells its configuration from names and shapes (the rest has the
-defaults of its kind, which the flags override) and writes config.json and best.h5. Optimiser slots and counters are listed and
-left behind. To TF1: writes model.ckpt-<step> and the file `checkpoint`, under the original's variable names. Prints what was
-read, what was left and why, and the folder written. Takes about 10 s at full size.
+To a run: reads a checkpoint of the original or of DISN, infers its configuration from names and
+shapes of the variables, and writes config.json and best.h5. Settings that leave no trace there have
+the defaults of the checkpoint's kind, which the flags override. Optimiser slots and counters are
+listed and left behind. To TF1: writes model.ckpt-<step> and the file `checkpoint`, under the
+original's variable names. Prints what was read, what was left and why, and the folder written.
+Takes about 10 s at full size.
 """
 
+from __future__ import annotations
+
 import pathlib
+import typing
 
 from models.weights import tf1_conventions
 from models.weights.run import Run, save_checkpoint
@@ -17,51 +22,53 @@ from utils import cli
 from utils.errors import UserError
 from utils.files import replacing_folder
 
-# settings with which the TF1 code would compute something else from the same weights
-WITHOUT_TF1 = {"resized_reading": True, "coordinate_scale": 1.0}
+if typing.TYPE_CHECKING:
+    from models.weights.sources import RunModel, Tf1Model
+
+# The TF1 code computes with these values. With others it would make another model of the weights.
+FIXED_IN_TF1 = {"resized_reading": True, "coordinate_scale": 1.0}
 
 
-def to_run(model, folder):
-    """Write the run folder of a Tf1Model."""
-    from models.networks.texdisn import build
+def to_run(model: Tf1Model, folder: pathlib.Path) -> None:
+    """Write the run folder of a TF1 checkpoint."""
+    from models.networks.texdisn import build_field_network
 
-    network = build(model.config)
+    network = build_field_network(model.config)
     model.load(network)
     with replacing_folder(folder) as temporary:
         run = Run(temporary)
         save_checkpoint(run.best, {"network": network.variables}, {"step": model.step})
         model.config.save(run.config)
-    run = Run(folder)
-    print(f"run         {run.folder}  ({run.config.name}, {run.best.name}; step {model.step})")
+    print(f"run         {folder}  ({run.config.name}, {run.best.name}; step {model.step})")
 
 
-def to_tf1(model, folder):
+def to_tf1(model: RunModel, folder: pathlib.Path) -> None:
     """Write the TF1 checkpoint of a run."""
-    from models.networks.texdisn import build
+    from models.networks.texdisn import build_field_network
     from models.weights import tf1_checkpoint, tf1_names
 
-    names = tf1_names.all_names(model.config)
-    for field, value in WITHOUT_TF1.items():
-        found = getattr(model.config, field)
-        if found != value:
+    config = model.config
+    names = tf1_names.all_names(config)
+    for field, fixed in FIXED_IN_TF1.items():
+        value = getattr(config, field)
+        if value != fixed:
             raise UserError(
-                f"{model.weights}: the TF1 code knows no {field} {found}, the result would be another model"
+                f"{model.weights}: {field} is {value}, the TF1 code has {fixed}; the result would be another model"
             )
-    network = build(model.config)
+    network = build_field_network(config)
     model.load(network)
     variables = {variable.path: variable.numpy() for variable in network.variables}
     values = {name: tf1_names.join(name, [variables[path] for path in paths]) for name, paths in names.items()}
-    prefix = tf1_checkpoint.write(folder, values, model.step)
-    kind, usual = tf1_conventions.of_kind({"binary": model.config.binary, "colour": model.config.colour})
-    used = tf1_conventions.record(model.config)
-    lost = {name: value for name, value in used.items() if value != usual.get(name, False)}
-    for name, value in lost.items():
-        flag = f"--{name}" if value is True else f"--{name} {value}"
-        print(f"not carried by a TF1 checkpoint, and not the default of {kind}: {flag}")
+    prefix = tf1_checkpoint.write(folder, values, model.step or 0)
+    kind, defaults = tf1_conventions.conventions_of(config.binary, config.colour)
+    for name, value in tf1_conventions.record(config).items():
+        if value != defaults.get(name, False):
+            flag = f"--{name}" if value is True else f"--{name} {value}"
+            print(f"not carried by a TF1 checkpoint, and not the default of {kind}: {flag}")
     print(f"checkpoint  {prefix}  ({len(values)} variables, step {model.step})")
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("source", help="TF1 checkpoint (folder or prefix), or a run with --to tf1")
     parser.add_argument("--out", required=True, help="new folder")
@@ -75,10 +82,14 @@ def main(argv):
     from models.weights.sources import RunModel, open_model
 
     model = open_model(args.source, tf1_conventions.overrides(args))
-    if isinstance(model, RunModel) != (args.to == "tf1"):
-        raise UserError(f"{args.source} is {'a run' if args.to == 'run' else 'a TF1 checkpoint'} already; see --to")
+    is_run = isinstance(model, RunModel)
+    if is_run != (args.to == "tf1"):
+        raise UserError(f"{args.source} is {'a run' if is_run else 'a TF1 checkpoint'} already; see --to")
     print(model.describe())
-    (to_run if args.to == "run" else to_tf1)(model, out)
+    if isinstance(model, RunModel):
+        to_tf1(model, out)
+    else:
+        to_run(model, out)
 
 
 if __name__ == "__main__":

@@ -1,29 +1,30 @@
-"""Make a run small enough to be passed on: its best weights as 16-bit floats, its configuration and level, nothing of its training.
+"""Export a run: a copy that is small enough to be passed on, without the state of its training.
 
     python train/export_run.py runs/all --out models/pretrained/field
     python train/export_run.py runs/cam --out models/pretrained/camera
 
-The result is a run like any other to evaluation, reconstruction and --restore_model; training cannot go on from it. Kernels become
-float16 (11 bits of precision; the largest weight must be below 65504), vectors stay float32: they are few, and the variances
-of batch normalisation can be tiny. Prints the sizes and the largest change of a weight. A second.
+Writes the best weights as 16-bit floats, the configuration, and the iso value that was found on the
+validation split. Evaluation, reconstruction and --restore_model take the result like any other run;
+training cannot resume from it. Kernels become float16 (11 bits of precision; every weight must be
+below 65504). Vectors stay float32: they are few, and the variances of batch normalisation can be
+tiny. Prints the sizes and the largest change of a weight. Takes a second.
 """
 
-import json
 import pathlib
-import shutil
+from typing import Any
 
 import h5py
 import numpy as np
 
 from models.config import load_either
-from models.weights.run import Run
-from utils.cli import parser, run
+from models.weights.run import Run, weights_digest
+from utils import cli
 from utils.errors import UserError
-from utils.files import replacing
+from utils.files import read_json, replacing, write_json
 
 
-def halved(values):
-    """A kernel as float16, a vector as it is; UserError where a value is too large."""
+def halved(values: np.ndarray) -> np.ndarray:
+    """A kernel as float16, a vector as it is; UserError if a weight is too large."""
     if values.ndim < 2:
         return values
     if not np.abs(values).max() < np.finfo(np.float16).max:
@@ -31,42 +32,78 @@ def halved(values):
     return values.astype(np.float16)
 
 
-def ship(source, target):
-    """Two models.weights.run.Run: write the second; largest change of a weight."""
+def export_weights(source: Run, target: Run) -> float:
+    """Write the best weights of `source` to `target` and return the largest change of a weight."""
     change = 0.0
     with h5py.File(source.weights) as whole, replacing(target.best) as temporary, h5py.File(temporary, "w") as small:
-        small.attrs["progress"] = json.dumps(json.loads(whole.attrs["progress"]))
+        small.attrs["progress"] = whole.attrs["progress"]
 
-        def copy(name, item):
+        def copy(name: str, item: h5py.Dataset | h5py.Group) -> None:
             nonlocal change
             if isinstance(item, h5py.Dataset):
-                values = item[()]
-                small[name] = halved(values)
-                change = max(change, float(np.abs(values - small[name][()]).max(initial=0)))
+                values, exported = item[()], halved(item[()])
+                small[f"network/{name}"] = exported
+                change = max(change, float(np.abs(values - exported).max(initial=0)))
 
-        whole["network"].visititems(lambda name, item: copy(f"network/{name}", item))
+        whole["network"].visititems(copy)
     return change
 
 
-def main(argv):
-    p = parser(__doc__)
-    p.add_argument("run", help="run of train_sdf.py or train_cam.py")
-    p.add_argument("--out", type=pathlib.Path, required=True, help="folder to write")
-    args = p.parse_args(argv)
-    source, target = Run(args.run), Run(args.out)
+def found_iso(source: Run) -> dict[str, Any] | None:
+    """The content of iso.json (level.json in older runs): the iso value found for the best weights.
+
+    None if there is no such file, or if it belongs to other weights of the run.
+    """
+    path = source.iso if source.iso.exists() else source.level
+    if not path.exists():
+        return None
+    found = read_json(path)
+    weights = found.get("weights")  # in older runs not their digest but the path, size and time of the file
+    if isinstance(weights, str) and weights != weights_digest(source.weights):
+        print(f"{path} was found for other weights than {source.weights}, it is not exported")
+        return None
+    return found
+
+
+def export_run(source: Run, target: Run) -> float:
+    """Write a small copy of a run.
+
+    Args:
+        source: A run of either kind of network.
+        target: The run to write; its folder need not exist.
+
+    Returns:
+        The largest change of a weight.
+
+    Raises:
+        UserError: `source` is not a run or a weight is too large, or `target` can be trained.
+    """
     if not source.folder.is_dir():
         raise UserError(f"{source.folder} is not a run folder (there is no such folder)")
     config = load_either(source.config)
     if target.last.exists():
-        raise UserError(f"{target.folder} is a run that can be trained; give another --out")
-    change = ship(source, target)
+        raise UserError(f"{target.folder} is a run that can be trained; give another folder")
+    iso = found_iso(source)
+    change = export_weights(source, target)
     config.save(target.config)
-    if source.level.exists():
-        shutil.copyfile(source.level, target.level)
-    sizes = [path.stat().st_size / 1e6 for path in (source.weights, target.best)]
-    print(f"{source.weights}: {sizes[0]:.1f} MB -> {sizes[1]:.1f} MB, largest change of a weight {change:.2g}")
+    for outdated in (target.iso, target.level):
+        outdated.unlink(missing_ok=True)
+    if iso is not None:  # the export changed the weights' content, by which the file names them
+        write_json(target.iso, {**iso, "weights": weights_digest(target.best)})
+    return change
+
+
+def main(argv: list[str]) -> None:
+    parser = cli.parser(__doc__)
+    parser.add_argument("run", help="run of train_sdf.py or train_cam.py")
+    parser.add_argument("--out", type=pathlib.Path, required=True, help="folder to write")
+    args = parser.parse_args(argv)
+    source, target = Run(args.run), Run(args.out)
+    change = export_run(source, target)
+    before, after = (path.stat().st_size / 1e6 for path in (source.weights, target.best))
+    print(f"{source.weights}: {before:.1f} MB -> {after:.1f} MB, largest change of a weight {change:.2g}")
     print(f"written  {target.folder}")
 
 
 if __name__ == "__main__":
-    run(main)
+    cli.run(main)

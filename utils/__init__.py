@@ -1,1 +1,1 @@
-"""Frames, files, runs, metrics and meshes: what several entry points share."""
+"""The library that all packages build on: geometry, images, meshes, metrics, reports, commands."""

@@ -1,49 +1,121 @@
-"""What every command does alike: its parser, its one-line errors, its exit code."""
+"""The behaviour that all commands share: their parser, one-line errors and exit codes."""
 
 import argparse
+import contextlib
+import math
+import operator
 import os
 import sys
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
 
-from utils.errors import PartialFailure, UserError
+from utils.errors import DEBUG, PartialFailure, UserError
 from utils.processes import keep_freed_memory
 
-PARTIAL_FAILURE = 3  # exit code of a run that finished but had to leave something out
+PARTIAL_FAILURE = 3  # exit code of a run that finished but left some inputs out
+COMPARISONS: dict[str, Callable[[float, float], bool]] = {
+    "at least": operator.ge,
+    "at most": operator.le,
+    "above": operator.gt,
+    "below": operator.lt,
+}
+
+Number = TypeVar("Number", int, float)
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Keeps a script's docstring as it is written and shows the defaults of its flags, where they have one."""
+    """Keeps a script's docstring as it is written and shows the defaults of flags that have one."""
 
-    def _get_help_string(self, action):
+    def _get_help_string(self, action: argparse.Action) -> str | None:
         return action.help if action.default is None else super()._get_help_string(action)
 
 
-def parser(doc):
-    """An argument parser whose help starts with the script's docstring; unknown flags are errors."""
-    result = argparse.ArgumentParser(description=doc, formatter_class=_Formatter, allow_abbrev=False)
+class Parser(argparse.ArgumentParser):
+    """Raises a UserError for wrong flags; argparse would print the usage and exit."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see --help")
+
+
+def parser(doc: str | None) -> argparse.ArgumentParser:
+    """An argument parser whose help starts with the script's docstring `doc`.
+
+    Wrong values and unknown or missing flags raise UserError. Flags cannot be abbreviated.
+    """
+    result = Parser(description=doc, formatter_class=_Formatter, allow_abbrev=False)
     result.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return result
 
 
-def run(main):
-    """Call main(argv) and exit: 0, 3 for PartialFailure, 1 for another UserError, 130 for an interrupt."""
+def whole_number(least: int | None = None, most: int | None = None) -> Callable[[str], int]:
+    """A `type` for add_argument: a whole number from `least` to `most`, both included."""
+    return _number_type(int, "a whole number", {"at least": least, "at most": most})
+
+
+def real_number(
+    least: float | None = None,
+    most: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+) -> Callable[[str], float]:
+    """A `type` for add_argument: a finite number.
+
+    Args:
+        least: the smallest value that is accepted.
+        most: the largest value that is accepted.
+        above: an excluded lower bound.
+        below: an excluded upper bound.
+    """
+    return _number_type(float, "a number", {"at least": least, "above": above, "at most": most, "below": below})
+
+
+def numbers_list(number: Callable[[str], Number]) -> Callable[[str], tuple[Number, ...]]:
+    """A `type` for add_argument: numbers separated by commas, as a tuple.
+
+    Args:
+        number: the `type` of one of them, such as whole_number(0).
+    """
+    return lambda text: tuple(number(part) for part in text.split(","))
+
+
+def _number_type(kind: type[Number], description: str, bounds: dict[str, float | None]) -> Callable[[str], Number]:
+    """A converter from the text of a flag to a finite number that fulfils `bounds`."""
+    limits = {words: bound for words, bound in bounds.items() if bound is not None}
+    text_of_limits = ", ".join(f"{words} {bound}" for words, bound in limits.items())
+    expected = f"{description} ({text_of_limits})" if limits else description
+
+    def convert(text: str) -> Number:
+        with contextlib.suppress(ValueError, OverflowError):
+            value = kind(text)
+            if math.isfinite(value) and all(COMPARISONS[words](value, bound) for words, bound in limits.items()):
+                return value
+        raise argparse.ArgumentTypeError(f"{text!r} is not {expected}")
+
+    return convert
+
+
+def run(main: Callable[[list[str]], Any]) -> None:
+    """Call main(argv); on an error print one line and exit: 3 for PartialFailure, 1 for others.
+
+    An interrupt exits with 130. With --debug, errors show their tracebacks, also those that a
+    worker process would report in one line.
+    """
     argv = sys.argv[1:]
+    debug = "--debug" in argv
+    if debug:
+        os.environ[DEBUG] = "1"  # worker processes inherit it
     keep_freed_memory()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notes are not ours
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # hides TensorFlow's start-up notes
     try:
         main(argv)
-    except UserError as error:
-        if "--debug" in argv:
+    except BrokenPipeError:  # the reader of the output (head, less) has exited
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except (UserError, OSError) as error:  # OSError: a folder that is a file, no permission, a full disk
+        if debug:
             raise
         print(f"error: {error}", file=sys.stderr)
         sys.exit(PARTIAL_FAILURE if isinstance(error, PartialFailure) else 1)
-    except BrokenPipeError:  # the reader of our output (head, less) has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
-    except OSError as error:  # a folder that is a file, no right to write, a full disk
-        if "--debug" in argv:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
+        print("interrupted; run the same command again to resume", file=sys.stderr)
         sys.exit(130)

@@ -1,20 +1,22 @@
-"""Files that are either whole or absent."""
+"""Files and folders that are either complete or absent, JSON, checks of output folders."""
 
 import contextlib
 import json
 import os
 import pathlib
 import shutil
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from utils.errors import UserError
 
 
 @contextlib.contextmanager
-def replacing(path):
-    """Give a temporary path beside `path`; it takes the place of `path` when the block ends well.
+def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+    """Yield a temporary path beside `path`, which replaces `path` when the block succeeds.
 
-    The temporary name keeps the suffix (writers choose the format by it) and carries the process id,
-    so that two processes never write to the same one. After an error it is removed.
+    The temporary name keeps the suffix, because writers choose the format by it. It contains the
+    process id, so that two processes never write to the same file. After an error it is removed.
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,8 +29,11 @@ def replacing(path):
 
 
 @contextlib.contextmanager
-def replacing_folder(path):
-    """Give a new temporary folder beside `path`; it takes the place of `path` (absent or empty) when the block ends well."""
+def replacing_folder(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+    """Yield a new temporary folder beside `path`, which replaces `path` when the block succeeds.
+
+    `path` must be absent or an empty folder.
+    """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -40,13 +45,13 @@ def replacing_folder(path):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def write_json(path, value):
-    """Write `value` as indented JSON, whole or not at all."""
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write `value` as indented JSON, completely or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n")
 
 
-def read_json(path):
+def read_json(path: str | os.PathLike[str]) -> Any:
     """Read a JSON file; UserError if it is missing or not JSON."""
     try:
         return json.loads(pathlib.Path(path).read_text())
@@ -56,11 +61,26 @@ def read_json(path):
         raise UserError(f"{path} cannot be read as JSON: {error}") from None
 
 
-def check_out(folder):
-    """UserError if `folder` cannot be written to: it, or one above it, is a file or not ours to write. Creates nothing."""
+def differing_settings(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """The settings in which stored results differ from those that are wanted now.
+
+    Args:
+        stored: the settings that the results were made with.
+        wanted: the present settings. A key that only one of the two has counts as None in the
+            other.
+
+    Returns:
+        Phrases such as "seed 0 (now 5)", sorted by key; empty where the settings agree.
+    """
+    keys = [key for key in sorted({*stored, *wanted}) if stored.get(key) != wanted.get(key)]
+    return [f"{key} {stored.get(key)} (now {wanted.get(key)})" for key in keys]
+
+
+def check_out(folder: str | os.PathLike[str]) -> None:
+    """UserError if files cannot be written to `folder`, which need not exist. Creates nothing."""
     folder = pathlib.Path(folder)
-    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
-    if not there.is_dir():
-        raise UserError(f"--out {folder}: {there} is a file, not a folder")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise UserError(f"--out {folder} cannot be written to: no permission in {there}")
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise UserError(f"output folder {folder}: {existing} is a file, not a folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise UserError(f"output folder {folder} cannot be written to: no permission in {existing}")

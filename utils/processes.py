@@ -1,4 +1,4 @@
-"""Worker processes, memory: what every command and every worker does first, work shared out over processes."""
+"""Worker processes and memory: their set-up, how much memory is free, distributing tasks."""
 
 import collections
 import concurrent.futures
@@ -10,43 +10,56 @@ import pathlib
 import signal
 import sys
 import threading
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-
-
-def start_worker():
-    """An interrupt is the parent's to handle; a worker whose parent was killed ends."""
-    keep_freed_memory()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
-
+from typing import TypeVar
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
+LARGEST_KEPT = 1 << 30  # bytes: larger blocks still come from the system and return to it
+
+DIED = "the process died (out of memory?)"  # what callers report of a task that killed its process
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 
-LARGEST = 1 << 30  # bytes: larger blocks still come from the system and go back to it
+def _start_worker() -> None:
+    """Set up a worker process, which ends when its parent does."""
+    keep_freed_memory()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def keep_freed_memory():
-    """Let glibc reuse large blocks. By default each is mapped anew, and its pages are cleared and faulted in one by one.
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
-    Rendering, which makes and drops many arrays of some megabytes, spends much of its time there. Elsewhere than on glibc
-    nothing is done.
+
+def keep_freed_memory() -> None:
+    """Let glibc reuse large blocks of memory; does nothing without glibc.
+
+    By default glibc maps each large block anew, so that its pages are cleared and faulted in one
+    by one. Rendering makes and drops many arrays of some megabytes and would spend much of its
+    time there.
     """
     if not sys.platform.startswith("linux"):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
     if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, LARGEST)
+        mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
         mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
 
 
-def available():
-    """Bytes that this process can still take: what the system has free, or a container's limit where that is less."""
+def available_memory() -> int:
+    """Bytes that this process can still allocate.
+
+    The free memory of the system, or the rest of a container's limit where that is less.
+    """
     try:
         lines = pathlib.Path("/proc/meminfo").read_text().splitlines()
         free = next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration):  # not Linux: half of what is built in
+    except (OSError, StopIteration):  # not Linux: half of the installed memory
         free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     group = pathlib.Path("/sys/fs/cgroup")
     with contextlib.suppress(OSError, ValueError):  # no container, or one without a limit ("max")
@@ -54,30 +67,97 @@ def available():
     return max(free, 0)
 
 
-def in_processes(function, tasks, jobs):
-    """Yield (task, function(task)) as they are done, `jobs` at once, each in a process of its own.
+@contextlib.contextmanager
+def _pool(jobs: int) -> Iterator[concurrent.futures.Executor]:
+    """A pool of new processes; its end drops queued tasks and waits for running ones."""
+    context = multiprocessing.get_context("spawn")  # forked copies of threaded libraries may hang
+    pool = concurrent.futures.ProcessPoolExecutor(jobs, context, _start_worker)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
-    Where a process dies, those that were at work are tried again one by one, and the one that kills its process
-    again gives ([], reason).
+
+def _submit(
+    pool: concurrent.futures.Executor, function: Callable[[Task], Result], task: Task
+) -> concurrent.futures.Future[Result]:
+    """Submit a task; the processes that start for it never receive interrupts themselves."""
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # new processes inherit it
+    try:
+        return pool.submit(function, task)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)  # an interrupt in between comes now
+
+
+def run_in_processes(
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    jobs: int,
+    *,
+    died: Callable[[Task], Result],
+    ordered: bool = False,
+    ahead: int = 1,
+    isolate: bool = False,
+) -> Generator[tuple[Task, Result], None, None]:
+    """Yield (task, function(task)) for every task; `jobs` tasks run at once, each in a process.
+
+    When a process dies, the unfinished tasks are tried again, one at a time. A task that kills its
+    process again gets the result died(task), and the other tasks continue in a new pool. Errors
+    that `function` raises are raised here. Where an interrupt may reach the caller between two
+    results, wrap the call in contextlib.closing: queued tasks are then dropped at once.
+
+    Args:
+        function: Called in the processes; it, the tasks and the results are pickled.
+        tasks: What `function` is called with.
+        jobs: Number of processes. With one job or one task, everything runs in this process.
+        died: Gives the result of a task that kills its process, or raises an error.
+        ordered: Yield in the order of `tasks` instead of the order in which they finish.
+        ahead: Tasks per process that may be queued, running or finished but not yet yielded. It
+            bounds the memory; more than one keeps the processes busy while the caller works.
+        isolate: Use a process even for one job, so that `died` handles its death.
     """
-    tasks, suspects = collections.deque(tasks), collections.deque()
-    while tasks or suspects:
-        queue, count = (suspects, 1) if suspects else (tasks, jobs)
-        running = {}
-        context = multiprocessing.get_context("spawn")  # forked copies of threaded libraries may hang
-        try:
-            with concurrent.futures.ProcessPoolExecutor(count, context, start_worker) as pool:
-                while queue or running:
-                    while queue and len(running) < count:
-                        running[pool.submit(function, queue[0])] = queue[0]  # this may find the pool broken:
-                        queue.popleft()  # only now is the task taken
-                    for future in concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED).done:
-                        yield running[future], future.result()
-                        del running[future]
-        except BrokenProcessPool:
-            if queue is suspects:
-                yield from (
-                    (task, ([], f"{task.mesh}: the process died (out of memory?)")) for task in running.values()
-                )
-            else:
-                suspects.extend(running.values())
+    if min(jobs, len(tasks)) <= 1 and not isolate:
+        for task in tasks:
+            yield task, function(task)
+        return
+    waiting = collections.deque(tasks)
+    while waiting:
+        futures: dict[concurrent.futures.Future[Result], Task] = {}  # in the order of `tasks`
+        with _pool(min(jobs, len(waiting))) as pool, contextlib.suppress(BrokenProcessPool):
+            while waiting or futures:
+                while waiting and len(futures) < ahead * jobs:
+                    future = _submit(pool, function, waiting[0])  # raises where the pool is broken:
+                    futures[future] = waiting.popleft()  # the task must still be waiting then
+                for future in _next_finished(futures, ordered):
+                    result = future.result()
+                    yield futures.pop(future), result
+        yield from _retry(function, futures, died)
+
+
+def _next_finished(
+    futures: dict[concurrent.futures.Future[Result], Task], ordered: bool
+) -> Collection[concurrent.futures.Future[Result]]:
+    """The futures to yield next: the first one, or all that are finished (at least one)."""
+    if ordered:
+        return [next(iter(futures))]
+    return concurrent.futures.wait(futures, return_when=concurrent.futures.FIRST_COMPLETED).done
+
+
+def _retry(
+    function: Callable[[Task], Result],
+    futures: dict[concurrent.futures.Future[Result], Task],
+    died: Callable[[Task], Result],
+) -> Iterator[tuple[Task, Result]]:
+    """Yield (task, result) of a broken pool's futures; unfinished tasks run again, one by one."""
+    with contextlib.ExitStack() as pools:
+        pool = None
+        for future, task in futures.items():
+            try:
+                result = future.result()
+            except BrokenProcessPool:
+                pool = pool or pools.enter_context(_pool(1))
+                try:
+                    result = _submit(pool, function, task).result()
+                except BrokenProcessPool:
+                    pool, result = None, died(task)
+            yield task, result

@@ -1,65 +1,223 @@
-"""results.json and the printed tables: a prediction beside the mean-shape and retrieval baselines, on the same images."""
+"""Evaluation of a trained network on a split: predictions, metrics, results.json, figure.png.
 
-from tqdm import tqdm
+    <folder>/settings.json               what the predictions depend on
+    <folder>/iso.json                    the iso value, where it was searched
+    <folder>/predictions/, rows.jsonl    every view (models/inference/evaluated_views.py)
+    <folder>/results.json, figure.png    the outcome
+    <folder>/cam_est/                    the same with estimated cameras
 
-from data.baselines import mean_shapes, retrieval
-from utils.files import write_json
+An interrupted evaluation resumes with the missing images; new metrics are measured on stored
+fields.
+"""
+
+import collections.abc
+import dataclasses
+import pathlib
+import typing
+
+from data.estimated_cameras import EstimatedCameras
+from data.network_input import network_image
+from data.shards import Database, ObjectEntry
+from models.inference import iso_search
+from models.inference.baseline_rows import baseline_rows
+from models.inference.camera_estimator import CameraEstimator
+from models.inference.evaluated_views import Row, ViewEvaluator
+from models.inference.field_query import FieldQuery
+from models.inference.predict import coloured_surface, predict_view
+from models.networks.texdisn import build_field_network
+from models.weights.run import weights_digest
+from models.weights.sources import ModelSource
+from models.weights.tf1_conventions import record
+from utils.errors import UserError
+from utils.files import differing_settings, read_json, write_json
+from utils.geometry import frames
 from utils.metrics import camera_metrics, registry
-from utils.metrics.comparison import Prediction, load_truth
 from utils.metrics.summary import print_tables, summarise
 from utils.metrics.voxel_metrics import true_voxels
+from utils.rendering.figure import FigureRow, write_figure
+
+Pair = tuple[ObjectEntry, int]  # an object and the index of a view
 
 
-def baselines(database, train, val, pairs, config, names):
-    """{'mean shape': rows, 'retrieval': rows} for (entry, view) pairs, from the training split (q from validation).
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What an evaluation does."""
 
-    names: of the metrics. If some of them need a surface there are 'true voxels' too: what the true voxels themselves score.
-    """
-    shapes = {category: Prediction.of_voxels(*voxels) for category, voxels in mean_shapes(database, train, val).items()}
-    retrieved = retrieval(database, train, pairs, config)
-    rows = {"mean shape": [], "retrieval": [], **({"true voxels": []} if registry.need_surface(names) else {})}
-    known = {}  # (method, object): those of the two that do not depend on the view
-    for (entry, view), source in zip(
-        tqdm(pairs, desc="baselines", unit="image", mininterval=2), retrieved, strict=True
-    ):
-        truth = load_truth(database, entry)
-        if known.get("entry") != entry:
-            known = {"entry": entry, "mean shape": _measured(shapes.get(entry.category), truth, names)}
-            if "true voxels" in rows:
-                known["true voxels"] = _measured(Prediction.of_voxels(truth.voxels, truth.colours), truth, names)
-        found = Prediction.of_voxels(*true_voxels(*database.voxels(source)))
-        of_view = {**known, "retrieval": _measured(found, truth, names)}
-        for method, of_method in rows.items():
+    split: str = "test"
+    category: str = "all"
+    views: list[int] | None = None  # indices; None: all views
+    limit: int | None = None  # objects of each category; None: all
+    resolution: int = 64  # points along each axis of the field
+    iso: float | None = 0.0  # value of the field at the surface; None: the best on validation
+    mesh_resolution: int | None = None  # cells along each axis of the meshes; None: no meshes
+    metrics: tuple[str, ...] = tuple(registry.parse_names(registry.DEFAULT))
+    camera_run: str = ""  # run of a camera network whose estimates are evaluated too
+    figure_objects: int = 2  # of every category; 0: no figure
+
+
+def choose_views(entries: list[ObjectEntry], views: list[int] | None, limit: int | None) -> list[Pair]:
+    """The (entry, view index) pairs to evaluate; UserError for a view that an object lacks."""
+    counts: dict[str, int] = {}
+    pairs = []
+    for entry in entries:
+        counts[entry.category] = counts.get(entry.category, 0) + 1
+        if limit is not None and counts[entry.category] > limit:
+            continue
+        wanted = range(len(entry.view_names)) if views is None else views
+        if max(wanted) >= len(entry.view_names):
+            name = f"{entry.category}/{entry.object_id}"
+            raise UserError(f"{name} has {len(entry.view_names)} views, there is no view {max(wanted)}")
+        pairs += [(entry, view) for view in wanted]
+    return pairs
+
+
+class Evaluation:
+    """One model, one database, one folder of results."""
+
+    def __init__(self, model: ModelSource, database: Database, folder: pathlib.Path, options: Options):
+        self.model, self.database, self.folder, self.options = model, database, folder, options
+        self.config = model.config
+        self.names = list(options.metrics)
+        if not self.config.colour:
+            self.names = registry.without_colour(self.names)
+            print("the network predicts no colours: they are grey in every file; metrics of colours are left out")
+        category = options.category
+        self.pairs = choose_views(database.objects(options.split, category), options.views, options.limit)
+        self.train, self.val = (database.objects(split, category) for split in ("train", "val"))
+        network = build_field_network(self.config)
+        model.load(network)
+        self.query = FieldQuery(network)
+        self.iso = 0.0 if options.iso is None else options.iso
+
+    def run(self) -> dict[str, typing.Any]:
+        """Evaluate, print the tables and write the results; returns the content of results.json."""
+        images = f"{len(self.pairs)} images of {self.database.path}, {self.options.split} split"
+        print(f"evaluating {self.model.weights} (step {self.model.step}) on {images} -> {self.folder}")
+        settings = self._begin()
+        tables = {"prediction": self._views(self.database, self.folder).rows(self.pairs)}
+        cameras = None
+        if self.options.camera_run:
+            tables["estimated camera"], cameras = self._with_estimated_cameras(settings)
+        tables |= baseline_rows(self.database, self.train, self.val, self.pairs, self.config, self.names)
+        options = self.options
+        views = None if options.views is None else ",".join(map(str, options.views))
+        chosen = {
+            "mode": "binary" if self.config.binary else "sdf",
+            "category": options.category,
+            "views": views,
+            "limit": options.limit,
+            "colour": self.config.colour,
+            "cam_est": options.camera_run or None,
+        }
+        results = self._write({**settings, **chosen}, tables, cameras)
+        if options.figure_objects:
+            self._write_figure(tables["prediction"])
+        return results
+
+    def _begin(self) -> dict[str, typing.Any]:
+        """The settings that predictions depend on; refuses a folder that has others."""
+        options = self.options
+        settings: dict[str, typing.Any] = {
+            "weights": {"file": str(self.model.weights), "sha256": weights_digest(self.model.weights)},
+            "step": self.model.step,
+            "db": str(self.database.path),
+            "split": options.split,
+            "sdf_res": options.resolution,
+            "conventions": record(self.config),
+        }
+        refuse_other_settings(self.folder, settings)
+        if options.iso is None:
+            path = self.folder / iso_search.FILE
+            self.iso = iso_search.find_iso(path, self.model, self.query, self.database, self.val)
+        settings["iso"] = self.iso
+        refuse_other_settings(self.folder, settings)
+        write_json(self.folder / "settings.json", settings)
+        return settings
+
+    def _views(self, database: Database | EstimatedCameras, folder: pathlib.Path) -> ViewEvaluator:
+        sizes = self.options.resolution, self.options.mesh_resolution
+        return ViewEvaluator(self.query, database, folder, self.names, self.iso, *sizes)
+
+    def _with_estimated_cameras(self, settings: dict[str, typing.Any]) -> tuple[list[Row], list[Row]]:
+        """Rows of the same images with estimated cameras, and rows of the cameras' errors."""
+        estimator, folder = CameraEstimator(self.options.camera_run), self.folder / "cam_est"
+        weights = {"file": str(estimator.weights), "sha256": weights_digest(estimator.weights)}
+        settings = {**settings, "cam_est": weights}
+        refuse_other_settings(folder, settings)
+        write_json(folder / "settings.json", settings)
+        estimated = EstimatedCameras(self.database, estimator, self.pairs)
+        rows, errors = self._views(estimated, folder).rows(self.pairs), []
+        for entry, view in self.pairs:
+            cameras = estimated.trans_mat(entry, view), self.database.trans_mat(entry, view)
             image = {"category": entry.category, "object_id": entry.object_id, "view": entry.view_names[view]}
-            of_method.append({**image, **of_view[method]})
-    return rows
+            errors.append({**image, **camera_metrics.camera_errors(*cameras, *self.database.surface(entry))})
+        return rows, errors
+
+    def _write(
+        self, settings: dict[str, typing.Any], tables: dict[str, list[Row]], cameras: list[Row] | None
+    ) -> dict[str, typing.Any]:
+        """Write results.json, print the tables."""
+        summaries = {method: summarise(rows, self.names) for method, rows in tables.items()}
+        content = {
+            **settings,
+            "metrics": self.names,
+            "definitions": registry.definitions(self.names),
+            "results": summaries,
+            "images": tables,
+        }
+        if cameras:
+            content["cameras"] = camera_metrics.summarise(cameras)
+            content["definitions"] |= {f"camera {name}": text for name, text in camera_metrics.DEFINITIONS.items()}
+            content["camera_images"] = cameras
+        write_json(self.folder / "results.json", content)
+        print_tables(summaries, self.names)
+        if cameras:
+            camera_metrics.print_summary(content["cameras"])
+        return content
+
+    def _write_figure(self, rows: list[Row]) -> None:
+        """The first view of a few objects of every category, evenly spaced over its objects."""
+        first: dict[str, dict[str, tuple[ObjectEntry, int, Row]]] = {}
+        for (entry, view), row in zip(self.pairs, rows, strict=True):
+            first.setdefault(entry.category, {}).setdefault(entry.object_id, (entry, view, row))
+        shown, count = [], self.options.figure_objects
+        for objects in first.values():
+            for entry, view, row in list(objects.values())[:: max(1, len(objects) // count)][:count]:
+                shown.append(self._figure_row(entry, view, row))
+        write_figure(shown, self.folder / "figure.png")
+
+    def _figure_row(self, entry: ObjectEntry, view: int, row: Row) -> FigureRow:
+        field = predict_view(self.query, self.database, entry, view, frames.VOXELS, self.iso)
+        try:
+            mesh = coloured_surface(field, self.config.binary, self.iso)
+        except UserError:
+            mesh = None
+        values = []
+        for name in self.names[:2]:
+            metric = registry.METRICS[name]
+            values.append(f"{metric.heading} {metric.text(row[name])}")
+        title = f"{entry.category} {entry.object_id}\n{'  '.join(values)}"
+        image = network_image(self.database.image(entry, view), self.config)[..., :3]
+        return FigureRow(title, image, mesh, true_voxels(*self.database.voxels(entry)))
 
 
-def _measured(prediction, truth, names):
-    """The part of a row that does not name the image; prediction None: there is no training object of the category."""
-    if prediction is None or not len(prediction.voxels):
-        return {**registry.worst_values(names), "failed": "no training object of this category", "no_mesh": None}
-    return {**registry.measure(names, prediction, truth), "failed": None, "no_mesh": None}
+def refuse_other_settings(folder: pathlib.Path, settings: dict[str, typing.Any]) -> None:
+    """UserError if the folder holds an evaluation whose settings differ.
 
-
-def write(path, settings, tables, names, cameras=None):
-    """Write results.json: settings, definitions of the metrics `names`, {method: summary and rows}, cameras; print the tables.
-
-    cameras: rows of utils.metrics.camera_metrics.camera_errors, where cameras were estimated.
+    Weights count by content.
     """
-    summaries = {method: summarise(rows, names) for method, rows in tables.items()}
-    content = {
-        **settings,
-        "metrics": names,
-        "definitions": registry.definitions(names),
-        "results": summaries,
-        "images": tables,
-    }
-    if cameras:
-        content["cameras"] = camera_metrics.summarise(cameras)
-        content["definitions"] |= {f"camera {name}": text for name, text in camera_metrics.DEFINITIONS.items()}
-        content["camera_images"] = cameras
-    write_json(path, content)
-    print_tables(summaries, names)
-    if cameras:
-        camera_metrics.print_summary(content["cameras"])
+    path = folder / "settings.json"
+    if not path.exists():
+        return
+    stored = {name: value for name, value in read_json(path).items() if name in settings}
+
+    def by_content(values: collections.abc.Mapping[str, typing.Any]) -> dict[str, typing.Any]:
+        named = {key: v["sha256"] for key, v in values.items() if isinstance(v, dict) and "sha256" in v}
+        return {**values, **named}
+
+    different = differing_settings(by_content(stored), by_content(settings))
+    if different:
+        raise UserError(
+            f"{folder} holds an evaluation with other settings ({'; '.join(different)}); "
+            "delete it or evaluate into another folder"
+        )

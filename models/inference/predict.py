@@ -1,21 +1,50 @@
-"""What a network predicts for one image: the field on a grid, its surface voxels, its mesh."""
+"""The network's prediction for one view: the field on a grid, its surface voxels, its mesh."""
+
+import collections.abc
+import dataclasses
 
 import numpy as np
 
 from data.network_input import network_camera, network_image, object_frame
+from data.shards import Database, ObjectEntry
+from models.inference.field_query import Encoded, FieldQuery
 from utils.errors import UserError
 from utils.geometry import frames
 from utils.surface import adaptive, dense, field_grid, field_voxels, marching
 from utils.surface.field_grid import FieldGrid
+from utils.surface.sparse_grid import SparseGrid
 
 TOGETHER = 4  # views: at full size each takes 80 MB while it is worked on, and the encoder some more
 
+View = tuple[np.ndarray, np.ndarray]  # (H, W, 4) uint8 RGBA, its (4, 3) object-frame camera
 
-def predict(query, views, resolution, iso, frame=None):
-    """FieldQuery, [((H, W, 4) uint8 view, its (4, 3) object-frame camera)] of one object -> a FieldGrid of resolution^3 points for each.
 
-    frame: the object's ModelFrame, as FieldQuery.encode takes it. What depends on the points alone is computed once for all views,
-    colours are asked where the field is occupied.
+@dataclasses.dataclass(frozen=True)
+class PredictedMesh:
+    """The coloured surface of a field."""
+
+    vertices: np.ndarray  # (V, 3) object frame
+    faces: np.ndarray  # (F, 3) counter-clockwise seen from outside
+    colours: np.ndarray  # (V, 3) in [0, 1]
+    normals: np.ndarray  # (V, 3) unit vectors outward
+    queries: int  # points at which the field was queried
+
+
+def predict(
+    query: FieldQuery,
+    views: collections.abc.Sequence[View],
+    resolution: int,
+    iso: float,
+    frame: frames.ModelFrame | None = None,
+) -> list[FieldGrid]:
+    """The fields of views of one object on a grid; colours only where the field is occupied.
+
+    Args:
+        query: the network.
+        views: images and cameras.
+        resolution: points along each axis.
+        iso: value of the field at the surface.
+        frame: the object's, as FieldQuery.encode takes it.
     """
     config = query.config
     images = [network_image(rgba, config) for rgba, _ in views]
@@ -30,80 +59,125 @@ def predict(query, views, resolution, iso, frame=None):
     return fields
 
 
-def predict_view(query, database, entry, view, resolution, iso):
+def predict_view(
+    query: FieldQuery, database: Database, entry: ObjectEntry, view: int, resolution: int, iso: float
+) -> FieldGrid:
     """predict() for one view of an object of the database."""
-    picture = database.image(entry, view), database.trans_mat(entry, view)
-    return predict(query, [picture], resolution, iso, object_frame(query.config, database, entry))[0]
+    pair = database.image(entry, view), database.trans_mat(entry, view)
+    return predict(query, [pair], resolution, iso, object_frame(query.config, database, entry))[0]
 
 
-def predict_views(query, database, entry, views, resolution, iso):
-    """predict() for views of an object of the database, TOGETHER at a time: yields a FieldGrid for each, or the UserError of reading it."""
+def predict_views(
+    query: FieldQuery, database: Database, entry: ObjectEntry, views: list[int], resolution: int, iso: float
+) -> collections.abc.Iterator[FieldGrid | UserError]:
+    """predict() for views of an object of the database, TOGETHER at a time.
+
+    Yields:
+        A field for each view, or the UserError that reading the view raised.
+    """
     frame = object_frame(query.config, database, entry)
     for first in range(0, len(views), TOGETHER):
-        pictures, errors = [], {}
+        pairs, errors = [], {}
         for view in views[first : first + TOGETHER]:
             try:
-                pictures.append((database.image(entry, view), database.trans_mat(entry, view)))
+                pairs.append((database.image(entry, view), database.trans_mat(entry, view)))
             except UserError as error:
                 errors[view] = error
-        fields = iter(predict(query, pictures, resolution, iso, frame) if pictures else [])
+        fields = iter(predict(query, pairs, resolution, iso, frame) if pairs else [])
         for view in views[first : first + TOGETHER]:
             yield errors[view] if view in errors else next(fields)
 
 
-def surface_voxels(field, binary, iso):
-    """Field -> predicted surface voxels (K, 3) in the voxel frame, their colours (K, 3).
+def surface_voxels(field: FieldGrid, binary: bool, iso: float) -> tuple[np.ndarray, np.ndarray]:
+    """Predicted surface voxels (K, 3) in the voxel frame, their colours (K, 3) in [0, 1].
 
-    binary: the occupied cells, none where the field is empty. SDF: the extracted surface, voxelised as the truth is;
-    UserError where there is none.
+    Binary: the occupied cells, none where the field is empty. SDF: the extracted surface, voxelised
+    as the truth is.
+
+    Raises:
+        UserError: an SDF has no surface at the iso value.
     """
     if binary:
         return field_voxels.binary_voxels(field, iso)
     return field_voxels.sdf_surface_voxels(*coloured_surface(field, binary, iso))
 
 
-def coloured_surface(field, binary, iso, fill=False):
-    """Field -> vertices (V, 3) object frame, faces (F, 3), colours (V, 3); UserError where there is no surface."""
+def coloured_surface(
+    field: FieldGrid, binary: bool, iso: float, fill: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Vertices (V, 3) object frame, faces (F, 3), colours (V, 3).
+
+    UserError where there is no surface.
+    """
     vertices, faces = dense.extract(field.grid(), binary, iso, fill, field.line)
     return vertices, faces, field_grid.interpolate_colours(vertices, field)
 
 
-def sampled_surface(query, encoded, resolution, iso):
-    """FieldQuery, Encoded -> the finest utils.surface.sparse_grid.Level of what its surface needs, number of points asked."""
+def sample_surface(query: FieldQuery, encoded: Encoded, resolution: int, iso: float) -> tuple[SparseGrid, int]:
+    """The field near its surface, queried coarse to fine: a sparse grid, the number of queries."""
     return adaptive.sample_adaptively(
         lambda points: query.geometry(encoded, points),
-        lambda n: query.geometry_of_grid(encoded, n), resolution, query.config.binary, iso,
-    )  # fmt: skip
+        lambda n: query.geometry_of_grid(encoded, n),
+        resolution,
+        query.config.binary,
+        iso,
+    )
 
 
-def textured_mesh(query, rgba, trans_mat, resolution, iso, fill=False, frame=None):
-    """The coloured surface of one image: FieldQuery, (H, W, 4) uint8 view, its (4, 3) object-frame camera, ModelFrame as in predict ->
-    what encoded_mesh gives."""
+def extract_mesh(
+    query: FieldQuery,
+    encoded: Encoded,
+    resolution: int,
+    iso: float,
+    *,
+    inner_walls: bool = True,
+    small_components: bool = True,
+) -> PredictedMesh:
+    """The coloured surface of an encoded image, queried coarse to fine: no dense grid is made.
+
+    Args:
+        query, encoded: the network and the image.
+        resolution: cells along each axis.
+        iso: value of the field at the surface.
+        inner_walls: keep the walls of cavities, which a shell of occupied voxels has.
+        small_components: keep pieces that are tiny beside the largest.
+
+    Raises:
+        UserError: the field has no surface at the iso value.
+    """
+    grid, queries = sample_surface(query, encoded, resolution, iso)
+    mesh = marching.triangulate(grid)
+    if not inner_walls:
+        mesh = mesh.without_inner_walls()
+    if not small_components:
+        mesh = mesh.without_small_components()
+    # one query gives geometry and colour, before the vertices' last move of a small part of a cell
+    geometry, colours = query.geometry_and_colour(encoded, mesh.vertices())
+    mesh.refine((geometry - iso) * (1 if query.config.binary else -1))
+    return PredictedMesh(mesh.vertices(), mesh.faces, colours, mesh.normals(), queries + len(geometry))
+
+
+def mesh_of_image(
+    query: FieldQuery,
+    rgba: np.ndarray,
+    trans_mat: np.ndarray,
+    resolution: int,
+    iso: float,
+    *,
+    inner_walls: bool = True,
+    frame: frames.ModelFrame | None = None,
+) -> PredictedMesh:
+    """extract_mesh() of an (H, W, 4) uint8 image and its (4, 3) object-frame camera."""
     config = query.config
     encoded = query.encode(network_image(rgba, config), network_camera(trans_mat, rgba, config), frame)
-    return encoded_mesh(query, encoded, resolution, iso, fill)
+    return extract_mesh(query, encoded, resolution, iso, inner_walls=inner_walls)
 
 
-def encoded_mesh(query, encoded, resolution, iso, fill=False, crumbs=True):
-    """The coloured surface of an Encoded image, asked coarse to fine; nothing dense of the resolution is made.
-
-    fill: without the inner walls of a shell; crumbs False: without pieces that are tiny beside the largest. -> vertices (V, 3) object frame,
-    faces (F, 3), colours (V, 3) in [0, 1], normals (V, 3), number of points asked. UserError where there is no surface.
-    """
-    config = query.config
-    level, asked = sampled_surface(query, encoded, resolution, iso)
-    mesh = marching.triangulate(level)
-    if fill:
-        mesh = mesh.without_inner_walls()
-    if not crumbs:
-        mesh = mesh.without_small_components()
-    # colours are asked along with the geometry, before the vertices make their last move, of a small part of a cell
-    geometry, colours = query.geometry_and_colour(encoded, mesh.vertices())
-    mesh.refine((geometry - iso) * (1 if config.binary else -1))
-    return mesh.vertices(), mesh.faces, colours, mesh.normals(), asked + len(geometry)
-
-
-def textured_view(query, database, entry, view, resolution, iso):
-    """textured_mesh() of a view of an object of the database -> vertices, faces, colours."""
-    picture = database.image(entry, view), database.trans_mat(entry, view)
-    return textured_mesh(query, *picture, resolution, iso, frame=object_frame(query.config, database, entry))[:3]
+def mesh_of_view(
+    query: FieldQuery, database: Database, entry: ObjectEntry, view: int, resolution: int, iso: float
+) -> PredictedMesh:
+    """mesh_of_image() of a view of an object of the database."""
+    frame = object_frame(query.config, database, entry)
+    return mesh_of_image(
+        query, database.image(entry, view), database.trans_mat(entry, view), resolution, iso, frame=frame
+    )

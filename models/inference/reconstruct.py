@@ -1,86 +1,161 @@
-"""From a picture to a coloured mesh: foreground, camera, field, surface; what reconstruct.py and the page of web_demo.py share."""
+"""From an image to a coloured mesh: foreground, camera, field, surface.
+
+eval/reconstruct.py, the page of eval/web_demo.py and the module texdisn share it.
+"""
 
 import dataclasses
+import os
 import pathlib
 
 import numpy as np
+import PIL.Image
+import trimesh
 
 from data.network_input import network_camera, network_image, source_camera
 from models.inference.camera_estimator import CameraEstimator
-from models.inference.field_query import FieldQuery
+from models.inference.field_query import Encoded, FieldQuery
+from models.inference.iso_search import solid_iso
 from models.inference.mask_coverage import iso_covering_mask
-from models.inference.predict import encoded_mesh
-from models.networks.texdisn import build
+from models.inference.predict import extract_mesh
+from models.networks.texdisn import build_field_network
 from models.weights.sources import open_model
 from utils.errors import UserError
-from utils.files import read_json
 from utils.geometry.camera_parameters import CameraParts
 from utils.geometry.cameras import check_camera, compose, intrinsics, look_at, resize_camera
 from utils.images.crop import object_square
-from utils.images.foreground import foreground
-from utils.rendering.turntable import over
+from utils.images.foreground import Foreground, foreground
+from utils.images.photo import Photo, as_photo
+from utils.mesh.mesh import Mesh, coloured_mesh
+from utils.mesh.simplify import decimate
+from utils.rendering import turntable
+from utils.rendering.backgrounds import lay_over
+from utils.reports.result_folder import MeshFormat, write_result_mesh
 from utils.stages import Stages
 
-PRETRAINED = (
-    pathlib.Path(__file__).parents[1] / "pretrained"
-)  # runs of a field and of a camera network, see MODEL_CARD.md there
+# Runs of a field and of a camera network; models/pretrained/MODEL_CARD.md describes them.
+PRETRAINED = pathlib.Path(__file__).parents[1] / "pretrained"
 PRETRAINED_FIELD, PRETRAINED_CAMERA = PRETRAINED / "field", PRETRAINED / "camera"
-SHARE = (
-    0.75  # of the image's side that an object takes for a network trained on whole views: the mean of render_views.py's
-)
+# Share of the image's side that an object takes for a network trained on whole views: the mean of
+# render_views.py's.
+SHARE = 0.75
+
+Image = str | os.PathLike[str] | PIL.Image.Image | np.ndarray | Photo
+Camera = str | tuple[float, ...] | np.ndarray
 
 
 @dataclasses.dataclass
 class Reconstruction:
-    """What became of a picture. Cameras are 4x3, object frame to pixels."""
+    """A reconstructed image. Cameras are (4, 3), object frame to pixels."""
 
     photo: np.ndarray  # (H, W, 3) uint8 the photograph, on white where it is transparent
     mask: np.ndarray  # (H, W) uint8 255 where the object is
     foreground: str  # where the mask came from
-    notes: list  # what the user should know, one line each
+    notes: list[str]  # remarks for the user, one line each
     seen: np.ndarray  # (img_h, img_w, 3 or 4) float32 in [0, 1]: the image as the network saw it
     camera: np.ndarray  # of photo
     camera_source: str
-    level: float  # of the surface
+    iso: float  # value of the field at the surface
     vertices: np.ndarray  # (V, 3) object frame
     faces: np.ndarray  # (F, 3)
     colours: np.ndarray  # (V, 3) in [0, 1]
-    normals: np.ndarray  # (V, 3)
-    colour_of: object  # (N, 3) object-frame points -> (N, 3) colours in [0, 1], from the field
+    normals: np.ndarray | None  # (V, 3); None: those of the faces
+    query: FieldQuery  # the field: its values and colours at further points
+    encoded: Encoded
+
+    def colour_of(self, points: np.ndarray) -> np.ndarray:
+        """(N, 3) object-frame points -> (N, 3) colours in [0, 1], from the field."""
+        return self.query.colour(self.encoded, points)
+
+    def field(self, points: np.ndarray) -> np.ndarray:
+        """(N, 3) object-frame points -> (N,) field: logit of occupancy, or signed distance."""
+        return self.query.geometry(self.encoded, points)
+
+    @property
+    def mesh(self) -> Mesh:
+        """The surface with vertex colours, in the object frame."""
+        return coloured_mesh(self.vertices, self.faces, self.colours)
+
+    def to_trimesh(self) -> trimesh.Trimesh:
+        """The same as a trimesh.Trimesh."""
+        colours = np.rint(255 * np.clip(self.colours, 0, 1)).astype(np.uint8)
+        return trimesh.Trimesh(self.vertices, self.faces, vertex_colors=colours, process=False)
+
+    def save(self, path: str | os.PathLike[str], texture_size: int | None = None) -> None:
+        """Write the mesh as .glb, .ply or .obj.
+
+        Args:
+            path: its suffix chooses the format.
+            texture_size: side of a UV texture in pixels; None: colours at the vertices.
+        """
+        path = pathlib.Path(path)
+        write_result_mesh(path, self, MeshFormat(path.suffix.removeprefix("."), texture_size))
+
+    def turntable(self) -> list[np.ndarray]:
+        """Images (H, W, 3) uint8 of the mesh from all around."""
+        return turntable.turntable(turntable.scene_of(self.vertices, self.faces, self.colours))
 
 
 class Reconstructor:
-    """The networks, loaded once: a field (run folder or TF1 checkpoint) and the run of a camera network."""
+    """The networks, loaded once: a field (run or TF1 checkpoint) and a camera network."""
 
-    def __init__(self, field=PRETRAINED_FIELD, camera=PRETRAINED_CAMERA, iso=None):
-        """iso: level of the surface; None: the best for solids on the field's validation split, where that was looked for, else 0, and for
-        every picture nearer to 0 where the object in it is not covered (models.inference.mask_coverage)."""
+    def __init__(
+        self,
+        field: str | os.PathLike[str] = PRETRAINED_FIELD,
+        camera: str | os.PathLike[str] = PRETRAINED_CAMERA,
+        iso: float | None = None,
+    ):
+        """
+        Args:
+            field, camera: where the networks are.
+            iso: value of the field at the surface; None: the one stored with the weights, else 0,
+                and for every image relaxed until the object is covered
+                (models.inference.mask_coverage).
+        """
         self.model = open_model(field)
         self.config = self.model.config
-        network = build(self.config)
+        network = build_field_network(self.config)
         self.model.load(network)
         self.query = FieldQuery(network)
-        self.iso, self.covers = (stored_iso(self.model), True) if iso is None else (iso, False)
+        self.iso, self.covers = (solid_iso(self.model), True) if iso is None else (iso, False)
         self.camera_run = pathlib.Path(camera)
-        self._estimator = None
+        self._estimator: CameraEstimator | None = None
 
     @property
-    def estimator(self):
-        if self._estimator is None:  # with a given camera it is not needed
+    def estimator(self) -> CameraEstimator:
+        """The camera network, loaded on first use: a given camera does not need it."""
+        if self._estimator is None:
             self._estimator = CameraEstimator(self.camera_run)
         return self._estimator
 
-    def reconstruct(self, photo, mask="auto", camera="est", resolution=128, simplify=None, stages=None):
-        """utils.images.photo.Photo -> Reconstruction; UserError in one line where that cannot be.
+    def reconstruct(
+        self,
+        image: Image,
+        mask: str | os.PathLike[str] | np.ndarray = "auto",
+        camera: Camera = "est",
+        resolution: int = 128,
+        simplify: int | None = None,
+        stages: Stages | None = None,
+    ) -> Reconstruction:
+        """Reconstruct the object in an image.
 
-        mask: as utils.images.foreground.foreground takes it. camera: "est"; (azimuth, elevation), of which the rest is estimated; (azimuth,
-        elevation, distance), looking at the middle of the picture with the default focal length; or a (4, 3) trans_mat of the picture.
-        resolution: cells along an axis. simplify: number of faces, or None. stages: a Stages.
+        Args:
+            image: a path, a PIL image, an (H, W, 3 or 4) array or a Photo.
+            mask: as utils.images.foreground.foreground takes it, or an (H, W) array, true or 255
+                where the object is.
+            camera: "est"; (azimuth, elevation) in degrees, the rest estimated; (azimuth, elevation,
+                distance), looking at the middle of the image with the default focal length; or a
+                (4, 3) trans_mat of the image.
+            resolution: cells along an axis.
+            simplify: number of faces to merge the mesh into; None: as it is.
+            stages: is told of every stage.
+
+        Raises:
+            UserError: the image, its mask or camera cannot be used, or no surface was found.
         """
-        stages = stages or Stages()
+        stages, photo = stages or Stages(), as_photo(image)
         with stages("mask"):
-            found = foreground(photo, mask)
-            rgba = np.concatenate([photo.rgba[..., :3], found.alpha[..., None]], -1)
+            cut_out = _foreground(photo, mask)
+            rgba = np.concatenate([photo.rgba[..., :3], cut_out.alpha[..., None]], -1)
         with stages("camera"):
             matrix, source = self._camera(photo, rgba, camera)
         with stages("image"):
@@ -89,32 +164,47 @@ class Reconstructor:
             seen_camera = network_camera(view_matrix, view, self.config)
             encoded = self.query.encode(seen, seen_camera)
         with stages("level"):
-            level = self.iso
+            iso = self.iso
             if self.covers:
-                covered = network_image(view, dataclasses.replace(self.config, alpha=True))[..., 3] >= 0.5
-                level = iso_covering_mask(self.query, encoded, seen_camera, covered, level)
+                seen_mask = network_image(view, dataclasses.replace(self.config, alpha=True))[..., 3] >= 0.5
+                iso = iso_covering_mask(self.query, encoded, seen_camera, seen_mask, iso)
         with stages("mesh"):
-            vertices, faces, colours, normals, _ = encoded_mesh(
-                self.query, encoded, resolution, level, fill=True, crumbs=False
-            )
-
-        white = np.full((*rgba.shape[:2], 3), 255, np.uint8)
-
-        def colour_of(points):
-            return self.query.colour(encoded, points)
-
+            mesh = extract_mesh(self.query, encoded, resolution, iso, inner_walls=False, small_components=False)
+        vertices, faces, colours = mesh.vertices, mesh.faces, mesh.colours
+        normals: np.ndarray | None = mesh.normals
         if simplify:
             with stages("simplify"):
-                vertices, faces = simplify.simplify(vertices, faces, simplify)
-                colours, normals = colour_of(vertices), None
-        picture = over(photo.rgba, white), found.alpha, found.used, [*photo.notes, *found.notes], seen
-        return Reconstruction(*picture, matrix, source, level, vertices, faces, colours, normals, colour_of)
+                vertices, faces = decimate(vertices, faces, simplify)
+                colours, normals = self.query.colour(encoded, vertices), None
+        return Reconstruction(
+            photo=lay_over(photo.rgba, np.full((*rgba.shape[:2], 3), 255, np.uint8)),
+            mask=cut_out.alpha,
+            foreground=cut_out.used,
+            notes=[*photo.notes, *cut_out.notes],
+            seen=seen,
+            camera=matrix,
+            camera_source=source,
+            iso=iso,
+            vertices=vertices,
+            faces=faces,
+            colours=colours,
+            normals=normals,
+            query=self.query,
+            encoded=encoded,
+        )
 
-    def _camera(self, photo, rgba, camera):
-        """-> the camera of rgba, what it is."""
-        if isinstance(camera, np.ndarray):  # of the file's pixels, of which rgba may have fewer
-            return resize_camera(camera, photo.size, rgba.shape[:2]), "given"
-        if camera == "est":
+    def encode(self, image: np.ndarray, trans_mat: np.ndarray) -> Encoded:
+        """An (H, W, 4) uint8 image whose alpha is the mask, its (4, 3) camera -> for self.query."""
+        view, matrix = self._as_in_training(image, trans_mat)
+        return self.query.encode(network_image(view, self.config), network_camera(matrix, view, self.config))
+
+    def _camera(self, photo: Photo, rgba: np.ndarray, camera: Camera) -> tuple[np.ndarray, str]:
+        """The camera of rgba, and where it came from."""
+        if isinstance(camera, np.ndarray):  # of the file's pixels; rgba may have fewer
+            return resize_camera(check_camera(camera, "camera"), photo.size, rgba.shape[:2]), "given"
+        if isinstance(camera, str):
+            if camera != "est":
+                raise UserError(f"camera {camera}: give est, angles, or a 4x3 matrix")
             return self.estimator.cameras([rgba])[0], "estimated"
         if len(camera) == 2:
             return self._turned(rgba, *camera), "angles given, the rest estimated"
@@ -123,53 +213,29 @@ class Reconstructor:
         K[1, 2] = (height - 1) / 2
         return compose(K, look_at(*camera)), "angles and distance given"
 
-    def _turned(self, rgba, azimuth, elevation):
+    def _turned(self, rgba: np.ndarray, azimuth: float, elevation: float) -> np.ndarray:
         """The estimated camera with the rotation of the given angles."""
         config = self.estimator.config
         parts = CameraParts.of(network_camera(self.estimator.cameras([rgba])[0], rgba, config), config.img_w)
         parts = dataclasses.replace(parts, rotation=look_at(azimuth, elevation, 1.0)[:, :3])
         return source_camera(parts.trans_mat(config.img_w), rgba, config)
 
-    def _as_in_training(self, rgba, matrix):
-        """The picture and its camera as a view of the training data: a network that crops by itself takes them as they are."""
+    def _as_in_training(self, rgba: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The image and its camera as a view of the training data.
+
+        A network that crops by itself takes them as they are.
+        """
         if self.config.crop:
             return rgba, matrix
         square = object_square(rgba[..., 3], SHARE)
         return square.cut(rgba), square.camera(matrix)
 
 
-def stored_iso(model):
-    """The level that `--iso auto` found for a model (level.json), the one for solids where there is one; or 0."""
-    path = model.beside("level.json")
-    if not path.exists():
-        return 0.0
-    known = read_json(path)
-    return float(known.get("solid", known)["iso"])
-
-
-def parse_camera(text):
-    """What --camera names -> as Reconstructor.reconstruct takes it: est, az,el, az,el,dist or the path of a 4x3 matrix."""
-    if text == "est":
-        return text
-    path = pathlib.Path(text)
-    if path.exists():
-        try:
-            matrix = np.loadtxt(path, ndmin=2)
-        except (ValueError, OSError, UnicodeDecodeError) as error:
-            raise UserError(
-                f"{path} is no camera: 4 lines of 3 numbers are needed ({str(error).splitlines()[0]})"
-            ) from None
-        return check_camera(matrix, path)
-    try:
-        numbers = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        numbers = ()
-    if len(numbers) not in (2, 3) or not np.isfinite(numbers).all():
-        raise UserError(
-            f"--camera {text}: give est, azimuth,elevation or azimuth,elevation,distance in degrees, or a file that is there"
-        )
-    if not -90 < numbers[1] < 90:
-        raise UserError(f"--camera {text}: the elevation must be between -90 and 90 degrees")
-    if len(numbers) == 3 and numbers[2] <= 0.5:
-        raise UserError(f"--camera {text}: the distance must be above 0.5, the object's longest side being 1")
-    return numbers
+def _foreground(photo: Photo, mask: str | os.PathLike[str] | np.ndarray) -> Foreground:
+    """The object of a photo by a mask array, or as utils.images.foreground finds it."""
+    if not isinstance(mask, np.ndarray):
+        return foreground(photo, mask)
+    if mask.shape != photo.rgba.shape[:2]:
+        raise UserError(f"the mask is {mask.shape} and the image {photo.rgba.shape[:2]}: they must have one size")
+    alpha = np.where(mask, 255, 0) if mask.dtype == bool else np.clip(mask, 0, 255)
+    return Foreground(alpha.astype(np.uint8), "array", [])

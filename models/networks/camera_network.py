@@ -1,18 +1,22 @@
-"""The network that estimates the camera of an image: VGG16, its global feature, a few layers, the camera (DISN, section 3.3)."""
+"""The network that estimates the camera of an image (DISN, section 3.3), and its losses."""
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from models.config import CameraConfig
 from models.networks.encoder import Encoder
 from models.networks.layers import activate, dense, normaliser, policies
 
-SOFTNESS = 0.04  # object-frame length: proposals that are nearly as near as the nearest are nearly as good a choice
-DISTANCE = 2.3  # what the network's zero stands for: a camera whose picture a cube fills (preprocessing.render_views)
+SOFTNESS = 0.04  # object-frame length; proposals whose errors differ by less are about equally good choices
+DISTANCE = 2.3  # predicted by an output of 0: from there the cube fills the image (preprocessing/render_views.py)
 
 
-def rotation_of(six):
-    """(B, 6) -> (B, 3, 3) rotations: two vectors made orthonormal and their cross product, as rows (Zhou et al., CVPR 2019, eq. 15)."""
+def rotation_of(six: tf.Tensor) -> tf.Tensor:
+    """Turn six numbers (B, 6) into a rotation (B, 3, 3) (Zhou et al., CVPR 2019, eq. 15).
+
+    The first two rows are two vectors made orthonormal, the third is their cross product.
+    """
     first, second = six[:, :3], six[:, 3:]
     x = tf.math.l2_normalize(first, -1, 1e-12)
     # the epsilon keeps the gradient finite where both vectors have one direction
@@ -21,46 +25,56 @@ def rotation_of(six):
 
 
 class CameraNetwork(keras.Model):
-    """images (B, img_h, img_w, 3 or 4) float32 in [0, 1], RGB(A) -> dict of the parts of utils.geometry.camera_parameters:
-    rotation (B, 3, 3), distance (B,), scale (B,), shift (B, 2); and what `rotation` was chosen from: rotations (B, H, 3, 3), scores (B, H).
+    """Estimates cameras from images (B, img_h, img_w, 3 or 4) float32 in [0, 1], RGB(A).
 
-    DISN predicts one rotation. Where an image leaves two that differ by half a turn, a network that learns to be near the right one ends up
-    between them; so this one proposes H rotations, each at home in a part of the azimuths, and a score for each.
+    VGG16, its global feature and a few linear layers predict the parts of
+    utils.geometry.camera_parameters. DISN predicts one rotation. But an image may leave two
+    rotations possible that differ by half a turn, and a network trained to be near the right one
+    ends up between them. This network proposes H rotations, each responsible for a part of the
+    azimuths, and scores them.
     """
 
-    def __init__(self, config, all_bfloat16=False):
-        super().__init__(
-            name="texdisn", autocast=False
-        )  # the field network's: encoders have the same names in all checkpoints
+    def __init__(self, config: CameraConfig, all_bfloat16: bool = False) -> None:
+        """See models.networks.layers.policies for all_bfloat16."""
+        # the name of the field network too, so that encoders have the same paths in all checkpoints
+        super().__init__(name="texdisn", autocast=False)
         self.config = config
         self.encoder = Encoder(config, *policies(config, all_bfloat16))
         self.hidden = []
         for i, width in enumerate(config.camera_widths, 1):
-            self.hidden.append(
-                (dense(width, f"camera{i}", "float32"), normaliser(config, f"camera{i}_norm", "float32"))
-            )
-        # small weights: the proposals start from their homes, so that which of them is nearest means something from the first step on
-        start = keras.initializers.RandomNormal(stddev=0.01)
+            layer = dense(width, f"camera{i}", "float32")
+            self.hidden.append((layer, normaliser(config, f"camera{i}_norm", "float32")))
+        # With small weights the proposals start at their anchors, and which one is nearest means
+        # something from the first step on.
         self.out = keras.layers.Dense(
-            7 * config.hypotheses + 4, name="camera_out", dtype="float32", kernel_initializer=start
+            7 * config.hypotheses + 4,
+            name="camera_out",
+            dtype="float32",
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
         )
+        # Anchor rotations of the proposals, (H, 6) as rotation_of takes them: level cameras that
+        # look at the object from all sides.
         azimuths = 2 * np.pi * np.arange(config.hypotheses) / config.hypotheses
-        right, down = (
-            np.stack([np.cos(azimuths), 0 * azimuths, -np.sin(azimuths)], 1),
-            np.tile([0, -1, 0], (config.hypotheses, 1)),
-        )
-        self.homes = np.concatenate([right, down], 1).astype(np.float32)  # (H, 6): level cameras all around
+        right = np.stack([np.cos(azimuths), 0 * azimuths, -np.sin(azimuths)], 1)
+        down = np.tile([0, -1, 0], (config.hypotheses, 1))
+        self.anchors = np.concatenate([right, down], 1).astype(np.float32)
 
-    def call(self, images, training=False):
+    def call(self, images: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
+        """Estimate the camera of every image.
+
+        Returns:
+            `rotation` (B, 3, 3), `distance` (B,), `scale` (B,) and `shift` (B, 2), the parts of
+            utils.geometry.camera_parameters; and the proposals that `rotation` was chosen from:
+            `rotations` (B, H, 3, 3) and `scores` (B, H).
+        """
         x, _ = self.encoder(images, training=training)
         x = tf.nn.relu(x)
         for layer, norm in self.hidden:
             x = activate(layer(x), norm, training)
         count = self.config.hypotheses
-        six, scores, distance, scale, shift = tf.split(self.out(x), [6 * count, count, 1, 1, 2], -1)
-        rotations = tf.reshape(
-            rotation_of(tf.reshape(tf.reshape(six, (-1, count, 6)) + self.homes, (-1, 6))), (-1, count, 3, 3)
-        )
+        offsets, scores, distance, scale, shift = tf.split(self.out(x), [6 * count, count, 1, 1, 2], -1)
+        six = tf.reshape(offsets, (-1, count, 6)) + self.anchors
+        rotations = tf.reshape(rotation_of(tf.reshape(six, (-1, 6))), (-1, count, 3, 3))
         return {
             "rotations": rotations,
             "scores": scores,
@@ -71,58 +85,82 @@ class CameraNetwork(keras.Model):
         }
 
 
-def build(config, all_bfloat16=False):
-    """A network whose variables exist."""
+def build_camera_network(config: CameraConfig, all_bfloat16: bool = False) -> CameraNetwork:
+    """A CameraNetwork whose variables exist. all_bfloat16: see models.networks.layers.policies."""
     network = CameraNetwork(config, all_bfloat16)
     network(tf.zeros((1, config.img_h, config.img_w, config.image_channels)))
     return network
 
 
-def transformed(parts, points):
-    """Parts of B cameras, (B, N, 3) object-frame points -> camera frame (B, N, 3), image coordinates (B, N, 2) from the image's middle."""
-    turned = tf.einsum("bij,bnj->bni", parts["rotation"], points)
-    x, y, depth = tf.unstack(turned, axis=-1)
+def transformed(parts: dict[str, tf.Tensor], points: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Transform object-frame points (B, N, 3) by B cameras, given in parts.
+
+    Returns:
+        The points in the camera's frame (B, N, 3), and their image coordinates (B, N, 2) from the
+        middle of the image, in image sides.
+    """
+    rotated = tf.einsum("bij,bnj->bni", parts["rotation"], points)
+    x, y, depth = tf.unstack(rotated, axis=-1)
     depth = depth + parts["distance"][:, None]
     focal = (parts["scale"] * parts["distance"])[:, None, None]
-    # no estimate may put a point at the camera or behind it, where its pixel would run away
+    # a depth of at least 0.2: the pixel of a point at or behind the camera would run away
     pixels = parts["shift"][:, None] + focal * tf.stack([x, y], -1) / tf.maximum(depth, 0.2)[..., None]
     return tf.stack([x, y, depth], -1), pixels
 
 
-def camera_losses(predicted, true, points, turns):
-    """Output of the network, true parts, surface points (B, N, 3), the object's symmetries (B, K, 3, 3) -> dict of scalars.
+def camera_losses(
+    predicted: dict[str, tf.Tensor], true: dict[str, tf.Tensor], points: tf.Tensor, symmetries: tf.Tensor
+) -> dict[str, tf.Tensor]:
+    """Losses of the estimated cameras, which compare surface points under both cameras.
 
-    DISN (eq. 4 and 5) compares the points in the camera's frame and in the image. Here it is their mean distance, 100 x in object-frame
-    lengths (`points`) and 100 x in image sides (`pixels`), under that symmetry of the object that makes their sum least: a mean of
-    several right answers is none. Only the rotation that comes nearest is corrected (multiple choice learning, Guzman-Rivera et al.,
-    NeurIPS 2012); `choice` is 10 x the cross-entropy of the scores with how near each one comes, as a softmax. `within_15`: share of the
-    images whose chosen rotation is right to 15 degrees.
+    DISN (eq. 4 and 5) compares the points in the camera's frame and in the image. So does this
+    loss, under the symmetry of the object that comes nearest, because the mean of several right
+    answers would be none. Only the best proposal is corrected (multiple choice learning,
+    Guzman-Rivera et al., NeurIPS 2012).
+
+    Args:
+        predicted: Output of CameraNetwork.
+        true: The true `rotation`, `distance`, `scale` and `shift`.
+        points: (B, N, 3) surface points in the object frame.
+        symmetries: (B, K, 3, 3) rotations that turn the object into itself.
+
+    Returns:
+        Scalars: `points` = 100 x mean distance of the points, object-frame length; `pixels` =
+        100 x mean distance in the image, in image sides; `choice` = 10 x cross-entropy of the
+        scores with how near each proposal comes, as a softmax; `within_15`, the share of images
+        whose chosen rotation is right to 15 degrees.
     """
     count, batch = predicted["scores"].shape[1], tf.shape(points)[0]
     rotations = predicted["rotations"]
-    # symmetries first: of every proposed rotation the nearest of the true ones, that with the greatest trace of the relative rotation
-    equals = tf.einsum("bij,bkjl->bkil", true["rotation"], turns)
-    trace = tf.einsum("bhij,bkij->bhk", rotations, equals)
-    chosen_turn = tf.gather(turns, tf.argmax(trace, 2), batch_dims=1)  # (B, H, 3, 3)
-    each = {name: tf.repeat(predicted[name], count, 0) for name in ("distance", "scale", "shift")}
-    space, pixels = transformed({"rotation": tf.reshape(rotations, (-1, 3, 3)), **each}, tf.repeat(points, count, 0))
-    turned = tf.reshape(tf.einsum("bhij,bnj->bhni", chosen_turn, points), (-1, tf.shape(points)[1], 3))
-    true_space, true_pixels = transformed({name: tf.repeat(value, count, 0) for name, value in true.items()}, turned)
-    in_space = tf.reshape(_mean_length(space - true_space), (batch, count))
-    in_image = tf.reshape(_mean_length(pixels - true_pixels), (batch, count))
-    best = tf.argmin(in_space + in_image, 1)
-    nearness = tf.stop_gradient(tf.nn.softmax(-(in_space + in_image) / SOFTNESS))
-    angle = tf.acos(tf.clip_by_value((tf.reduce_max(trace, 2) - 1) / 2, -1.0, 1.0))  # (B, H)
-    of_choice = tf.gather(angle, tf.argmax(predicted["scores"], 1), batch_dims=1)
+    # For every proposal the nearest of the true rotations: the trace of the rotation between the
+    # two is largest.
+    equivalent = tf.einsum("bij,bkjl->bkil", true["rotation"], symmetries)
+    trace = tf.einsum("bhij,bkij->bhk", rotations, equivalent)
+    nearest = tf.gather(symmetries, tf.argmax(trace, 2), batch_dims=1)  # (B, H, 3, 3)
+
+    # every proposal as a camera of its own, B x H of them
+    cameras = {name: tf.repeat(predicted[name], count, 0) for name in ("distance", "scale", "shift")}
+    cameras["rotation"] = tf.reshape(rotations, (-1, 3, 3))
+    true_cameras = {name: tf.repeat(value, count, 0) for name, value in true.items()}
+    turned = tf.reshape(tf.einsum("bhij,bnj->bhni", nearest, points), (-1, tf.shape(points)[1], 3))
+    space, pixels = transformed(cameras, tf.repeat(points, count, 0))
+    true_space, true_pixels = transformed(true_cameras, turned)
+    space_error = tf.reshape(_mean_length(space - true_space), (batch, count))
+    image_error = tf.reshape(_mean_length(pixels - true_pixels), (batch, count))
+
+    best = tf.argmin(space_error + image_error, 1)
+    nearness = tf.stop_gradient(tf.nn.softmax(-(space_error + image_error) / SOFTNESS))
+    choice = tf.nn.softmax_cross_entropy_with_logits(labels=nearness, logits=predicted["scores"])
+    angles = tf.acos(tf.clip_by_value((tf.reduce_max(trace, 2) - 1) / 2, -1.0, 1.0))  # (B, H)
+    chosen_angle = tf.gather(angles, tf.argmax(predicted["scores"], 1), batch_dims=1)
     return {
-        "points": 100 * tf.reduce_mean(tf.gather(in_space, best, batch_dims=1)),
-        "pixels": 100 * tf.reduce_mean(tf.gather(in_image, best, batch_dims=1)),
-        "choice": 10
-        * tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=nearness, logits=predicted["scores"])),
-        "within_15": tf.reduce_mean(tf.cast(of_choice < np.radians(15), tf.float32)),
+        "points": 100 * tf.reduce_mean(tf.gather(space_error, best, batch_dims=1)),
+        "pixels": 100 * tf.reduce_mean(tf.gather(image_error, best, batch_dims=1)),
+        "choice": 10 * tf.reduce_mean(choice),
+        "within_15": tf.reduce_mean(tf.cast(chosen_angle < np.radians(15), tf.float32)),
     }
 
 
-def _mean_length(differences):
+def _mean_length(differences: tf.Tensor) -> tf.Tensor:
     """(B, N, C) -> (B,); the epsilon keeps the gradient finite where a difference is zero."""
     return tf.reduce_mean(tf.sqrt(tf.reduce_sum(differences**2, -1) + 1e-8), -1)

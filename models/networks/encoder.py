@@ -1,14 +1,23 @@
-"""VGG16 as TF-slim builds it (Simonyan & Zisserman 2015): one global feature and five local feature maps."""
+"""The VGG16 encoder as TF-slim builds it (Simonyan & Zisserman 2015).
+
+It turns an image into one global feature and five local feature maps.
+"""
 
 import keras
 import tensorflow as tf
 
+from models.config import Settings
 from models.networks.layers import WholeConvolution, activate, normaliser
 from models.networks.local_features import resize_bilinear
 
+IMAGENET_MEAN = (123.68, 116.779, 103.939)  # RGB, of images in 0..255 (Simonyan & Zisserman 2015)
 
-def resize_to_encoder(images, size):
-    """(B, H, W, 3 or 4) -> (B, size, size, 3 or 4): colours bilinear without half-pixel centres, alpha nearest."""
+
+def resize_to_encoder(images: tf.Tensor, size: int) -> tf.Tensor:
+    """Resize (B, H, W, 3 or 4) to (B, size, size, 3 or 4).
+
+    Colours are resized bilinearly without half-pixel centres, alpha by nearest neighbour.
+    """
     colours = resize_bilinear(images[..., :3], size, size)
     if images.shape[-1] == 3:
         return colours
@@ -16,11 +25,11 @@ def resize_to_encoder(images, size):
     return tf.concat([colours, alpha], -1)
 
 
-IMAGENET_MEAN = (123.68, 116.779, 103.939)  # RGB, of images in 0..255 (Simonyan & Zisserman 2015)
+def encoder_pixels(images: tf.Tensor, kind: str) -> tf.Tensor:
+    """Convert (B, H, W, 3 or 4) RGB(A) in [0, 1] to the values the first convolution expects.
 
-
-def encoder_pixels(images, kind):
-    """(B, H, W, 3 or 4) RGB(A) in [0, 1] -> what the first convolution sees, kind: models.config.ENCODER_INPUTS; alpha stays."""
+    `kind` is a key of models.config.ENCODER_INPUTS. Alpha stays as it is.
+    """
     colours = images[..., :3]
     if kind in ("slim", "keras"):
         colours = 255.0 * colours - tf.constant(IMAGENET_MEAN)
@@ -30,26 +39,28 @@ def encoder_pixels(images, kind):
 
 
 class Encoder(keras.layers.Layer):
-    """Images (B, H, W, 3 or 4), RGB(A) in [0, 1] -> global feature (B, num_classes), list of five maps (B, h, w, c).
+    """Encodes images (B, H, W, 3 or 4), RGB(A) in [0, 1].
 
-    The maps are taken after the last ReLU of each block, before its pooling. fc6 is a VALID convolution over
-    the whole last map (7 x 7 at 224 pixels), fc7 is 1 x 1 with ReLU, fc8 is linear. No dropout.
+    Returns a global feature (B, num_classes) and a list of five maps (B, h, w, c). Each map is
+    taken after the last ReLU of its block, before the pooling. fc6 is a VALID convolution over the
+    whole last map (7 x 7 at 224 pixels), fc7 is 1 x 1 with ReLU, fc8 is linear. No dropout.
     """
 
-    def __init__(self, config, policy, sensitive):
+    def __init__(self, config: Settings, policy: str, sensitive: str) -> None:
+        """See models.networks.layers.policies for the two policies."""
         super().__init__(name="vgg_16", dtype=policy, autocast=False)
         self.config, self.size = config, config.encoder_size
 
-        # Sensitive: the first convolution and the last block, a tenth of all products. fc6 to fc8 are always in float32: casting
-        # their weights would cost more than it saves.
+        # Rounding hurts the first convolution and the last block most: a tenth of all products.
+        # fc6 to fc8 stay in float32, since casting their weights would cost more than it saves.
         self.blocks = []
         for block, (width, count) in enumerate(zip(config.encoder_widths, config.encoder_convs, strict=True), 1):
             layers = []
             for i in range(1, count + 1):
-                of_layer = sensitive if block == 5 or (block, i) == (1, 1) else policy
+                layer_policy = sensitive if block == 5 or (block, i) == (1, 1) else policy
                 name = f"conv{block}_{i}"
-                conv = keras.layers.Conv2D(width, 3, padding="same", name=name, dtype=of_layer)
-                layers.append((conv, normaliser(config, name + "_norm", of_layer)))
+                conv = keras.layers.Conv2D(width, 3, padding="same", name=name, dtype=layer_policy)
+                layers.append((conv, normaliser(config, name + "_norm", layer_policy)))
             self.blocks.append(layers)
         self.fc6 = WholeConvolution(config.encoder_fc, self.size // 32, "fc6", "float32")
         self.fc6_norm = normaliser(config, "fc6_norm", "float32")
@@ -57,7 +68,8 @@ class Encoder(keras.layers.Layer):
         self.fc7_norm = normaliser(config, "fc7_norm", "float32")
         self.fc8 = WholeConvolution(config.num_classes, 1, "fc8", "float32")
 
-    def call(self, images, training=False):
+    def call(self, images: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Images (B, H, W, 3 or 4) -> global feature (B, num_classes), five maps (B, h, w, c)."""
         x = encoder_pixels(resize_to_encoder(images, self.size), self.config.encoder_input)
         maps = []
         for block in self.blocks:

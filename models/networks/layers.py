@@ -1,29 +1,40 @@
-"""The one building block of encoder and decoders: a linear layer, normalisation where asked, ReLU."""
+"""Building blocks of the encoder and the decoders: linear layers, batch normalisation, ReLU."""
 
 import math
 import random
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
+from models.config import Settings
 
-def policies(config, all_bfloat16):
-    """Keras policies of the layers that most products are in, and of those that rounding hurts most. Weights stay float32.
 
-    Where config.bfloat16 is set the first are bfloat16, and the second too with all_bfloat16: the field is then off by 2 to 4
-    percent instead of 1 to 2. Training does without, and so do meshes where speed is asked for.
+def policies(config: Settings, all_bfloat16: bool) -> tuple[str, str]:
+    """Choose the Keras dtype policies of a network's layers. Weights are float32 under both.
+
+    Args:
+        config: With `bfloat16` False both policies are float32.
+        all_bfloat16: Also compute the sensitive layers in bfloat16. The field is then off by 2 to
+            4 percent instead of 1 to 2. Training and fast meshing accept that.
+
+    Returns:
+        The policy of most layers, then the policy of the layers that suffer most from rounding.
     """
     policy = "mixed_bfloat16" if config.bfloat16 else "float32"
     return policy, policy if all_bfloat16 else "float32"
 
 
-def dense(width, name, policy, bias=True):
-    """A linear layer over the last axis, float32 weights, computing in the policy's type."""
+def dense(width: int, name: str, policy: str, bias: bool = True) -> keras.layers.Dense:
+    """A linear layer over the last axis. The policy is the type it computes in."""
     return keras.layers.Dense(width, use_bias=bias, name=name, dtype=policy)
 
 
-def glorot_uniform(shape, dtype):
-    """Keras's default for weights (Glorot & Bengio 2010), drawn row by row: TensorFlow keeps the memory of a large array's copies."""
+def glorot_uniform(shape: Sequence[int], dtype: str) -> tf.Tensor:
+    """Draw a kernel from Keras's default distribution (Glorot & Bengio 2010).
+
+    It is drawn row by row: TensorFlow does not give back the memory of a large array's copies.
+    """
     limit = math.sqrt(6 / (math.prod(shape[:-2]) * (shape[-2] + shape[-1])))
     return tf.stack(
         [keras.random.uniform(shape[1:], -limit, limit, dtype, random.randint(0, 2**31 - 1)) for _ in range(shape[0])]
@@ -31,13 +42,16 @@ def glorot_uniform(shape, dtype):
 
 
 class WholeConvolution(keras.layers.Conv2D):
-    """A VALID convolution whose kernel covers the whole map: one matrix product, several times faster than as a convolution."""
+    """A VALID convolution whose kernel is as large as the map.
 
-    def __init__(self, width, size, name, policy):
+    It is computed as one matrix product, which is several times faster than a convolution.
+    """
+
+    def __init__(self, width: int, size: int, name: str, policy: str) -> None:
         super().__init__(width, size, padding="valid", name=name, dtype=policy, kernel_initializer=glorot_uniform)
 
-    def call(self, x):
-        """(B, size, size, C) -> (B, 1, 1, width)"""
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Map (B, size, size, C) -> (B, 1, 1, width)."""
         kernel = tf.convert_to_tensor(self.kernel)
         flat = tf.matmul(
             tf.reshape(x, (-1, x.shape[1] * x.shape[2] * x.shape[3])), tf.reshape(kernel, (-1, self.filters))
@@ -48,11 +62,12 @@ class WholeConvolution(keras.layers.Conv2D):
 class Normaliser(keras.layers.BatchNormalization):
     """Batch normalisation over all axes but the last (Ioffe & Szegedy 2015).
 
-    In training on one device TensorFlow's fused kernel takes the place of Keras's dozen passes over memory, which
-    cost more than the layers' products.
+    Keras makes a dozen passes over memory in training, which cost more than the products of the
+    layers. On one device this layer calls TensorFlow's fused kernel instead.
     """
 
-    def call(self, x, training=False):
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Normalise (..., C); in training with the statistics of the batch."""
         if not training or self.synchronized:
             return super().call(x, training=training)
         flat = tf.reshape(x, (-1, 1, 1, x.shape[-1]))
@@ -66,22 +81,24 @@ class Normaliser(keras.layers.BatchNormalization):
             is_training=True,
         )
         count = tf.cast(tf.shape(flat)[0], tf.float32)
-        biased = variance * (count - 1) / count  # the kernel returns the unbiased one, Keras keeps this one
+        biased = variance * (count - 1) / count  # the kernel returns the unbiased variance, Keras keeps the biased one
         for moving, value in ((self.moving_mean, mean), (self.moving_variance, biased)):
             moving.assign(moving * self.momentum + value * (1 - self.momentum))
         return tf.reshape(y, tf.shape(x))
 
 
-def normaliser(config, name, policy):
-    """A Normaliser over all devices of a strategy, or nothing (the original has none)."""
+def normaliser(config: Settings, name: str, policy: str) -> Normaliser | None:
+    """A Normaliser over all devices of the strategy; None without `config.normalisation`.
+
+    The original has no normalisation.
+    """
     if not config.normalisation:
         return None
-    several = (
-        tf.distribute.get_strategy().num_replicas_in_sync > 1
-    )  # Keras asks for a replica context, which one device has not
-    return Normaliser(momentum=0.95, epsilon=1e-3, name=name, dtype=policy, synchronized=several)
+    # Keras's synchronised layer needs a replica context, which a single device does not have
+    several_devices = tf.distribute.get_strategy().num_replicas_in_sync > 1
+    return Normaliser(momentum=0.95, epsilon=1e-3, name=name, dtype=policy, synchronized=several_devices)
 
 
-def activate(x, norm, training):
-    """ReLU, after normalisation where there is one."""
+def activate(x: tf.Tensor, norm: Normaliser | None, training: bool) -> tf.Tensor:
+    """Normalise, if there is a normaliser, then apply ReLU."""
     return keras.ops.relu(x if norm is None else norm(x, training=training))

@@ -1,13 +1,21 @@
 """The losses of the original (binary mode) and of DISN (SDF mode), and weight decay."""
 
+import keras
 import tensorflow as tf
 
 
-def binary_losses(geometry, colour, target):
-    """logits (B, N, 2), colour (B, N, 3) or None, target (B, N, 3: colour, or -1 where empty) -> dict of scalars.
+def binary_losses(geometry: tf.Tensor, colour: tf.Tensor | None, target: tf.Tensor) -> dict[str, tf.Tensor]:
+    """The original's losses of occupancy and colour.
 
-    100 x mean cross-entropy + 255 x mean |c - target|, where c is -1 wherever the predicted class is empty. Without
-    colours there is no `colour`.
+    Args:
+        geometry: (B, N, 2) logits; class 1 is occupied.
+        colour: (B, N, 3), or None without a colour branch.
+        target: (B, N, 3) colour of the point, -1 where space is empty.
+
+    Returns:
+        Scalars: `geometry` = 100 x mean cross-entropy; `colour` = 255 x mean |c - target|, where c
+        is -1 wherever the predicted class is empty (absent if colour is None); `accuracy`, the
+        share of points with the right class.
     """
     occupied = target[..., 0] > -1
     label = tf.cast(occupied, tf.int32)
@@ -20,12 +28,28 @@ def binary_losses(geometry, colour, target):
     return {**parts, "accuracy": tf.reduce_mean(tf.cast(predicted == occupied, tf.float32))}
 
 
-def sdf_losses(geometry, colour, distance, target, near, mask_weight):
-    """prediction (B, N, 1) = 10 x distance, colour (B, N, 3) or None, signed distance (B, N) in the model frame,
-    target colour (B, N, 3), near (B, N) bool: within one voxel of the surface -> dict of scalars.
+def sdf_losses(
+    geometry: tf.Tensor,
+    colour: tf.Tensor | None,
+    distance: tf.Tensor,
+    target: tf.Tensor | None,
+    near: tf.Tensor | None,
+    mask_weight: float,
+) -> dict[str, tf.Tensor]:
+    """DISN's loss of signed distances, and a colour loss near the surface.
 
-    1000 x mean(|10 gt - pred| m), m = mask_weight where gt <= 0.01, else 1 (DISN), and 255 x mean |c - target|
-    over the near points. `accuracy` is the share of points on the right side of the surface.
+    Args:
+        geometry: (B, N, 1) predictions of 10 x distance.
+        colour: (B, N, 3), or None without a colour branch.
+        distance: (B, N) true signed distance in the model frame.
+        target: (B, N, 3) true colour; unused if colour is None.
+        near: (B, N) bool, whether the point is within one voxel of the surface; unused likewise.
+        mask_weight: Weight of points at or inside the surface (distance <= 0.01).
+
+    Returns:
+        Scalars: `geometry` = 1000 x mean(|10 distance - prediction| x weight), where all other
+        points have weight 1; `colour` = 255 x mean |c - target| over the near points (absent if
+        colour is None); `accuracy`, the share of points on the right side of the surface.
     """
     prediction = geometry[..., 0]
     weight = tf.where(distance <= 0.01, mask_weight, 1.0)
@@ -33,12 +57,12 @@ def sdf_losses(geometry, colour, distance, target, near, mask_weight):
     if colour is not None:
         near = tf.cast(near, tf.float32)
         difference = tf.reduce_mean(tf.abs(colour - target), -1)
-        # the maximum: a batch without any near point has no colour loss
+        # the maximum makes the loss 0, not NaN, for a batch without any near point
         parts["colour"] = 255.0 * tf.reduce_sum(difference * near) / tf.maximum(tf.reduce_sum(near), 1.0)
     return {**parts, "accuracy": tf.reduce_mean(tf.cast((prediction <= 0) == (distance <= 0), tf.float32))}
 
 
-def weight_decay(network, rate):
-    """rate x sum(w^2) / 2 over all convolution (kernel) weights, encoder and decoders."""
+def weight_decay(network: keras.Model, rate: float) -> tf.Tensor:
+    """rate x sum(w^2) / 2 over all kernels of the encoder and the decoders; biases are left out."""
     kernels = [v for v in network.trainable_variables if v.path.endswith("/kernel")]
     return rate * tf.add_n([tf.nn.l2_loss(kernel.value) for kernel in kernels])

@@ -1,105 +1,122 @@
-"""The network: VGG16 encoder, projected local features, decoders (Wu 2021, after DISN, Xu et al. 2019)."""
+"""The field network: VGG16 encoder, projected local features, decoders.
+
+It is the network of Wu 2021, after DISN (Xu et al. 2019).
+"""
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
 
+from models.config import DECODERS, Config
 from models.networks.decoder import Stream
 from models.networks.encoder import Encoder
 from models.networks.layers import policies
 from models.networks.local_features import project, read_maps, to_camera_axes
-from models.networks.voxel_decoder import VoxelDecoder, read_grid
+from models.networks.voxel_decoder import VoxelDecoder
+
+# Decoders that are not made of streams: Keras layers with encode() and decode(), as in
+# models.networks.voxel_decoder.
+OTHER_DECODERS = {"threedcnn": VoxelDecoder}
 
 
 class TexDISN(keras.Model):
-    """Geometry and colour of points, given an image and its camera.
+    """Predicts geometry and colour of points, from an image and its camera.
+
+    config.decoder chooses how the features of the image become geometry and colour
+    (models.config.DECODERS). The methods take and return:
 
     images     (B, img_h, img_w, 3 or 4) float32 in [0, 1], RGB(A)
-    points     (B, N, 3) float32 in the model frame (utils.geometry.frames): voxel frame, or 2 p in SDF mode
+    points     (B, N, 3) float32 in the model frame (utils.geometry.frames): the voxel frame, or 2 p
+               in SDF mode
     trans_mat  (B, 4, 3) float32, model frame to pixels (utils.geometry.frames.model_camera)
-    geometry   (B, N, 2) logits (class 1 = occupied), or (B, N, 1) = 10 x signed distance in the model frame
-    colour     (B, N, 3), the sum of two values in [0, 1] where there are two streams: clip it before it is shown;
-               None without a colour branch
-
-    The configuration chooses the decoders, whose names are the scopes of DISN's TF1 variables:
-    img_feat_twostream  a stream of the global feature and one of the five local ones, added up (the default)
-    img_feat_onestream  one stream of the global feature joined with the local ones of the first three maps
-    threedcnn           a grid of geometry from the global feature, read at the points
-    none of them        a stream of the global feature alone
+    geometry   (B, N, 2) logits (class 1 = occupied), or (B, N, 1) = 10 x signed distance in the
+               model frame
+    colour     (B, N, 3), the sum of a value in [0, 1] per stream: clip it before it is shown; None
+               without a colour branch
     """
 
-    def __init__(self, config, all_bfloat16=False):
+    def __init__(self, config: Config, all_bfloat16: bool = False) -> None:
+        """See models.networks.layers.policies for all_bfloat16."""
         super().__init__(name="texdisn", autocast=False)
         self.config = config
-        of_layers = policy, _ = policies(config, all_bfloat16)
-        self.encoder = Encoder(config, *of_layers)
-        if config.threedcnn:
-            self.voxel_decoder = VoxelDecoder(config, "sdf3dcnn", policy)
-        elif config.img_feat_onestream:
-            self.joint_stream = Stream(config, "sdfimgfeat", *of_layers, ("feature", "local"))
-        else:
-            self.global_stream = Stream(config, "sdfprediction", *of_layers)
-            if config.img_feat_twostream:
-                self.local_stream = Stream(config, "sdfprediction_imgfeat", *of_layers)
+        policy, sensitive = policies(config, all_bfloat16)
+        self.encoder = Encoder(config, policy, sensitive)
+        self.streams = [Stream(config, scope, policy, sensitive, parts) for scope, parts in config.streams.items()]
+        if not self.streams:
+            self.decoder = OTHER_DECODERS[config.decoder](config, policy)
 
-    def encode(self, images, training=False):
-        """Images -> what the other methods take, once per image whatever is asked of it: global feature (B, num_classes)
-        and list of five maps; with threedcnn the grid (B, 65, 65, 65, 2 or 1)."""
+    def encode(self, images: tf.Tensor, training: bool = False) -> Any:
+        """Compute from images, once, what decode() needs for any number of points.
+
+        Returns:
+            The global feature (B, num_classes) and the list of five maps (B, h, w, c); or what
+            encode() of a decoder without streams makes of them.
+        """
         global_feature, maps = self.encoder(images, training=training)
-        return (
-            self.voxel_decoder(global_feature, training=training) if self.config.threedcnn else (global_feature, maps)
-        )
+        return (global_feature, maps) if self.streams else self.decoder.encode(global_feature, maps, training)
 
-    def features(self, encoded, points, trans_mat):
-        """Global feature and maps, points and cameras -> global feature (B, 1, F), local features (B, N, F') or None."""
+    def features(
+        self, encoded: tuple[tf.Tensor, Sequence[tf.Tensor]], points: tf.Tensor, trans_mat: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Compute the features of points.
+
+        Returns:
+            The global feature (B, 1, F) and the local features (B, N, F'), None where no stream
+            takes them.
+        """
         global_feature, maps = encoded
-        if not (self.config.img_feat_twostream or self.config.img_feat_onestream):
+        count = DECODERS[self.config.decoder].maps
+        if not count:
             return global_feature[:, None], None
         height, width = self.config.img_h, self.config.img_w
         uv = project(points, trans_mat, height, width)
-        maps = maps[:3] if self.config.img_feat_onestream else maps
-        return global_feature[:, None], read_maps(maps, uv, height, width, self.config.resized_reading)
+        return global_feature[:, None], read_maps(maps[:count], uv, height, width, self.config.resized_reading)
 
-    def decoders(self):
-        """[(stream, the features it takes)], a feature being "global" or "local"."""
-        if self.config.img_feat_onestream:
-            return [(self.joint_stream, ("global", "local"))]
-        local = [(self.local_stream, ("local",))] if self.config.img_feat_twostream else []
-        return [(self.global_stream, ("global",)), *local]
-
-    def streams(self, encoded, points, trans_mat):
-        """[(stream, its features of the points)]"""
+    def stream_inputs(
+        self, encoded: tuple[tf.Tensor, Sequence[tf.Tensor]], points: tf.Tensor, trans_mat: tf.Tensor
+    ) -> list[tuple[Stream, list[tf.Tensor]]]:
+        """Pair every stream with its features of the points."""
         features = dict(zip(("global", "local"), self.features(encoded, points, trans_mat), strict=True))
-        return [(stream, [features[part] for part in parts]) for stream, parts in self.decoders()]
+        return [(stream, [features[part] for part in stream.parts]) for stream in self.streams]
 
-    def geometry(self, encoded, points, trans_mat):
-        """The geometry alone, at inference: most points are empty, and nobody asks for their colour."""
-        if self.config.threedcnn:
-            return self.squash(read_grid(encoded, points, self.config.binary))
-        streams, p = self.streams(encoded, points, trans_mat), self.axes(points, trans_mat)
-        return self.squash(tf.add_n([stream.geometry(p, features)[0] for stream, features in streams]))
+    def geometry(self, encoded: Any, points: tf.Tensor, trans_mat: tf.Tensor) -> tf.Tensor:
+        """Decode the geometry alone, at inference: most points are empty and need no colour."""
+        if not self.streams:
+            return self.decode(encoded, points, trans_mat)[0]
+        p = self.axes(points, trans_mat)
+        parts = [stream.geometry(p, features)[0] for stream, features in self.stream_inputs(encoded, points, trans_mat)]
+        return self.squash(tf.add_n(parts))
 
-    def decode(self, encoded, points, trans_mat, training=False):
-        """What encode() returned, points and cameras -> geometry, colour (or None)."""
-        if self.config.threedcnn:
-            return self.geometry(encoded, points, trans_mat), None
-        streams, p = self.streams(encoded, points, trans_mat), self.axes(points, trans_mat)
-        geometry, colour = zip(*[stream(p, features, training=training) for stream, features in streams], strict=True)
+    def decode(
+        self, encoded: Any, points: tf.Tensor, trans_mat: tf.Tensor, training: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Decode geometry and colour from the result of encode()."""
+        if not self.streams:
+            geometry, colour = self.decoder.decode(encoded, points, trans_mat, training)
+            return self.squash(geometry), colour
+        p = self.axes(points, trans_mat)
+        inputs = self.stream_inputs(encoded, points, trans_mat)
+        geometry, colour = zip(*[stream(p, features, training=training) for stream, features in inputs], strict=True)
         return self.squash(tf.add_n(geometry)), tf.add_n(colour) if self.config.colour else None
 
-    def axes(self, points, trans_mat):
-        """The points as the streams take them: as they are, or turned into the axes of the camera."""
+    def axes(self, points: tf.Tensor, trans_mat: tf.Tensor) -> tf.Tensor:
+        """The points as the streams take them: with config.rot in the axes of the camera."""
         return to_camera_axes(points, trans_mat) if self.config.rot else points
 
-    def squash(self, geometry):
+    def squash(self, geometry: tf.Tensor) -> tf.Tensor:
+        """Limit the geometry to [-1, 1] with config.tanh."""
         return tf.tanh(geometry) if self.config.tanh else geometry
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Sequence[tf.Tensor], training: bool = False) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Images, points and cameras -> geometry, colour."""
         images, points, trans_mat = inputs
         return self.decode(self.encode(images, training), points, trans_mat, training)
 
 
-def build(config, all_bfloat16=False):
-    """A network whose variables exist. all_bfloat16: models.networks.layers.policies."""
+def build_field_network(config: Config, all_bfloat16: bool = False) -> TexDISN:
+    """A TexDISN whose variables exist. all_bfloat16: see models.networks.layers.policies."""
     network = TexDISN(config, all_bfloat16)
     network([tf.zeros((1, config.img_h, config.img_w, config.image_channels)), tf.zeros((1, 2, 3)), tf.ones((1, 4, 3))])
     return network

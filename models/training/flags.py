@@ -1,196 +1,222 @@
-"""Flags of training commands: one for each setting, whose default is the preset's or that of the run that goes on."""
+"""The flags of the training commands: one per setting, from its declaration in models/config.py.
+
+A flag that is not given leaves no trace: the preset decides, or the run that is resumed.
+"""
 
 import argparse
+import collections.abc
 import dataclasses
-import math
+import typing
 
-from models.config import ENCODER_INPUTS, PRESETS
+from models.config import Settings
+from models.presets import PRESETS, of_preset
+from models.settings import shown
 from models.weights.run import Run
+from utils import cli
 from utils.errors import UserError
 
-CHANGEABLE = {"max_epoch", "max_minutes", "db"}  # a run may go on with other values of these
-SWITCH = argparse.BooleanOptionalAction
+# The decoders' flags of the original and of DISN, and the decoders they stand for.
+OLDER_DECODERS = {"img_feat_twostream": "twostream", "img_feat_onestream": "onestream", "threedcnn": "threedcnn"}
+ENCODER_ONLY = " (encoder)"  # ends `restore_model` in a configuration that took the encoder alone
 
 
-def sizes(text):
+@dataclasses.dataclass(frozen=True)
+class FirstWeights:
+    """Weights that a new run starts from."""
+
+    source: str  # path, or a name such as imagenet
+    whole: bool  # all of the network, or the encoder alone
+    settings: dict[str, typing.Any]  # the settings that come with the weights
+    preset: str | None  # of the run that they come from
+    load: collections.abc.Callable[[typing.Any], None]  # puts them into a network
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a training command is to do."""
+
+    config: typing.Any  # Config or CameraConfig
+    run: Run
+    resumed: bool  # whether the run has a checkpoint to continue from
+    first_weights: FirstWeights | None
+    checkpoint_minutes: float
+
+
+# Opens first weights: (source, whole) -> FirstWeights. It imports TensorFlow, so the commands pass
+# it in.
+Opener = collections.abc.Callable[[str, bool], FirstWeights]
+
+
+def build_parser(
+    doc: str,
+    cls: type[Settings],
+    make: collections.abc.Callable[[str], Settings],
+    whole: bool,
+) -> argparse.ArgumentParser:
+    """The parser of a training command.
+
+    Args:
+        doc: its docstring.
+        cls: its settings class, each of whose settings becomes a flag.
+        make: name of a preset -> the configuration whose values are shown as defaults.
+        whole: whether a run can start from all weights of another, not only its encoder's.
+    """
+    p = cli.parser(doc)
+    p.add_argument("--log_dir", required=True, help="folder of the run; one that was begun is continued")
+    p.add_argument(
+        "--preset",
+        choices=list(PRESETS),
+        default=argparse.SUPPRESS,
+        help="full = the original's sizes and settings, small = trains on a laptop (default: full)",
+    )
+    p.add_argument(
+        "--checkpoint_minutes", type=float, default=5, help="also save the run every so many minutes within an epoch"
+    )
+    presets = {name: make(name) for name in PRESETS}
+    for field in dataclasses.fields(cls):
+        if field.metadata["flag"]:
+            _add_setting(p, field, {label: shown(getattr(config, field.name)) for label, config in presets.items()})
+    if "decoder" in {field.name for field in dataclasses.fields(cls)}:
+        group = p.add_argument_group("decoders by the names that the original and DISN gave them")
+        for flag, decoder in OLDER_DECODERS.items():
+            text = f"--decoder {decoder}" + ("; --no- is --decoder global" if decoder == "twostream" else "")
+            group.add_argument(f"--{flag}", action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=text)
+    if whole:
+        p.add_argument(
+            "--restore_model",
+            default="",
+            help="start a new run from the weights of this run or TF1 checkpoint (folder or prefix), in a network of "
+            "its sizes and conventions",
+        )
+    p.add_argument(
+        "--restore_modelcnn",
+        default="",
+        help="start a new run with the encoder of this run, TF1 checkpoint (TF-slim's vgg_16.ckpt), Keras VGG16 file, "
+        "or 'imagenet'",
+    )
+    return p
+
+
+def _add_setting(p: argparse.ArgumentParser, field: dataclasses.Field, defaults: dict[str, str]) -> None:
+    """Add the flag of a setting; defaults: {preset: value}."""
+    kind = type(field.default)
+    options: dict[str, typing.Any] = {}
+    if kind is bool:
+        options["action"] = argparse.BooleanOptionalAction
+    elif kind is tuple:
+        options["type"] = _sizes
+    else:
+        options["type"] = kind
+    if field.metadata["choices"]:
+        options["choices"] = list(field.metadata["choices"])
+    values = list(dict.fromkeys(defaults.values()))
+    text = values[0] if len(values) == 1 else ", ".join(f"{value} with {label}" for label, value in defaults.items())
+    help = f"{field.metadata['help']} (default: {text})" if text else field.metadata["help"]
+    p.add_argument(f"--{field.name}", default=argparse.SUPPRESS, help=help, **options)
+
+
+def _sizes(text: str) -> tuple[int, ...]:
     """16,32,64 -> (16, 32, 64)"""
     return tuple(int(part) for part in text.split(","))
 
 
-def shown(value):
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+def plan(
+    args: argparse.Namespace,
+    cls: type[Settings],
+    make: collections.abc.Callable[..., Settings],
+    open_weights: Opener,
+) -> Plan:
+    """Parsed flags -> the Plan of a new or a resumed run.
+
+    Args:
+        args: of build_parser().
+        cls: the settings class.
+        make: (preset, **overrides) -> configuration.
+        open_weights: called where the run starts from other weights.
+
+    Raises:
+        UserError: for settings that contradict a saved run or each other, are out of range, or
+            would do nothing.
+    """
+    overrides, run = overridden(args, cls), Run(args.log_dir)
+    whole, encoder = getattr(args, "restore_model", ""), args.restore_modelcnn
+    if whole and encoder:
+        raise UserError("--restore_model brings its own encoder; give it or --restore_modelcnn, not both")
+    restored = whole or (encoder and encoder + ENCODER_ONLY)
+    if run.config.exists():
+        config, first = _saved(run, overrides, restored, cls), None
+        if not run.last.exists() and config.restore_model:
+            source = config.restore_model
+            first = open_weights(source.removesuffix(ENCODER_ONLY), not source.endswith(ENCODER_ONLY))
+    else:
+        first = open_weights(whole or encoder, bool(whole)) if restored else None
+        config = _new(overrides, restored, first, cls, make)
+    config.check()
+    reject_unused(config, overrides)
+    return Plan(config, run, run.last.exists(), first, args.checkpoint_minutes)
 
 
-def adder(p, preset):
-    """A function that adds the flag of a setting to parser p; preset: its name -> the configuration whose values are shown as defaults."""
+def overridden(args: argparse.Namespace, cls: type[Settings]) -> dict[str, typing.Any]:
+    """{setting: value} of the flags that were given."""
+    names = {field.name for field in dataclasses.fields(cls)} - {"restore_model"}
+    values = {name: value for name, value in vars(args).items() if name in names}
+    given = {flag: vars(args)[flag] for flag in OLDER_DECODERS if flag in args}
+    decoders = [f"--{flag}" for flag, on in given.items() if on]
+    if len(decoders) > 1:
+        raise UserError(f"{' and '.join(decoders)} exclude each other: give one")
+    if decoders:
+        decoder = OLDER_DECODERS[decoders[0].removeprefix("--")]
+        if values.setdefault("decoder", decoder) != decoder:
+            raise UserError(f"{decoders[0]} is --decoder {decoder}, not {values['decoder']}: give one")
+    elif given.get("img_feat_twostream") is False:
+        values.setdefault("decoder", "global")
+    return values
 
-    def add(name, help, **options):
-        # absent flags leave no trace: the preset decides, or the run that is resumed
-        field = name.removeprefix("--")
-        values = {label: shown(getattr(preset(label), field)) for label in PRESETS}
-        default = (
-            values["full"] if len(set(values.values())) == 1 else ", ".join(f"{v} with {k}" for k, v in values.items())
+
+def _saved(run: Run, overrides: dict[str, typing.Any], restored: str, cls: type[Settings]) -> typing.Any:
+    """The configuration of a run that was begun; UserError for what contradicts it."""
+    saved = run.load_config(cls)
+    if run.last.exists() and restored:
+        raise UserError(
+            f"{run.last} exists, the run would resume from it; start from other weights in another --log_dir"
         )
-        p.add_argument(name, default=argparse.SUPPRESS, help=f"{help} (default: {default})", **options)
-
-    return add
-
-
-def add_run(p, add):
-    """The run, its data and how long it takes."""
-    p.add_argument("--log_dir", required=True, help="folder of the run; one with a checkpoint is continued")
-    p.add_argument(
-        "--preset", choices=list(PRESETS), default=argparse.SUPPRESS,
-        help="full = the original's sizes and settings, small = trains on a laptop (default: full)",
-    )  # fmt: skip
-    p.add_argument(
-        "--checkpoint_minutes", type=float, default=5, help="also save the run every so many minutes within an epoch"
-    )
-    add("--db", "folder of shards (preprocessing/gen_db.py)")
-    add("--category", "all, or one category by name or synset id")
-    add("--max_epoch", "epochs", type=int)
-    add(
-        "--max_minutes",
-        "stop after so many minutes of training steps, 0 = no limit; a resumed run counts all its minutes",
-        type=float,
-    )
-    add("--batch_size", "samples per step, over all devices", type=int)
-    add("--cat_limit", "most samples of one category in an epoch", type=int)
-    add("--seed", "seed of weights, order and points", type=int)
-
-
-def add_image(add):
-    """The image and its encoder."""
-    add("--img_h", "image height the network works in, pixels", type=int)
-    add("--img_w", "image width the network works in, pixels", type=int)
-    add("--num_classes", "channels of the global feature", type=int)
-    add(
-        "--encoder_size",
-        "the image is resized to this many pixels before the first convolution, a multiple of 32",
-        type=int,
-    )
-    add("--encoder_widths", "channels of the encoder's five blocks", type=sizes)
-    add("--encoder_convs", "convolutions of the encoder's five blocks", type=sizes)
-    add("--encoder_fc", "channels of fc6 and fc7", type=int)
-    what = "; ".join(f"{name} = {meaning}" for name, meaning in ENCODER_INPUTS.items())
-    add(
-        "--encoder_input",
-        f"what the encoder sees; by itself that of the weights it starts from: {what}",
-        choices=list(ENCODER_INPUTS),
-    )
-    add("--normalisation", "batch normalisation after every hidden layer", action=SWITCH)
-    add("--alpha", "give the network the foreground mask as a fourth channel", action=SWITCH)
-    add(
-        "--crop",
-        "crop every view to its object, which takes this share of the image's side; 0 takes views as they are",
-        type=float,
-    )
-    add("--augcolorfore", "shift the colours of the foreground by up to 30/255 in each channel", action=SWITCH)
-    add("--augcolorback", "a random background colour for every sample", action=SWITCH)
-    add("--backcolorwhite", "white background instead of black", action=SWITCH)
-
-
-def add_first_encoder(p):
-    """Where the encoder's first weights come from."""
-    p.add_argument(
-        "--restore_modelcnn", default="",
-        help="start a new run with the encoder of this run, TF1 checkpoint (TF-slim's vgg_16.ckpt), Keras VGG16 file, or 'imagenet'",
-    )  # fmt: skip
-
-
-def add_optimizer(add):
-    """How the weights are found."""
-    add("--learning_rate", "first learning rate", type=float)
-    add("--beta1", "Adam's beta1", type=float)
-    add("--momentum", "momentum of --optimizer momentum", type=float)
-    add("--optimizer", "optimiser", choices=["adam", "momentum"])
-    add("--decay_step", "samples after which the learning rate is multiplied by --decay_rate", type=int)
-    add("--decay_rate", "factor of the learning rate", type=float)
-    add("--bfloat16", "compute in bfloat16, keep weights in float32", action=SWITCH)
-
-
-def given_settings(args, cls):
-    """{field: value} of the flags that were given."""
-    fields = {field.name for field in dataclasses.fields(cls)}
-    return {name: value for name, value in vars(args).items() if name in fields and name != "restore_model"}
-
-
-def resumed_settings(folder, given, cls):
-    """The configuration of the run in a models.weights.run.Run that goes on; refuses what contradicts it."""
-    saved = cls.load(folder.config)
-    contradicted = [name for name in sorted(given) if name not in CHANGEABLE and given[name] != getattr(saved, name)]
+    if run.best.exists() and not run.last.exists():
+        raise UserError(
+            f"{run.folder} is an exported run: it has no {run.last.name} to resume from; use another --log_dir"
+        )
+    if restored:
+        overrides = {**overrides, "restore_model": restored}
+    resumable = {field.name for field in dataclasses.fields(cls) if field.metadata["resumable"]}
+    contradicted = [n for n in sorted(overrides) if n not in resumable and overrides[n] != getattr(saved, n)]
     if contradicted:
-        different = "; ".join(f"{name} {getattr(saved, name)} -> {given[name]}" for name in contradicted)
-        raise UserError(f"{folder.config} was started with other settings ({different}); use another --log_dir")
-    return dataclasses.replace(saved, **given)
+        different = "; ".join(f"{name} {getattr(saved, name)} -> {overrides[name]}" for name in contradicted)
+        raise UserError(f"{run.config} was started with other settings ({different}); use another --log_dir")
+    return dataclasses.replace(saved, **overrides)
 
 
-def resumes(args, restoring):
-    """Whether --log_dir holds a run that goes on; restoring: the flags, if any were given, that would give it first weights."""
-    last = Run(args.log_dir).last
-    if last.exists() and restoring:
-        raise UserError(
-            f"{last} exists, the run would go on from it; --restore_model starts a new run in another --log_dir"
-        )
-    return last.exists()
+def _new(
+    overrides: dict[str, typing.Any],
+    restored: str,
+    first: FirstWeights | None,
+    cls: type[Settings],
+    make: collections.abc.Callable[..., Settings],
+) -> typing.Any:
+    """The configuration of a new run: flags, then a given preset, then what comes with first
+    weights, then defaults.
+    """
+    name, inherited = overrides.get("preset", "full"), {}
+    if first:
+        name, inherited = overrides.get("preset", first.preset or "full"), first.settings
+    if "preset" in overrides:
+        inherited = {setting: value for setting, value in inherited.items() if setting not in of_preset(name, cls)}
+    values = {**inherited, **overrides, "restore_model": restored}
+    values.pop("preset", None)
+    return make(name, **values)
 
 
-def validate(config):
-    """Refuse values of the common settings that cannot be meant."""
-    counts = (
-        "num_sample_points",
-        "max_epoch",
-        "batch_size",
-        "img_h",
-        "img_w",
-        "num_classes",
-        "decay_step",
-        "cat_limit",
-    )
-    for name in (*counts, "encoder_size", "encoder_fc", "learning_rate"):
-        if not 0 < getattr(config, name) < math.inf:
-            raise UserError(f"--{name} must be above 0, not {getattr(config, name)}")
-    for name in ("max_minutes", "seed"):
-        if not 0 <= getattr(config, name) < math.inf:
-            raise UserError(f"--{name} must not be negative, it is {getattr(config, name)}")
-    for name in ("beta1", "momentum", "decay_rate", "crop"):
-        if not 0 <= getattr(config, name) <= 1:
-            raise UserError(f"--{name} must be in [0, 1], not {getattr(config, name)}")
-    if config.encoder_size % 32:
-        raise UserError(
-            f"--encoder_size {config.encoder_size} must be a multiple of 32: the encoder halves the image five times"
-        )
-
-
-def check_widths(config, lengths):
-    """Refuse lists of channels of another length: {setting: length, or None where any will do}."""
-    for name, length in lengths.items():
-        value, example = getattr(config, name), shown(getattr(type(config), name))
-        if min(value) < 1 or len(value) != (length or len(value)):
-            raise UserError(f"--{name} {shown(value)}: give {length or 'some'} numbers above 0, such as {example}")
-
-
-def unused_optimizer_settings(config):
-    """{setting of the optimiser: why it would do nothing, or ''}"""
-    return {
-        "beta1": "" if config.optimizer == "adam" else f"with --optimizer {config.optimizer}",
-        "momentum": "" if config.optimizer == "momentum" else f"with --optimizer {config.optimizer}",
-    }
-
-
-def reject_unused_flags(idle, given):
-    """UserError where a flag was given that would do nothing; idle: {setting: the reason, or ''}."""
-    for name, reason in idle.items():
-        if reason and name in given:
-            raise UserError(f"--{name} would do nothing {reason}; leave it out")
-
-
-def check_masks(config, database, entries):
-    """Refuse settings that need a foreground mask where the views have none (Im2Avatar's are plain RGB)."""
-    needing = [
-        name for name in ("alpha", "crop", "augcolorfore", "augcolorback", "backcolorwhite") if getattr(config, name)
-    ]
-    if needing and all((database.image(entry, 0)[..., 3] == 255).all() for entry in entries[:8]):
-        raise UserError(
-            f"the views of {database.path} have no transparent background: --{' --'.join(needing)} would do nothing right"
-        )
+def reject_unused(config: typing.Any, overrides: dict[str, typing.Any]) -> None:
+    """UserError where a setting was given that does nothing in this configuration."""
+    for field in dataclasses.fields(config):
+        reason = field.metadata["unused"](config)
+        if reason and field.name in overrides:
+            raise UserError(f"{field.name} would do nothing {reason}; leave it out")

@@ -1,9 +1,11 @@
-"""A picture of what the network makes of a few validation views, for TensorBoard."""
+"""An image of what the network makes of a few validation views, for TensorBoard."""
 
 import numpy as np
 
 from data.network_input import network_camera, network_image, object_frame
+from data.shards import Database, ObjectEntry
 from models.inference.field_query import FieldQuery
+from models.networks.texdisn import TexDISN
 from utils.geometry import frames
 from utils.rendering.splat import splat
 
@@ -11,8 +13,8 @@ RESOLUTION = 32  # cells along an axis: a full-size network takes about a second
 COUNT = 4  # objects
 
 
-def validation_picture(network, database, entries):
-    """(COUNT h, 3 w, 3) in [0, 1]: a row per object with its first view, the predicted points and the true ones."""
+def validation_preview(network: TexDISN, database: Database, entries: list[ObjectEntry]) -> np.ndarray:
+    """(COUNT h, 3 w, 3) in [0, 1]: a row per object with its first view and both point clouds."""
     config, query = network.config, FieldQuery(network)
     rows = []
     for entry in entries[:: max(1, len(entries) // COUNT)][:COUNT]:

@@ -1,57 +1,78 @@
 """One training step and one validation step, compiled, on any tf.distribute strategy."""
 
+import abc
+import typing
+
 import keras
+import numpy as np
 import tensorflow as tf
 
+from data.shards import Database, ObjectEntry
+from models.config import Settings
 from models.networks import losses
-from models.networks.texdisn import build
-from models.training.preview import validation_picture
 
 
 class StepDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """learning_rate x decay_rate^floor(step x batch_size / decay_step), at least 1e-6 (the original's)."""
+    """learning_rate x decay_rate^floor(step x batch_size / decay_step), at least 1e-6 (the
+    original's).
+    """
 
-    def __init__(self, config):
+    def __init__(self, config: Settings):
         self.config = config
 
-    def __call__(self, step):
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
         c = self.config
         exponent = tf.floor(tf.cast(step, tf.float32) * c.batch_size / c.decay_step)
         return tf.maximum(c.learning_rate * c.decay_rate**exponent, 1e-6)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Settings]:
         return {"config": self.config}
 
 
 class Adam(keras.optimizers.Adam):
-    """Adam (Kingma & Ba 2015). On one device TensorFlow's fused kernel takes the place of Keras's dozen passes over memory."""
+    """Adam (Kingma & Ba 2015).
 
-    def update_step(self, gradient, variable, learning_rate):
+    On one device TensorFlow's fused kernel replaces Keras's dozen passes over memory.
+    """
+
+    def update_step(self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor) -> None:
         if tf.distribute.get_strategy().num_replicas_in_sync > 1:
             super().update_step(gradient, variable, learning_rate)
             return
         index, step = self._get_variable_index(variable), tf.cast(self.iterations.value + 1, tf.float32)
         tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle, m=self._momentums[index].value.handle, v=self._velocities[index].value.handle,
-            beta1_power=self.beta_1**step, beta2_power=self.beta_2**step, lr=learning_rate,
-            beta1=self.beta_1, beta2=self.beta_2, epsilon=self.epsilon, grad=gradient,
-        )  # fmt: skip
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=self.beta_1**step,
+            beta2_power=self.beta_2**step,
+            lr=learning_rate,
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=gradient,
+        )
 
 
-def make_optimizer(config):
+def make_optimizer(config: Settings) -> keras.optimizers.Optimizer:
     schedule = StepDecay(config)
     if config.optimizer == "adam":
         return Adam(schedule, beta_1=config.beta1, name="adam")  # the name is in checkpoints
     return keras.optimizers.SGD(schedule, momentum=config.momentum, name="momentum")
 
 
-class Trainer:
-    """Network, optimiser and compiled steps under a strategy."""
+class Trainer(abc.ABC):
+    """Network, optimiser and compiled steps under a strategy.
 
-    minimised = ("geometry", "colour")  # the parts of the losses whose sum, with weight decay, training brings down
-    picture_shows = "input, prediction, truth"
+    A kind of network is a subclass that builds the network, computes its losses and draws its
+    preview.
+    """
 
-    def __init__(self, config, strategy):
+    minimised: typing.ClassVar[tuple[str, ...]]  # parts of the losses whose sum is brought down, with weight decay
+    preview_shows: typing.ClassVar[str]  # title of the preview in TensorBoard
+    samples: typing.ClassVar[type]  # what makes the samples: (database, config) -> object with shapes and read()
+
+    def __init__(self, config: typing.Any, strategy: tf.distribute.Strategy):
         self.config, self.strategy = config, strategy
         with strategy.scope():
             self.network = self.build()
@@ -60,32 +81,37 @@ class Trainer:
         self.train_step = tf.function(self._train_step, reduce_retracing=True)
         self.validation_step = tf.function(self._validation_step, reduce_retracing=True)
 
-    def build(self):
-        return build(self.config, all_bfloat16=True)
+    @abc.abstractmethod
+    def build(self) -> keras.Model:
+        """The network, its variables made."""
+
+    @abc.abstractmethod
+    def losses(self, batch: dict[str, tf.Tensor], training: bool) -> dict[str, tf.Tensor]:
+        """Batch of samples -> the parts of the loss and other scalars to show."""
+
+    @abc.abstractmethod
+    def preview(self, database: Database, entries: list[ObjectEntry]) -> np.ndarray:
+        """(H, W, 3) in [0, 1] for TensorBoard: what the network makes of some objects."""
+
+    @classmethod
+    def source_database(cls, config: typing.Any, entries: list[ObjectEntry], database: Database) -> typing.Any:
+        """The database that samples are read from."""
+        return database
 
     @property
-    def variables(self):
+    def variables(self) -> dict[str, list[keras.Variable]]:
         """{group: variables} for checkpoints."""
         return {"network": self.network.variables, "optimizer": self.optimizer.variables}
 
-    def picture(self, database, entries):
-        """(H, W, 3) in [0, 1] for TensorBoard."""
-        return validation_picture(self.network, database, entries)
-
-    def _losses(self, batch, training):
-        geometry, colour = self.network([batch["image"], batch["points"], batch["trans_mat"]], training=training)
-        if self.config.binary:
-            return losses.binary_losses(geometry, colour, batch["colour"])
-        return losses.sdf_losses(
-            geometry, colour, batch["distance"], batch["colour"], batch["near"], self.config.mask_weight
-        )
-
     def _train_step(self, batch):
-        """Batch (per replica) -> dict of the loss that is minimised, its parts, the norm of its gradient; means over replicas."""
+        """Batch (per replica) -> the minimised loss, its parts, the norm of its gradient.
+
+        Means over replicas.
+        """
 
         def replica(batch):
             with tf.GradientTape() as tape:
-                parts = self._losses(batch, training=True)
+                parts = self.losses(batch, training=True)
                 parts["weight_decay"] = losses.weight_decay(self.network, self.config.weight_decay)
                 total = self._total(parts) + parts["weight_decay"]
                 # the optimiser sums over replicas; the mean over the whole batch is wanted
@@ -99,7 +125,7 @@ class Trainer:
 
     def _validation_step(self, batch):
         def replica(batch):
-            parts = self._losses(batch, training=False)
+            parts = self.losses(batch, training=False)
             return {"loss": self._total(parts), **parts}
 
         return self._mean(self.strategy.run(replica, (batch,)))

@@ -1,165 +1,197 @@
-"""Encoder weights for --restore_modelcnn: a run, a TF1 checkpoint (TF-slim's vgg_16.ckpt among them), Keras's VGG16.
+"""First weights of the encoder, from a run, a TF1 checkpoint or Keras's VGG16.
 
-Everything is loaded or listed. What may differ is the head of a classifier (fc8, `predictions`: 1000 classes there, num_classes
-channels here), and what Keras's files without top do not have (fc6, fc7): these keep their random start.
+TF-slim's vgg_16.ckpt is such a TF1 checkpoint. Every variable is loaded or listed. Two things may
+be missing or differ, and then keep their random start: the head of a classifier (fc8 or
+`predictions`, with 1000 classes instead of num_classes channels), and fc6 and fc7, which Keras's
+files without top do not have.
 """
 
+import os
 import pathlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
 import h5py
+import keras
 import numpy as np
 
 from models.config import load_either
-from models.weights import tf1_conventions, tf1_names
+from models.networks.encoder import Encoder
+from models.weights import tf1_checkpoint, tf1_conventions, tf1_names
+from models.weights.load_report import Skipped, print_report
 from models.weights.run import Run, load_checkpoint
-from models.weights.sources import report
-from utils.errors import UserError
+from utils.errors import UserError, first_of
 
 IMAGENET = "imagenet"
-PREDICTS = {"fc1": "fc6", "fc2": "fc7", "predictions": "fc8"}  # Keras's layers
+KERAS_TOP = {"fc6": "fc1", "fc7": "fc2", "fc8": "predictions"}  # our layer: Keras's dense layer
+
+KerasWeights = dict[str, list[np.ndarray]]  # Keras's layer name: [kernel, bias]
+
+
+class EncoderSource(Protocol):
+    """Weights of an encoder in a file, opened but not loaded.
+
+    Attributes:
+        input_kind: The encoder_input they were trained with (models.config.ENCODER_INPUTS).
+    """
+
+    input_kind: str
+
+    def load(self, encoder: Encoder) -> None:
+        """Assign the variables of the encoder and print what was loaded.
+
+        Raises:
+            UserError: The weights do not fit; then nothing is assigned.
+        """
+        ...
 
 
 class RunEncoder:
-    """The encoder of a run of this project. input_kind: the encoder_input it was trained with."""
+    """The encoder of a run of this project."""
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.run = Run(path)
         self.input_kind = load_either(self.run.config).encoder_input
 
-    def load(self, encoder):
+    def load(self, encoder: Encoder) -> None:
+        """Assign all variables of the encoder, or raise UserError."""
         load_checkpoint(self.run.weights, {"network": encoder.variables}, partial=True)
         print(f"{self.run.weights}: {len(encoder.variables)} variables of the encoder loaded")
 
 
 class Tf1Encoder:
-    """The variables vgg_16/... of a TF1 checkpoint: TF-slim's classifier, or a whole model of the original or of DISN."""
+    """The variables vgg_16/... of a TF1 checkpoint.
 
-    def __init__(self, prefix):
-        from models.weights.tf1_checkpoint import Checkpoint
+    It holds TF-slim's classifier, or a whole model of the original or of DISN.
+    """
 
-        self.checkpoint = Checkpoint(prefix)
+    def __init__(self, prefix: str | os.PathLike[str]) -> None:
+        self.checkpoint = tf1_checkpoint.Checkpoint(prefix)
         shapes = self.checkpoint.shapes
         self.outside = [name for name in shapes if not name.startswith("vgg_16/")]
         if any(name.startswith("sdf") for name in self.outside):
-            self.input_kind = tf1_conventions.of_kind(tf1_names.configuration(shapes))[1]["encoder_input"]
+            inferred = tf1_names.infer_settings(shapes)
+            _, conventions = tf1_conventions.conventions_of(inferred["binary"], inferred["colour"])
+            self.input_kind: str = conventions["encoder_input"]
         else:
             self.input_kind = "slim"
 
-    def load(self, encoder):
-        shapes, left = self.checkpoint.shapes, []
-        for name in [*self.outside, "vgg_16/mean_rgb"]:
-            if name in shapes:
-                reason = (
-                    "no part of the encoder" if name in self.outside else "the mean that encoder_input slim subtracts"
-                )
-                left.append((name, shapes[name], reason))
-        self.checkpoint.shapes = {
-            name: shape for name, shape in shapes.items() if name not in {item[0] for item in left}
-        }
+    def load(self, encoder: Encoder) -> None:
+        """Assign all variables of the encoder except a head that differs, or raise UserError."""
+        ignored = dict.fromkeys(self.outside, "not part of the encoder")
+        ignored["vgg_16/mean_rgb"] = "the mean that encoder_input slim subtracts"
         names = tf1_names.encoder_names(encoder.config)
+        head = [name for name in names if "/fc8/" in name]
         variables = {variable.path: variable for variable in encoder.variables}
-        chosen, more = self.checkpoint.select(variables, names, optional=[name for name in names if "/fc8/" in name])
-        self.checkpoint.assign(chosen)
-        report(self.checkpoint.prefix, len(chosen), left + more)
+        matched, skipped = self.checkpoint.select(variables, names, optional=head, ignored=ignored)
+        self.checkpoint.assign(matched)
+        print_report(self.checkpoint.prefix, len(matched), skipped)
 
 
 class KerasEncoder:
-    """Keras's VGG16. read() -> {Keras's layer name: [kernel, bias]}; dense kernels are those of convolutions here, reshaped."""
+    """Keras's VGG16.
+
+    Its dense kernels are reshaped to the convolutions fc6, fc7 and fc8.
+    """
 
     input_kind = "keras"
 
-    def __init__(self, source, read):
+    def __init__(self, source: str, read: Callable[[], KerasWeights]) -> None:
+        """`source` names the weights in messages, `read` reads them."""
         self.source, self.read = source, read
 
-    def load(self, encoder):
-        layers = _renamed(self.read(), encoder.config.encoder_convs)
-        top = any(name in layers for name in PREDICTS)
-        ours, taken, chosen, left, problems = {v.path: v for v in encoder.variables}, set(), [], [], []
-        for name, (path,) in tf1_names.encoder_names(encoder.config).items():
-            layer, kind = name.split("/")[-2:]
-            theirs = next(
-                (k for k, v in PREDICTS.items() if v == layer), layer.replace("conv", "block").replace("_", "_conv")
-            )
-            taken.add(theirs)
-            wanted = ours.pop(path)
-            value = layers[theirs][kind == "biases"] if theirs in layers else None
-            flat = (int(np.prod(wanted.shape[:-1])), wanted.shape[-1])  # of a dense layer
-            if value is not None and value.shape in (tuple(wanted.shape), flat if layer.startswith("fc") else None):
-                chosen.append((wanted, value))
+    def load(self, encoder: Encoder) -> None:
+        """Assign all variables of the encoder that the file has, or raise UserError."""
+        layers = _numbers_to_names(self.read(), encoder.config.encoder_convs)
+        has_top = any(name in layers for name in KERAS_TOP.values())
+        unmatched = {variable.path: variable for variable in encoder.variables}
+        expected, matched, skipped, problems = set(), [], [], []
+        for tf1_name, (path,) in tf1_names.encoder_names(encoder.config).items():
+            layer, kind = tf1_name.split("/")[-2:]
+            keras_layer = KERAS_TOP.get(layer) or layer.replace("conv", "block").replace("_", "_conv")
+            expected.add(keras_layer)
+            variable = unmatched.pop(path)
+            value = layers[keras_layer][kind == "biases"] if keras_layer in layers else None
+            if value is not None and _fits(value, variable, layer):
+                matched.append((variable, value))
                 continue
-            found = f"is {list(value.shape)} in the file" if value is not None else "is not in the file"
-            reason = f"{theirs} {kind} {found}, {layer} here is {list(wanted.shape)}"
-            if layer == "fc8" or (not top and layer in ("fc6", "fc7")):
-                left.append(
-                    (
-                        f"{theirs} {kind}",
-                        wanted.shape if value is None else value.shape,
-                        "stays as it was initialised: " + reason,
-                    )
-                )
+            state = f"is {list(value.shape)} in the file" if value is not None else "is not in the file"
+            reason = f"{keras_layer} {kind} {state}, {layer} here is {list(variable.shape)}"
+            if layer == "fc8" or (not has_top and layer in ("fc6", "fc7")):
+                shape = variable.shape if value is None else value.shape
+                skipped.append(Skipped(f"{keras_layer} {kind}", shape, f"stays as it was initialised: {reason}"))
             else:
                 problems.append(reason)
-        problems += [f"layer {name} is in the file alone" for name in layers if name not in taken]
-        problems += [f"{path} {tuple(variable.shape)} is not in the file" for path, variable in ours.items()]
+        problems += [f"layer {name} is only in the file" for name in layers if name not in expected]
+        problems += [f"{path} {tuple(variable.shape)} is not in the file" for path, variable in unmatched.items()]
         if problems:
-            more = f"; and {len(problems) - 8} more" if len(problems) > 8 else ""
-            raise UserError(f"{self.source} does not fit this encoder: " + "; ".join(problems[:8]) + more)
-        for variable, value in chosen:
+            raise UserError(f"{self.source} does not fit this encoder: {first_of(problems)}")
+        for variable, value in matched:
             variable.assign(np.asarray(value, np.float32).reshape(variable.shape))
-        report(self.source, len(chosen), left)
+        print_report(self.source, len(matched), skipped)
 
 
-def read_keras(path):
-    """A Keras VGG16 weights file (.h5 of Keras 1 and 2, or .weights.h5 of Keras 3) -> {layer name: [kernel, bias]}."""
+def _fits(value: np.ndarray, variable: keras.Variable, layer: str) -> bool:
+    """Whether a value has the shape of the variable, or is the dense form of a convolution fc*."""
+    dense = (int(np.prod(variable.shape[:-1])), variable.shape[-1])
+    return value.shape == tuple(variable.shape) or (layer.startswith("fc") and value.shape == dense)
+
+
+def read_keras(path: str | os.PathLike[str]) -> KerasWeights:
+    """Read a VGG16 weights file of Keras: .h5 of Keras 1 and 2, or .weights.h5 of Keras 3."""
     try:
         with h5py.File(path, "r") as file:
             root = file.get("model_weights", file)
-            layers = (_named if "layer_names" in root.attrs else _numbered)(root)
+            layers = _read_named(root) if "layer_names" in root.attrs else _read_numbered(root)
     except (OSError, KeyError) as error:
         raise UserError(f"{path} cannot be read as Keras weights: {error}") from None
     wrong = [name for name, values in layers.items() if len(values) != 2]
     if wrong or not layers:
-        raise UserError(
-            f"{path} holds no VGG16: {'layer ' + wrong[0] + ' has no kernel and bias' if wrong else 'no layer has weights'}"
-        )
+        reason = f"layer {wrong[0]} does not have a kernel and a bias" if wrong else "no layer has weights"
+        raise UserError(f"{path} does not hold a VGG16: {reason}")
     return layers
 
 
-def _named(root):
-    """Keras 1 and 2: groups named as the layers, whose attributes name their arrays in order."""
-    found = {}
+def _text(name: str | bytes) -> str:
+    return name.decode() if isinstance(name, bytes) else name
+
+
+def _read_named(root: h5py.Group) -> KerasWeights:
+    """Keras 1 and 2: a group per layer, whose attribute names its arrays in order."""
+    layers = {}
     for name in root.attrs["layer_names"]:
-        group = root[name.decode() if isinstance(name, bytes) else name]
-        values = [group[n.decode() if isinstance(n, bytes) else n][()] for n in group.attrs["weight_names"]]
+        group = root[_text(name)]
+        values = [group[_text(weight)][()] for weight in group.attrs["weight_names"]]
         if values:
-            found[group.name.rpartition("/")[2]] = values
-    return found
+            layers[group.name.rpartition("/")[2]] = values
+    return layers
 
 
-def _numbered(root):
-    """Keras 3: layers/conv2d, conv2d_1, ..., dense, dense_1, dense_2 in the order of the model, arrays vars/0 and vars/1."""
+def _read_numbered(root: h5py.Group) -> KerasWeights:
+    """Keras 3: layers/conv2d, conv2d_1, ..., dense, dense_1, dense_2; arrays vars/0 and vars/1.
+
+    The numbers follow the order of the layers in the model.
+    """
     if "layers" not in root:
         raise KeyError("it has neither layer_names (Keras 1 and 2) nor layers (Keras 3)")
     groups = {name: group["vars"] for name, group in root["layers"].items() if len(group.get("vars", ()))}
     return {name: [variables[key][()] for key in sorted(variables, key=int)] for name, variables in groups.items()}
 
 
-def _renamed(layers, convs):
-    """Layers of Keras 3, numbered in the order of the model, get the names of an encoder with `convs` convolutions a block."""
+def _numbers_to_names(layers: Mapping[str, list[np.ndarray]], convs: Iterable[int]) -> KerasWeights:
+    """Give the numbered layers of Keras 3 their names in VGG16; convs: convolutions per block."""
     blocks = [f"block{b}_conv{i}" for b, count in enumerate(convs, 1) for i in range(1, count + 1)]
-    names = {}
-    for kind, known in (("conv2d", blocks), ("dense", list(PREDICTS))):
+    names: dict[str, str] = {}
+    for kind, known in (("conv2d", blocks), ("dense", list(KERAS_TOP.values()))):
         names |= {f"{kind}_{i}" if i else kind: name for i, name in enumerate(known)}
     return {names.get(name, name): values for name, values in layers.items()}
 
 
-def download():
-    """Keras's own ImageNet weights, from its cache or the net -> {layer name: [kernel, bias]}."""
-    import keras
-
+def download() -> KerasWeights:
+    """Get Keras's own ImageNet weights, from its cache or the internet."""
     try:
-        model = keras.applications.VGG16(weights="imagenet")
-    except Exception as error:  # keras wraps every failure of the download in a bare Exception
+        model = keras.applications.VGG16(weights=IMAGENET)
+    except Exception as error:  # Keras wraps every failure of the download in a bare Exception
         raise UserError(
             f"Keras's VGG16 weights cannot be downloaded ({str(error).splitlines()[0]}); without internet get "
             "vgg16_weights_tf_dim_ordering_tf_kernels.h5 elsewhere and give its path"
@@ -167,20 +199,22 @@ def download():
     return {layer.name: layer.get_weights() for layer in model.layers if layer.get_weights()}
 
 
-def open_encoder(source):
-    """What --restore_modelcnn names -> an object with input_kind and load(encoder), which loads all or raises UserError."""
+def open_encoder(source: str) -> EncoderSource:
+    """Open first weights of the encoder.
+
+    Args:
+        source: The path of a run, a TF1 checkpoint or a Keras file; or "imagenet" for Keras's own.
+    """
     path = pathlib.Path(source)
     if source == IMAGENET and not path.exists():
-        return KerasEncoder("imagenet", download)
+        return KerasEncoder(IMAGENET, download)
     if Run(path).config.exists():
         return RunEncoder(path)
     if path.suffix in (".h5", ".hdf5") and path.is_file():
-        return KerasEncoder(str(path), lambda: read_keras(path))
-    from models.weights.tf1_checkpoint import find
-
-    prefix = find(path)
+        return KerasEncoder(source, lambda: read_keras(path))
+    prefix = tf1_checkpoint.find(path)
     if prefix is None:
         raise UserError(
-            f"{source} is no run, TF1 checkpoint (folder, prefix), Keras weights file (.h5) or '{IMAGENET}'"
+            f"{source} is not a run, a TF1 checkpoint (folder or prefix), a Keras weights file (.h5) or '{IMAGENET}'"
         )
     return Tf1Encoder(prefix)

@@ -1,57 +1,94 @@
-"""A run folder: configuration, checkpoints, history. Owns every file name in it.
+"""The run folder: configuration, checkpoints, history. This file owns every file name in it.
 
-<run>/config.json     models.config.Config
-<run>/last.h5         weights, optimiser and progress: where an interrupted run goes on
+<run>/config.json     models.config.Config or CameraConfig
+<run>/last.h5         weights, optimiser and progress, from which an interrupted run resumes
 <run>/best.h5         weights of the epoch with the lowest validation loss
 <run>/history.json    one entry per epoch
-<run>/level.json      the iso level that `--iso auto` found on the validation split
-<run>/tensorboard/    scalars and pictures
+<run>/iso.json        the iso value found on the validation split (level.json in older runs)
+<run>/tensorboard/    scalars and images
 """
 
+import hashlib
 import json
+import os
 import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 import h5py
 import numpy as np
 
-from models.config import Config
-from utils.errors import UserError
+from models.config import Settings
+from utils.errors import UserError, first_of
 from utils.files import replacing
 
-LARGE = 1 << 26  # bytes of a variable that is read row by row
+LARGE = 1 << 26  # bytes; a larger variable is read row by row
+
+SettingsType = TypeVar("SettingsType", bound=Settings)
+
+
+class Variable(Protocol):
+    """A keras.Variable; TensorFlow is not imported here, for a fast --help of the commands."""
+
+    path: str
+    shape: tuple[int, ...]
+    value: Any
+
+    def assign(self, value: Any) -> Any: ...
 
 
 class Run:
-    """Paths of a run folder."""
+    """Paths of a run folder.
 
-    def __init__(self, folder):
+    Attributes:
+        iso: The iso value found on the validation split.
+        level: The name of that file in older runs; it is read, never written.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = pathlib.Path(folder)
         self.config = self.folder / "config.json"
         self.last = self.folder / "last.h5"
         self.best = self.folder / "best.h5"
         self.history = self.folder / "history.json"
+        self.iso = self.folder / "iso.json"
         self.level = self.folder / "level.json"
         self.tensorboard = self.folder / "tensorboard"
 
-    def load_config(self, cls=Config):
-        """The configuration: a models.config.Config, or a CameraConfig where that is asked for; UserError if the run is of another kind."""
+    def load_config(self, cls: type[SettingsType]) -> SettingsType:
+        """Load the configuration as the given class: models.config.Config or CameraConfig.
+
+        Raises:
+            UserError: The folder is missing, or the run is of the other kind.
+        """
         if not self.folder.is_dir():
             raise UserError(f"{self.folder} is not a run folder (there is no such folder)")
         return cls.load(self.config)
 
     @property
-    def weights(self):
-        """The best weights, or the last ones where no epoch has been validated yet."""
+    def weights(self) -> pathlib.Path:
+        """The best weights, or the last ones before the first validation."""
         for path in (self.best, self.last):
             if path.exists():
                 return path
         raise UserError(f"{self.folder} has no checkpoint yet (neither best.h5 nor last.h5)")
 
 
-def save_checkpoint(path, variables, progress):
-    """Write {group: Keras variables} and a JSON-able progress dict, whole or not at all.
+def weights_digest(path: pathlib.Path) -> str:
+    """SHA-256 of a file's content, in hex: identifies weights wherever their file is."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
-    Dataset names are <group>/<variable path>.
+
+def save_checkpoint(
+    path: str | os.PathLike[str], variables: Mapping[str, Sequence[Variable]], progress: Mapping[str, Any]
+) -> None:
+    """Write variables and progress to an HDF5 file, whole or not at all.
+
+    Args:
+        path: File to write.
+        variables: {group: Keras variables}; the datasets are named <group>/<variable path>.
+        progress: Stored as JSON.
     """
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["progress"] = json.dumps(progress)
@@ -60,32 +97,26 @@ def save_checkpoint(path, variables, progress):
                 file[f"{group}/{variable.path}"] = np.asarray(variable)
 
 
-def _datasets(group):
-    """{path within the group: dataset}."""
-    found = {}
-    group.visititems(lambda name, item: found.update({name: item}) if isinstance(item, h5py.Dataset) else None)
-    return found
+def load_checkpoint(
+    path: str | os.PathLike[str], variables: Mapping[str, Sequence[Variable]], partial: bool = False
+) -> dict[str, Any]:
+    """Assign all variables from a checkpoint, or none.
 
+    Args:
+        path: File of save_checkpoint.
+        variables: {group: Keras variables}. Other groups of the file stay unread.
+        partial: Allow the groups of the file to hold more variables than these.
 
-def _assign(variable, item):
-    """A dataset into a Keras variable; a large one row by row, since whole it would be in memory three times."""
-    if item.nbytes < LARGE or hasattr(variable.value, "values"):  # a variable of several devices takes no rows
-        variable.assign(item[()])
-        return
-    for row in range(len(item)):
-        variable.value[row].assign(item[row])
+    Returns:
+        The progress.
 
-
-def load_checkpoint(path, variables, partial=False):
-    """Assign {group: Keras variables} from a checkpoint and return its progress; all fit, or nothing is assigned.
-
-    A variable that is missing, or differs in shape, or is in the file and not in the network, is a UserError that
-    lists them. Groups that are not asked for stay unread; partial: the file may hold more than is asked for.
+    Raises:
+        UserError: Lists the variables that are missing, differ in shape, or are only in the file.
     """
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        raise UserError(f"{path} is missing or no HDF5 checkpoint ({error})") from None
+        raise UserError(f"{path} is missing or not an HDF5 checkpoint ({error})") from None
     with file:
         problems, values = [], []
         for group, members in variables.items():
@@ -99,12 +130,27 @@ def load_checkpoint(path, variables, partial=False):
                 else:
                     values.append((variable, item))
             if not partial:
-                problems += [f"{name} {item.shape} is in the file alone" for name, item in stored.items()]
+                problems += [f"{name} {item.shape} is only in the file" for name, item in stored.items()]
         if problems:
-            more = f"; and {len(problems) - 8} more" if len(problems) > 8 else ""
-            raise UserError(f"{path} does not fit this network: " + "; ".join(problems[:8]) + more)
+            raise UserError(f"{path} does not fit this network: {first_of(problems)}")
         if "progress" not in file.attrs:
-            raise UserError(f"{path} is no checkpoint of this project (it has no progress)")
+            raise UserError(f"{path} is not a checkpoint of this project (it has no progress)")
         for variable, item in values:
             _assign(variable, item)
         return json.loads(file.attrs["progress"])
+
+
+def _datasets(group: h5py.Group) -> dict[str, h5py.Dataset]:
+    """{path within the group: dataset}."""
+    datasets = {}
+    group.visititems(lambda name, item: datasets.update({name: item}) if isinstance(item, h5py.Dataset) else None)
+    return datasets
+
+
+def _assign(variable: Variable, item: h5py.Dataset) -> None:
+    """Assign a dataset; a large one row by row, because whole it would be in memory three times."""
+    if item.nbytes < LARGE or hasattr(variable.value, "values"):  # a variable of several devices takes no rows
+        variable.assign(item[()])
+        return
+    for row in range(len(item)):
+        variable.value[row].assign(item[row])

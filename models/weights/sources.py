@@ -1,107 +1,130 @@
-"""Models to start from, whatever wrote them: runs of this project and TF1 checkpoints of the original and of DISN."""
+"""Trained field networks: runs of this project, TF1 checkpoints of the original and of DISN."""
 
-import dataclasses
+import os
 import pathlib
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import keras
 
 from models.config import Config
-from models.weights import tf1_conventions
+from models.weights import tf1_checkpoint, tf1_conventions, tf1_names
+from models.weights.load_report import print_report
 from models.weights.run import Run, load_checkpoint
 from utils.errors import UserError
 
-WEIGHT_FIELDS = (  # the settings that a network must share with the weights it takes
-    "binary", "colour", "img_h", "img_w", "alpha", "crop", "num_classes", "encoder_size", "encoder_input", "encoder_widths", "encoder_convs",
-    "encoder_fc", "point_widths", "decoder_widths", "img_feat_twostream", "img_feat_onestream", "threedcnn", "voxel_widths", "rot", "tanh",
-    "resized_reading", "normalisation", "coordinate_scale", "model_frame", "distance_offset",
-)  # fmt: skip
+
+class ModelSource(Protocol):
+    """A trained field network in a file, opened but not loaded.
+
+    Attributes:
+        config: Its configuration.
+        weights: The file that holds the weights.
+        step: Training steps the weights have seen; None before load() where only that tells.
+    """
+
+    config: Config
+    weights: pathlib.Path
+    step: int | None
+
+    def beside(self, name: str) -> pathlib.Path:
+        """The path of a result called `name`, beside the weights."""
+        ...
+
+    def describe(self) -> str:
+        """One line for the user."""
+        ...
+
+    def load(self, network: keras.Model) -> None:
+        """Assign all variables of the network and print what was loaded.
+
+        Raises:
+            UserError: The weights do not fit; then nothing is assigned.
+        """
+        ...
 
 
 class RunModel:
-    """A run of this project.
+    """A run of this project, as a ModelSource."""
 
-    config; weights: the file they are in; step: training steps they have seen (after load); beside(name): where results go.
-    """
-
-    def __init__(self, path, overrides):
+    def __init__(self, path: str | os.PathLike[str], overrides: Mapping[str, Any]) -> None:
         self.run = Run(path)
-        self.config = self.run.load_config()
+        self.config: Config = self.run.load_config(Config)
         if overrides:
-            raise UserError(
-                f"{path} is a run, it carries its settings: --{' --'.join(overrides)} is for TF1 checkpoints"
-            )
-        self.weights, self.step = self.run.weights, None
+            names = ", ".join(overrides)
+            raise UserError(f"{path} is a run and carries its settings; only those of a TF1 checkpoint change: {names}")
+        self.weights = self.run.weights
+        self.step: int | None = None
 
-    def beside(self, name):
+    def beside(self, name: str) -> pathlib.Path:
+        """A path inside the run folder."""
         return self.run.folder / name
 
-    def describe(self):
+    def describe(self) -> str:
+        """One line for the user."""
         return f"run {self.run.folder}"
 
-    def load(self, network):
-        """All variables of the network, or UserError."""
+    def load(self, network: keras.Model) -> None:
+        """Assign all variables of the network, or raise UserError."""
         self.step = load_checkpoint(self.weights, {"network": network.variables})["step"]
         print(f"{self.weights}: all {len(network.variables)} variables loaded")
 
 
 class Tf1Model:
-    """A TF1 checkpoint; its configuration is told from names and shapes, and from its kind where those are silent."""
+    """A TF1 checkpoint, as a ModelSource.
 
-    def __init__(self, prefix, overrides):
-        from models.weights import tf1_checkpoint, tf1_names
+    The configuration is inferred from names and shapes of the variables. Settings that leave no
+    trace there have the defaults of the checkpoint's kind (models.weights.tf1_conventions).
+    """
 
+    def __init__(self, prefix: str | os.PathLike[str], overrides: Mapping[str, Any]) -> None:
         self.checkpoint = tf1_checkpoint.Checkpoint(prefix)
         try:
-            told = tf1_names.configuration(self.checkpoint.shapes)
+            inferred = tf1_names.infer_settings(self.checkpoint.shapes)
         except UserError as error:
             raise UserError(f"{prefix}: {error}") from None
-        self.kind, conventional = tf1_conventions.of_kind(told)
-        self.config = Config(**{**told, **conventional, **overrides}, restore_model=str(prefix))
-        tf1_conventions.check(self.config)
-        self.weights, self.step = self.checkpoint.file, self.checkpoint.step()
+        self.kind, conventions = tf1_conventions.conventions_of(inferred["binary"], inferred["colour"])
+        self.config = Config(**{**inferred, **conventions, **overrides}, restore_model=str(prefix))
+        tf1_conventions.validate(self.config)
+        self.weights = self.checkpoint.file
+        self.step: int | None = self.checkpoint.step()
 
-    def beside(self, name):
+    def beside(self, name: str) -> pathlib.Path:
+        """A path in the folder of the checkpoint, whose name starts with that of the checkpoint."""
         return self.checkpoint.prefix.with_name(f"{self.checkpoint.prefix.name}_{name}")
 
-    def describe(self):
-        chosen = ", ".join(f"{name}={value}" for name, value in tf1_conventions.record(self.config).items())
+    def describe(self) -> str:
+        """One line for the user, with the conventions in use."""
+        conventions = ", ".join(f"{name}={value}" for name, value in tf1_conventions.record(self.config).items())
         mode = f"{'binary' if self.config.binary else 'SDF'}, {'with' if self.config.colour else 'no'} colour"
-        return f"TF1 checkpoint {self.checkpoint.prefix} ({mode}; conventions of {self.kind}: {chosen})"
+        return f"TF1 checkpoint {self.checkpoint.prefix} ({mode}; conventions of {self.kind}: {conventions})"
 
-    def load(self, network):
-        """All variables of the network, or UserError; what the checkpoint holds beside them is listed."""
-        from models.weights.tf1_names import all_names
-
+    def load(self, network: keras.Model) -> None:
+        """Assign all variables of the network, or raise UserError; list the checkpoint's others."""
         variables = {variable.path: variable for variable in network.variables}
-        chosen, left = self.checkpoint.select(variables, all_names(network.config))
-        self.checkpoint.assign(chosen)
-        report(self.checkpoint.prefix, len(chosen), left)
+        matched, skipped = self.checkpoint.select(variables, tf1_names.all_names(network.config))
+        self.checkpoint.assign(matched)
+        print_report(self.checkpoint.prefix, len(matched), skipped)
 
 
-def report(source, loaded, left):
-    """Say what was loaded, and list the rest: [(name, shape, reason)]."""
-    print(f"{source}: {loaded} variables loaded, {len(left)} not")
-    for name, shape, reason in left:
-        print(f"  not loaded: {name} {list(shape)}: {reason}")
+def open_model(path: str | os.PathLike[str], overrides: Mapping[str, Any] | None = None) -> RunModel | Tf1Model:
+    """Open a trained field network.
 
+    Args:
+        path: A run folder, a folder with a TF1 `checkpoint` file, or a TF1 checkpoint's prefix.
+        overrides: {setting: value}, the conventions of a TF1 checkpoint that differ from those of
+            its kind (models.weights.tf1_conventions).
 
-def open_model(path, overrides=None):
-    """A run folder, a folder with a TF1 `checkpoint`, or a TF1 prefix -> RunModel or Tf1Model.
-
-    overrides {field: value}: conventions of a TF1 checkpoint (models.weights.tf1_conventions).
+    Raises:
+        UserError: There is no model, or overrides are given for a run.
     """
-    folder = Run(path)
-    if not folder.config.exists():
-        from models.weights.tf1_checkpoint import find
-
-        prefix = find(path)
+    if not Run(path).config.exists():
+        prefix = tf1_checkpoint.find(path)
         if prefix is not None:
             return Tf1Model(prefix, overrides or {})
         if pathlib.Path(path).exists():
             raise UserError(
-                f"{path} is neither a run folder (no config.json) nor a TF1 checkpoint (no `checkpoint` file, no .index)"
+                f"{path} is neither a run folder (no config.json) nor a TF1 checkpoint "
+                "(no `checkpoint` file, no .index)"
             )
     return RunModel(path, overrides or {})
-
-
-def weight_settings(config):
-    """{field: value} that a new network takes over with the weights of this one."""
-    return {name: value for name, value in dataclasses.asdict(config).items() if name in WEIGHT_FIELDS}

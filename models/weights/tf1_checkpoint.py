@@ -1,35 +1,50 @@
-"""TF1 checkpoints as files: finding, reading and writing them. Their variables: models.weights.tf1_names."""
+"""Find, read and write files of TF1 checkpoints. Their variables: models.weights.tf1_names."""
 
+import os
 import pathlib
+from collections.abc import Collection, Mapping, Sequence
 
+import keras
+import numpy as np
 import tensorflow as tf
 
 from models.weights import tf1_names
-from utils.errors import UserError
+from models.weights.load_report import Skipped
+from utils.errors import UserError, first_of
 from utils.files import replacing_folder
 
-STATE = "checkpoint"  # the file of a folder that names its newest checkpoint
+STATE = "checkpoint"  # the file in a folder that names its newest checkpoint
+READ_ERRORS = (tf.errors.OpError, ValueError, RuntimeError)  # of TensorFlow's checkpoint reader
+
+Matched = list[tuple[str, list[keras.Variable]]]  # TF1 name, the variables that it joins
 
 
-def find(path):
-    """A folder with a `checkpoint` file, or a prefix (V2: .index, .data-*; V1: one file) -> its prefix, None where there is none."""
+def find(path: str | os.PathLike[str]) -> pathlib.Path | None:
+    """Find the prefix of a checkpoint; None if there is none.
+
+    Args:
+        path: A folder with a `checkpoint` file, or a prefix (V2: .index and .data-*, V1: one file).
+
+    Raises:
+        UserError: The `checkpoint` file names a checkpoint that is missing.
+    """
     path = pathlib.Path(path)
-    if path.is_dir():
-        if not (path / STATE).exists():
-            return None
-        state = tf.train.get_checkpoint_state(str(path))
-        if state is None or not state.model_checkpoint_path:
-            raise UserError(f"{path / STATE} names no checkpoint")
-        named = pathlib.Path(state.model_checkpoint_path)
-        for prefix in (named, path / named.name):  # the folder may have moved since it was written
-            if find_prefix(prefix):
-                return prefix
-        raise UserError(f"{path / STATE} names {named}, which is neither there nor in {path}")
-    return find_prefix(path)
+    if not path.is_dir():
+        return _find_prefix(path)
+    if not (path / STATE).exists():
+        return None
+    state = tf.train.get_checkpoint_state(str(path))
+    if state is None or not state.model_checkpoint_path:
+        raise UserError(f"{path / STATE} names no checkpoint")
+    named = pathlib.Path(state.model_checkpoint_path)
+    for prefix in (named, path / named.name):  # the folder may have moved since it was written
+        if _find_prefix(prefix):
+            return prefix
+    raise UserError(f"{path / STATE} names {named}, which is neither there nor in {path}")
 
 
-def find_prefix(path):
-    """The prefix of a checkpoint, given itself or its .index file; None where there is none."""
+def _find_prefix(path: pathlib.Path) -> pathlib.Path | None:
+    """The prefix of a checkpoint, from itself or its .index file; None if there is none."""
     if path.suffix == ".index" and path.exists():
         return path.with_suffix("")
     if path.with_name(path.name + ".index").exists():
@@ -38,9 +53,15 @@ def find_prefix(path):
 
 
 class Checkpoint:
-    """An open TF1 checkpoint. shapes: {name: shape} of all its variables; file: what tells one state from another."""
+    """An open TF1 checkpoint.
 
-    def __init__(self, prefix):
+    Attributes:
+        prefix: Its path without the endings of its files.
+        file: The file that differs between two states of a model: the .index, or the one of V1.
+        shapes: {name: shape} of all its variables.
+    """
+
+    def __init__(self, prefix: str | os.PathLike[str]) -> None:
         self.prefix = pathlib.Path(prefix)
         index = self.prefix.with_name(self.prefix.name + ".index")
         self.file = index if index.exists() else self.prefix
@@ -48,86 +69,119 @@ class Checkpoint:
             self._reader = tf.train.load_checkpoint(str(self.prefix))
             shapes = self._reader.get_variable_to_shape_map()
             self._dtypes = self._reader.get_variable_to_dtype_map()
-        except (tf.errors.OpError, ValueError, RuntimeError) as error:
-            raise UserError(f"{self.prefix} cannot be read as a TF1 checkpoint: {_line(error)}") from None
-        self.shapes = {name: tuple(shape) for name, shape in sorted(shapes.items())}
+        except READ_ERRORS as error:
+            raise UserError(f"{self.prefix} cannot be read as a TF1 checkpoint: {_first_line(error)}") from None
+        self.shapes: dict[str, tuple[int, ...]] = {name: tuple(shape) for name, shape in sorted(shapes.items())}
 
-    def read(self, name):
+    def read(self, name: str) -> np.ndarray:
+        """The value of a variable."""
         try:
             return self._reader.get_tensor(name)
-        except (tf.errors.OpError, ValueError, RuntimeError) as error:
-            raise UserError(f"{self.prefix}: {name} cannot be read: {_line(error)}") from None
+        except READ_ERRORS as error:
+            raise UserError(f"{self.prefix}: {name} cannot be read: {_first_line(error)}") from None
 
-    def step(self):
-        """The training steps its weights have seen: its counter, else the number at the end of its name, else 0."""
+    def step(self) -> int:
+        """The training steps its weights have seen.
+
+        This is the value of its counter, or the number at the end of its name, or 0.
+        """
         for name in ("global_step", "batch"):
             if self.shapes.get(name) == ():
                 return int(self.read(name))
         number = self.prefix.name.rpartition("-")[2]
         return int(number) if number.isdigit() else 0
 
-    def select(self, variables, names, optional=()):
-        """Match network variables with the checkpoint -> [(TF1 name, its variables)], [(name, shape, reason)] of what stays unread.
+    def select(
+        self,
+        variables: Mapping[str, keras.Variable],
+        names: Mapping[str, Sequence[str]],
+        optional: Collection[str] = (),
+        ignored: Mapping[str, str] | None = None,
+    ) -> tuple[Matched, list[Skipped]]:
+        """Match the variables of a network with those of the checkpoint.
 
-        variables {path: variable}; names {TF1 name: [paths]}. UserError, listing what is missing, differs in shape or type,
-        or has no place here. A name in `optional` may be missing or differ: then it is left as it is and listed.
+        Args:
+            variables: {path: variable} of the network.
+            names: {TF1 name: paths of the variables that it joins} (models.weights.tf1_names).
+            optional: Names that may be missing or differ; then their variables stay as they are.
+            ignored: {name: reason}, variables of the checkpoint that are not wanted.
+
+        Returns:
+            The matched names with their variables, and the names that stay unread.
+
+        Raises:
+            UserError: Lists what is missing, differs in shape or type, or is in the checkpoint
+                alone.
         """
-        chosen, left, problems = [], [], []
+        matched: Matched = []
+        problems = []
+        ignored = ignored or {}
+        skipped = [Skipped(name, self.shapes[name], reason) for name, reason in ignored.items() if name in self.shapes]
         for name, paths in names.items():
             parts = [variables[path] for path in paths]
-            wanted = tf1_names.tf1_shape(name, parts)
-            found = self.shapes.get(name)
-            if found == wanted and self._dtypes[name] == tf.float32:
-                chosen.append((name, parts))
-                continue
-            if found is None:
-                reason = f"{name} {list(wanted)} is not in the checkpoint"
-            elif found != wanted:
-                reason = f"{name} is {list(found)} in the checkpoint and {list(wanted)} here"
-            else:
-                reason = f"{name} {list(found)} is {self._dtypes[name].name}, not float32"
-            if name in optional:
-                left.append((name, found or wanted, "stays as it was initialised: " + reason))
+            expected, shape = tf1_names.tf1_shape(name, parts), self.shapes.get(name)
+            reason = self._mismatch(name, expected)
+            if not reason:
+                matched.append((name, parts))
+            elif name in optional:
+                skipped.append(Skipped(name, shape or expected, f"stays as it was initialised: {reason}"))
             else:
                 problems.append(reason)
         for name, shape in self.shapes.items():
-            if name not in names:
-                reason = tf1_names.ignored(name, names)
-                if reason:
-                    left.append((name, shape, reason))
-                else:
-                    problems.append(f"{name} {list(shape)} is in the checkpoint alone")
+            if name in names or name in ignored:
+                continue
+            reason = tf1_names.ignored(name, names)
+            if reason:
+                skipped.append(Skipped(name, shape, reason))
+            else:
+                problems.append(f"{name} {list(shape)} is only in the checkpoint")
         covered = {path for paths in names.values() for path in paths}
         problems += [f"{path} {tuple(v.shape)} has no TF1 name" for path, v in variables.items() if path not in covered]
         if problems:
-            more = f"; and {len(problems) - 8} more" if len(problems) > 8 else ""
-            raise UserError(f"{self.prefix} does not fit this network: " + "; ".join(problems[:8]) + more)
-        return chosen, left
+            raise UserError(f"{self.prefix} does not fit this network: {first_of(problems)}")
+        return matched, skipped
 
-    def assign(self, chosen):
-        """Read what select() chose into its variables."""
-        for name, parts in chosen:
+    def _mismatch(self, name: str, expected: tuple[int, ...]) -> str:
+        """Why a variable of the checkpoint does not fit the expected shape, or ''."""
+        shape = self.shapes.get(name)
+        if shape is None:
+            return f"{name} {list(expected)} is not in the checkpoint"
+        if shape != expected:
+            return f"{name} is {list(shape)} in the checkpoint and {list(expected)} here"
+        if self._dtypes[name] != tf.float32:
+            return f"{name} {list(shape)} is {self._dtypes[name].name}, not float32"
+        return ""
+
+    def assign(self, matched: Matched) -> None:
+        """Read what select() matched into the variables of the network."""
+        for name, parts in matched:
             for variable, value in zip(parts, tf1_names.split(self.read(name), parts), strict=True):
                 variable.assign(value)
 
 
-def _line(error):
+def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0]
 
 
-def write(folder, values, step):
-    """Write {name: array} as a V2 checkpoint `model.ckpt-<step>` with its `checkpoint` file: a new folder, whole or not at all.
+def write(folder: str | os.PathLike[str], values: Mapping[str, np.ndarray], step: int) -> pathlib.Path:
+    """Write a V2 checkpoint `model.ckpt-<step>` and its `checkpoint` file, whole or not at all.
 
-    The counter `batch` is written too, as the originals do.
+    Args:
+        folder: New folder.
+        values: {TF1 name: array}. The counter `batch` is written too, as the originals do.
+        step: Training steps that the weights have seen.
+
+    Returns:
+        The prefix of the checkpoint.
     """
     folder, name = pathlib.Path(folder), f"model.ckpt-{step}"
     with replacing_folder(folder) as temporary:
-        values = {**{key: tf.constant(value) for key, value in values.items()}, "batch": tf.constant(step)}
+        tensors = {**{key: tf.constant(value) for key, value in values.items()}, "batch": tf.constant(step)}
         tf.raw_ops.SaveV2(
             prefix=str(temporary / name),
-            tensor_names=list(values),
-            shape_and_slices=[""] * len(values),
-            tensors=list(values.values()),
+            tensor_names=list(tensors),
+            shape_and_slices=[""] * len(tensors),
+            tensors=list(tensors.values()),
         )
         (temporary / STATE).write_text(f'model_checkpoint_path: "{name}"\nall_model_checkpoint_paths: "{name}"\n')
     return folder / name

@@ -1,185 +1,245 @@
-"""A data set -> shards: the plan, reading in processes, writing, resuming."""
+"""A data set -> shards: planning them, reading objects in processes, writing, resuming."""
 
 import collections
-import concurrent.futures
+import contextlib
 import dataclasses
-import multiprocessing
+import functools
 import os
 import pathlib
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from data import categories
 from data.lists import split_objects
-from data.shards import SPLITS, Shard, find_shards, shard_name, write_shard
+from data.shard_format import SPLITS, ObjectRecord, find_shards, shard_name, write_shard
+from data.shards import Shard
 from preprocessing.database import unfinished
-from preprocessing.readers.registry import find_objects, try_object
+from preprocessing.readers import registry
+from preprocessing.readers.reader import DataFolders, Options, Source
+from preprocessing.recovery import dlt
 from utils.errors import UserError
-from utils.processes import start_worker
+from utils.files import differing_settings
+from utils.processes import DIED, run_in_processes
 
 AHEAD = 8  # objects per process that may be read before they are written; bounds the memory
 
 
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What is built: from which data set, into which folder."""
+
+    layout: str  # a name in registry.READERS
+    folders: DataFolders
+    out: pathlib.Path
+    category: str  # name, synset id or 'all'
+    lst_dir: pathlib.Path | None  # lists of objects; None: those of the data set, or a split by hash
+    shares: Mapping[str, float]  # of the split by hash
+    objects_per_shard: int
+    jobs: int  # processes
+
+
 @dataclasses.dataclass
 class Plan:
-    """One shard to be: its file and its objects (list of RawObject or ForeignObject, sorted by id)."""
+    """One shard that is to be written."""
 
     path: pathlib.Path
     category: str
     split: str
-    objects: list
+    objects: list[Source]  # sorted by id
 
 
-def make_plan(args):
-    """([Plan], number of listed objects that are not there); prints where the lists come from."""
-    present = collections.defaultdict(dict)
-    for raw in find_objects(args.format, args.raw, args.images, args.meshes):
-        other = present[categories.name(raw.category)].setdefault(raw.object_id, raw)
-        if other is not raw:
-            raise UserError(f"{other.folder} and {raw.folder} are the same object: remove one of them")
-    wanted = sorted(present) if args.category == "all" else [categories.name(args.category)]
+def make_plan(job: Job) -> tuple[list[Plan], int]:
+    """The shards to write, and the number of listed objects that the data set lacks.
+
+    Prints where the lists come from.
+    """
+    root = job.folders.root
+    present = _objects_by_category(job)
+    wanted = sorted(present) if job.category == "all" else [categories.name(job.category)]
     if not set(wanted) <= set(present):
-        raise UserError(f"{args.raw} has no category {args.category!r}; known: all, {', '.join(sorted(present))}")
+        raise UserError(f"{root} has no category {job.category!r}; known: all, {', '.join(sorted(present))}")
     plans, absent = [], 0
     for category in wanted:
         objects = present[category]
-        lists = split_objects(category, objects, args.raw, args.lst_dir, args.shares)
+        lists = split_objects(category, objects, root, job.lst_dir, job.shares)
         counts = ", ".join(f"{len(lists.ids[split])} {split}" for split in SPLITS)
         unlisted = f", {lists.unlisted} in no list" if lists.unlisted else ""
         print(f"{category}: {counts} objects by {lists.source}{unlisted}")
         if lists.absent:
-            print(
-                f"{category}: {len(lists.absent)} listed objects are not in {args.raw}, the first is {lists.absent[0]}"
-            )
+            missing = f"{len(lists.absent)} listed objects are not in {root}"
+            print(f"{category}: {missing}, the first is {lists.absent[0]}")
             absent += len(lists.absent)
         for split in SPLITS:
-            ids, step = lists.ids[split], args.objects_per_shard
+            ids, step = lists.ids[split], job.objects_per_shard
             for number, start in enumerate(range(0, len(ids), step)):
-                path = args.out / shard_name(category, split, number)
-                plans.append(Plan(path, category, split, [objects[each] for each in ids[start : start + step]]))
+                path = job.out / shard_name(category, split, number)
+                plans.append(Plan(path, category, split, [objects[i] for i in ids[start : start + step]]))
     if not plans:
-        raise UserError(f"no listed object is in {args.raw}")
+        raise UserError(f"no listed object is in {root}")
     return plans, absent
 
 
-def finished(plan, settings, out):
-    """The Shard of a plan if it is there; UserError if it was made with other settings or of other objects."""
-    if not plan.path.exists():
-        return None
-    shard = Shard(plan.path)
-    old = shard.settings
-    other = [key for key in sorted({*old, *settings}) if old.get(key) != settings.get(key)]
-    differing = [f"{key} {old.get(key)} (now {settings.get(key)})" for key in other]
-    if differing:
-        what = f"made with {', '.join(differing)}"
-    else:
-        before, now = {*shard.object_ids, *shard.left_out}, {raw.object_id for raw in plan.objects}
-        if before == now:
-            return shard
-        example = sorted(before ^ now)[0]
-        what = f"{plan.path.name} holds other objects ({len(before - now)} fewer now, {len(now - before)} more, e.g. {example})"
-    raise UserError(f"{out} is another database: {what}; use the same settings and data, another --out, or delete it")
+def _objects_by_category(job: Job) -> dict[str, dict[str, Source]]:
+    """{category name: {object id: object}} of the data set."""
+    present: dict[str, dict[str, Source]] = collections.defaultdict(dict)
+    for source in registry.find_objects(job.layout, job.folders):
+        other = present[categories.name(source.category)].setdefault(source.object_id, source)
+        if other is not source:
+            raise UserError(f"{other.folder} and {source.folder} are the same object: remove one of them")
+    return present
 
 
-def check_leftovers(plans, args):
-    """UserError if the folder holds shards that are not of this plan; shards of categories not asked for are left alone."""
-    planned = {plan.path for plan in plans}
-    for path, category, _ in find_shards(args.out):
-        if path not in planned and (args.category == "all" or category == categories.name(args.category)):
-            raise UserError(
-                f"{path} is not of the database planned here: use another --out, or delete the shards in {args.out}"
-            )
+def shard_settings(job: Job, options: Options) -> dict[str, Any]:
+    """The settings that shards record, to recognise those of another database."""
+    settings: dict[str, Any] = {
+        "image_size": [options.image_size, options.image_size],
+        "objects_per_shard": job.objects_per_shard,
+        "sdf_points": options.sdf_points,
+        "surface_points": options.surface_points,
+        "axes": dlt.describe(options.axes),
+    }
+    if job.layout != registry.DEFAULT:
+        settings["format"] = job.layout
+    return settings | registry.READERS[job.layout].settings(options, job.folders)
 
 
-def read_all(objects, options, jobs):
-    """Yield try_object of every object, in order, read by `jobs` processes that run at most AHEAD objects each ahead."""
-    if jobs == 1 or len(objects) == 1:
-        yield from (try_object(raw, options) for raw in objects)
-        return
-    for name in (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "IGL_NUM_THREADS",
-    ):  # inherited by the processes: they are the parallelism
-        os.environ.setdefault(name, "1")
-    context = multiprocessing.get_context("spawn")  # forked copies of threaded libraries may hang
-    waiting, objects = collections.deque(), iter(objects)
-    with concurrent.futures.ProcessPoolExecutor(jobs, context, start_worker) as pool:
-        try:
-            for raw in objects:
-                waiting.append(pool.submit(try_object, raw, options))
-                if len(waiting) >= AHEAD * jobs:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        except BrokenProcessPool:
-            raise UserError("a process that read objects died (out of memory?): lower --jobs and start again") from None
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+def build(plans: Sequence[Plan], job: Job, options: Options) -> dict[pathlib.Path, str]:
+    """Write the shards that are missing, and those with objects that were left out before.
 
+    Prints a progress bar, and lines for objects that are left out or whose cameras are recovered.
 
-def build(plans, options, settings, args):
-    """Write the shards that are missing; returns {object folder: why it was left out}."""
-    shards = [finished(plan, settings, args.out) for plan in plans]
-    check_leftovers(plans, args)
-    # of finished shards only what was left out is tried again: it may have been repaired
+    Returns:
+        {object folder: why it was left out}.
+
+    Raises:
+        UserError: the folder holds another database, or a shard cannot be written.
+    """
+    settings = shard_settings(job, options)
+    shards = [_finished(plan, settings, job.out) for plan in plans]
+    _check_leftovers(plans, job)
+    # objects left out of finished shards are tried again: they may have been repaired
     tasks = [
-        [raw for raw in plan.objects if not shard or raw.object_id in shard.left_out]
+        [source for source in plan.objects if not shard or source.object_id in shard.left_out]
         for plan, shard in zip(plans, shards, strict=True)
     ]
-    there = sum(shard is not None for shard in shards)
-    if there:
-        print(f"{there} of {len(plans)} shards are there already and are kept")
-    for stale in args.out.glob(".*.tmp.h5"):  # of a run that was killed
+    done = sum(shard is not None for shard in shards)
+    if done:
+        print(f"{done} of {len(plans)} shards are there already and are kept")
+    for stale in job.out.glob(".*.tmp.h5"):  # of a run that was killed
         stale.unlink()
     total = sum(map(len, tasks))
-    results = read_all([raw for each in tasks for raw in each], options, min(args.jobs, total))
+    results = _read_objects([source for task in tasks for source in task], job, options)
     left_out = {}
-    with tqdm(total=total, unit="object", disable=not total) as bar:
+    with contextlib.closing(results), tqdm(total=total, unit="object", disable=not total) as bar:
         for plan, shard, task in zip(plans, shards, tasks, strict=True):
             records, reasons = [], {}
-            for raw in task:
-                result = next(results)
+            for source in task:
+                _, result = next(results)
                 bar.update()
                 if isinstance(result, str):
                     bar.write(f"left out: {result}")
-                    reasons[raw.object_id] = result
-                    left_out[raw.folder] = result
-                else:
-                    records.append(result)
-                    if not np.isnan(result.reprojection_error):
-                        name, error = f"{plan.category}/{raw.object_id}", result.reprojection_error
-                        bar.write(f"{name}: cameras from the flow volumes, {error:.3f} px")
-            if shard and records:  # something was repaired: the shard is written again, with it
-                records += map(shard.record, range(len(shard.object_ids)))
-                records.sort(key=lambda record: record.object_id)
+                    left_out[source.folder] = reasons[source.object_id] = result
+                    continue
+                records.append(result)
+                if not np.isnan(result.reprojection_error):
+                    name, error = f"{plan.category}/{source.object_id}", result.reprojection_error
+                    bar.write(f"{name}: cameras from the flow volumes, {error:.3f} px")
             if records:
-                try:
-                    unfinished.begin(args.out, {plan.category for plan in plans})
-                    write_shard(plan.path, records, settings, reasons)
-                except OSError as error:  # disk full, no permission
-                    raise UserError(f"{plan.path} cannot be written: {error}") from None
+                unfinished.begin(job.out, {plan.category for plan in plans})
+                _write(plan, shard, records, settings, reasons)
     return left_out
 
 
-def report(plans, args):
-    """Print counts and sizes of what is there, and the reprojection errors of recovered cameras."""
-    counts, views, errors, size = collections.Counter(), collections.Counter(), [], 0
+def _finished(plan: Plan, settings: Mapping[str, Any], out: pathlib.Path) -> Shard | None:
+    """The shard of a plan, None if it is missing; UserError for other settings or objects."""
+    if not plan.path.exists():
+        return None
+    shard = Shard(plan.path)
+    differing = differing_settings(shard.settings, settings)
+    if differing:
+        difference = f"made with {', '.join(differing)}"
+    else:
+        before, now = {*shard.object_ids, *shard.left_out}, {source.object_id for source in plan.objects}
+        if before == now:
+            return shard
+        counts = f"{len(before - now)} fewer now, {len(now - before)} more"
+        difference = f"{plan.path.name} holds other objects ({counts}, e.g. {sorted(before ^ now)[0]})"
+    advice = "use the same settings and data or another output folder, or delete it"
+    raise UserError(f"{out} is another database: {difference}; {advice}")
+
+
+def _check_leftovers(plans: Sequence[Plan], job: Job) -> None:
+    """UserError if the folder holds shards of the wanted categories that are not planned."""
+    planned = {plan.path for plan in plans}
+    for path, category, _ in find_shards(job.out):
+        if path not in planned and (job.category == "all" or category == categories.name(job.category)):
+            advice = f"use another output folder, or delete the shards in {job.out}"
+            raise UserError(f"{path} is not part of the database planned here: {advice}")
+
+
+def _read_objects(
+    objects: list[Source], job: Job, options: Options
+) -> Generator[tuple[Source, ObjectRecord | str], None, None]:
+    """Yield (object, its record or why it is left out) in order; at most AHEAD objects ahead."""
+    if min(job.jobs, len(objects)) > 1:  # the processes inherit it: they are the parallelism
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "IGL_NUM_THREADS"):
+            os.environ.setdefault(name, "1")
+    read = functools.partial(registry.try_object, layout=job.layout, options=options)
+    return run_in_processes(read, objects, job.jobs, died=_process_died, ordered=True, ahead=AHEAD)
+
+
+def _process_died(source: Source) -> str:
+    """The result of try_object for an object that killed its process."""
+    return f"{source.folder}: {DIED}"
+
+
+def _write(
+    plan: Plan,
+    shard: Shard | None,
+    records: list[ObjectRecord],
+    settings: Mapping[str, Any],
+    reasons: Mapping[str, str],
+) -> None:
+    """Write a shard.
+
+    Args:
+        plan: its plan.
+        shard: the old shard, where objects that it lacks have been repaired.
+        records: the objects that were read now.
+        settings: of shard_settings.
+        reasons: object id -> why it is left out.
+    """
+    if shard:
+        records = records + [shard.record(i) for i in range(len(shard.object_ids))]
+        records.sort(key=lambda record: record.object_id)
+    try:
+        write_shard(plan.path, records, settings, reasons)
+    except OSError as error:  # disk full, no permission
+        raise UserError(f"{plan.path} cannot be written: {error}") from None
+
+
+def report(plans: Sequence[Plan], out: pathlib.Path) -> None:
+    """Print counts and sizes of the shards, and the reprojection errors of recovered cameras."""
+    objects: collections.Counter = collections.Counter()
+    views: collections.Counter = collections.Counter()
+    errors: list[tuple[float, str]] = []
+    size = 0
     for plan in plans:
         if plan.path.exists():
             shard = Shard(plan.path)
-            counts[plan.category, plan.split] += len(shard.object_ids)
+            objects[plan.category, plan.split] += len(shard.object_ids)
             views[plan.category, plan.split] += len(shard.view_names)
             errors += zip(shard.data["reprojection_error"][:].tolist(), shard.object_ids, strict=True)
             size += plan.path.stat().st_size
     for category in sorted({plan.category for plan in plans}):
-        texts = [f"{counts[category, split]} {split} ({views[category, split]} views)" for split in SPLITS]
-        print(f"{category}: {', '.join(texts)}")
-    errors = [each for each in errors if not np.isnan(each[0])]
+        counts = [f"{objects[category, split]} {split} ({views[category, split]} views)" for split in SPLITS]
+        print(f"{category}: {', '.join(counts)}")
+    errors = [(error, object_id) for error, object_id in errors if not np.isnan(error)]
     if errors:
-        worst, mean = max(errors), np.mean([each[0] for each in errors])
-        text = f"reprojection error of its worst view {mean:.3f} px in the mean, {worst[0]:.3f} px at most ({worst[1]})"
+        (worst, object_id), mean = max(errors), np.mean([error for error, _ in errors])
+        text = f"reprojection error of its worst view {mean:.3f} px in the mean, {worst:.3f} px at most ({object_id})"
         print(f"cameras of {len(errors)} objects recovered from flow volumes: {text}")
-    print(f"database of {sum(counts.values())} objects, {size / 1e6:.1f} MB: {args.out}")
+    print(f"database of {sum(objects.values())} objects, {size / 1e6:.1f} MB: {out}")

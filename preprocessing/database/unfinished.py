@@ -1,23 +1,32 @@
-"""Which categories of a database have been begun and are not finished; kept in the folder, so that a killed run is noticed."""
+"""The categories of a database that are begun and not finished.
 
-from data.shards import UNFINISHED
+They are noted in a file of the database's folder, so that a killed run is noticed.
+"""
+
+import pathlib
+from collections.abc import Set
+
+from data.shard_format import UNFINISHED
 from utils.files import read_json, write_json
 
 
-def begun(out):
-    """The categories that a run, this or a killed one, began to build in the folder and that are not finished: a set."""
+def begun(out: pathlib.Path) -> set[str]:
+    """The categories that this run or a killed one began to build and that are not finished."""
     path = out / UNFINISHED
     return set(read_json(path).get("categories", [])) if path.exists() else set()
 
 
-def begin(out, categories):
-    """Note that these categories (a set) are being built, beside those noted already."""
+def begin(out: pathlib.Path, categories: Set[str]) -> None:
+    """Note that these categories are being built, in addition to those noted already."""
     if not categories <= begun(out):
         write_json(out / UNFINISHED, {"categories": sorted(begun(out) | categories)})
 
 
-def finish(out, categories):
-    """Strike these categories (a set) off; without any left the database is finished. Returns those left, sorted."""
+def finish(out: pathlib.Path, categories: Set[str]) -> list[str]:
+    """Note that these categories are finished. Returns the others, sorted.
+
+    When none is left, the note is removed and the database is finished.
+    """
     left = sorted(begun(out) - categories)
     if left:
         write_json(out / UNFINISHED, {"categories": left})

@@ -1,38 +1,50 @@
 """The meshes of a folder: <category>/<object>.glb and ShapeNet's layout."""
 
+import os
 import pathlib
+from typing import NamedTuple
 
 from preprocessing.meshes.load import SUFFIXES
 from utils.errors import UserError
 
 
-def find_meshes(root):
-    """[(category, object id, mesh path)] of a folder of meshes, sorted; UserError if two meshes are one object."""
+class MeshFile(NamedTuple):
+    """The mesh of one object."""
+
+    category: str  # as the folder is called
+    object_id: str
+    path: pathlib.Path
+
+
+def find_meshes(root: str | os.PathLike[str]) -> list[MeshFile]:
+    """The meshes of a folder, sorted; UserError if there is none or if two are the same object."""
     root = pathlib.Path(root)
     if not root.is_dir():
         raise UserError(f"{root} is not a folder of <category>/<object>.glb")
-    found = {}
-    for path in sorted(root.glob("*/*")):
-        if path.name.startswith("."):  # a file that was being written when its program was killed
-            continue
-        meshes = (
-            [path] if path.is_file() and path.suffix.lower() in SUFFIXES else _shapenet(path) if path.is_dir() else []
-        )
-        for mesh in meshes:
-            key = path.parent.name, path.stem if mesh is path else path.name
-            if key in found:
+    paths: dict[tuple[str, str], pathlib.Path] = {}
+    for entry in sorted(root.glob("*/*")):
+        for path in _meshes_of(entry):
+            key = entry.parent.name, entry.stem if path == entry else entry.name
+            if key in paths:
                 raise UserError(
-                    f"{found[key]} and {mesh} would both become {'/'.join(key)}: rename or remove one of them"
+                    f"{paths[key]} and {path} would both become {'/'.join(key)}: rename or remove one of them"
                 )
-            found[key] = mesh
-    if not found:
+            paths[key] = path
+    if not paths:
         raise UserError(
             f"{root} holds no <category>/<object> meshes ({' '.join(SUFFIXES)}) and no <category>/<object>/models/*.obj"
         )
-    return [(*key, mesh) for key, mesh in sorted(found.items())]
+    return [MeshFile(*key, path) for key, path in sorted(paths.items())]
 
 
-def _shapenet(folder):
-    """The OBJ file of a ShapeNet object folder (v2: models/*.obj, v1: model.obj), or none."""
-    meshes = sorted([*folder.glob("models/*.obj"), *folder.glob("model.obj")])
-    return [mesh for mesh in meshes if mesh.name == "model_normalized.obj"] or meshes
+def _meshes_of(entry: pathlib.Path) -> list[pathlib.Path]:
+    """The mesh files of one object: `entry` itself, or the OBJ files of a folder of ShapeNet.
+
+    ShapeNet v2 has models/*.obj, v1 model.obj; model_normalized.obj comes before all others.
+    """
+    if entry.name.startswith("."):  # an unfinished file of a program that was killed
+        return []
+    if entry.is_file():
+        return [entry] if entry.suffix.lower() in SUFFIXES else []
+    paths = sorted([*entry.glob("models/*.obj"), *entry.glob("model.obj")])
+    return [path for path in paths if path.name == "model_normalized.obj"] or paths

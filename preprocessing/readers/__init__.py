@@ -1,1 +1,1 @@
-"""One object of a data layout to what a shard holds: a reader a layout, and their registry."""
+"""Readers of data layouts: each turns an object of its layout into the record of a shard."""

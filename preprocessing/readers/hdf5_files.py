@@ -1,4 +1,8 @@
-"""HDF5 files of other programs: what is missing, damaged or of another shape is named."""
+"""HDF5 files of other programs; errors name what is missing, damaged or of another shape."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
 
 import h5py
 import numpy as np
@@ -6,8 +10,8 @@ import numpy as np
 from utils.errors import UserError
 
 
-def read_hdf5(path, names):
-    """The named datasets of an HDF5 file and its attributes; UserError names the file and what is wrong with it."""
+def read_hdf5(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The named datasets of an HDF5 file and its attributes; UserError names the file and why."""
     try:
         with h5py.File(path, "r") as file:
             missing = [name for name in names if not isinstance(file.get(name), h5py.Dataset)]
@@ -17,18 +21,28 @@ def read_hdf5(path, names):
     except FileNotFoundError:
         raise UserError(f"{path}: is missing") from None
     except OSError as error:
-        raise UserError(f"{path}: cannot be read, it is truncated or no HDF5 file ({error})") from None
+        raise UserError(f"{path}: cannot be read, it is truncated or not an HDF5 file ({error})") from None
 
 
-def checked(values, shape, path, name="data"):
-    """`values` if they are numbers of the wanted shape (None = any length) without NaN or infinity, or a UserError."""
-    wanted = " x ".join("N" if size is None else str(size) for size in shape)
-    if values.ndim != len(shape) or any(size not in (None, got) for size, got in zip(shape, values.shape, strict=True)):
-        raise UserError(
-            f"{path}: {name} is {' x '.join(map(str, values.shape)) or 'a single value'}, it should be {wanted}"
-        )
+def checked(
+    values: np.ndarray, shape: Sequence[int | None], path: str | os.PathLike[str], name: str = "data"
+) -> np.ndarray:
+    """`values`, if they are finite numbers of the right shape, or a UserError.
+
+    Args:
+        values: an array from a file.
+        shape: the right shape; None stands for any length.
+        path: the file, for the error.
+        name: the name of the array in the file, for the error.
+    """
+    if values.ndim != len(shape) or any(
+        size not in (None, length) for size, length in zip(shape, values.shape, strict=True)
+    ):
+        actual = " x ".join(map(str, values.shape)) or "a single value"
+        expected = " x ".join("N" if size is None else str(size) for size in shape)
+        raise UserError(f"{path}: {name} is {actual}, it should be {expected}")
     if values.dtype.kind not in "fiu":
-        raise UserError(f"{path}: {name} holds no numbers")
+        raise UserError(f"{path}: {name} does not hold numbers")
     if not np.isfinite(values).all():
         raise UserError(f"{path}: {name} has values that are not finite")
     return values

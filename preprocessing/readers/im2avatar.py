@@ -1,59 +1,67 @@
-"""One object of a raw folder (data/raw_layout.py) -> ObjectRecord, or the reason why it cannot be used."""
+"""Reader of raw folders: Im2Avatar's data set, or the output of render_views.py.
 
-import dataclasses
+data/raw_layout.py has the names of the files. Cameras and distances are optional: without them the
+cameras are recovered from the flow volumes, and the distances come from the filled colour volume.
+"""
+
+import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import scipy.spatial
 
 from data import categories
-from data.shards import ObjectRecord
+from data.raw_layout import RawObject, find_objects
+from data.shard_format import ObjectRecord
 from preprocessing.random_streams import object_rng
 from preprocessing.readers.hdf5_files import checked, read_hdf5
-from preprocessing.readers.views import picture_size, read_picture, views_for_shard
+from preprocessing.readers.majority import axes_convention
+from preprocessing.readers.reader import Options, Reader
+from preprocessing.readers.views import views_for_shard
 from preprocessing.recovery import dlt
 from preprocessing.recovery.filling import fields_from_voxels
 from utils.errors import UserError
 from utils.geometry import frames
 from utils.geometry.cameras import check_camera, image_to_pixel
+from utils.images.photo import read_view
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """How objects are read, of whatever layout."""
-
-    image_size: int  # side of the stored views, pixels
-    sdf_points: int  # at most: the files may hold fewer
-    surface_points: int  # likewise
-    axes: tuple = dlt.IDENTITY  # p = A q for objects whose volumes have unknown axes, q as the volume is stored
-    channels: str = "rgb"  # order of the colour channels in the original's views
-    sdf_offset: float = 0.0  # subtracted from DISN's distances, in its own units
-
-
-def read_colour_volume(path):
-    """Surface voxels (M, 3) int (as stored, no axes applied) and their colours (M, 3) float in [0, 1]."""
+def read_colour_volume(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
+    """Surface voxels (M, 3) int as stored, and their colours (M, 3) float in [0, 1]."""
     data = checked(read_hdf5(path, ["data"])[0]["data"], (frames.VOXELS,) * 3 + (3,), path)
     surface = np.minimum(np.minimum(data[..., 0], data[..., 1]), data[..., 2]) >= 0
     if not surface.any():
         raise UserError(f"{path}: no voxel has a colour")
-    if data.max() > 1.001:  # rounding may pass 1
+    if data.max() > 1.001:  # rounding may exceed 1
         raise UserError(f"{path}: colours reach {data.max():.4g}, they should be in [0, 1]")
     return np.argwhere(surface), np.minimum(data[surface].astype(np.float64), 1)
 
 
-def file_cameras(path, views):
-    """(V, 4, 3) cameras of cameras.h5, checked."""
+def read_cameras(path: pathlib.Path, views: int) -> np.ndarray:
+    """(V, 4, 3) cameras of cameras.h5, one for each of the `views` views, checked."""
     matrices = read_hdf5(path, ["trans_mat"])[0]["trans_mat"]
     if len(matrices.shape) != 3 or len(matrices) != views:
-        raise UserError(
-            f"{path}: trans_mat is {' x '.join(map(str, matrices.shape))}, it should be {views} x 4 x 3, one for each view"
-        )
+        shape = " x ".join(map(str, matrices.shape))
+        raise UserError(f"{path}: trans_mat is {shape}, it should be {views} x 4 x 3, one for each view")
     return np.stack([check_camera(matrix, f"{path}: view {number}") for number, matrix in enumerate(matrices)])
 
 
-def recover_cameras(raw, sizes, axes):
-    """Cameras (V, 4, 3) of the views, of pixel sizes [(height, width)], from the flow volumes; and the fits.
+def recover_cameras(
+    raw: RawObject, sizes: Sequence[tuple[int, int]], axes: dlt.Axes
+) -> tuple[np.ndarray, list[dlt.Fit]]:
+    """Cameras of an object from its flow volumes.
 
-    Object frame p = A q, A = axes, q = (index + 0.5) / 64 - 0.5. UserError where no camera fits.
+    Args:
+        raw: the object.
+        sizes: (height, width) of every view, pixels.
+        axes: A of the object frame p = A q, q = (index + 0.5) / 64 - 0.5.
+
+    Returns:
+        Cameras (V, 4, 3), object frame to pixels, and the fits they come from.
+
+    Raises:
+        UserError: a flow volume cannot be read, or no camera fits it.
     """
     fits, rng = [], object_rng(raw.category, raw.object_id)
     for name, size in zip(raw.view_names(), sizes, strict=True):
@@ -70,16 +78,16 @@ def recover_cameras(raw, sizes, axes):
     return np.stack([fit.trans_mat for fit in fits]), fits
 
 
-def read_axes(raw):
-    """The axes (dlt.choose_axes) that one object's flow volumes ask for; UserError where they cannot be read."""
-    sizes = [picture_size(raw.view(name)) for name in raw.view_names()]
+def read_axes(raw: RawObject) -> dlt.Axes:
+    """The axes (dlt.choose_axes) that fit the flow volumes of one object."""
+    sizes = [read_view(raw.view(name)).size for name in raw.view_names()]
     if not sizes:
         raise UserError(f"{raw.views_folder}: holds no *.png")
     return dlt.choose_axes(recover_cameras(raw, sizes, dlt.IDENTITY)[0])
 
 
-def _fields_from_file(path, options):
-    """The fields of ObjectRecord that describe surface and distances, from the surface.h5 of render_views.py."""
+def _fields_from_file(path: pathlib.Path, options: Options) -> dict[str, Any]:
+    """The fields of ObjectRecord for surface and distances, from surface.h5 of render_views.py."""
     data, attributes = read_hdf5(path, ["sdf_points", "sdf", "points", "colours"])
     sdf_points = checked(data["sdf_points"], (None, 3), path, "sdf_points")[: options.sdf_points]
     sdf = checked(data["sdf"], (len(data["sdf_points"]),), path, "sdf")[: options.sdf_points]
@@ -101,33 +109,33 @@ def _fields_from_file(path, options):
     }
 
 
-def read_object(raw, options):
-    """RawObject -> ObjectRecord; UserError names the file and what is wrong with it."""
+def read_object(raw: RawObject, options: Options) -> ObjectRecord:
+    """The record of one object; UserError names the file and what is wrong with it."""
     names = raw.view_names()
     if not names:
         raise UserError(f"{raw.views_folder}: holds no *.png")
-    pictures = [read_picture(raw.view(name)) for name in names]
-    sizes = [picture.shape[:2] for picture in pictures]
+    images = [read_view(raw.view(name)).rgba for name in names]
     index, colours = read_colour_volume(raw.colour_volume)
     colours = np.rint(255 * colours).astype(np.uint8)
     axes, error = dlt.IDENTITY, np.nan
     if raw.cameras.exists():
-        cameras = file_cameras(raw.cameras, len(names))
+        cameras = read_cameras(raw.cameras, len(names))
     else:
         axes = options.axes
-        cameras, fits = recover_cameras(raw, sizes, axes)
+        cameras, fits = recover_cameras(raw, [image.shape[:2] for image in images], axes)
         mirrored = [name for name, matrix in zip(names, cameras, strict=True) if np.linalg.det(matrix[:3]) < 0]
         if mirrored:
-            what = f"mirrored with axes {dlt.describe(axes)}, which most objects have: this volume has other axes, or is too flat"
-            raise UserError(f"{raw.flow_volume(mirrored[0])}: the camera is {what}")
+            reason = f"mirrored with axes {dlt.describe(axes)}, which most objects have"
+            path = raw.flow_volume(mirrored[0])
+            raise UserError(f"{path}: the camera is {reason}: this volume has other axes, or is too flat")
         error = max(fit.rms for fit in fits)
     index = dlt.turn_index(index, axes)
     if not raw.surface.exists():
-        fields = fields_from_voxels(index, colours, options, object_rng(raw.category, raw.object_id))
+        rng = object_rng(raw.category, raw.object_id)
+        fields = fields_from_voxels(index, colours, options.sdf_points, options.surface_points, rng)
     elif axes != dlt.IDENTITY:
-        raise UserError(
-            f"{raw.surface}: its axes are unknown, since the volumes had to be turned; add cameras.h5 or remove it"
-        )
+        reason = "its axes are unknown, since the volumes had to be turned"
+        raise UserError(f"{raw.surface}: {reason}; add cameras.h5 or remove it")
     else:
         fields = _fields_from_file(raw.surface, options)
     return ObjectRecord(
@@ -137,6 +145,25 @@ def read_object(raw, options):
         voxels=index.astype(np.uint8),
         voxel_colours=colours,
         reprojection_error=error,
-        **views_for_shard(pictures, cameras, options.image_size),
+        **views_for_shard(images, cameras, options.image_size),
         **fields,
     )
+
+
+READER = Reader(
+    name="im2avatar",
+    description="""\
+Im2Avatar's data set, or the output of render_views.py. Cameras come from cameras.h5;
+without it they are recovered from the flow volumes, and an error above 2 pixels is
+refused. Distances come from models/surface.h5; without it from the filled volume.""",
+    glob="*/*/views",
+    find=lambda root, images, meshes: find_objects(root),
+    read=read_object,
+    conventions=(
+        axes_convention(
+            read_axes,
+            "no cameras.h5 for {} objects: cameras from the flow volumes, axes",
+            concerns=lambda raw: not raw.cameras.exists(),
+        ),
+    ),
+)

@@ -1,63 +1,84 @@
-"""What the files of a data set have in common and do not say: found out from some of its objects, by majority."""
+"""Conventions that a data set keeps to but does not state: a majority of its objects decides."""
 
 import collections
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from preprocessing.readers import im2avatar, original
 from preprocessing.recovery import dlt
 from utils.errors import UserError
 
 VOTERS = 16  # objects that vote
 
 
-def majority(objects, read, name):
-    """(value, its votes, all votes) of read(object) over up to VOTERS objects, drawn at random; None if none can be read."""
-    votes = []
-    with tqdm(total=min(VOTERS, len(objects)), desc=name, unit="object") as bar:
+@dataclasses.dataclass(frozen=True)
+class Convention:
+    """One such convention.
+
+    Attributes:
+        option: the field of Options that it sets.
+        default: the value where no object can tell.
+        read: object -> its value; UserError where this object cannot tell.
+        decided: (value, number of objects it is for) -> the outcome in words.
+        undecided: printed where no object can tell; "" prints nothing.
+        concerns: object -> whether the convention matters to it; only such objects vote.
+    """
+
+    option: str
+    default: Any
+    read: Callable[[Any], Any]
+    decided: Callable[[Any, int], str]
+    undecided: str = ""
+    concerns: Callable[[Any], bool] = lambda source: True
+
+
+def axes_convention(
+    read: Callable[[Any], dlt.Axes], subject: str, concerns: Callable[[Any], bool] = lambda source: True
+) -> Convention:
+    """The axes A of volumes (p = A q).
+
+    Args:
+        read: object -> its axes; UserError where this object cannot tell.
+        subject: the first words of the outcome; {} stands for the number of objects.
+        concerns: object -> whether its axes are unknown.
+    """
+
+    def decided(axes: dlt.Axes, count: int) -> str:
+        unchanged = axes == dlt.IDENTITY
+        done = "as they are" if unchanged else f"turned: (x, y, z) = ({dlt.describe(axes)}) of the file"
+        return f"{subject.format(count)} {done}"
+
+    return Convention("axes", dlt.IDENTITY, read, decided, concerns=concerns)
+
+
+def decide(convention: Convention, objects: Sequence[Any]) -> Any:
+    """The value that most objects have; prints the outcome."""
+    concerned = [source for source in objects if convention.concerns(source)]
+    if not concerned:
+        return convention.default
+    votes = _votes(convention, concerned)
+    if not votes:
+        if convention.undecided:
+            print(convention.undecided)
+        return convention.default
+    value, count = collections.Counter(votes).most_common(1)[0]
+    print(f"{convention.decided(value, len(concerned))} ({count} of {len(votes)} objects agree)")
+    return value
+
+
+def _votes(convention: Convention, objects: Sequence[Any]) -> list[Any]:
+    """The values of up to VOTERS objects in random order; those that cannot tell are skipped."""
+    votes: list[Any] = []
+    with tqdm(total=min(VOTERS, len(objects)), desc=convention.option, unit="object") as bar:
         for at in np.random.default_rng(0).permutation(len(objects)):
             try:
-                votes.append(read(objects[at]))
+                votes.append(convention.read(objects[at]))
             except UserError:
-                continue  # reported when the object's turn comes
+                continue  # reported when the object itself is read
             bar.update()
             if len(votes) == VOTERS:
                 break
-    return (*collections.Counter(votes).most_common(1)[0], len(votes)) if votes else None
-
-
-def vote_on_axes(objects, read):
-    """Axes A of the volumes (p = A q) of objects that do not say them; prints the outcome."""
-    found = majority(objects, read, "axes") if objects else None
-    if not found:
-        return dlt.IDENTITY
-    axes, count, voters = found
-    done = "as they are" if axes == dlt.IDENTITY else f"turned: (x, y, z) = ({dlt.describe(axes)}) of the file"
-    source = (
-        "no cameras.h5 for {} objects: cameras from the flow volumes, axes"
-        if read is im2avatar.read_axes
-        else "axes of {} objects"
-    )
-    print(f"{source.format(len(objects))} {done} ({count} of {voters} objects agree)")
-    return axes
-
-
-def vote_on_channels(objects):
-    """'rgb' or 'bgr', the order of the colour channels in the original's views; prints the outcome."""
-    found = majority(objects, original.read_channels, "channels")
-    if not found:
-        print("views: all objects are grey, their channels are taken as RGB")
-        return "rgb"
-    channels, count, voters = found
-    print(f"views: channels are {channels.upper()} ({count} of {voters} objects agree)")
-    return channels
-
-
-def find_out(layout, objects):
-    """The fields axes and channels of Options for the objects of a layout."""
-    if layout == "im2avatar":
-        return {"axes": vote_on_axes([raw for raw in objects if not raw.cameras.exists()], im2avatar.read_axes)}
-    if layout == "original":
-        return {"axes": vote_on_axes(objects, original.read_axes), "channels": vote_on_channels(objects)}
-    return {}
+    return votes

@@ -1,46 +1,46 @@
-"""The layouts that gen_db.py reads: finding their objects, reading one of them."""
+"""The table of readers: recognising a layout, finding its objects, reading one of them."""
 
-from data import categories, external_layouts, raw_layout
+import pathlib
+from collections.abc import Sequence
+
+from data import categories
+from data.shard_format import ObjectRecord
 from preprocessing.meshes.find import find_meshes
 from preprocessing.readers import disn, im2avatar, original, r2n2
-from utils.errors import UserError
+from preprocessing.readers.reader import DataFolders, Options, Source
+from utils.errors import UserError, reason_of
 
-READERS = {"im2avatar": im2avatar, "original": original, "disn": disn, "r2n2": r2n2}
-
-
-def guess(root):
-    """The layout of a folder by its files, Im2Avatar's first (the original keeps its files beside them); None if none is."""
-    if next(root.glob("*/*/views"), None):
-        return "im2avatar"
-    return next(
-        (layout for layout, file in external_layouts.GEOMETRY.items() if next(root.glob(f"*/*/{file}"), None)), None
-    )
+# A folder with files of several layouts counts as the first: the original keeps its files beside
+# Im2Avatar's.
+READERS = {module.READER.name: module.READER for module in (im2avatar, original, disn, r2n2)}
+DEFAULT = im2avatar.READER.name
 
 
-def find_objects(layout, root, images=None, meshes=None):
-    """Every object of a folder: RawObject or ForeignObject, sorted by category and id.
+def guess(root: pathlib.Path) -> str | None:
+    """The layout of a folder by its files; None if it has none of those known."""
+    return next((name for name, reader in READERS.items() if any(root.glob(reader.glob))), None)
 
-    images: the folder of the views, if it is another; meshes: the folder of the meshes they were made of.
-    """
+
+def find_objects(layout: str, folders: DataFolders) -> Sequence[Source]:
+    """Every object of a data set, sorted by category and id; UserError where there is none."""
     try:
-        if layout == "im2avatar":
-            return raw_layout.find_objects(root)
-        if meshes:
-            meshes = {(categories.name(category), object_id): path for category, object_id, path in find_meshes(meshes)}
-        return external_layouts.find_objects(layout, root, images, meshes)
+        meshes = None
+        if folders.meshes:
+            files = find_meshes(folders.meshes)
+            meshes = {(categories.name(file.category), file.object_id): file.path for file in files}
+        return READERS[layout].find(folders.root, folders.images, meshes)
     except UserError as error:
-        other = guess(root)
+        other = guess(folders.root)
         if other in (None, layout):
             raise
-        raise UserError(f"{error}; it looks like --format {other}") from None
+        raise UserError(f"{error}; it looks like format {other}") from None
 
 
-def try_object(source, options):
-    """The ObjectRecord of an object, or the reason (str) why there is none; for worker processes."""
+def try_object(source: Source, layout: str, options: Options) -> ObjectRecord | str:
+    """The record of an object, or the reason why there is none; for worker processes."""
     try:
-        reader = im2avatar if isinstance(source, raw_layout.RawObject) else READERS[source.layout]
-        return reader.read_object(source, options)
+        return READERS[layout].read(source, options)
     except UserError as error:
         return str(error)
     except Exception as error:  # one strange object must not end the run over all others
-        return f"{source.folder}: {type(error).__name__}: {error}"
+        return reason_of(error, source.folder)

@@ -1,1 +1,1 @@
-"""What a data set does not hold, recovered from what it does: cameras, distances, surfaces, colours."""
+"""Estimates of what a data set does not state: cameras, axes, distances, surfaces, colours."""

@@ -1,4 +1,6 @@
-"""Signed distances at voxel accuracy from the surface voxels of a 64^3 volume, for data that has no meshes."""
+"""Signed distances at voxel accuracy from surface voxels, for data without meshes."""
+
+from typing import Any
 
 import numpy as np
 import scipy.ndimage
@@ -7,15 +9,16 @@ import scipy.spatial
 from preprocessing.meshes.distances import sample_space
 from utils.geometry import frames
 
-PADDING = 1  # voxels around the volume, so that the outermost half voxel of the cube is read between two values
+PADDING = 1  # voxels around the volume: distances in its outermost half voxel are interpolated too
 
 
-def signed_distance_grid(index):
-    """(M, 3) surface voxels -> (66, 66, 66) signed distances in voxels at voxel centres, PADDING voxels on every side.
+def signed_distance_grid(index: np.ndarray) -> np.ndarray:
+    """Surface voxels (M, 3) in 0..63 -> (66, 66, 66) signed distances at voxel centres, in voxels.
 
-    Solid = surface voxels and what they enclose. The surface of the solid runs half a voxel from the centres of the
-    voxels on either side: distance = d_outside - 1/2 outside and 1/2 - d_inside inside, d to the nearest other centre.
-    A surface with holes encloses nothing and remains a shell one voxel thick.
+    The grid has PADDING voxels on every side. The solid consists of the surface voxels and all that
+    they enclose; its surface is half a voxel from the voxel centres on either side. With d to the
+    nearest centre of the other kind, the distance is d - 1/2 outside and 1/2 - d inside. A surface
+    with holes encloses nothing and remains a shell one voxel thick.
     """
     solid = np.zeros([frames.VOXELS + 2 * PADDING] * 3, bool)
     solid[tuple(np.asarray(index, int).T + PADDING)] = True
@@ -24,33 +27,48 @@ def signed_distance_grid(index):
     return np.where(solid, 0.5 - distance(solid), distance(~solid) - 0.5)
 
 
-def read_distances(grid, points):
-    """(N, 3) object-frame points -> (N,) object-frame signed distances, read trilinearly from signed_distance_grid."""
+def read_distances(grid: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Interpolate signed_distance_grid trilinearly.
+
+    Points (N, 3) in the object frame -> (N,) signed distances, object-frame length.
+    """
     place = frames.to_voxel(points) + frames.VOXELS / 2 + PADDING
     return scipy.ndimage.map_coordinates(grid, place.T, order=1, mode="nearest") / frames.VOXELS
 
 
-def points_in_voxels(index, count, rng):
-    """(count, 3) object-frame points, uniform in random voxels of index (M, 3), and which voxels (count,) they are of."""
+def points_in_voxels(index: np.ndarray, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Points that are uniform in random voxels of index (M, 3).
+
+    Returns points (count, 3) in the object frame, and the voxel (count,) that each lies in.
+    """
     chosen = rng.integers(len(index), size=count)
     return (index[chosen] + rng.random((count, 3))) / frames.VOXELS - 0.5, chosen
 
 
-def fields_from_voxels(index, colours, options, rng):
-    """The fields of ObjectRecord that describe surface and distances, from surface voxels alone.
+def fields_from_voxels(
+    index: np.ndarray, colours: np.ndarray, sdf_points: int, surface_points: int, rng: np.random.Generator
+) -> dict[str, Any]:
+    """The fields of ObjectRecord for surface and distances, from surface voxels alone.
 
-    index (M, 3), colours (M, 3) uint8; options: sdf_points and surface_points, how many are wanted. The colour at a point
-    is that of the nearest voxel; centre and scale are those of the cube.
+    Args:
+        index: the surface voxels, (M, 3) int in 0..63.
+        colours: their RGB, (M, 3) uint8; a point takes the colour of the nearest voxel.
+        sdf_points: number of points with distances.
+        surface_points: number of surface points.
+        rng: the points are drawn from it.
+
+    Returns:
+        The fields by name; centre and scale are those of the cube.
     """
-    sdf_points = sample_space(points_in_voxels(index, options.sdf_points, rng)[0], options.sdf_points, rng)
-    sdf = read_distances(signed_distance_grid(index), sdf_points)
-    points, chosen = points_in_voxels(index, options.surface_points, rng)
-    nearest = scipy.spatial.cKDTree((index + 0.5) / frames.VOXELS - 0.5).query(sdf_points)[1]
+    points = sample_space(points_in_voxels(index, sdf_points, rng)[0], sdf_points, rng)
+    distances = read_distances(signed_distance_grid(index), points)
+    surface, chosen = points_in_voxels(index, surface_points, rng)
+    nearest = scipy.spatial.cKDTree((index + 0.5) / frames.VOXELS - 0.5).query(points)[1]
     return {
-        "sdf_points": sdf_points.astype(np.float32),
-        "sdf": sdf.astype(np.float32),
+        "sdf_points": points.astype(np.float32),
+        "sdf": distances.astype(np.float32),
         "sdf_colours": colours[nearest],
-        "surface_points": points.astype(np.float32),
+        "surface_points": surface.astype(np.float32),
         "surface_colours": colours[chosen],
         "centre": np.zeros(3),
         "scale": 1.0,

@@ -1,4 +1,7 @@
-"""Colours of a surface from the views that see it, for data that has no texture."""
+"""Colours of a surface from the views that see it, for data without textures."""
+
+import os
+from collections.abc import Sequence
 
 import numpy as np
 import scipy.ndimage
@@ -8,26 +11,47 @@ from utils.errors import UserError
 from utils.geometry import frames
 from utils.geometry.cameras import project
 
-CLEAR = 1 / frames.VOXELS  # how far above the surface a ray to a camera starts, object-frame length
-OPAQUE = 0.99  # pixels that are part background tell no colour
+CLEARANCE = 1 / frames.VOXELS  # rays to a camera start so far above the surface, object-frame length
+OPAQUE = 0.99  # pixels with less alpha are mixed with the background
 
 
-def view_colours(vertices, normals, faces, pictures, cameras, where):
-    """(V, 3) colours in [0, 1] of the vertices (V, 3) of a mesh in the object frame, normals outwards.
+def view_colours(
+    vertices: np.ndarray,
+    normals: np.ndarray,
+    faces: np.ndarray,
+    images: Sequence[np.ndarray],
+    cameras: np.ndarray,
+    where: str | os.PathLike[str],
+) -> np.ndarray:
+    """Colours of the vertices of a mesh.
 
-    pictures: list of (H, W, 4) uint8 RGBA; cameras (N, 4, 3). A vertex has the mean of the pixels it projects to, over the
-    views in which nothing hides it, weighted by the square of the cosine between its normal and the direction of the
-    camera; light stays in the colours. What no view sees is coloured like the nearest vertex that is seen. UserError
-    naming `where` if no view sees anything.
+    A vertex gets the mean of the pixels that it projects to, over the views in which nothing hides
+    it, weighted by the square of the cosine between its normal and the direction of the camera. The
+    lighting of the views stays in the colours. A vertex that no view sees takes the colour of the
+    nearest vertex that is seen.
+
+    Args:
+        vertices: (V, 3), object frame.
+        normals: (V, 3), pointing outwards.
+        faces: (F, 3).
+        images: the views, RGBA (H, W, 4) uint8.
+        cameras: (N, 4, 3), object frame to pixels.
+        where: the folder of the views, for the error.
+
+    Returns:
+        (V, 3) in [0, 1].
+
+    Raises:
+        UserError: no view sees anything of the surface.
     """
     import open3d
 
     tensor = open3d.core.Tensor
     scene = open3d.t.geometry.RaycastingScene(nthreads=1)  # objects are read in parallel
     scene.add_triangles(tensor(vertices.astype(np.float32)), tensor(faces.astype(np.uint32)))
-    starts = vertices + CLEAR * normals
+    starts = vertices + CLEARANCE * normals
     total, weight = np.zeros_like(vertices), np.zeros(len(vertices))
-    for picture, matrix in zip(pictures, cameras, strict=True):
+    for image, matrix in zip(images, cameras, strict=True):
         centre = -np.linalg.solve(matrix[:3].T, matrix[3])
         towards = centre - starts
         rays = np.concatenate([starts, towards], 1).astype(np.float32)
@@ -35,16 +59,15 @@ def view_colours(vertices, normals, faces, pictures, cameras, where):
         facing = np.einsum("vk,vk->v", normals, towards / np.linalg.norm(towards, axis=1, keepdims=True))
         pixels, depth = project(vertices, matrix)
         place = pixels[:, ::-1].T
-        rgba = np.stack(
-            [scipy.ndimage.map_coordinates(picture[..., k] / 255, place, order=1) for k in range(4)], 1
-        )  # 0 outside
-        seen = np.where(~hidden & (depth > 0) & (rgba[:, 3] >= OPAQUE), np.maximum(facing, 0) ** 2, 0)
-        total += seen[:, None] * rgba[:, :3]
-        weight += seen
-    known = np.flatnonzero(weight > 1e-6)
-    if not len(known):
-        raise UserError(
-            f"{where}: no view sees the surface, so that it has no colours: are these the views of this object?"
-        )
-    nearest = known[scipy.spatial.cKDTree(vertices[known]).query(vertices)[1]]
+        channels = [scipy.ndimage.map_coordinates(image[..., k] / 255, place, order=1) for k in range(4)]
+        rgba = np.stack(channels, 1)  # 0 beyond the image
+        visible = ~hidden & (depth > 0) & (rgba[:, 3] >= OPAQUE)
+        share = np.where(visible, np.maximum(facing, 0) ** 2, 0)
+        total += share[:, None] * rgba[:, :3]
+        weight += share
+    seen = np.flatnonzero(weight > 1e-6)
+    if not len(seen):
+        reason = "no view sees the surface, so that it has no colours"
+        raise UserError(f"{where}: {reason}: are these the views of this object?")
+    nearest = seen[scipy.spatial.cKDTree(vertices[seen]).query(vertices)[1]]
     return total[nearest] / weight[nearest, None]

@@ -1,1 +1,1 @@
-"""Views and volumes of a mesh, written as a raw folder."""
+"""Views and volumes of meshes, written as a raw folder."""

@@ -6,6 +6,8 @@ import pathlib
 import shutil
 import warnings
 
+import cv2
+import h5py
 import numpy as np
 
 from data.raw_layout import RawObject
@@ -13,57 +15,91 @@ from preprocessing.meshes.distances import sample_space, signed_distances
 from preprocessing.meshes.load import load_mesh
 from preprocessing.random_streams import object_rng
 from preprocessing.rendering import volumes
-from utils.errors import UserError
+from utils.errors import UserError, reason_of
 from utils.geometry.cameras import compose, fitting_distance, intrinsics, look_at
 from utils.mesh import sampling, voxels
-from utils.mesh.mesh import normalise
+from utils.mesh.mesh import Mesh, normalise
+from utils.processes import DIED
+from utils.rendering.raycast import Scene, draw_missed_points
 
-UNFINISHED = ".unfinished"  # folder in RAW of objects that are being written; no reader of the raw layout looks there
+UNFINISHED = ".unfinished"  # sub-folder of a raw folder for objects being written; readers ignore it
+AUTO = "auto"  # first entry of Settings.distance: the whole object is in the image
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What the raw data depends on; kept in RAW/render.json."""
+    """The settings that raw data depends on; kept in render.json of the raw folder."""
 
-    views: int
-    image_size: int
-    elevation: list  # degrees: [value] or [lowest, highest]
-    azimuth: str  # 'even' or 'random'
-    distance: list  # [value] or [lowest, highest], object-frame length; after 'auto': factors of the fitting distance
-    sdf_points: int
-    surface_points: int
-    seed: int
+    views: int = 12  # number of views of an object
+    image_size: int = 138  # side of the views in pixels
+    # degrees: [value] or [lowest, highest]
+    elevation: list[float] = dataclasses.field(default_factory=lambda: [25.0])
+    azimuth: str = "even"  # 'even': 90 + 360 i / views degrees; 'random': uniform in the circle
+    # [value] or [lowest, highest] in lengths of the object frame; or AUTO, followed by the same
+    # as factors of the smallest distance at which the whole object is in the image
+    distance: list[float | str] = dataclasses.field(default_factory=lambda: [AUTO])
+    sdf_points: int = 32768  # number of points with a signed distance
+    surface_points: int = 16384  # number of coloured surface points
+    seed: int = 0  # of all random numbers
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """One mesh and where it goes."""
+    """One mesh to render."""
 
-    mesh: pathlib.Path
-    target: RawObject
+    mesh: pathlib.Path  # the mesh file
+    target: RawObject  # where its data goes
     settings: Settings
 
 
-def view_cameras(settings, radius, rng):
-    """Cameras of the views of an object that lies within `radius` of the origin: K (V, 3, 3), RT (V, 3, 4)."""
+@dataclasses.dataclass(frozen=True)
+class Surface:
+    """Samples of the surface of a mesh in the object frame, and the voxels they lie in."""
+
+    points: np.ndarray  # (N, 3)
+    colours: np.ndarray  # (N, 3) uint8
+    kept: np.ndarray  # (settings.surface_points,) indices of the samples that are stored
+    voxels: np.ndarray  # (M, 3) indices 0..63 of occupied voxels
+    voxel_colours: np.ndarray  # (M, 3) in [0, 1]
+
+
+def view_cameras(settings: Settings, radius: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the cameras of the views of one object.
+
+    Args:
+        settings: number of views, and the ranges of their angles and distances.
+        radius: distance of the object's farthest point from the origin (object frame).
+        rng: source of the random numbers.
+
+    Returns:
+        K: (V, 3, 3) intrinsics.
+        RT: (V, 3, 4) extrinsics.
+
+    Raises:
+        UserError: a camera would stand within the object.
+    """
     views = settings.views
     azimuths = 90 + 360 * np.arange(views) / views if settings.azimuth == "even" else rng.uniform(0, 360, views)
     elevations = rng.uniform(settings.elevation[0], settings.elevation[-1], views)
-    span = settings.distance
-    if span[0] == "auto":
-        span = [factor * fitting_distance(radius) for factor in span[1:] or [1.0]]
+    if settings.distance[0] == AUTO:
+        span = [float(factor) * fitting_distance(radius) for factor in settings.distance[1:] or [1.0]]
+    else:
+        span = [float(distance) for distance in settings.distance]
     distances = rng.uniform(span[0], span[-1], views)
     if distances.min() <= radius:
         raise UserError(
             f"a camera at distance {distances.min():.3g} stands within the object, which reaches to {radius:.3g}"
         )
-    RT = np.stack([look_at(*each) for each in zip(azimuths, elevations, distances, strict=True)])
+    RT = np.stack([look_at(*pose) for pose in zip(azimuths, elevations, distances, strict=True)])
     return np.broadcast_to(intrinsics(settings.image_size), (views, 3, 3)), RT
 
 
-def write_object(task):
-    """Render one mesh into its place in the raw folder; gives warnings (list of str) and the reason of a failure or None."""
-    if task.target.folder.exists():  # done by a process that died right after it
+def write_object(task: Task) -> tuple[list[str], str | None]:
+    """Render one mesh into its place in the raw folder, whole or not at all.
+
+    Returns the warnings about the mesh, and the reason why it was left out or None.
+    """
+    if task.target.folder.exists():  # written by a process that died right afterwards
         return [], None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
@@ -71,62 +107,78 @@ def write_object(task):
         try:
             _write(task)
             reason = None
-        except UserError as error:
-            reason = str(error) if str(task.mesh) in str(error) else f"{task.mesh}: {error}"
         except Exception as error:  # one strange mesh must not end the run over all others
-            reason = f"{task.mesh}: {type(error).__name__}: {error}"
-    return [str(each.message) for each in caught if str(task.mesh) in str(each.message)], reason
+            reason = reason_of(error, task.mesh)
+    messages = [str(warning.message) for warning in caught]
+    return [message for message in messages if str(task.mesh) in message], reason
 
 
-def _write(task):
-    import cv2
-    import h5py
+def process_died(task: Task) -> tuple[list[str], str | None]:
+    """The result of write_object for a mesh that killed its process."""
+    return [], f"{task.mesh}: {DIED}"
 
-    from utils.rendering.raycast import Scene, draw_lost
 
+def _write(task: Task) -> None:
+    """Compute everything about a mesh, write it beside its place and move it there."""
     settings, target = task.settings, task.target
     mesh, centre, scale = normalise(load_mesh(task.mesh))
     rng = object_rng(target.category, target.object_id, settings.seed)
     radius = np.linalg.norm(mesh.vertices[mesh.faces.ravel()], axis=1).max()
     K, RT = view_cameras(settings, radius, rng)
-    matrices = np.stack([compose(*each) for each in zip(K, RT, strict=True)])
-    points, colours = sampling.sample_surface(mesh, max(voxels.sample_count(mesh), settings.surface_points), rng)
-    index, voxel_colours = voxels.voxelise(points, colours)
-    chosen = rng.choice(len(points), settings.surface_points, replace=False)
-    sdf_points = sample_space(points, settings.sdf_points, rng).astype(np.float32)
+    trans_mats = np.stack([compose(k, rt) for k, rt in zip(K, RT, strict=True)])
+    surface = _sample(mesh, settings, rng)
+    sdf_points = sample_space(surface.points, settings.sdf_points, rng).astype(np.float32)
 
-    unfinished = RawObject(target.root / UNFINISHED, target.category, target.object_id)
-    shutil.rmtree(unfinished.folder, ignore_errors=True)  # of a run that was killed
-    unfinished.views_folder.mkdir(parents=True)
-    unfinished.colour_volume.parent.mkdir()
-    scene = Scene(mesh)
-    width = max(2, len(str(settings.views - 1)))
-    for number, matrix in enumerate(matrices):
-        view = f"{number:0{width}d}"
-        picture = scene.render(matrix, settings.image_size)
-        draw_lost(picture, points[chosen], colours[chosen], matrix)
-        if not cv2.imwrite(
-            str(unfinished.view(view)), cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA), [cv2.IMWRITE_PNG_COMPRESSION, 4]
-        ):
-            raise UserError(f"{unfinished.view(view)} cannot be written")
-        _write_volume(unfinished.flow_volume(view), volumes.flow_volume(index, matrix, settings.image_size))
-    _write_volume(unfinished.colour_volume, volumes.colour_volume(index, voxel_colours))
+    unfinished = _new_folder(target)
+    _write_views(unfinished, mesh, surface, trans_mats, settings.image_size)
+    _write_volume(unfinished.colour_volume, volumes.colour_volume(surface.voxels, surface.voxel_colours))
     with h5py.File(unfinished.cameras, "w") as file:
-        file.update({"trans_mat": matrices, "K": K, "RT": RT})
+        file.update({"trans_mat": trans_mats, "K": K, "RT": RT})
     with h5py.File(unfinished.surface, "w") as file:
         file["sdf_points"] = sdf_points
         file["sdf"] = signed_distances(mesh, sdf_points).astype(np.float32)
-        file["points"] = points[chosen].astype(np.float32)
-        file["colours"] = colours[chosen]
+        file["points"] = surface.points[surface.kept].astype(np.float32)
+        file["colours"] = surface.colours[surface.kept]
         file.attrs.update({"centre": centre, "scale": scale})
     target.folder.parent.mkdir(parents=True, exist_ok=True)
     os.replace(unfinished.folder, target.folder)
 
 
-def _write_volume(path, volume):
-    import h5py
+def _sample(mesh: Mesh, settings: Settings, rng: np.random.Generator) -> Surface:
+    """Samples of a surface: enough to find all of its voxels, and those to be stored among them."""
+    count = max(voxels.sample_count(mesh), settings.surface_points)
+    points, colours = sampling.sample_surface(mesh, count, rng)
+    index, voxel_colours = voxels.voxelise(points, colours)
+    kept = rng.choice(len(points), settings.surface_points, replace=False)
+    return Surface(points, colours, kept, index, voxel_colours)
 
+
+def _new_folder(target: RawObject) -> RawObject:
+    """Make the empty folders in which an object is written before it moves to its place."""
+    unfinished = RawObject(target.root / UNFINISHED, target.category, target.object_id)
+    shutil.rmtree(unfinished.folder, ignore_errors=True)  # left by a run that was killed
+    unfinished.views_folder.mkdir(parents=True)
+    unfinished.colour_volume.parent.mkdir()
+    return unfinished
+
+
+def _write_views(raw: RawObject, mesh: Mesh, surface: Surface, trans_mats: np.ndarray, size: int) -> None:
+    """Write a PNG and a flow volume for every camera (V, 4, 3); `size` is in pixels."""
+    scene = Scene(mesh)
+    points, colours = surface.points[surface.kept], surface.colours[surface.kept]
+    digits = max(2, len(str(len(trans_mats) - 1)))
+    for number, trans_mat in enumerate(trans_mats):
+        name = f"{number:0{digits}d}"
+        image = scene.render(trans_mat, size)
+        draw_missed_points(image, points, colours, trans_mat)
+        path, bgra = str(raw.view(name)), cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA)
+        if not cv2.imwrite(path, bgra, [cv2.IMWRITE_PNG_COMPRESSION, 4]):
+            raise UserError(f"{path} cannot be written")
+        _write_volume(raw.flow_volume(name), volumes.flow_volume(surface.voxels, trans_mat, size))
+
+
+def _write_volume(path: pathlib.Path, volume: np.ndarray) -> None:
+    """Write a volume as the dataset 'data' of an HDF5 file, compressed as one chunk."""
     with h5py.File(path, "w") as file:
-        file.create_dataset(
-            "data", data=volume, chunks=volume.shape, compression="gzip", compression_opts=1, shuffle=True
-        )
+        options = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+        file.create_dataset("data", data=volume, chunks=volume.shape, **options)

@@ -1,4 +1,4 @@
-"""Voxel volumes of the raw layout: which voxels the surface goes through, their colours, where each view sees them."""
+"""The voxel volumes of the raw layout: colours of surface voxels, and where a view shows them."""
 
 import numpy as np
 
@@ -6,23 +6,31 @@ from utils.geometry.cameras import pixel_to_image, project
 from utils.geometry.frames import VOXELS, from_voxel
 
 
-def colour_volume(index, colours):
-    """(64, 64, 64, 3) float32: the colour of occupied voxels at [x, y, z], -1 elsewhere."""
+def colour_volume(index: np.ndarray, colours: np.ndarray) -> np.ndarray:
+    """(64, 64, 64, 3) float32 volume, axes x, y, z: the colours of occupied voxels, -1 elsewhere.
+
+    `index` (M, 3) are indices 0..63 of the occupied voxels, `colours` (M, 3) is in [0, 1].
+    """
     return _volume(index, colours)
 
 
-def flow_volume(index, trans_mat, size):
-    """(64, 64, 64, 2) float32: image coordinate (x, y) in [0, 1] of the centres of occupied voxels, -1 elsewhere.
+def flow_volume(index: np.ndarray, trans_mat: np.ndarray, size: int) -> np.ndarray:
+    """(64, 64, 64, 2) float32 volume: image coordinates (x, y) in [0, 1] of voxel centres, or -1.
 
-    Voxels behind the camera or outside the picture of `size` pixels are -1 too.
+    Empty voxels and voxels that are behind the camera or outside the image have -1.
+
+    Args:
+        index: (M, 3) indices 0..63 of the occupied voxels.
+        trans_mat: (4, 3) camera.
+        size: side of the image in pixels.
     """
     pixels, w = project(from_voxel(index - VOXELS // 2), trans_mat)
     image = pixel_to_image(pixels, size)
-    seen = (w > 0) & ((image >= 0) & (image <= 1)).all(1)
-    return _volume(index[seen], image[seen])
+    visible = (w > 0) & ((image >= 0) & (image <= 1)).all(1)
+    return _volume(index[visible], image[visible])
 
 
-def _volume(index, values):
+def _volume(index: np.ndarray, values: np.ndarray) -> np.ndarray:
     volume = np.full((VOXELS,) * 3 + (values.shape[1],), -1, np.float32)
     volume[tuple(index.T)] = values
     return volume

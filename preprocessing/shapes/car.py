@@ -1,77 +1,22 @@
-"""Cars, vans, buses and trucks; the nose points to +z, the length is about 1. Windows, lights and trim are painted."""
+"""Cars, vans, buses and trucks: the nose points to +z, the length is about 1.
+
+Windows, lights and trim are painted.
+"""
 
 import numpy as np
+from numpy.random import Generator
+from PIL.Image import Image
 
 from preprocessing.shapes import liveries, parts, textures
+from preprocessing.shapes.car_shape import BODIES, Shape
+from preprocessing.shapes.parts import Part
 from preprocessing.shapes.textures import chance, pick
 
 LAYOUT = {"side": (0, 0.5, 1, 1), "top": (0, 0, 0.4, 0.5), "front": (0.4, 0, 0.7, 0.5), "back": (0.7, 0, 1, 0.5)}
-
-# Shares of the length: bonnet, windscreen, rear window, boot; then heights: waist over the wheels' axle, cabin over waist.
-BODIES = {
-    "sedan": ((0.2, 0.3), (0.08, 0.15), (0.06, 0.13), (0.1, 0.2), (0.08, 0.14), (0.09, 0.14)),
-    "hatchback": ((0.17, 0.28), (0.08, 0.16), (0.02, 0.12), (0.0, 0.03), (0.1, 0.16), (0.11, 0.17)),
-    "wagon": ((0.18, 0.27), (0.07, 0.14), (0.01, 0.06), (0.0, 0.02), (0.09, 0.14), (0.1, 0.14)),
-    "coupe": ((0.27, 0.42), (0.08, 0.16), (0.12, 0.3), (0.02, 0.12), (0.07, 0.12), (0.07, 0.11)),
-    "suv": ((0.18, 0.26), (0.05, 0.11), (0.01, 0.06), (0.0, 0.02), (0.15, 0.21), (0.12, 0.18)),
-    "van": ((0.03, 0.14), (0.06, 0.16), (0.004, 0.02), (0.0, 0.0), (0.16, 0.24), (0.16, 0.26)),
-    "bus": ((0.0, 0.015), (0.012, 0.05), (0.004, 0.03), (0.0, 0.0), (0.13, 0.2), (0.14, 0.22)),
-    "convertible": ((0.24, 0.36), (0.05, 0.1), (0.05, 0.1), (0.14, 0.24), (0.08, 0.13), (0.09, 0.12)),
-    "pickup": ((0.2, 0.28), (0.05, 0.11), (0.01, 0.05), (0.34, 0.45), (0.12, 0.19), (0.12, 0.17)),
-    "truck": ((0.0, 0.2), (0.03, 0.09), (0.004, 0.02), (0.45, 0.62), (0.08, 0.16), (0.14, 0.22)),
-}
 GLASS = ((0.12, 0.15, 0.19), (0.3, 0.4, 0.48), (0.55, 0.68, 0.75), (0.05, 0.05, 0.06))
 
 
-class Shape:
-    """The measures of one car: z of the corners of its cabin, heights, half widths, wheels."""
-
-    def __init__(self, rng, kind):
-        bonnet, screen, rear, boot, waist, cabin = (rng.uniform(*span) for span in BODIES[kind])
-        self.kind, self.rng = kind, rng
-        self.half = rng.uniform(0.18, 0.26) * (0.8 if kind in ("bus", "truck") else 1)
-        self.wheel = rng.uniform(0.065, 0.1) * (0.8 if kind == "bus" else 1.1 if kind in ("suv", "pickup") else 1)
-        self.axles = [0.5 - rng.uniform(0.15, 0.21), -0.5 + rng.uniform(0.15, 0.24)]
-        if kind in ("bus", "truck") and chance(rng, 0.4):
-            self.axles.append(self.axles[1] + 2.2 * self.wheel)
-        self.low = self.wheel * rng.uniform(0.55, 1.1)
-        self.deck = max(
-            self.low + 0.3 * (self.wheel + waist - self.low), 2.05 * self.wheel
-        )  # of a load, above the wheels
-        self.waist = max(self.wheel + waist, self.deck + 0.05 if kind in ("pickup", "truck") else 2.2 * self.wheel)
-        self.roof = self.waist + cabin
-        self.base_front, self.base_rear = 0.49 - bonnet, -0.49 + boot  # where the cabin meets the bonnet, the boot
-        self.roof_front, self.roof_rear = self.base_front - screen, self.base_rear + rear
-        # height of the bonnet's front end, and of the boot's rear end: above the wheels
-        self.bonnet = max(self.waist - rng.uniform(0, 0.3) * (self.waist - self.low), 2.1 * self.wheel)
-        self.tail = max(self.waist - rng.uniform(0, 0.2) * (self.waist - self.low), 2.1 * self.wheel)
-        self.chin = self.low + rng.uniform(0.15, 0.5) * (0.2 if kind == "bus" else 1) * (
-            self.bonnet - self.low
-        )  # the ends' lower edge
-        self.lean = rng.uniform(0.0, 0.28) * (
-            0.3 if kind in ("bus", "van", "truck") else 1
-        )  # sides of the cabin lean inward
-        self.taper, self.power = rng.uniform(0.02, 0.22), rng.uniform(2, 6)  # how the plan narrows towards the ends
-        if kind in ("bus", "van"):
-            self.taper *= 0.4
-        self.dome = (
-            rng.uniform(0.3, 1) if chance(rng, 0.5) and kind not in ("bus", "van", "truck") else 0
-        )  # from trapezium to arch
-
-    def width(self, z):
-        """Half width of the body at z."""
-        return self.half * (1 - self.taper * np.abs(2 * z) ** self.power)
-
-    def roofline(self, z):
-        """Height of the cabin's outline at z."""
-        corners = [self.base_rear, self.roof_rear, self.roof_front, self.base_front]
-        straight = np.interp(z, corners, [0, 1, 1, 0])
-        middle, reach = (self.base_rear + self.base_front) / 2, (self.base_front - self.base_rear) / 2
-        arch = np.maximum(1 - np.abs((z - middle) / reach) ** 2.2, 0) ** 0.6
-        return self.waist + (self.roof - self.waist) * (straight + self.dome * (arch - straight))
-
-
-def make(rng):
+def make(rng: Generator) -> list[Part]:
     """One car: body type, measures, paint scheme and extras are drawn independently."""
     shape = Shape(rng, pick(rng, list(BODIES)))
     atlas = textures.Atlas([-shape.half, 0, -0.5], [shape.half, shape.roof + 0.01, 0.5], LAYOUT)
@@ -79,23 +24,23 @@ def make(rng):
     second = textures.contrast(rng, base)
     glass = np.array(pick(rng, GLASS))
     liveries.paint(rng, atlas, shape, base, second, glass)
-    found = [_hull(rng, shape)]
+    pieces = [_hull(rng, shape)]
     if shape.kind == "convertible":
-        found += _open_cabin(rng, shape, glass)
+        pieces += _open_cabin(rng, shape, glass)
     else:
-        found.append(_cabin(rng, shape))
+        pieces.append(_cabin(rng, shape))
     if shape.kind == "pickup":
-        found += _bed(shape)
-    found = [part if part.image else part.painted(atlas) for part in found]
+        pieces += _bed(shape)
+    pieces = [part if part.image else part.painted(atlas) for part in pieces]
     if shape.kind == "truck":
-        found += _load(rng, shape, base, second)
+        pieces += _load(rng, shape, base, second)
     trim = textures.paint(rng, np.array([0.08, 0.08, 0.09]) if chance(rng, 0.6) else second)
-    found += _wheels(rng, shape) + _extras(rng, shape, trim)
-    return found
+    pieces += _wheels(rng, shape) + _extras(rng, shape, trim)
+    return pieces
 
 
-def _hull(rng, shape):
-    """Everything below the windows: cross-sections along z."""
+def _hull(rng: Generator, shape: Shape) -> Part:
+    """The body below the windows, as cross-sections along z."""
     z = np.array([-0.5, -0.485, -0.45, -0.35, -0.2, 0, 0.2, 0.35, 0.45, 0.485, 0.5])
     z = np.unique(np.concatenate([z, np.clip([shape.base_front, shape.base_rear], -0.48, 0.48)]))
     high = np.interp(
@@ -116,8 +61,8 @@ def _hull(rng, shape):
     return parts.loft(None, rings)
 
 
-def _cabin(rng, shape):
-    """Windows and roof: sections whose sides lean inward with the height."""
+def _cabin(rng: Generator, shape: Shape) -> Part:
+    """Windows and roof, as cross-sections whose sides lean inward with the height."""
     z = np.linspace(shape.base_rear, shape.base_front, 17)
     z = np.unique(np.concatenate([z, [shape.roof_rear, shape.roof_front]]))
     crown = rng.uniform(0, 0.12)
@@ -137,35 +82,37 @@ def _cabin(rng, shape):
     return parts.loft(None, rings)
 
 
-def _open_cabin(rng, shape, glass):
+def _open_cabin(rng: Generator, shape: Shape, glass: np.ndarray) -> list[Part]:
     """A windscreen and two seats instead of a roof."""
     half, high = shape.width(shape.base_front) * 0.86, shape.roof - shape.waist
     screen = parts.box(textures.paint(rng, glass), [-half, -0.03, -0.012], [half, high * 0.8, 0.012], top=0.9)
-    found = [screen.turned([1, 0, 0], -rng.uniform(25, 45)).moved(y=shape.waist, z=shape.base_front - 0.01)]
+    pieces = [screen.turned([1, 0, 0], -rng.uniform(25, 45)).moved(y=shape.waist, z=shape.base_front - 0.01)]
     seat = textures.leather(rng)
     for row in range(1 + chance(rng, 0.4)):
         at = shape.base_front - 0.16 - 0.15 * row
         low, top = shape.waist - 0.03, shape.waist + high * 0.5
-        found += [parts.box(seat, [s * half * 0.14, low, at], [s * half * 0.84, top, at - 0.045], 0.9) for s in (-1, 1)]
+        pieces += [
+            parts.box(seat, [s * half * 0.14, low, at], [s * half * 0.84, top, at - 0.045], 0.9) for s in (-1, 1)
+        ]
     if chance(rng, 0.5):
         low, high = (
             [-half * 0.9, shape.waist - 0.02, shape.base_rear - 0.06],
             [half * 0.9, shape.waist + 0.03, shape.base_rear + 0.07],
         )
-        found.append(parts.box(seat, low, high, 0.85))  # the folded roof
-    return found
+        pieces.append(parts.box(seat, low, high, 0.85))  # the folded roof
+    return pieces
 
 
-def _bed(shape):
+def _bed(shape: Shape) -> list[Part]:
     """Side walls and a tailgate behind a pickup's cab."""
     half, front, rear = shape.half * (1 - shape.taper * 0.5), shape.base_rear + 0.02, -0.485
     low, high = shape.deck - 0.04, shape.waist - 0.004
-    found = [parts.box(None, [s * half * 0.86, low, rear], [s * half * 1.004, high, front]) for s in (-1, 1)]
-    return [*found, parts.box(None, [-half * 0.98, low, rear - 0.018], [half * 0.98, high - 0.006, rear + 0.022])]
+    pieces = [parts.box(None, [s * half * 0.86, low, rear], [s * half * 1.004, high, front]) for s in (-1, 1)]
+    return [*pieces, parts.box(None, [-half * 0.98, low, rear - 0.018], [half * 0.98, high - 0.006, rear + 0.022])]
 
 
-def _load(rng, shape, base, second):
-    """What a truck carries: a box, a tank, a tipper, or a flat bed."""
+def _load(rng: Generator, shape: Shape, base: np.ndarray, second: np.ndarray) -> list[Part]:
+    """The load of a truck: a box, a tank, a tipper or a flat bed."""
     half, front, rear = shape.half * rng.uniform(0.96, 1.08), shape.base_rear - rng.uniform(-0.01, 0.01), -0.505
     low, high = shape.deck - 0.015, shape.waist + rng.uniform(0.4, 1.4) * (shape.roof - shape.waist)
     image = pick(rng, [textures.paint, textures.paint, textures.weave])(
@@ -193,7 +140,7 @@ def _load(rng, shape, base, second):
     return [join, bed, *walls, *ends]
 
 
-def _wheels(rng, shape):
+def _wheels(rng: Generator, shape: Shape) -> list[Part]:
     """Tyres with painted rims, a little outside the body."""
     image = textures.Atlas([-1, -1, -1], [1, 1, 1], {"side": (0, 0, 1, 1)}, size=64)
     tyre, rim = (
@@ -208,7 +155,7 @@ def _wheels(rng, shape):
         image.line("side", [(0, 0), (radius * np.cos(angle), radius * np.sin(angle))], tyre, width=2)
     image.disc("side", (0, 0), radius * 0.3, rim * 0.8)
     wide = rng.uniform(0.05, 0.085)
-    found = []
+    pieces = []
     for z in shape.axles:
         for s in (-1, 1):
             outside = s * (shape.width(z) + rng.uniform(0.004, 0.005))
@@ -217,17 +164,17 @@ def _wheels(rng, shape):
             uv = (wheel.vertices[wheel.faces][..., [2, 1]] / shape.wheel * 0.98 + 1) / 2
             axle = np.abs(np.cross(*np.diff(wheel.vertices[wheel.faces], axis=1).swapaxes(0, 1))).argmax(1) != 0
             uv[axle] = 0.01  # the tread is plain rubber
-            found.append(parts.Part(wheel.vertices, wheel.faces, uv, image.image).moved(y=shape.wheel, z=z))
-    return found
+            pieces.append(parts.Part(wheel.vertices, wheel.faces, uv, image.image).moved(y=shape.wheel, z=z))
+    return pieces
 
 
-def _extras(rng, shape, image):
-    """Bumpers, spoiler, roof rack or sign, spare wheel: each now and then."""
-    found, half = [], shape.half
+def _extras(rng: Generator, shape: Shape, image: Image) -> list[Part]:
+    """Bumpers, spoiler, roof rack or sign, spare wheel; some cars have them."""
+    pieces, half = [], shape.half
     if chance(rng, 0.5):
         low, high = shape.chin - 0.01, shape.chin + rng.uniform(0.025, 0.05)
         wide = half * (1 - shape.taper) * 0.97
-        found += [parts.box(image, [-wide, low, s * 0.46], [wide, high, s * 0.515]) for s in (-1, 1)]
+        pieces += [parts.box(image, [-wide, low, s * 0.46], [wide, high, s * 0.515]) for s in (-1, 1)]
     boxed = shape.kind in ("suv", "van", "wagon", "hatchback", "sedan")
     if boxed and chance(rng, 0.3):  # rack or luggage
         wide = half * (1 - shape.lean) * rng.uniform(0.5, 0.8)
@@ -236,18 +183,18 @@ def _extras(rng, shape, image):
             (shape.roof_front - shape.roof_rear) * rng.uniform(0.2, 0.4),
         )
         low, high = shape.roof - 0.03, shape.roof + rng.uniform(0.02, 0.08)
-        found.append(parts.box(image, [-wide, low, middle - reach], [wide, high, middle + reach], 0.9))
+        pieces.append(parts.box(image, [-wide, low, middle - reach], [wide, high, middle + reach], 0.9))
     elif shape.kind in ("sedan", "wagon", "van", "suv") and chance(rng, 0.25):  # a taxi's sign, a police bar
         sign = textures.paint(rng)
         wide, middle = half * rng.uniform(0.2, 0.6), (shape.roof_front + shape.roof_rear) / 2
-        found.append(
+        pieces.append(
             parts.box(sign, [-wide, shape.roof - 0.02, middle - 0.03], [wide, shape.roof + 0.035, middle + 0.03])
         )
     if shape.kind in ("sedan", "coupe", "hatchback") and chance(rng, 0.3):  # spoiler
         high = (shape.tail if shape.kind != "hatchback" else shape.waist) + rng.uniform(0.03, 0.07)
-        found.append(parts.box(image, [-half * 0.85, high, -0.5], [half * 0.85, high + 0.02, -0.44]))
+        pieces.append(parts.box(image, [-half * 0.85, high, -0.5], [half * 0.85, high + 0.02, -0.44]))
         for at in (-half * 0.5, half * 0.5):
-            found.append(parts.box(image, [at - 0.012, shape.low + 0.05, -0.48], [at + 0.012, high + 0.01, -0.45]))
+            pieces.append(parts.box(image, [at - 0.012, shape.low + 0.05, -0.48], [at + 0.012, high + 0.01, -0.45]))
     if shape.kind == "suv" and chance(rng, 0.4):
-        found.append(parts.tube(image, [[0, shape.waist, -0.47], [0, shape.waist, -0.53]], shape.wheel * 0.85, 16))
-    return found
+        pieces.append(parts.tube(image, [[0, shape.waist, -0.47], [0, shape.waist, -0.53]], shape.wheel * 0.85, 16))
+    return pieces

@@ -1,8 +1,11 @@
-"""Chairs, stools, armchairs and benches; the seat opens towards +z."""
+"""Chairs, stools, armchairs and benches; the front is towards +z."""
 
 import numpy as np
+from numpy.random import Generator
+from PIL.Image import Image
 
 from preprocessing.shapes import parts, supports, textures
+from preprocessing.shapes.parts import Part
 from preprocessing.shapes.textures import chance, pick
 
 BASES = ["legs", "legs", "legs", "pedestal", "star", "sled", "panels", "solid", "cross"]
@@ -11,7 +14,7 @@ BACKS = ["none", "panel", "arch", "slats", "ladder", "spindles", "oval", "cushio
 ARMS = ["none", "none", "rails", "loops", "sides"]
 
 
-def make(rng):
+def make(rng: Generator) -> list[Part]:
     """One chair: base, seat, back and arms are drawn independently."""
     base, seat, back, arms = pick(rng, BASES), pick(rng, SEATS), pick(rng, BACKS), pick(rng, ARMS)
     x, z = rng.uniform(0.2, 0.36), rng.uniform(0.19, 0.34)
@@ -26,39 +29,41 @@ def make(rng):
     wood, cloth = textures.frame(rng), textures.cover(rng)
     other = pick(rng, [wood, cloth, textures.cover(rng)])
     thickness = rng.uniform(0.036, 0.075)
-    # how far a corner, and an arm's post half way to it, may go out without leaving a seat with this outline
+    # how far out a corner, and the post of an arm half way to it, may be within the outline of the seat
     power = {"round": 2.0, "rounded": rng.uniform(3, 8)}.get(seat, np.inf)
     corner, edge = 0.5 ** (1 / power) * (0.97 if power < 9 else 1), (1 - 0.5**power) ** (1 / power)
-    found = _base(rng, base, wood, x * corner, z * corner, height + thick * 0.4, thickness)
-    found += _seat(rng, seat, power, cloth, wood, x, z, height, thick)
+    pieces = _base(rng, base, wood, x * corner, z * corner, height + thick * 0.4, thickness)
+    pieces += _seat(rng, seat, power, cloth, wood, x, z, height, thick)
     top = height + thick
     if back != "none":
-        found += _back(rng, back, other, wood, x * corner, z * corner, height + thick * 0.4, top, thickness)
+        pieces += _back(rng, back, other, wood, x * corner, z * corner, height + thick * 0.4, top, thickness)
     if arms != "none":
-        found += _arms(rng, arms, wood, other, x * edge, z * (0.5 if power < 9 else 1), height, top, thickness)
-    return found
+        pieces += _arms(rng, arms, wood, other, x * edge, z * (0.5 if power < 9 else 1), height, top, thickness)
+    return pieces
 
 
-def _base(rng, kind, image, x, z, top, thickness):
+def _base(rng: Generator, kind: str, image: Image, x: float, z: float, top: float, thickness: float) -> list[Part]:
     if kind == "legs":
         return supports.four_legs(rng, image, x, z, top, thickness)
     if kind == "cross":  # two X frames, as in folding chairs
         width = max(thickness * 0.8, 0.032)
-        found = []
+        pieces = []
         for sx in (-1, 1):
             at = sx * (x - width * 1.1)
             shift = sx * width * 0.5
-            found += [
+            pieces += [
                 parts.beam(image, [at + s * shift, 0, -s * z], [at + s * shift, top, s * (z - width)], width, width)
                 for s in (-1, 1)
             ]
-        return [*found, parts.beam(image, [-x + width, top / 2, 0], [x - width, top / 2, 0], width * 0.8, width * 0.8)]
+        return [*pieces, parts.beam(image, [-x + width, top / 2, 0], [x - width, top / 2, 0], width * 0.8, width * 0.8)]
     make_base = {"pedestal": supports.pedestal, "star": supports.star, "sled": supports.sled,
                  "panels": supports.panels, "solid": supports.solid}[kind]  # fmt: skip
     return make_base(rng, image, x, z, top, thickness)
 
 
-def _seat(rng, kind, power, cloth, wood, x, z, low, thick):
+def _seat(
+    rng: Generator, kind: str, power: float, cloth: Image, wood: Image, x: float, z: float, low: float, thick: float
+) -> list[Part]:
     high = low + thick
     if kind == "board":
         return [parts.box(cloth, [-x, low, -z], [x, high, z])]
@@ -80,8 +85,10 @@ def _seat(rng, kind, power, cloth, wood, x, z, low, thick):
     return strips + rails
 
 
-def _back(rng, kind, image, wood, x, z, low, top, thickness):
-    """A back between y = low (inside the seat) and a free height, leaning backwards about the seat's rear edge."""
+def _back(
+    rng: Generator, kind: str, image: Image, wood: Image, x: float, z: float, low: float, top: float, thickness: float
+) -> list[Part]:
+    """A back from y = low (inside the seat) upwards, leaning backwards about the rear edge of the seat."""
     width = max(thickness * rng.uniform(0.5, 0.9), 0.032)
     half, height = x * rng.uniform(0.75, 1.0) - width / 2, rng.uniform(0.25, 0.85)
     end = low + height
@@ -90,58 +97,60 @@ def _back(rng, kind, image, wood, x, z, low, top, thickness):
     gap = top + rng.uniform(0.0, 0.3) * height
     posts = [parts.tube(wood, [[s * half, low, at], [s * half, end, at]], deep, pick(rng, [4, 10])) for s in (-1, 1)]
 
-    def slab(x0, y0, x1, y1, thin=0.85):
+    def slab(x0: float, y0: float, x1: float, y1: float, thin: float = 0.85) -> Part:
         return parts.box(image, [x0, y0, at - deep * thin], [x1, y1, at + deep * thin])
 
     rail = rng.uniform(0.04, 0.14) * height + 0.03
     if kind == "panel":
-        found = [*posts, slab(-half, gap, half, end - rng.uniform(0, 0.1) * height)]
+        pieces = [*posts, slab(-half, gap, half, end - rng.uniform(0, 0.1) * height)]
     elif kind == "arch":
-        found = [
+        pieces = [
             _arch(image, half + deep, low, end, at - deep, at + deep, rng.uniform(0.2, 1.0), rng.uniform(0.8, 1.15))
         ]
     elif kind in ("slats", "ladder"):
-        found = [*posts, slab(-half, end - rail, half, end + 0.01)]
+        pieces = [*posts, slab(-half, end - rail, half, end + 0.01)]
         count = int(rng.integers(2, 6))
         if kind == "slats":
-            found += [slab(c - 0.28 * half / count - 0.012, low, c + 0.28 * half / count + 0.012, end - 0.01, 0.8)
+            pieces += [slab(c - 0.28 * half / count - 0.012, low, c + 0.28 * half / count + 0.012, end - 0.01, 0.8)
                       for c in half * (2 * (np.arange(count) + 0.5) / count - 1)]  # fmt: skip
         else:
             wide = max(0.3 * (end - gap) / count, 0.032)
-            found += [slab(-half, c, half, c + wide, 0.8) for c in np.linspace(gap, end - rail, count, endpoint=False)]
+            pieces += [slab(-half, c, half, c + wide, 0.8) for c in np.linspace(gap, end - rail, count, endpoint=False)]
     elif kind == "spindles":
         fan, count = rng.uniform(0.75, 1.0), int(rng.integers(4, 8))
-        found = [
+        pieces = [
             parts.tube(wood, [[c * fan, low, at], [c, end, at]], max(0.016, deep * 0.6), 6)
             for c in np.linspace(-half, half, count)
         ]
-        found.append(parts.box(image, [-half - deep, end - rail, at - deep], [half + deep, end + 0.01, at + deep]))
+        pieces.append(parts.box(image, [-half - deep, end - rail, at - deep], [half + deep, end + 0.01, at + deep]))
     elif kind == "oval":
         centre, radius = end - 0.33 * height, 0.36 * height
-        found = [
+        pieces = [
             parts.tube(wood, [[s * half * 0.5, low, at], [s * half * 0.5, centre, at]], deep * 0.9, 8) for s in (-1, 1)
         ]
         disc = parts.plate(
             image, parts.section(28, rng.uniform(2, 4)) * [half + deep, radius], -deep * 1.2, deep * 1.2, deep * 0.6
         )
-        found.append(disc.turned([1, 0, 0], 90).moved(y=centre, z=at))
+        pieces.append(disc.turned([1, 0, 0], 90).moved(y=centre, z=at))
     elif kind == "cushion":
         pad = rng.uniform(1.5, 3.5) * width
         start = low if chance(rng, 0.5) else gap
         pillow = parts.plate(image, parts.section(32, 7) * [half + deep, (end - start) / 2], 0, pad, pad * 0.35)
-        found = [*posts, pillow.turned([1, 0, 0], 90).moved(y=(start + end) / 2, z=at - deep * 0.5)]
+        pieces = [*posts, pillow.turned([1, 0, 0], 90).moved(y=(start + end) / 2, z=at - deep * 0.5)]
     elif kind == "curved":
-        found = _bow(rng, image, wood, half + deep, z, low, gap, end, at, max(deep, 0.018))
+        pieces = _bow(rng, image, wood, half + deep, z, low, gap, end, at, max(deep, 0.018))
     else:
-        found = [*posts, slab(-half, end - rail, half, end + 0.01), slab(-half, gap, half, gap + rail)]
+        pieces = [*posts, slab(-half, end - rail, half, end + 0.01), slab(-half, gap, half, gap + rail)]
         for s in (-1, 1):  # not in one plane
             start, stop = [-s * half, gap, at + s * 0.003], [s * half, end, at + s * 0.003]
-            found.append(parts.beam(image, start, stop, max(width * 0.8, 0.03), deep * 1.6))
+            pieces.append(parts.beam(image, start, stop, max(width * 0.8, 0.03), deep * 1.6))
     lean = rng.uniform(0, 18)
-    return [part.turned([1, 0, 0], -lean, pivot=(0, low, at)) for part in found]
+    return [part.turned([1, 0, 0], -lean, pivot=(0, low, at)) for part in pieces]
 
 
-def _arch(image, half, low, end, back, front, roundness, widening):
+def _arch(
+    image: Image, half: float, low: float, end: float, back: float, front: float, roundness: float, widening: float
+) -> Part:
     """A board whose top is an arch and whose sides widen upward."""
     curve = np.linspace(0, np.pi, 15)
     shoulder = end - roundness * min(half, 0.7 * (end - low))
@@ -151,8 +160,19 @@ def _arch(image, half, low, end, back, front, roundness, widening):
     return parts.extrude(image, [[-half, low], [half, low], *crown], back, front, bevel=(front - back) * 0.2)
 
 
-def _bow(rng, image, wood, half, z, low, gap, end, at, deep):
-    """A back that wraps forward around the sitter; its top edge may fall towards the sides; a high one is on two posts."""
+def _bow(
+    rng: Generator,
+    image: Image,
+    wood: Image,
+    half: float,
+    z: float,
+    low: float,
+    gap: float,
+    end: float,
+    at: float,
+    deep: float,
+) -> list[Part]:
+    """A back that wraps around the sitter; its top may fall towards the sides, a high one has posts."""
     wrap, fall = rng.uniform(0.1, 1.2) * z, rng.uniform(0, 0.5) * (end - gap)
     angle = np.linspace(-1, 1, 17) * rng.uniform(0.7, 1.5)
     xs = half * np.sin(angle) / np.sin(angle).max()
@@ -174,31 +194,33 @@ def _bow(rng, image, wood, half, z, low, gap, end, at, deep):
     return [parts.loft(image, rings), *posts]
 
 
-def _arms(rng, kind, wood, image, x, z, low, top, thickness):
+def _arms(
+    rng: Generator, kind: str, wood: Image, image: Image, x: float, z: float, low: float, top: float, thickness: float
+) -> list[Part]:
     """Arms at the sides x of the seat, between its depths -z and z."""
     height, width = rng.uniform(0.12, 0.26), max(thickness * rng.uniform(0.6, 1.1), 0.036)
     radius = width / 2
     front, back = z * rng.uniform(0.5, 0.98) - radius, -z + radius * 1.2
-    found = []
+    pieces = []
     for s in (-1, 1):
         at = s * (x - radius * 0.4)
         if kind == "rails":
-            found += [
+            pieces += [
                 parts.tube(wood, [[at, low + 0.004, end], [at, top + height, end]], radius * 0.8, 4)
                 for end in (front, back)
             ]
             wide, end = radius * 1.2, front + radius * 1.6
-            found.append(
+            pieces.append(
                 parts.box(image, [at - wide, top + height - 0.008, -z], [at + wide, top + height + 0.018, end])
             )
         elif kind == "loops":
             start = low + 0.25 * (top - low)
             loop = [[at, start, front], [at, top + height, front], [at, top + height, back], [at, start, back]]
             loop = parts.bend(loop, height * 0.6)
-            found.append(parts.tube(wood, loop, radius, 8))
+            pieces.append(parts.tube(wood, loop, radius, 8))
         else:
             wide = radius * 2.4
-            found.append(
+            pieces.append(
                 parts.box(image, [s * (x - 0.01), low * 0.85, -z * 0.96], [s * (x + wide), top + height, z * 0.985])
             )
-    return found
+    return pieces

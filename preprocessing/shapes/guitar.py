@@ -1,10 +1,13 @@
-"""Acoustic and electric guitars, basses and ukuleles: upright, strings towards +z, headstock up; about 1 tall."""
+"""Acoustic and electric guitars, basses, ukuleles: strings towards +z, headstock up, about 1 tall."""
 
 import numpy as np
 import scipy.interpolate
 import scipy.ndimage
+from numpy.random import Generator
+from PIL.Image import Image
 
 from preprocessing.shapes import parts, textures
+from preprocessing.shapes.parts import Part
 from preprocessing.shapes.textures import chance, pick
 
 LAYOUT = {"front": (0, 0, 0.55, 1), "back": (0.55, 0.4, 1, 1), "side": (0.55, 0.2, 1, 0.4), "top": (0.55, 0, 1, 0.2)}
@@ -12,7 +15,7 @@ HOLLOW = ("dreadnought", "parlour", "cutaway", "round")
 BODIES = [*HOLLOW, "single", "slab", "double", "horns", "offset", "vee", "angular", "semi", "box"]
 
 
-def make(rng):
+def make(rng: Generator) -> list[Part]:
     """One guitar: body, neck, head, finish and fittings are drawn independently."""
     kind = pick(rng, BODIES)
     tall, ratio = rng.uniform(0.36, 0.5), rng.uniform(0.66, 0.92)
@@ -26,25 +29,30 @@ def make(rng):
     neck = rng.uniform(0.022, 0.032)  # half width
     nut = tall + rng.uniform(0.24, 0.42)
     finish = Finish(rng, kind, outline, deep)
-    found = [
+    pieces = [
         parts.extrude(None, outline, -deep / 2, deep / 2, bevel=deep * rng.uniform(0.04, 0.16)).painted(finish.atlas)
     ]
-    found += _neck(rng, neck, joint, nut, deep / 2)
-    found += _head(rng, neck, nut, deep / 2, finish)
-    found += _fittings(rng, kind, half, tall, deep / 2, finish)
+    pieces += _neck(rng, neck, joint, nut, deep / 2)
+    pieces += _head(rng, neck, nut, deep / 2, finish)
+    pieces += _fittings(rng, kind, half, tall, deep / 2, finish)
     if chance(rng, 0.15):  # left-handed
-        found = [part.mirrored() for part in found]
-    return found
+        pieces = [part.mirrored() for part in pieces]
+    return pieces
 
 
-def _half(waist, upper, lower_y=0.26, waist_y=0.58, upper_y=0.8):
-    """Right half of a waisted outline, from the bottom to the upper bout; the lower bout is at x = 1."""
+def _half(
+    waist: float, upper: float, lower_y: float = 0.26, waist_y: float = 0.58, upper_y: float = 0.8
+) -> list[tuple[float, float]]:
+    """Right half of a waisted outline from bottom to upper bout; the lower bout is at x = 1."""
     between = (0.5 + 0.5 * waist, (lower_y + waist_y) / 2 + 0.02)
     return [(0.55, 0.02), (0.93, 0.12), (1.0, lower_y), between, (waist, waist_y), (upper, upper_y)]
 
 
-def body(rng, kind):
-    """Outline (n,2), counter-clockwise, x in about [-1, 1], y in [0, 1], and the height at which the neck leaves the body."""
+def body(rng: Generator, kind: str) -> tuple[np.ndarray, float]:
+    """The outline of a body, and the height y at which the neck leaves it.
+
+    The outline (n, 2) is counter-clockwise, with x in about [-1, 1] and y in [0, 1].
+    """
     if kind in ("vee", "angular", "box"):
         return _angular(rng, kind)
     waist, upper = rng.uniform(0.55, 0.85), rng.uniform(0.62, 0.95)
@@ -81,16 +89,16 @@ def body(rng, kind):
     return _spline(points), joint
 
 
-def _spline(points, count=64):
-    """A closed smooth curve through points (n,2)."""
+def _spline(points: np.ndarray, count: int = 64) -> np.ndarray:
+    """A closed smooth curve (count, 2) through points (n, 2), scaled to |x| <= 1 and 0 <= y <= 1."""
     spline, _ = scipy.interpolate.splprep([*np.vstack([points, points[:1]]).T], s=0, per=1, k=3)
     curve = np.stack(scipy.interpolate.splev(np.linspace(0, 1, count, endpoint=False), spline), 1)
     curve[:, 1] -= curve[:, 1].min()
     return curve / np.array([np.abs(curve[:, 0]).max(), curve[:, 1].max()])
 
 
-def _angular(rng, kind):
-    """Bodies of straight lines with rounded corners."""
+def _angular(rng: Generator, kind: str) -> tuple[np.ndarray, float]:
+    """The outline and joint (see `body`) of bodies of straight lines with rounded corners."""
     if kind == "box":
         wide = rng.uniform(0.65, 1)
         corners = [(-0.9, 0), (0.9, 0), (wide, 1), (-wide, 1)]
@@ -111,9 +119,9 @@ def _angular(rng, kind):
 
 
 class Finish:
-    """The painted body: its atlas, its colours, and an image for the other parts of the same colour."""
+    """The finish of a guitar: its colours, and the painted atlas of its body."""
 
-    def __init__(self, rng, kind, outline, deep):
+    def __init__(self, rng: Generator, kind: str, outline: np.ndarray, deep: float) -> None:
         self.rng, self.outline = rng, outline
         low, high = outline.min(0), outline.max(0)
         self.atlas = textures.Atlas([*low, -deep / 2], [*high, deep / 2], LAYOUT)
@@ -122,13 +130,13 @@ class Finish:
         )
         self.edge = textures.contrast(rng, self.tint) if chance(rng, 0.4) else self.tint * rng.uniform(0.1, 0.6)
         self.side = pick(rng, [self.tint, self.edge, textures.wood_colour(rng)])
-        self._front(low, high)
+        self._front()
         for view in ("back", "side", "top"):
             self.atlas.fill(view, self.side)
         self._details(kind, low, high)
 
-    def _front(self, low, high):
-        """Solid, grain, sunburst, stripes or two tones, with or without a binding line."""
+    def _front(self) -> None:
+        """Paint the front: solid, grain, sunburst, stripes, halves or dots, some with a binding line."""
         rng, atlas = self.rng, self.atlas
         u0, v0, u1, v1 = (np.array(LAYOUT["front"]) * atlas.size).astype(int)
         wide, tall = u1 - u0, v1 - v0
@@ -158,10 +166,10 @@ class Finish:
         image = textures.mix(self.tint, self.edge, share)
         if chance(rng, 0.35):
             image[depth < 0.018] = pick(rng, [(0.93, 0.9, 0.8), (0.06, 0.05, 0.05), tuple(self.edge)])
-        atlas.image.paste(textures.picture(image), (int(u0), int(atlas.size - v1)))
+        atlas.image.paste(textures.to_image(image), (int(u0), int(atlas.size - v1)))
 
-    def _details(self, kind, low, high):
-        """Pickguard, sound hole or f-holes, pickups, knobs: painted, as they are flat."""
+    def _details(self, kind: str, low: np.ndarray, high: np.ndarray) -> None:
+        """Paint the flat fittings: pickguard, sound hole or f-holes, knobs."""
         rng, atlas = self.rng, self.atlas
         tall, half = high[1], high[0]
         dark, light = np.full(3, 0.06), np.array([0.93, 0.91, 0.86])
@@ -188,8 +196,8 @@ class Finish:
             atlas.disc("front", (half * rng.uniform(0.35, 0.6), tall * rng.uniform(0.12, 0.35)), tall * 0.03, metal)
 
 
-def _neck(rng, half, joint, nut, front):
-    """The neck and its fretboard, which reaches some way over the body."""
+def _neck(rng: Generator, half: float, joint: float, nut: float, front: float) -> list[Part]:
+    """The neck and its fretboard, which reaches over a part of the body."""
     wood = textures.wood(rng) if chance(rng, 0.8) else textures.paint(rng)
     thick = rng.uniform(0.013, 0.019)
     start = joint - rng.uniform(0.06, 0.1)
@@ -197,14 +205,14 @@ def _neck(rng, half, joint, nut, front):
     neck = parts.tube(wood, path, [[half, thick * 1.3], [half * 0.86, thick * 1.2]], 10, 2.6)
     low = joint - rng.uniform(0.0, 0.25) * joint
     board = parts.box(None, [-half, low, front - 0.002], [half, nut, front + rng.uniform(0.014, 0.02)])
-    picture = fretboard(rng)
+    image = fretboard(rng)
     span = np.ptp(board.vertices, axis=0)[:2]
     uv = (board.vertices[board.faces][..., :2] - board.vertices.min(0)[:2]) / span
-    return [neck, parts.Part(board.vertices, board.faces, uv, picture)]
+    return [neck, parts.Part(board.vertices, board.faces, uv, image)]
 
 
-def fretboard(rng):
-    """A picture of frets, inlays and strings; the nut is up."""
+def fretboard(rng: Generator) -> Image:
+    """An image of frets, inlays and strings; the nut is at the top."""
     atlas = textures.Atlas([0, 0, 0], [1, 1, 1], {"front": (0, 0, 1, 1)}, size=128)
     atlas.fill("front", textures.wood_colour(rng) * rng.uniform(0.4, 1) if chance(rng, 0.85) else textures.colour(rng))
     frets = 1 - (1 - 2 ** (-np.arange(1, 20) / 12)) * 1.4
@@ -219,8 +227,8 @@ def fretboard(rng):
     return atlas.image
 
 
-def _head(rng, half, nut, front, finish):
-    """The headstock with its tuners, leaning back."""
+def _head(rng: Generator, half: float, nut: float, front: float, finish: Finish) -> list[Part]:
+    """The headstock with its tuners; it leans back."""
     tall, kind = rng.uniform(0.11, 0.18), pick(rng, ["flared", "straight", "inline", "paddle", "point", "none"])
     if kind == "none":
         tall = 0.05
@@ -243,7 +251,7 @@ def _head(rng, half, nut, front, finish):
     )
     thick, metal = rng.uniform(0.022, 0.032), textures.metal(rng)
     back = front - thick * 0.7
-    found = [parts.extrude(image, shape, back - thick / 2, back + thick / 2, bevel=0.003)]
+    pieces = [parts.extrude(image, shape, back - thick / 2, back + thick / 2, bevel=0.003)]
     if kind != "none":
         per_side = int(pick(rng, [2, 3, 3]))
         sides = (-1,) if kind in ("inline", "point") else (-1, 1)
@@ -251,17 +259,17 @@ def _head(rng, half, nut, front, finish):
         left = {"inline": wide * 0.85, "point": wide * 0.9}.get(kind, wide * 0.75)
         for y in tall * np.linspace(0.25, 0.82, count):
             for s in sides:
-                found.append(
+                pieces.append(
                     parts.tube(
                         metal, [[s * (left - 0.02), y, back], [s * (wide * 1.05 + 0.016), y, back]], [0.011, 0.014], 8
                     )
                 )
     lean = rng.uniform(0, 14)
-    return [part.turned([1, 0, 0], -lean).moved(y=nut - 0.012) for part in found]
+    return [part.turned([1, 0, 0], -lean).moved(y=nut - 0.012) for part in pieces]
 
 
-def _fittings(rng, kind, half, tall, front, finish):
-    """Bridge, pickups, tailpiece, tremolo: what stands out from the body."""
+def _fittings(rng: Generator, kind: str, half: float, tall: float, front: float, finish: Finish) -> list[Part]:
+    """The raised fittings: bridge, pickups, tailpiece."""
     dark = textures.paint(rng, np.full(3, 0.08))
     metal = textures.metal(rng)
     y = tall * (
@@ -269,16 +277,16 @@ def _fittings(rng, kind, half, tall, front, finish):
     )  # above the notch between the wings
     wide = rng.uniform(0.25, 0.42) * half if kind in HOLLOW else rng.uniform(0.18, 0.28) * half
     bridge = pick(rng, [dark, metal, textures.wood(rng)])
-    found = [parts.box(bridge, [-wide, y - 0.014, front - 0.01], [wide, y + 0.014, front + 0.016], 0.96)]
+    pieces = [parts.box(bridge, [-wide, y - 0.014, front - 0.01], [wide, y + 0.014, front + 0.016], 0.96)]
     if kind in HOLLOW:
-        return found
+        return pieces
     pickup = pick(rng, [dark, metal, textures.paint(rng)])
     for share in np.linspace(0.66 if kind == "vee" else 0.5, 0.8 if kind == "vee" else 0.65, int(rng.integers(1, 4))):
-        found.append(
+        pieces.append(
             parts.box(
                 pickup, [-0.042, tall * share - 0.013, front - 0.01], [0.042, tall * share + 0.013, front + 0.012]
             )
         )
     if kind not in ("vee", "angular") and chance(rng, 0.3):
-        found.append(parts.box(metal, [-wide * 0.8, y - 0.07, front - 0.01], [wide * 0.8, y - 0.045, front + 0.014]))
-    return found
+        pieces.append(parts.box(metal, [-wide * 0.8, y - 0.07, front - 0.01], [wide * 0.8, y - 0.045, front + 0.014]))
+    return pieces

@@ -1,14 +1,25 @@
-"""What is painted on a car: its colour scheme, windows, doors, lights and grille, in the car's own coordinates."""
+"""The paint of a car: colour scheme, windows, doors, lights, grille, in the car's coordinates."""
 
 import numpy as np
+from numpy.random import Generator
 
-from preprocessing.shapes.textures import chance, pick
+from preprocessing.shapes.car_shape import Shape
+from preprocessing.shapes.textures import Atlas, chance, pick
 
 SCHEMES = ["plain", "plain", "two_tone", "sill", "waist_line", "racing", "roof", "checks", "fade", "panel"]
 
 
-def paint(rng, atlas, shape, base, second, glass):
-    """Paint all four views of a car.Shape."""
+def paint(rng: Generator, atlas: Atlas, shape: Shape, base: np.ndarray, second: np.ndarray, glass: np.ndarray) -> None:
+    """Paint all four views of a car.
+
+    Args:
+        rng: source of the random numbers.
+        atlas: its image is painted.
+        shape: the measures of the car.
+        base: (3,) main colour.
+        second: (3,) colour of stripes and other decoration.
+        glass: (3,) colour of the windows.
+    """
     scheme = pick(rng, SCHEMES)
     for view in atlas.layout:
         atlas.fill(view, base)
@@ -20,7 +31,8 @@ def paint(rng, atlas, shape, base, second, glass):
     _ends(rng, atlas, shape, base, second)
 
 
-def _scheme(rng, kind, atlas, shape, base, second):
+def _scheme(rng: Generator, kind: str, atlas: Atlas, shape: Shape, base: np.ndarray, second: np.ndarray) -> None:
+    """The main decoration, one of SCHEMES."""
     split = shape.low + rng.uniform(0.3, 0.7) * (shape.waist - shape.low)
     x = shape.half
     if kind in ("two_tone", "sill", "waist_line"):
@@ -55,7 +67,7 @@ def _scheme(rng, kind, atlas, shape, base, second):
         atlas.rectangle("side", (start + 0.03, split), (start + 0.2, split + 0.03), 1 - second)
 
 
-def _side_windows(rng, atlas, shape, glass):
+def _side_windows(rng: Generator, atlas: Atlas, shape: Shape, glass: np.ndarray) -> None:
     """Panes between waist and roof, divided by pillars."""
     cabin = shape.roof - shape.waist
     low, frame = shape.waist + rng.uniform(0.02, 0.12) * cabin, rng.uniform(0.12, 0.24) * cabin
@@ -75,8 +87,8 @@ def _side_windows(rng, atlas, shape, glass):
         atlas.polygon("side", np.concatenate([[(a, low), (b, low)], np.stack([along, upper], 1)[::-1]]), glass)
 
 
-def _screens(atlas, shape, glass):
-    """Windscreen and rear window, as they look from the front, from behind and from above."""
+def _screens(atlas: Atlas, shape: Shape, glass: np.ndarray) -> None:
+    """Windscreen and rear window in the views from the front, from behind and from above."""
     cabin, x = shape.roof - shape.waist, shape.half
     low, high = shape.waist + 0.1 * cabin, shape.roof - 0.16 * cabin
     for view in ("front", "back"):
@@ -90,8 +102,8 @@ def _screens(atlas, shape, glass):
         atlas.polygon("top", [(-wide, near), (wide, near), (narrow, far), (-narrow, far)], glass)
 
 
-def _side_details(rng, atlas, shape, base):
-    """Wheel arches, door lines, handles, lights that reach around the corners."""
+def _side_details(rng: Generator, atlas: Atlas, shape: Shape, base: np.ndarray) -> None:
+    """Wheel arches, door lines, handles, and lights that reach around the corners."""
     dark = base * 0.55
     for z in shape.axles:
         atlas.disc("side", (z, shape.wheel), shape.wheel * rng.uniform(1.12, 1.22), np.full(3, 0.05))
@@ -107,7 +119,7 @@ def _side_details(rng, atlas, shape, base):
     atlas.rectangle("side", (-0.5, high - 0.02), (-0.465, high + 0.02), (0.75, 0.06, 0.05))
 
 
-def _ends(rng, atlas, shape, base, second):
+def _ends(rng: Generator, atlas: Atlas, shape: Shape, base: np.ndarray, second: np.ndarray) -> None:
     """Head and tail lights, grille, number plates."""
     x, tall = shape.half * (1 - shape.taper), shape.bonnet - shape.low
     high = shape.low + rng.uniform(0.58, 0.75) * tall

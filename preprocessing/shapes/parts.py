@@ -1,7 +1,7 @@
-"""Closed, UV-mapped primitives with faces outward, and their assembly into one textured scene.
+"""Closed primitives with texture coordinates, faces outward, and their assembly into one scene.
 
-Lengths are in units in which an object is about 1 long; unless a part is painted with an atlas, one unit of surface is
-one width of its texture, centred, so that all textures have the same density and every uv stays within [0, 1].
+An object is about 1 long. Unless a part is painted with an atlas, one unit of surface is one width
+of its texture, centred: all textures have the same density, and texture coordinates stay in [0, 1].
 """
 
 import dataclasses
@@ -9,48 +9,52 @@ import dataclasses
 import numpy as np
 import scipy.sparse
 import trimesh
+from numpy.typing import ArrayLike
+from PIL.Image import Image
 
-CREASE = np.cos(np.radians(40))  # edges sharper than this stay sharp: 12-sided tubes look round, octagons do not
+from preprocessing.shapes.textures import Atlas
+
+CREASE = np.cos(np.radians(40))  # sharper edges stay sharp: 12-sided tubes look round, octagons do not
 
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """A closed surface: vertices (V,3), faces (F,3) outward, uv (F,3,2) per corner with v up, a PIL image."""
+    """A closed textured surface."""
 
-    vertices: np.ndarray
-    faces: np.ndarray
-    uv: np.ndarray
-    image: object
+    vertices: np.ndarray  # (V, 3)
+    faces: np.ndarray  # (F, 3), counter-clockwise seen from outside
+    uv: np.ndarray  # (F, 3, 2) texture coordinates of the corners, v up
+    image: Image | None  # its texture; None until it is painted with an atlas
 
-    def moved(self, x=0.0, y=0.0, z=0.0):
+    def moved(self, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> "Part":
         """The part shifted by (x, y, z)."""
         return dataclasses.replace(self, vertices=self.vertices + [x, y, z])
 
-    def turned(self, axis, degrees, pivot=(0, 0, 0)):
+    def turned(self, axis: ArrayLike, degrees: float, pivot: ArrayLike = (0, 0, 0)) -> "Part":
         """The part rotated about `axis` (a 3-vector) through `pivot`."""
         matrix = trimesh.transformations.rotation_matrix(np.radians(degrees), axis)[:3, :3]
         return dataclasses.replace(self, vertices=(self.vertices - pivot) @ matrix.T + pivot)
 
-    def mirrored(self):
+    def mirrored(self) -> "Part":
         """The part reflected in the plane x = 0."""
         return dataclasses.replace(
             self, vertices=self.vertices * [-1, 1, 1], faces=self.faces[:, ::-1], uv=self.uv[:, ::-1]
         )
 
-    def painted(self, atlas):
-        """The part with the atlas's picture; every face takes the view that it faces most."""
+    def painted(self, atlas: Atlas) -> "Part":
+        """The part with the image of an atlas; every face shows the view that it faces most."""
         normals = _face_normals(self.vertices, self.faces)
         return dataclasses.replace(self, uv=atlas.uv(self.vertices[self.faces], normals), image=atlas.image)
 
 
-def _face_normals(vertices, faces):
-    """(F,3) normals whose length is twice the face's area."""
+def _face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(F, 3) normals; their length is twice the area of the face."""
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     return np.cross(b - a, c - a)
 
 
-def _outward(vertices, faces, uv, image):
-    """A Part whose signed volume is positive."""
+def _outward(vertices: ArrayLike, faces: ArrayLike, uv: ArrayLike, image: Image | None) -> Part:
+    """A Part with its faces turned outward: its signed volume is positive."""
     vertices, faces, uv = np.asarray(vertices, float), np.asarray(faces), np.asarray(uv, float)
     volume = np.einsum("ij,ij->", vertices[faces[:, 0]], _face_normals(vertices, faces))
     if volume < 0:
@@ -58,22 +62,22 @@ def _outward(vertices, faces, uv, image):
     return Part(vertices, faces, uv, image)
 
 
-def _metric(length):
-    """(...,) distances -> texture coordinates: one unit is one texture, centred; longer ones are shrunk to fit."""
+def _metric(length: np.ndarray) -> np.ndarray:
+    """(...,) distances -> texture coordinates: one unit is one texture, centred, shrunk if longer."""
     low, high = length.min(), length.max()
     return (length - (low + high) / 2) / max(1.0, high - low) + 0.5
 
 
-def _planar_uv(points, axis):
-    """(..., 3) -> (..., 2): the two axes other than `axis`, the longer extent along v (the grain of wood)."""
+def _planar_uv(points: np.ndarray, axis: int) -> np.ndarray:
+    """(..., 3) -> (..., 2): the axes other than `axis`; the longer one is v, the grain of wood."""
     others = [k for k in range(3) if k != axis]
     if np.ptp(points[..., others[0]]) > np.ptp(points[..., others[1]]):
         others.reverse()
     return np.stack([_metric(points[..., k]) for k in others], -1)
 
 
-def loft(image, rings):
-    """A closed surface through rings (n,m,3), n >= 2, each a closed convex loop of m points; both ends are capped."""
+def loft(image: Image | None, rings: ArrayLike) -> Part:
+    """A closed surface through n >= 2 rings (n, m, 3), closed convex loops of m points; its ends are capped."""
     rings = np.asarray(rings, float)
     n, m = rings.shape[:2]
     j = np.arange(m)
@@ -99,8 +103,8 @@ def loft(image, rings):
     return _outward(vertices, np.concatenate(faces), np.concatenate(uv), image)
 
 
-def box(image, low, high, top=1.0):
-    """A box from `low` to `high` (3-vectors); `top` scales its upper face about its middle."""
+def box(image: Image | None, low: ArrayLike, high: ArrayLike, top: float = 1.0) -> Part:
+    """A box from `low` to `high` (3-vectors); `top` scales its upper face about the middle."""
     low, high = np.minimum(low, high).astype(float), np.maximum(low, high).astype(float)
     corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)]) * (high - low) + low
     middle = (low + high) / 2
@@ -112,8 +116,11 @@ def box(image, low, high, top=1.0):
     return _outward(corners, faces, uv, image)
 
 
-def section(sides=12, power=2.0):
-    """(sides, 2) superellipse |x|^p + |y|^p = 1: 2 is a circle, 5 a rounded square; 4 sides are a square."""
+def section(sides: int = 12, power: float = 2.0) -> np.ndarray:
+    """(sides, 2) superellipse |x|^p + |y|^p = 1.
+
+    A power of 2 gives a circle, 5 a rounded square; 4 sides give a square for any power.
+    """
     if sides == 4:
         return np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]], float)
     angle = 2 * np.pi * (np.arange(sides) + 0.5) / sides
@@ -121,8 +128,16 @@ def section(sides=12, power=2.0):
     return circle / (np.abs(circle) ** power).sum(1, keepdims=True) ** (1 / power)
 
 
-def tube(image, path, radius, sides=12, power=2.0):
-    """A section swept along path (n,3); radius is a number, (n,) or (n,2) half axes (the first one towards x or z)."""
+def tube(image: Image | None, path: ArrayLike, radius: ArrayLike, sides: int = 12, power: float = 2.0) -> Part:
+    """A section swept along a path.
+
+    Args:
+        image: the texture.
+        path: (n, 3) points.
+        radius: a number, (n,), or (n, 2) half axes; the first one is towards x (z if the path runs along x).
+        sides: corners of the section.
+        power: its roundness, see `section`.
+    """
     path = np.asarray(path, float)
     radius = np.asarray(radius, float)
     if radius.ndim < 2:
@@ -140,19 +155,24 @@ def tube(image, path, radius, sides=12, power=2.0):
     return loft(image, rings)
 
 
-def beam(image, start, end, width, depth):
-    """A bar with a rectangular section between two points; width is measured towards x (towards z if the bar runs along x)."""
+def beam(image: Image | None, start: ArrayLike, end: ArrayLike, width: float, depth: float) -> Part:
+    """A bar with a rectangular section between two points.
+
+    The width is measured towards x, or towards z if the bar runs along x.
+    """
     return tube(image, [start, end], [[width / 2, depth / 2]] * 2, sides=4)
 
 
-def lathe(image, heights, radii, x=0.0, z=0.0, sides=20):
-    """A vertical solid of revolution with the given radii (n,) at heights (n,), about the axis (x, z)."""
+def lathe(
+    image: Image | None, heights: ArrayLike, radii: ArrayLike, x: float = 0.0, z: float = 0.0, sides: int = 20
+) -> Part:
+    """A vertical solid of revolution about the axis (x, z), with radii (n,) at heights (n,)."""
     heights = np.asarray(heights, float)
     return tube(image, np.stack([np.full_like(heights, x), heights, np.full_like(heights, z)], 1), radii, sides)
 
 
-def plate(image, outline, low, high, edge=0.0):
-    """A horizontal plate: a convex outline (m,2) of (x, z) between two heights, its rim rounded by `edge`."""
+def plate(image: Image | None, outline: ArrayLike, low: float, high: float, edge: float = 0.0) -> Part:
+    """A horizontal plate between two heights: a convex outline (m, 2) of (x, z), rounded by `edge`."""
     outline = np.asarray(outline, float)
     half = np.ptp(outline, axis=0).min() / 2
     edge = min(edge, (high - low) / 2.01, half / 2)
@@ -166,8 +186,8 @@ def plate(image, outline, low, high, edge=0.0):
     return loft(image, rings)
 
 
-def bend(points, radius, steps=4):
-    """A polyline (n,k) with its inner corners rounded off, about `radius` before and behind each."""
+def bend(points: ArrayLike, radius: float, steps: int = 4) -> np.ndarray:
+    """A polyline (n, k) whose inner corners are rounded, from about `radius` before each to behind it."""
     points = np.asarray(points, float)
     path = [points[0]]
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
@@ -180,8 +200,8 @@ def bend(points, radius, steps=4):
     return np.array([*path, points[-1]])
 
 
-def triangulate(outline):
-    """(n,2) simple counter-clockwise polygon -> (n-2, 3) triangles, by clipping ears."""
+def triangulate(outline: ArrayLike) -> np.ndarray:
+    """(n, 2) simple counter-clockwise polygon -> (n - 2, 3) triangles, by clipping ears."""
     outline = np.asarray(outline, float)
     left, triangles, at, misses = list(range(len(outline))), [], 0, 0
     while len(left) > 3:
@@ -203,18 +223,21 @@ def triangulate(outline):
     return np.array([*triangles, left])
 
 
-def _cross(a, b):
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """z of the cross product of (2,) with (..., 2)."""
     return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
 
 
-def extrude(image, outline, back, front, bevel=0.0):
-    """An outline (n,2) of (x, y), simple, counter-clockwise, between two depths z; `bevel` slants its edges, mostly sideways."""
+def extrude(image: Image | None, outline: ArrayLike, back: float, front: float, bevel: float = 0.0) -> Part:
+    """A plate between two depths z.
+
+    The outline (n, 2) of (x, y) is simple and counter-clockwise; `bevel` slants its edges.
+    """
     outline = np.asarray(outline, float)
     n = len(outline)
     along = np.roll(outline, -1, 0) - np.roll(outline, 1, 0)
     inward = np.stack([-along[:, 1], along[:, 0]], 1) / np.linalg.norm(along, axis=1, keepdims=True)
-    # steeper than 45 degrees: an atlas then takes the whole edge from its side view
+    # slants steeper than 45 degrees: an atlas then takes the whole edge from its side view
     steps = (
         [(back, 0.6 * bevel), (back + bevel, 0), (front - bevel, 0), (front, 0.6 * bevel)]
         if bevel
@@ -230,8 +253,11 @@ def extrude(image, outline, back, front, bevel=0.0):
     return _outward(vertices, faces, _planar_uv(vertices[faces], 2), image)
 
 
-def _smooth(points, faces):
-    """(F,3,3) corner normals: faces that meet at less than the crease angle are averaged by their angles at the corner."""
+def _smooth(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(F, 3, 3) corner normals.
+
+    Faces that meet at less than the crease angle are averaged, weighted by their angles at the corner.
+    """
     unit = np.repeat(_face_normals(points, faces), 3, 0)
     unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
     angles = trimesh.triangles.angles(points[faces]).reshape(-1, 1)
@@ -247,8 +273,8 @@ def _smooth(points, faces):
     return np.where(length > 1e-12, total / np.maximum(length, 1e-12), [0, 1, 0]).reshape(-1, 3, 3)
 
 
-def to_scene(parts):
-    """A trimesh scene of the parts, one mesh for each image, standing on y = 0 over the origin, longest side 1."""
+def to_scene(parts: Sequence[Part]) -> trimesh.Scene:
+    """A scene of the parts with one mesh per image; it stands on y = 0 and its longest side is 1."""
     everything = np.concatenate([part.vertices for part in parts])
     low, high = everything.min(0), everything.max(0)
     origin, scale = np.array([(low[0] + high[0]) / 2, low[1], (low[2] + high[2]) / 2]), 1 / (high - low).max()

@@ -1,8 +1,11 @@
 """Tables and desks; drawers open towards +z."""
 
 import numpy as np
+from numpy.random import Generator
+from PIL.Image import Image
 
 from preprocessing.shapes import parts, supports, textures
+from preprocessing.shapes.parts import Part
 from preprocessing.shapes.textures import chance, pick
 
 TOPS = ["rectangle", "rectangle", "square", "round", "oval", "rounded", "polygon", "boat"]
@@ -10,7 +13,7 @@ BASES = ["legs", "legs", "legs", "pedestal", "trestle", "panels", "sled", "solid
 EXTRAS = ["none", "none", "apron", "shelf", "drawers", "cabinet"]
 
 
-def make(rng):
+def make(rng: Generator) -> list[Part]:
     """One table: top, base and extras are drawn independently."""
     top, base, extra = pick(rng, TOPS), pick(rng, BASES), pick(rng, EXTRAS)
     x, height = rng.uniform(0.3, 0.5), rng.uniform(0.18, 0.75)
@@ -19,7 +22,7 @@ def make(rng):
     image = textures.hard(rng) if chance(rng, 0.8) else textures.cover(rng)
     under = pick(rng, [image, textures.frame(rng), textures.frame(rng)])
     edge = thick * rng.uniform(0.1, 0.45) * chance(rng, 0.5)
-    found = [_top(rng, top, image, x, z, height, height + thick, edge)]
+    pieces = [_top(rng, top, image, x, z, height, height + thick, edge)]
     corner = {"round": 0.66, "oval": 0.66, "polygon": 0.56, "boat": 0.7}.get(top, 0.97)  # legs stay below the top
     reach = corner * rng.uniform(0.87, 1.0)
     lift = height + thick * 0.3
@@ -27,21 +30,21 @@ def make(rng):
     make_base = {"legs": supports.four_legs, "pedestal": supports.pedestal, "trestle": supports.trestle,
                  "panels": supports.panels, "sled": supports.sled, "solid": supports.solid}[base]  # fmt: skip
     if base == "legs" and extra == "shelf":  # curved or splayed legs would stand clear of it
-        found += supports.four_legs(
+        pieces += supports.four_legs(
             rng, under, a, b, lift, thickness, pick(rng, ["square", "tapered", "round", "turned"])
         )
     else:
-        found += make_base(rng, under, a, b, lift, thickness)
+        pieces += make_base(rng, under, a, b, lift, thickness)
     if base in ("legs", "panels", "sled") and extra != "none":
-        found += _extra(rng, extra, image, under, a, b, height, thick, thickness)
+        pieces += _extra(rng, extra, image, under, a, b, height, thick, thickness)
     if chance(rng, 0.1):  # a raised rim or a second level at the back
         deep = rng.uniform(0.1, 0.3) * z
         low, high = height + thick * 0.5, height + thick + rng.uniform(0.04, 0.2)
-        found.append(parts.box(under, [-x * 0.6, low, -b * 0.9], [x * 0.6, high, -b * 0.9 + deep]))
-    return found
+        pieces.append(parts.box(under, [-x * 0.6, low, -b * 0.9], [x * 0.6, high, -b * 0.9 + deep]))
+    return pieces
 
 
-def _top(rng, kind, image, x, z, low, high, edge):
+def _top(rng: Generator, kind: str, image: Image, x: float, z: float, low: float, high: float, edge: float) -> Part:
     if kind in ("rectangle", "square"):
         return parts.plate(image, parts.section(4) * [x, z], low, high, edge)
     if kind == "polygon":
@@ -56,20 +59,30 @@ def _top(rng, kind, image, x, z, low, high, edge):
     )
 
 
-def _extra(rng, kind, image, under, x, z, height, thick, thickness):
-    """Below the top: an apron, a shelf, a row of drawers, or a cabinet at one side."""
+def _extra(
+    rng: Generator,
+    kind: str,
+    image: Image,
+    under: Image,
+    x: float,
+    z: float,
+    height: float,
+    thick: float,
+    thickness: float,
+) -> list[Part]:
+    """A piece below the top: an apron, a shelf, a row of drawers, or a cabinet at one side."""
     half = thickness / 2
     x, z = x - half * 0.9, z - half * 0.9
     up = height + thick * 0.2
     depth = rng.uniform(0.04, 0.1)
     if kind == "apron":
         thin = max(half * 0.6, 0.012)
-        found = []
+        pieces = []
         for s in (-1, 1):
             side, end = s * (x - half * 0.5), s * (z - half * 0.5)
-            found.append(parts.box(under, [-x, up - depth, end - thin], [x, up, end + thin]))
-            found.append(parts.box(under, [side - thin, up - depth + 0.004, -z], [side + thin, up - 0.004, z]))
-        return found
+            pieces.append(parts.box(under, [-x, up - depth, end - thin], [x, up, end + thin]))
+            pieces.append(parts.box(under, [side - thin, up - depth + 0.004, -z], [side + thin, up - 0.004, z]))
+        return pieces
     if kind == "shelf":
         level = rng.uniform(0.12, 0.6) * height
         rim = half * 0.8  # out to the outside of the legs
@@ -87,13 +100,13 @@ def _extra(rng, kind, image, under, x, z, height, thick, thickness):
     panel = parts.box(
         front, [low[0] + inset, low[1] + inset, z - 0.01], [high[0] - inset, high[1] - thick * 0.4 - inset, z + 0.012]
     )
-    span = np.ptp(panel.vertices, axis=0)[:2]  # the picture is stretched over the panel
+    span = np.ptp(panel.vertices, axis=0)[:2]  # the image is stretched over the panel
     uv = (panel.vertices[panel.faces][..., :2] - panel.vertices.min(0)[:2]) / span
     return [body, parts.Part(panel.vertices, panel.faces, uv, front)]
 
 
-def drawers(rng, columns, rows):
-    """A picture of columns x rows drawer fronts with knobs or handles."""
+def drawers(rng: Generator, columns: int, rows: int) -> Image:
+    """An image of columns x rows drawer fronts with knobs or handles."""
     atlas = textures.Atlas([0, 0, 0], [1, 1, 1], {"front": (0, 0, 1, 1)}, size=128)
     face = textures.wood_colour(rng) if chance(rng, 0.5) else textures.colour(rng)
     atlas.fill("front", face * 0.4)

@@ -1,13 +1,10 @@
-"""Mean shape and retrieval against direct computation; and the cubes and figure that results are looked at with."""
+"""Mean shape and retrieval against direct computation."""
 
 import numpy as np
 import pytest
-import trimesh
-from PIL import Image
 
 from data import baselines
 from utils.metrics import voxel_metrics
-from utils.rendering import figure
 
 
 def training(rng, count):
@@ -92,45 +89,3 @@ def test_thumbnail_keeps_mean_and_place():
     np.testing.assert_allclose(small[:half, half:, 0], 1)
     assert small.mean() == pytest.approx(image.mean(), rel=1e-5)
     assert baselines.thumbnail(image[:10, :10]).shape == (baselines.THUMBNAIL**2 * 3,)  # enlarged too
-
-
-def test_cubes_are_the_voxels_outside():
-    """An L of voxels at the volume's corner: volume, exposed area, outward faces, flat colours."""
-    voxels = np.array([[-32, -32, -32], [-31, -32, -32], [-30, -32, -32], [-32, -31, -32]], float)
-    colours = np.random.default_rng(0).random((4, 3))
-    vertices, faces, tints = voxels.cubes(voxels, colours)
-    mesh = trimesh.Trimesh(vertices * 64, faces, process=False)
-    assert mesh.volume == pytest.approx(4)
-    assert mesh.area == pytest.approx(18)  # 4 cubes of 6 sides, 3 contacts
-    np.testing.assert_allclose(mesh.bounds, [[-32] * 3, [-29, -30, -31]])  # cells, half a voxel around their centres
-    mesh.merge_vertices()
-    assert mesh.is_watertight
-    for face in faces:
-        assert len(np.unique(tints[face], axis=0)) == 1
-    last = voxels[3] - np.array([0, 0.5, 0.5]) + [-0.5, 0, 0]  # a corner of the voxel that stands up
-    near = np.linalg.norm(vertices * 64 - 0.5 - last - [0, 1, 0], axis=1) < 1e-6
-    np.testing.assert_allclose(tints[near], np.tile(colours[3], (near.sum(), 1)))
-
-
-def test_figure_has_a_row_per_object(tmp_path):
-    rng = np.random.default_rng(0)
-    voxels = np.stack(np.meshgrid(*[np.arange(-8.0, 8)] * 3, indexing="ij"), -1).reshape(-1, 3)
-    truth = voxels, np.tile([0.1, 0.2, 0.9], (len(voxels), 1))
-    red = voxels.cubes(voxels, np.tile([0.9, 0.1, 0.1], (len(voxels), 1)))
-    image = rng.integers(0, 255, (40, 50, 4), np.uint8)
-    figure.figure(
-        [("one $ IoU 1.0", image, red, truth), ("two", image[..., :3] / 255, None, truth)], tmp_path / "figure.png"
-    )
-    picture = np.asarray(Image.open(tmp_path / "figure.png").convert("RGB")).astype(int)
-    half = len(picture) // 2
-    redness = picture[..., 0] - picture[..., 2] > 60
-    blueness = picture[..., 2] - picture[..., 0] > 60
-    columns = np.array_split(np.arange(picture.shape[1]), 7)
-    for side in (1, 2, 3):
-        assert redness[:half, columns[side]].mean() > 0.1  # predictions in the first row, 'failed' in the second
-        assert redness[half:, columns[side]].mean() < 0.05
-        for rows in (slice(0, half), slice(half, None)):
-            assert blueness[rows, columns[side + 3]].mean() > 0.1
-    assert [path.name for path in tmp_path.iterdir()] == ["figure.png"]
-    with pytest.raises(ValueError):
-        figure.figure([], tmp_path / "none.png")

@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
-from data.shards import UNFINISHED, Database, ObjectRecord, find_shards, shard_name, write_shard
+from data.shard_format import UNFINISHED, ObjectRecord, find_shards, shard_name, write_shard
+from data.shards import Database
 from utils.errors import UserError
 
 

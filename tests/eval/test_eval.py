@@ -9,7 +9,7 @@ import pytest
 import trimesh
 
 from data.shards import Database
-from models.networks.texdisn import build
+from models.networks.texdisn import build_field_network
 from models.training.preview import validation_picture
 from models.weights.run import Run, save_checkpoint
 from tests.helpers import tiny
@@ -31,13 +31,13 @@ def make_octahedron(network, radius):
         if layer.use_bias:
             layer.bias.assign(np.zeros(layer.bias.shape))
 
-    stream, identity = network.global_stream, np.eye(6)
+    stream, identity = network.streams[0], np.eye(6)
     (first, _), (second, _) = stream.fold1
     put(first, np.hstack([np.eye(3), -np.eye(3)]))  # the ReLU leaves |x|, |y|, |z| in two parts each
     for layer in (second, stream.geometry_point, stream.geometry_hidden):
         put(layer, identity)
     put(stream.geometry_features[0], [[0]])
-    for layer in (stream.geometry_out, network.local_stream.geometry_out):
+    for layer in (stream.geometry_out, network.streams[1].geometry_out):
         put(layer, [[0]])
     sign = np.array([1, -1]) if network.config.binary else np.array([1])  # outside: class 0, positive distance
     stream.geometry_out.kernel.assign(
@@ -48,7 +48,7 @@ def make_octahedron(network, radius):
 
 def make_run(folder, database, binary, radius=1.0):
     config = tiny.config(binary, db=str(database))
-    network = build(config)
+    network = build_field_network(config)
     make_octahedron(network, radius)
     run = Run(folder)
     config.save(run.config)
@@ -260,7 +260,7 @@ def test_an_empty_field_counts_as_a_failure(tiny_database, tmp_path):
     )
     result = json.loads((tmp_path / "out" / "results.json").read_text())["results"]["prediction"]
     assert result["failed"] == result["images"] == 2 and result["iou"]["mean"] == result["psnr"]["mean"] == 0
-    assert "field is empty: min" in result["failures"][0]["failed"] and "level 0" in result["failures"][0]["failed"]
+    assert "field is empty: min" in result["failures"][0]["failed"] and "iso value 0" in result["failures"][0]["failed"]
     more = ["--metrics", "f_score_1,chamfer_l2", "--log_dir", str(tmp_path / "out")]
     evaluation.main(["--restore_model", str(run), "--views", "0", "--limit", "1", "--sdf_res", "8", *more])
     result = results_of(tmp_path / "out")["results"]["prediction"]
@@ -273,7 +273,7 @@ def test_an_empty_field_counts_as_a_failure(tiny_database, tmp_path):
 
 def test_a_picture_of_the_validation(tiny_database):
     database = Database(tiny_database)
-    picture = validation_picture(build(tiny.config()), database, database.objects("val"))
+    picture = validation_picture(build_field_network(tiny.config()), database, database.objects("val"))
     assert picture.shape == (4 * tiny.SIZE, 3 * tiny.SIZE, 3) and picture.min() >= 0 and picture.max() <= 1
     truth = picture[: tiny.SIZE, 2 * tiny.SIZE :]
     assert 0.02 < (truth.min(-1) < 1).mean() < 0.9  # an object on a white ground
@@ -289,7 +289,7 @@ def test_a_picture_of_the_validation(tiny_database):
         (["--mesh_res", "64"], "needs --create_obj"),
         (["--create_obj", "--mesh_res", "511"], "--mesh_res 511"),
         (["--limit", "0"], "--limit 0"),
-        (["--metrics", "iou,cd"], "there is no 'cd'; known: all, iou, psnr, "),
+        (["--metrics", "iou,cd"], "unknown metric 'cd'; known: all, iou, psnr, "),
         ([], "no such folder"),
     ],
 )

@@ -143,7 +143,7 @@ def test_mistakes_are_named_and_nothing_is_written(case):
     with pytest.raises(UserError, match=r"values outside \[0, 1\]"):
         query(prefix, folder, points, camera(), *size, image="bytes.npy")
     (folder / "text.png").write_text("no picture")
-    with pytest.raises(UserError, match="no picture"):
+    with pytest.raises(UserError, match="text.png is not an image"):
         query(prefix, folder, points, camera(), *size, image="text.png")
     if binary:
         with pytest.raises(UserError, match="pixels wide .*needs --camera_frame model"):

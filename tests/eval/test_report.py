@@ -1,7 +1,5 @@
-"""The HTML report of an evaluated run: it needs nothing else, and says what results.json says."""
+"""The HTML report of an evaluated run: it is self-contained and agrees with results.json."""
 
-import collections
-import html.parser
 import importlib
 import json
 import re
@@ -10,8 +8,9 @@ import shutil
 import numpy as np
 import pytest
 
-from data.shards import write_shard
+from data.shard_format import write_shard
 from tests.helpers import tiny
+from tests.helpers.html_page import ParsedPage
 from utils.errors import UserError
 from utils.files import write_json
 from utils.geometry import frames
@@ -20,57 +19,13 @@ from utils.mesh.writers import write_mesh
 from utils.metrics import registry
 from utils.metrics.summary import summarise
 from utils.rendering import figure
-from utils.reports import html as report_html
 from utils.surface.field_grid import FieldGrid
 from utils.surface.txt_format import write_txt
 
 report = importlib.import_module("eval.report")
-VOID = {"meta", "img", "br", "link", "input", "hr"}
-NASTY = "<script>'\"&amp;"  # an object's id, which is a folder's name too
+NASTY = "<script>'\"&amp;"  # an object's id, which is also the name of a folder
 EMPTY = "field is empty: min <b>-3, max 1, level 0"
 NAMES = ["iou", "psnr"]
-
-
-class Page(html.parser.HTMLParser):
-    """What a browser would find: tags with attributes, the text of table rows and of captions. Fails where tags are not balanced."""
-
-    def __init__(self, source):
-        super().__init__()
-        self.open, self.tags, self.tables, self.captions, self.texts = [], [], [], [], collections.defaultdict(list)
-        self.section = None
-        self.feed(source)
-        self.close()
-        assert not self.open, f"never closed: {self.open}"
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        if tag == "section":
-            self.section = dict(attributes)["id"]
-        if tag == "table":
-            self.tables.append((self.section, []))
-        elif tag == "tr":
-            self.tables[-1][1].append([])
-        elif tag in ("td", "th"):
-            self.tables[-1][1][-1].append("")
-        elif tag == "figcaption":
-            self.captions.append("")
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        if tag not in VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.texts[self.section].append(data)
-        if "td" in self.open or "th" in self.open:
-            self.tables[-1][1][-1][-1] += data
-        if "figcaption" in self.open:
-            self.captions[-1] += data
-
-    def rows(self, section):
-        """The rows of all tables of a section, each a list of texts."""
-        return [row for where, table in self.tables if where == section for row in table]
 
 
 def ball(resolution=16, radius=0.3):
@@ -83,7 +38,10 @@ def ball(resolution=16, radius=0.3):
 
 @pytest.fixture(scope="module")
 def evaluated(tmp_path_factory):
-    """A run with history and an evaluation of two views of three objects of two categories: one image failed, one has a mesh only."""
+    """A run with history and an evaluation: two views of three objects of two categories.
+
+    One image failed, one has a mesh only.
+    """
     root, rng = tmp_path_factory.mktemp("report"), np.random.default_rng(0)
     run, rows, baseline = root / "run", [], []
     out = run / "eval_test"
@@ -91,7 +49,7 @@ def evaluated(tmp_path_factory):
         ids = [NASTY, f"{category}1", f"{category}2"]
         write_shard(
             root / "db" / f"{category}_test_000.h5",
-            [tiny.box(category, each, rng, views=2) for each in ids],
+            [tiny.box(category, object_id, rng, views=2) for object_id in ids],
             {"made": "by a test"},
         )
         for object_id in ids:
@@ -120,7 +78,7 @@ def evaluated(tmp_path_factory):
         "definitions": registry.definitions(NAMES),
         "images": tables,
     }
-    results["results"] = {method: summarise(each, NAMES) for method, each in tables.items()}
+    results["results"] = {method: summarise(image_rows, NAMES) for method, image_rows in tables.items()}
     write_json(out / "settings.json", settings)
     write_json(out / "results.json", results)
     tiny.config(db=str(root / "db")).save(run / "config.json")
@@ -134,16 +92,16 @@ def evaluated(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def made(evaluated, tmp_path_factory):
-    """The report with one image between best and worst: (source, Page, results.json)."""
+    """The report with one image between best and worst: (source, ParsedPage, results.json)."""
     path = tmp_path_factory.mktemp("out") / "page.html"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(figure, "SIZE", 48)
         report.main([str(evaluated), "--objects", "1", "--out", str(path)])
     source = path.read_text(encoding="utf-8")
-    return source, Page(source), json.loads((evaluated / "eval_test" / "results.json").read_text())
+    return source, ParsedPage(source), json.loads((evaluated / "eval_test" / "results.json").read_text())
 
 
-def test_the_page_needs_nothing_else(made):
+def test_the_page_is_self_contained(made):
     source, page, _ = made
     for tag, attributes in page.tags:
         assert tag not in ("script", "link", "iframe", "object", "base")
@@ -162,7 +120,7 @@ def test_the_page_needs_nothing_else(made):
     assert "default-src 'none'" in policy["content"]
 
 
-def test_tables_say_what_results_json_says(made):
+def test_tables_agree_with_results_json(made):
     _, page, results = made
     tables = [table for section, table in page.tables if section == "results"][: len(NAMES)]
     for name, (head, *rows) in zip(NAMES, tables, strict=True):
@@ -205,8 +163,8 @@ def test_best_and_worst_are_the_best_and_worst(made):
             )
         assert re.match(r"rank [2-5] of 6 ", middle)
     assert f"failed: {EMPTY}" in page.captions[2]  # a failed image is the worst
-    pictures = sum(tag == "img" for tag, _ in page.tags)
-    assert pictures == 6 * 7 - 3  # one that failed has input and truth; that with a mesh and no txt has all
+    images = sum(tag == "img" for tag, _ in page.tags)
+    assert images == 6 * 7 - 3  # the failed one has input and truth only; the one with a mesh and no txt has all
 
 
 def test_ranks_follow_the_direction_of_the_metric():
@@ -223,7 +181,7 @@ def test_ranks_follow_the_direction_of_the_metric():
             between == sorted(between, reverse=name == "iou")
             and len({row["object_id"] for row in shown}) == len(shown) == 6
         )
-        assert max(between) - min(between) > 8  # over the ranks, not beside each other
+        assert max(between) - min(between) > 8  # spread over the ranks
     assert len(report.choose(rows, "iou", 100)) == 20
     assert [label for label, _ in report.choose(rows[:1], "iou", 3)] == ["the only image"]
     assert [label for label, _ in report.choose(rows[:2], "iou", 3)] == ["best of 2", "worst of 2"]
@@ -246,12 +204,12 @@ def test_a_run_without_history_configuration_and_database(evaluated, tmp_path, c
     report.main([str(tmp_path), "--eval", str(tmp_path / "TF1_eval_test"), "--db", "nowhere", "--objects", "0"])
     path = tmp_path / "TF1_eval_test" / "report.html"
     assert capsys.readouterr().out.splitlines()[-1] == f"report       {path}"
-    page = Page(path.read_text(encoding="utf-8"))
+    page = ParsedPage(path.read_text(encoding="utf-8"))
     assert {section for section in page.texts if section} == {"summary", "results", "failures", "views"}
     assert not list(path.parent.glob(".*"))  # no temporary file
 
 
-def test_a_prediction_that_is_not_stored_is_said_to_be_missing(evaluated, tmp_path, monkeypatch):
+def test_a_prediction_that_is_not_stored_is_reported_as_missing(evaluated, tmp_path, monkeypatch):
     monkeypatch.setattr(figure, "SIZE", 48)
     shutil.copytree(
         evaluated / "eval_test", tmp_path / "run" / "eval_val", ignore=shutil.ignore_patterns("predictions")
@@ -262,43 +220,9 @@ def test_a_prediction_that_is_not_stored_is_said_to_be_missing(evaluated, tmp_pa
         rows[:] = rows[:2]
     write_json(path, results)
     report.main([str(tmp_path / "run")])  # the only evaluation there is
-    page = Page((path.parent / "report.html").read_text(encoding="utf-8"))
+    page = ParsedPage((path.parent / "report.html").read_text(encoding="utf-8"))
     assert sum(tag == "img" for tag, _ in page.tags) == 2 * 4
     assert "00_pred.txt is missing" in "".join(page.texts["gallery"])
-
-
-def test_nested_tables():
-    cameras = {
-        "images": 12,
-        "kind": "<dlt>",
-        "angle": {"median": 2.5, "mean": 3.0},
-        "shift": {"median": 0.1, "unit": "texels"},
-    }
-    page = Page(report_html.nested(cameras))
-    assert page.tables[0][1] == [["images", "12"], ["kind", "<dlt>"]]
-    assert page.tables[1][1] == [
-        ["", "median", "mean", "unit"],
-        ["angle", "2.5", "3", ""],
-        ["shift", "0.1", "", "texels"],
-    ]
-    assert len(Page(report_html.nested({"a": {"b": {"c": 1.0}}})).tables) == 1
-
-
-def test_the_best_mean_is_bold_and_true_voxels_never_are(evaluated, tmp_path):
-    row = {"category": "box", "object_id": "a", "view": "00", "failed": None, "no_mesh": None}
-    methods = {"prediction": 2.0, "prediction, estimated cameras": 1.0, "true voxels": 0.1}
-    tables = {method: [{**row, "chamfer_l1": value}] for method, value in methods.items()}
-    results = json.loads((evaluated / "eval_test" / "results.json").read_text())
-    results.update(
-        metrics=["chamfer_l1"],
-        definitions=registry.definitions(["chamfer_l1"]),
-        images=tables,
-        cameras={"angle": {"median": 2.5}},
-    )
-    results["results"] = {method: summarise(rows, ["chamfer_l1"]) for method, rows in tables.items()}
-    source = report_html.page(report_html.Report("run", results, None, None, None, None))
-    assert set(re.findall(r"<td><strong>([\d.]+)", source)) == {"1.000"}
-    assert ["median", "2.5"] in Page(source).rows("cameras") and "lower is better" in source
 
 
 @pytest.mark.parametrize(
@@ -318,10 +242,10 @@ def test_the_best_mean_is_bold_and_true_voxels_never_are(evaluated, tmp_path):
             "elsewhere holds no evaluation .*python eval/eval.py --restore_model .*--log_dir elsewhere",
         ),
         (["eval_test/results.json"], [], "is not a results.json of eval/eval.py: it lacks db"),
-        ([], ["--objects", "-1"], "--objects -1"),
+        ([], ["--objects", "-1"], "--objects: '-1' is not a whole number .at least 0"),
     ],
 )
-def test_what_is_missing_is_named_with_the_command(prepare, flags, message, tmp_path):
+def test_missing_files_are_named_with_the_command_that_makes_them(prepare, flags, message, tmp_path):
     run = tmp_path / "run"
     if prepare is not None:
         run.mkdir()

@@ -1,4 +1,4 @@
-"""Small models as TF1 knows them: variable names and shapes, seeded values, checkpoints, and the maths in NumPy."""
+"""Small models in TF1: variable names, shapes, seeded values, checkpoints, the maths in NumPy."""
 
 import zlib
 
@@ -24,7 +24,11 @@ def shapes(
     classes=SIZES["classes"],
     channels=3,
 ):
-    """{name: shape of the weights}, without /weights; the biases have the last number. As the variable lists of the originals."""
+    """Shapes of the weights, as in the variable lists of the originals.
+
+    Returns:
+        {variable name without /weights: shape}; the biases have the last number of the shape.
+    """
     s, result, before = SIZES, {}, channels
     for block, (width, count) in enumerate(zip(s["widths"], s["convs"], strict=True), 1):
         for i in range(1, count + 1):
@@ -49,7 +53,7 @@ def shapes(
 
 
 def values(layer_shapes):
-    """{variable name: float32 array}, each from its own seed."""
+    """{variable name: float32 array}, each drawn from a seed of its own."""
     result = {}
     for name, shape in layer_shapes.items():
         rng = np.random.default_rng(zlib.crc32(name.encode()))
@@ -59,7 +63,11 @@ def values(layer_shapes):
 
 
 def save(prefix, arrays, version=2):
-    """Write arrays with TF1's own Saver, V1 or V2, and the `checkpoint` file beside them; -> the prefix."""
+    """Write arrays with TF1's own Saver (V1 or V2), and the `checkpoint` file.
+
+    Returns:
+        The prefix of the checkpoint.
+    """
     v1 = tf.compat.v1
     prefix.parent.mkdir(parents=True, exist_ok=True)
     with tf.Graph().as_default(), v1.Session() as session:
@@ -77,7 +85,19 @@ def save(prefix, arrays, version=2):
 
 
 def forward(w, image, points, trans_mat, binary=True, colour=True):
-    """One image (h, w, 3) as the first convolution takes it, (N, 3) points, (4, 3) matrix -> pixels, geometry, colour or None."""
+    """Compute the field as TF1 does.
+
+    Args:
+        w: {variable name: array}, of values().
+        image: (h, w, 3), as the first convolution takes it.
+        points: (N, 3) in the model frame.
+        trans_mat: (4, 3), model frame to pixels.
+        binary: The geometry has two logits, otherwise one distance.
+        colour: There is a colour branch.
+
+    Returns:
+        Pixels (N, 2), geometry (N, 2 or 1), colour (N, 3) or None.
+    """
     size, kernel = image.shape[0], w["vgg_16/fc6/weights"].shape[0]
 
     def resize(x, n):
@@ -103,8 +123,8 @@ def forward(w, image, points, trans_mat, binary=True, colour=True):
         "sdfprediction_imgfeat": np.concatenate(local, 1),
         "sdfimgfeat": np.concatenate([glob, *local[:3]], 1),
     }
-    found = [_stream(w, s, points, f, binary, colour) for s, f in features.items() if f"{s}/fold1/conv1/weights" in w]
-    return uv, sum(g for g, _ in found), sum(c for _, c in found) if colour else None
+    streams = [_stream(w, s, points, f, binary, colour) for s, f in features.items() if f"{s}/fold1/conv1/weights" in w]
+    return uv, sum(g for g, _ in streams), sum(c for _, c in streams) if colour else None
 
 
 def _read(m, x, y):

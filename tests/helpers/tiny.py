@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from data.shards import ObjectRecord, write_shard
-from models.config import camera_preset, preset
+from data.shard_format import ObjectRecord, write_shard
+from models.presets import camera_preset, preset
 from utils.geometry import frames
 from utils.geometry.cameras import compose, intrinsics, look_at, project
 
@@ -42,13 +42,13 @@ def camera_run(folder, seed=0, **given):
     """A run folder of a camera network with random weights."""
     import keras
 
-    from models.networks.camera_network import build
+    from models.networks.camera_network import build_camera_network
     from models.weights.run import Run, save_checkpoint
 
     config, run = camera_config(**given), Run(folder)
     keras.utils.set_random_seed(seed)
     config.save(run.config)
-    save_checkpoint(run.best, {"network": build(config).variables}, {"step": 3})
+    save_checkpoint(run.best, {"network": build_camera_network(config).variables}, {"step": 3})
     return folder
 
 

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from data.shards import UNFINISHED, write_shard
+from data.shard_format import UNFINISHED, write_shard
 from preprocessing import check_db, gen_db
 from preprocessing.database.checks import cameras
 from preprocessing.database.contact_sheet import CELL, IN, OUT, TITLE, sheet
@@ -165,7 +165,7 @@ DAMAGE = {
     "zoomed camera": (spoil("trans_mats", zoomed), "of the mask has no surface point near it"),
     "mirrored camera": (spoil("trans_mats", mirrored), "box_train0: view 00: the camera is mirrored"),
     "camera behind": (first("trans_mats", np.diag([1, 1, -1.0, 0])[:, :3]), "view 00: the object is behind the camera"),
-    "empty view": (first("images", 0), "box_train0: view 00: the picture is empty"),
+    "empty view": (first("images", 0), "box_train0: view 00: the image is empty"),
     "view names": (spoil("view_names", twice), "box_train0: two views have the same name"),
 }
 
@@ -203,7 +203,7 @@ def test_opaque_views_are_checked_against_their_edges():
     assert cameras(record) == []
     record.trans_mats[1, :, 0] += 30 * record.trans_mats[1, :, 2]
     (line,) = cameras(record)
-    assert "view 01" in line and "outside of the picture" in line
+    assert "view 01" in line and "outside of the image" in line
 
 
 def test_sheet_draws_points_where_they_project():
@@ -223,7 +223,7 @@ def test_wrong_flags(db, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="holds no shard"):
         run(tmp_path / "empty")
-    with pytest.raises(UserError, match="--objects -1"):
+    with pytest.raises(UserError, match="--objects: '-1' is not a whole number"):
         run(db, "--objects", "-1")
     with pytest.raises(UserError, match="the contact sheet is a PNG"):
         run(db, "--out", "sheet.gif")

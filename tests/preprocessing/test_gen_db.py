@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from data.raw_layout import RawObject
-from data.shards import UNFINISHED, Database, find_shards
+from data.shard_format import UNFINISHED, find_shards
+from data.shards import Database
 from preprocessing import gen_db
 from preprocessing.database import build as builder
 from preprocessing.recovery import dlt
@@ -144,7 +145,7 @@ def garble(path):
 
 
 FAULTS = {
-    "truncated picture": ("view", truncate, "01.png: cannot be read"),
+    "truncated picture": ("view", truncate, "01.png is broken or cut off"),
     "truncated volume": ("colour_volume", truncate, "model_normalized_64.h5: cannot be read"),
     "no data": ("colour_volume", spoil, "model_normalized_64.h5: has no dataset 'data', only other"),
     "small volume": (
@@ -212,7 +213,7 @@ def test_wrong_flags_and_settings(root, tmp_path):
         build(root, "--category", "sofa")
     with pytest.raises(UserError, match="train_list_chair.txt"):
         build(root, "--lst_dir", str(tmp_path))
-    with pytest.raises(UserError, match="--objects_per_shard 0"):
+    with pytest.raises(UserError, match="--objects_per_shard: '0' is not a whole number"):
         build(root, "--objects_per_shard", "0")
     info = tmp_path / "info.json"
     for content, message in (
@@ -254,7 +255,7 @@ def test_another_database_is_not_overwritten(root, capsys):
         build(root)
     shutil.rmtree(root / "raw" / "chair" / "c9")
     shutil.copy(root / "db" / "chair_train_000.h5", root / "db" / "chair_train_001.h5")
-    with pytest.raises(UserError, match="chair_train_001.h5 is not of the database planned here"):
+    with pytest.raises(UserError, match="chair_train_001.h5 is not part of the database planned here"):
         build(root)
 
 
@@ -286,7 +287,7 @@ def test_out_that_cannot_be_a_folder_is_noticed_before_the_work(root, monkeypatc
     monkeypatch.setattr(gen_db, "make_plan", None)
     (root / "file").touch()
     for out in (root / "file", root / "file" / "db"):
-        with pytest.raises(UserError, match=rf"--out {out}: {root}/file is a file, not a folder"):
+        with pytest.raises(UserError, match=rf"output folder {out}: {root}/file is a file, not a folder"):
             build(root, "--out", str(out))
 
 

@@ -10,10 +10,11 @@ from PIL import Image
 from trimesh.visual import TextureVisuals
 from trimesh.visual.material import PBRMaterial
 
-from preprocessing.meshes.load import UNCOLOURED, load_mesh
+from preprocessing.meshes.load import load_mesh
+from preprocessing.meshes.materials import UNCOLOURED
 from utils.errors import UserError
 from utils.mesh import sampling
-from utils.mesh.mesh import albedo, coloured_mesh, normalise, texel
+from utils.mesh.mesh import albedo, coloured_mesh, normalise, sample_texture
 
 
 def solid(shape, colour=(0.5, 0.5, 0.5)):
@@ -38,7 +39,7 @@ def test_texel_brute_force():
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (3, 5, 4), dtype=np.uint8)
     uv = rng.uniform(-2, 3, (300, 2))
-    got = texel(image, uv)
+    got = sample_texture(image, uv)
     for (u, v), value in zip(uv, got, strict=True):
         x, y, expected = u * 5 - 0.5, (1 - v) * 3 - 0.5, np.zeros(4)
         for column in (int(np.floor(x)), int(np.floor(x)) + 1):
@@ -50,7 +51,7 @@ def test_texel_brute_force():
 def test_texel_centres_give_the_texels():
     image = np.random.default_rng(1).integers(0, 256, (4, 6, 4), dtype=np.uint8)
     row, column = np.divmod(np.arange(24), 6)
-    got = texel(image, np.stack([(column + 0.5) / 6, 1 - (row + 0.5) / 4], 1))
+    got = sample_texture(image, np.stack([(column + 0.5) / 6, 1 - (row + 0.5) / 4], 1))
     assert np.allclose(got, image.reshape(-1, 4) / 255, atol=1e-6)
 
 

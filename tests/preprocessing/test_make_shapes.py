@@ -74,7 +74,7 @@ def test_wrong_settings_are_named_and_nothing_is_written(tmp_path, flags, part):
 def test_a_folder_that_cannot_be_used_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     for out in (tmp_path / "file", tmp_path / "file" / "meshes"):
-        with pytest.raises(UserError, match=f"--out {out}: {tmp_path}/file is a file, not a folder"):
+        with pytest.raises(UserError, match=f"output folder {out}: {tmp_path}/file is a file, not a folder"):
             make_shapes.main(["--out", str(out), "--per_category", "1"])
     make_shapes.main(["--out", str(tmp_path / "out"), "--per_category", "1", "--categories", "table", "--jobs", "1"])
     with pytest.raises(UserError, match="seed 1"):

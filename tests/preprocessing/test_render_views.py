@@ -148,7 +148,7 @@ def test_meshes_are_found_in_both_layouts(tmp_path):
 def test_out_that_cannot_be_a_folder_is_noticed_before_the_work(tmp_path):
     (tmp_path / "file").touch()
     for out in (tmp_path / "file", tmp_path / "file" / "raw"):
-        with pytest.raises(UserError, match=f"--out {out}: {tmp_path}/file is a file, not a folder"):
+        with pytest.raises(UserError, match=f"output folder {out}: {tmp_path}/file is a file, not a folder"):
             render_views.main(["--meshes", "none", "--out", str(out)])
 
 
@@ -252,9 +252,9 @@ def test_a_run_leaves_out_what_is_broken_and_goes_on_where_it_stopped(meshes, tm
         after[path] == time for path, time in before.items() if torus not in path.parents
     )
     assert kept == {path.relative_to(torus): path.read_bytes() for path in torus.rglob("*.png")}  # the same again
-    with pytest.raises(UserError, match="--seed 0 .now 5"):
+    with pytest.raises(UserError, match="seed 0 .now 5"):
         render_views.main(["--meshes", str(meshes), "--out", str(raw), *SMALL, "--seed", "5"])
-    with pytest.raises(UserError, match="--categories lamp: .* has 03001627 car"):
+    with pytest.raises(UserError, match="category lamp: .* has 03001627 car"):
         render_views.main(["--meshes", str(meshes), "--out", str(raw), *SMALL, "--categories", "lamp"])
     (raw / "render.json").unlink()
     with pytest.raises(UserError, match="no render.json"):
@@ -271,7 +271,7 @@ def perish(task):
 @pytest.mark.slow
 def test_a_process_that_dies_costs_one_mesh():
     tasks = [raw_writer.Task(number, None, None) for number in range(5)]
-    outcome = {task.mesh: result for task, result in processes.in_processes(perish, tasks, 2)}
+    outcome = {task.mesh: result for task, result in processes.run_in_processes(perish, tasks, 2, died=raw_writer.process_died)}
     assert sorted(outcome) == [0, 1, 2, 3, 4]
     assert "the process died" in outcome[2][1]
     assert all(outcome[number][0] == [f"done {number}"] for number in (0, 1, 3, 4))

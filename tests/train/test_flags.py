@@ -24,7 +24,7 @@ from tests.eval.test_eval import make_run
 from tests.helpers import tf1_models, tiny
 from train import train_sdf
 from utils import cli
-from utils.errors import UserError
+from utils.errors import DEBUG, UserError
 from utils.surface.field_grid import FieldGrid
 from utils.surface.txt_format import read_txt, write_txt
 
@@ -244,7 +244,7 @@ IDLE = {
     "--threedcnn --img_feat_onestream": "--img_feat_onestream and --threedcnn exclude each other",
     "--img_feat_onestream --img_feat_twostream": "--img_feat_twostream and --img_feat_onestream exclude each other",
     "--threedcnn --colour": "no colour branch",
-    "--tanh": "--tanh are of distances; this model is binary",
+    "--tanh": "tanh are settings of signed distances; this model is binary",
     "--threedcnn --rot": "--rot would do nothing",
     "--mask_weight 2": "--mask_weight would do nothing in binary mode",
     "--threedcnn --resized_reading": "--resized_reading would do nothing without local features",
@@ -393,7 +393,7 @@ def test_iso_auto_is_looked_for_and_recorded(evaluated, plain):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "given", [{"threedcnn": True, "voxel_widths": (6, 5, 4, 4, 3, 2)}, {"img_feat_onestream": True, "rot": True}]
+    "given", [{"decoder": "threedcnn", "voxel_widths": (6, 5, 4, 4, 3, 2)}, {"decoder": "onestream", "rot": True}]
 )
 @pytest.mark.parametrize("binary", [True, False])
 def test_other_decoders_train_and_evaluate(binary, given, tiny_database, tmp_path, capsys, monkeypatch):
@@ -420,7 +420,7 @@ def test_other_decoders_train_and_evaluate(binary, given, tiny_database, tmp_pat
     if config.threedcnn:
         coloured = result.field.coloured()
         assert (result.field.colours[coloured] == 0.5).all() and (result.field.colours[~coloured] == -1).all()
-        with pytest.raises(UserError, match="--metrics psnr needs colours"):
+        with pytest.raises(UserError, match="metrics psnr need colours"):
             evaluation.main([*command, "--metrics", "psnr"])
 
 
@@ -485,6 +485,7 @@ def test_debug_shows_the_traceback_of_an_error(name, tmp_path, monkeypatch, caps
     with pytest.raises(SystemExit):
         cli.run(module.main)
     assert capsys.readouterr().err.startswith("error: ")
+    monkeypatch.setenv(DEBUG, "")  # which --debug sets, is restored after the test
     monkeypatch.setattr(sys, "argv", [*words, "--debug"])
     with pytest.raises(UserError):
         cli.run(module.main)

@@ -11,7 +11,7 @@ from data.field_samples import FieldSamples
 from data.network_input import object_frame
 from data.shards import Database
 from models.inference.field_query import FieldQuery
-from models.networks.texdisn import build
+from models.networks.texdisn import build_field_network
 from models.weights.sources import open_model
 from tests.helpers import tf1_models, tiny
 from train import train_sdf
@@ -45,7 +45,7 @@ def test_training_takes_sizes_and_conventions_from_its_first_weights(tmp_path):
         settings(tmp_path / "run", "--model_frame", "sphere")
     with pytest.raises(UserError, match="this model is binary"):
         settings(tmp_path / "run", "--distance_offset", 0.1)
-    with pytest.raises(UserError, match="--distance_offset nan"):
+    with pytest.raises(UserError, match="distance_offset nan"):
         settings(tmp_path / "run", "--no-binary", "--distance_offset", "nan")
 
 
@@ -73,7 +73,7 @@ def test_train_from_tf1_then_evaluate_it_and_the_checkpoint(binary, tiny_databas
     assert f"{prefix}: {len(open_model(prefix).checkpoint.shapes)} variables loaded, 0 not" in printed
     networks = []
     for model in (open_model(run), open_model(prefix, {"img_h": tiny.SIZE, "img_w": tiny.SIZE})):
-        networks.append(build(model.config))
+        networks.append(build_field_network(model.config))
         model.load(networks[-1])
     for a, b in zip(
         networks[0].variables, networks[1].variables, strict=True
@@ -163,13 +163,13 @@ def test_sphere_frame_of_samples(tiny_database):
 def test_field_is_the_distance_whatever_the_frame():
     """A network that answers -10 x offset everywhere predicts distance 0; an output of 10 d is d / scale in the object frame."""
     config = tiny.config(binary=False, normalisation=False, model_frame="sphere", distance_offset=0.25)
-    model = build(config)
-    for stream in (model.global_stream, model.local_stream):
+    model = build_field_network(config)
+    for stream in model.streams:
         stream.geometry_out.kernel.assign(np.zeros(stream.geometry_out.kernel.shape))
     frame = frames.ModelFrame(1.7, np.array([0.1, 0.2, 0.3]))
     matrix = compose(intrinsics(tiny.SIZE), look_at(30, 20, 2.0))
     for raw, distance in ((-2.5, 0.0), (1.0, 0.35 / 1.7)):
-        model.global_stream.geometry_out.bias.assign([raw])
+        model.streams[0].geometry_out.bias.assign([raw])
         query = FieldQuery(model)
         encoded = query.encode(np.zeros((tiny.SIZE, tiny.SIZE, 3), np.float32), matrix, frame)
         np.testing.assert_allclose(query.geometry(encoded, np.zeros((3, 3))), distance, atol=1e-6)

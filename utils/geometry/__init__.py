@@ -1,1 +1,1 @@
-"""Frames, cameras, symmetries: pure geometry in NumPy."""
+"""Frames, cameras and symmetries: pure geometry in NumPy."""

@@ -1,21 +1,33 @@
-"""Cameras: intrinsics, extrinsics, projection, and what becomes of them when images are resized."""
+"""Cameras: intrinsics, extrinsics, projection, and their change when images are resized."""
+
+import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from utils.errors import UserError
 
 FOCAL = 35 / 32  # focal length over image width: 35 mm on a 32 mm sensor (3D-R2N2)
+MARGIN = 1.03  # 3 % around the bounding sphere, so that antialiasing and voxel corners stay in the image
 
 
-def intrinsics(size, focal=FOCAL):
-    """(3, 3) K of a square image of `size` pixels whose principal ray goes through its middle."""
+def intrinsics(size: int, focal: float = FOCAL) -> np.ndarray:
+    """(3, 3) K of a square image of `size` pixels whose principal ray passes through its middle."""
     return np.array([[focal * size, 0, (size - 1) / 2], [0, focal * size, (size - 1) / 2], [0, 0, 1]])
 
 
-def look_at(azimuth, elevation, distance):
-    """(3, 4) extrinsics [R | t], object frame to camera frame, of a camera that looks at the origin.
+def look_at(azimuth: float, elevation: float, distance: float) -> np.ndarray:
+    """Extrinsics of a camera that looks at the origin.
 
-    Angles in degrees. The camera stands at distance * (cos el sin az, sin el, cos el cos az), +y up.
+    The camera stands at distance * (cos el sin az, sin el, cos el cos az), +y up.
+
+    Args:
+        azimuth: degrees.
+        elevation: degrees, in (-90, 90).
+        distance: object-frame length.
+
+    Returns:
+        (3, 4) [R | t], object frame to camera frame.
     """
     if not -90 < elevation < 90:
         raise UserError(f"elevation {elevation} is outside (-90, 90) degrees")
@@ -28,16 +40,16 @@ def look_at(azimuth, elevation, distance):
     return np.concatenate([rotation, -rotation @ centre[:, None]], 1)
 
 
-def compose(K, RT):
-    """(3, 3) K and (3, 4) [R | t] -> (4, 3) matrix for row vectors."""
+def compose(K: np.ndarray, RT: np.ndarray) -> np.ndarray:
+    """(3, 3) K and (3, 4) [R | t] -> (4, 3) trans_mat."""
     return (K @ RT).T
 
 
-def decompose(matrix):
-    """(4, 3) trans_mat -> K (3, 3) with K[2,2] = 1 and positive focals, [R | t] (3, 4).
+def decompose(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(4, 3) trans_mat -> K (3, 3) with K[2,2] = 1 and positive focal lengths, [R | t] (3, 4).
 
-    det R is +1, or -1 for a mirrored camera. RQ decomposition (Hartley & Zisserman, section 6.2.4). The overall
-    sign of a trans_mat is meaningful: w > 0 in front of the camera.
+    det R is +1, or -1 for a mirrored camera. RQ decomposition (Hartley & Zisserman, section 6.2.4).
+    The overall sign of a trans_mat matters: w > 0 in front of the camera.
     """
     P = np.asarray(matrix, np.float64).T
     reverse = np.eye(3)[::-1]
@@ -48,55 +60,110 @@ def decompose(matrix):
     return K / K[2, 2], np.concatenate([R, np.linalg.solve(K, P[:, 3:])], 1)
 
 
-def azimuth_elevation_distance(matrix):
-    """(4, 3) trans_mat -> azimuth in [0, 360), elevation (degrees), distance of its camera from the origin."""
+def azimuth_elevation_distance(matrix: np.ndarray) -> tuple[float, float, float]:
+    """Where the camera of a (4, 3) trans_mat stands, as look_at takes it; azimuth in [0, 360)."""
     RT = decompose(matrix)[1]
     centre = -RT[:, :3].T @ RT[:, 3]
-    distance = np.linalg.norm(centre)
+    distance = float(np.linalg.norm(centre))
     return np.degrees(np.arctan2(centre[0], centre[2])) % 360, np.degrees(np.arcsin(centre[1] / distance)), distance
 
 
-def project(points, matrix):
-    """(N, 3) object-frame points, (4, 3) trans_mat -> (N, 2) pixels, (N,) w; pixels are not clipped."""
+def project(points: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(N, 3) object-frame points, (4, 3) trans_mat -> (N, 2) pixels, not clipped, and (N,) w."""
     h = np.concatenate([points, np.ones_like(points[:, :1])], 1) @ matrix
     return h[:, :2] / h[:, 2:], h[:, 2]
 
 
-def resize_camera(matrix, old, new):
-    """The trans_mat after resizing an image of old = (height, width) to new: u' = (u + 0.5) W'/W - 0.5."""
+def resize_camera(matrix: np.ndarray, old: Sequence[int], new: Sequence[int]) -> np.ndarray:
+    """The camera of a resized image: u' = (u + 0.5) W'/W - 0.5, likewise v'.
+
+    Args:
+        matrix: (4, 3) trans_mat of the image.
+        old: (height, width) of the image.
+        new: (height, width) of the resized image.
+
+    Returns:
+        (4, 3) trans_mat.
+    """
     sy, sx = new[0] / old[0], new[1] / old[1]
     return np.asarray(matrix) @ np.array([[sx, 0, 0], [0, sy, 0], [0.5 * sx - 0.5, 0.5 * sy - 0.5, 1]])
 
 
-def image_to_pixel(t, size):
-    """Image coordinate in [0, 1] -> pixel, u = t W - 0.5."""
+def image_to_pixel(t: np.ndarray, size: int | np.ndarray) -> np.ndarray:
+    """Image coordinates in [0, 1] -> pixels, u = t size - 0.5."""
     return t * size - 0.5
 
 
-def pixel_to_image(u, size):
-    """Pixel -> image coordinate in [0, 1]."""
+def pixel_to_image(u: np.ndarray, size: int | np.ndarray) -> np.ndarray:
+    """Pixels -> image coordinates in [0, 1]."""
     return (u + 0.5) / size
 
 
-def check_camera(matrix, where):
-    """A (4, 3) float64 camera that can be used, or a UserError that names `where` it came from."""
+def check_camera(matrix: np.ndarray, source: object) -> np.ndarray:
+    """Check that a camera can be used.
+
+    Args:
+        matrix: (4, 3) trans_mat.
+        source: the file or view it comes from, for messages.
+
+    Returns:
+        The matrix as float64.
+
+    Raises:
+        UserError: the shape is wrong, values are not finite, it does not project to an image, or
+            the object is behind the camera.
+    """
     matrix = np.asarray(matrix, np.float64)
     if matrix.shape != (4, 3):
         raise UserError(
-            f"{where}: a camera is a 4x3 trans_mat (row vectors), this one is {'x'.join(map(str, matrix.shape))}"
+            f"{source}: a camera is a 4x3 trans_mat (row vectors), this one is {'x'.join(map(str, matrix.shape))}"
         )
     if not np.isfinite(matrix).all():
-        raise UserError(f"{where}: the camera has values that are not finite")
+        raise UserError(f"{source}: the camera has values that are not finite")
     if abs(np.linalg.det(matrix[:3])) < 1e-12:
-        raise UserError(f"{where}: the camera is singular, it does not project to an image")
-    if matrix[3, 2] <= 0:  # w of the origin: the object must stand in front of the camera
-        raise UserError(f"{where}: the object is behind the camera (w = {matrix[3, 2]:.3g} at the origin)")
+        raise UserError(f"{source}: the camera is singular, it does not project to an image")
+    if matrix[3, 2] <= 0:  # w of the origin: the object must be in front of the camera
+        raise UserError(f"{source}: the object is behind the camera (w = {matrix[3, 2]:.3g} at the origin)")
     return matrix
 
 
-MARGIN = 1.03  # the bounding sphere leaves 3 % free, so that antialiasing and voxel corners stay in the picture
-
-
-def fitting_distance(radius):
-    """The smallest distance (with margin) at which a sphere of this radius around the origin is wholly in the picture."""
+def fitting_distance(radius: float) -> float:
+    """The distance at which a sphere around the origin just fits into the image, with MARGIN."""
     return radius / np.sin(np.arctan(0.5 / FOCAL)) * MARGIN
+
+
+def parse_camera(text: str) -> str | tuple[float, ...] | np.ndarray:
+    """Parse a camera as commands take it.
+
+    Args:
+        text: est; azimuth,elevation or azimuth,elevation,distance in degrees; or the path of a
+            text file with a 4x3 trans_mat.
+
+    Returns:
+        "est", the numbers, or the (4, 3) matrix.
+
+    Raises:
+        UserError: it is none of these, or out of range.
+    """
+    if text == "est":
+        return text
+    path = pathlib.Path(text)
+    if path.exists():
+        try:
+            matrix = np.loadtxt(path, ndmin=2)
+        except (ValueError, OSError, UnicodeDecodeError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"{path} is not a camera: give 4 lines of 3 numbers ({reason})") from None
+        return check_camera(matrix, path)
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) not in (2, 3) or not np.isfinite(numbers).all():
+        wanted = "est, azimuth,elevation or azimuth,elevation,distance in degrees, or an existing file"
+        raise UserError(f"camera {text}: give {wanted}")
+    if not -90 < numbers[1] < 90:
+        raise UserError(f"camera {text}: the elevation must be between -90 and 90 degrees")
+    if len(numbers) == 3 and numbers[2] <= 0.5:
+        raise UserError(f"camera {text}: the distance must be above 0.5, the object's longest side being 1")
+    return numbers

@@ -1,47 +1,49 @@
-"""Rotations about the vertical axis that turn an object into itself: no picture tells cameras apart that differ by one of them."""
+"""Rotations about the vertical axis that map an object onto itself.
+
+No image can distinguish cameras that differ by one of them.
+"""
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from utils.geometry import frames
 
-HIGHER = (
-    4,
-    6,
-    8,
-    10,
-    12,
-    24,
-)  # orders of which half a turn is one; with an odd order the axis is not the middle of the object's box
-CONTINUOUS = 24  # an order of this many stands for all angles
-DISTANCE = 1.5 / frames.VOXELS  # object-frame length: 95 % of the turned points lie closer to the surface
-COLOUR = 0.08  # mean difference of their colours, per channel in [0, 1]
-POINTS = 1024  # that are turned
+# orders that include half a turn; with an odd order the axis is not the middle of the object's box
+EVEN_ORDERS = (4, 6, 8, 10, 12, 24)
+CONTINUOUS = 24  # this order stands for all angles: a solid of revolution
+DISTANCE = 1.5 / frames.VOXELS  # object-frame length; 95 % of the turned points are closer to the surface
+COLOUR = 0.08  # largest mean difference of their colours, per channel in [0, 1]
+POINTS = 1024  # number of points that are turned
 
 
-def rotation_about_y(angle):
-    """(3, 3) rotation about +y, angle in degrees; azimuths grow by it."""
+def rotation_about_y(angle: float) -> np.ndarray:
+    """(3, 3) rotation about +y by an angle in degrees, which adds to azimuths."""
     c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
     return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
 
 
-def rotational_order(points, colours):
-    """(S, 3) surface points in the object frame, (S, 3) uint8 -> the largest n for which a turn by 360/n degrees gives the same object.
+def rotational_order(points: np.ndarray, colours: np.ndarray) -> int:
+    """The largest n for which a turn by 360/n degrees keeps both shape and colours of an object.
 
-    1: no symmetry; CONTINUOUS: a solid of revolution. Shape and colours both have to come back.
+    Args:
+        points: (S, 3) surface points, object frame.
+        colours: (S, 3) uint8, their colours.
+
+    Returns:
+        1 without symmetry; CONTINUOUS for a solid of revolution.
     """
     tree, colours = cKDTree(points), colours / 255
-    some = slice(None, None, max(1, len(points) // POINTS))
+    sample = slice(None, None, max(1, len(points) // POINTS))
 
-    def comes_back(n):
-        distance, nearest = tree.query(points[some] @ rotation_about_y(360 / n).T)
-        same = np.abs(colours[nearest] - colours[some]).mean() < COLOUR
-        return np.quantile(distance, 0.95) < DISTANCE and same
+    def is_symmetric(order: int) -> bool:
+        distance, nearest = tree.query(points[sample] @ rotation_about_y(360 / order).T)
+        same_colours = np.abs(colours[nearest] - colours[sample]).mean() < COLOUR
+        return bool(np.quantile(distance, 0.95) < DISTANCE and same_colours)
 
-    return max([2, *(n for n in HIGHER if comes_back(n))]) if comes_back(2) else 1
+    return max([2, *(order for order in EVEN_ORDERS if is_symmetric(order))]) if is_symmetric(2) else 1
 
 
-def rotations(n):
-    """(n, 3, 3) rotations of an order; of a solid of revolution one every 2 degrees."""
-    count = 180 if n == CONTINUOUS else n
+def rotations(order: int) -> np.ndarray:
+    """(R, 3, 3) the rotations of an order; one every 2 degrees for CONTINUOUS."""
+    count = 180 if order == CONTINUOUS else order
     return np.stack([rotation_about_y(360 * k / count) for k in range(count)])

@@ -1,6 +1,7 @@
-"""The square of a picture that a network sees: the object in its middle, whatever the photograph around it.
+"""The square of an image that a network sees, with the object in its middle.
 
-Training, evaluation and reconstruction cut with the same function, so that a photograph arrives as the training views did.
+Training, evaluation and reconstruction crop with the same function, so that a photograph looks
+like the training views to the network.
 """
 
 import dataclasses
@@ -8,41 +9,53 @@ import math
 
 import numpy as np
 
-OBJECT = 128  # alpha from which a pixel belongs to the object's box: stray faint pixels do not move it
+OBJECT = 128  # alpha from which a pixel belongs to the object's box: faint stray pixels do not move it
 
 
 @dataclasses.dataclass(frozen=True)
 class Square:
-    """Columns left .. left + side - 1 and rows top .. top + side - 1 of a picture; it may reach beyond the picture."""
+    """A square of an image, in pixels; it may reach beyond the image.
+
+    Attributes:
+        left: its first column.
+        top: its first row.
+        side: the number of its columns and rows.
+    """
 
     left: int
     top: int
     side: int
 
-    def cut(self, rgba):
-        """(H, W, 4) -> (side, side, 4); beyond the picture all is transparent."""
+    def cut(self, rgba: np.ndarray) -> np.ndarray:
+        """Crop (H, W, 4) to (side, side, 4); pixels beyond the image are transparent."""
         height, width = rgba.shape[:2]
         result = np.zeros((self.side, self.side, 4), rgba.dtype)
-        rows = slice(max(self.top, 0), min(self.top + self.side, height))
-        columns = slice(max(self.left, 0), min(self.left + self.side, width))
-        result[rows.start - self.top : rows.stop - self.top, columns.start - self.left : columns.stop - self.left] = (
-            rgba[rows, columns]
-        )
+        top, bottom = max(self.top, 0), min(self.top + self.side, height)
+        left, right = max(self.left, 0), min(self.left + self.side, width)
+        rows, columns = slice(top - self.top, bottom - self.top), slice(left - self.left, right - self.left)
+        result[rows, columns] = rgba[top:bottom, left:right]
         return result
 
-    def camera(self, trans_mat):
-        """(4, 3) camera of the picture -> that of the square: its pixels are moved by (-left, -top)."""
+    def camera(self, trans_mat: np.ndarray) -> np.ndarray:
+        """(4, 3) camera of the image -> that of the square: pixels move by (-left, -top)."""
         return np.asarray(trans_mat) @ np.array([[1, 0, 0], [0, 1, 0], [-self.left, -self.top, 1]])
 
-    def source_camera(self, trans_mat):
-        """(4, 3) camera of the square -> that of the picture; the inverse of camera()."""
+    def source_camera(self, trans_mat: np.ndarray) -> np.ndarray:
+        """(4, 3) camera of the square -> that of the image; the inverse of camera()."""
         return np.asarray(trans_mat) @ np.array([[1, 0, 0], [0, 1, 0], [self.left, self.top, 1]])
 
 
-def object_square(alpha, share):
-    """(H, W) uint8 mask -> the Square whose middle is that of the object's box and of whose side the longer side of the box takes `share`.
+def object_square(alpha: np.ndarray, share: float) -> Square:
+    """The square around an object.
 
-    share in (0, 1]. A picture without any object keeps its middle: the square around all of it.
+    Args:
+        alpha: (H, W) uint8 mask of the object. Without an object, the square encloses the image
+            and has the same middle.
+        share: in (0, 1], the share of the square's side that the longer side of the object's
+            bounding box takes.
+
+    Returns:
+        The Square, whose middle is that of the bounding box.
     """
     height, width = alpha.shape
     rows, columns = (np.flatnonzero((alpha >= OBJECT).any(axis)) for axis in (1, 0))

@@ -1,105 +1,123 @@
-"""Which part of a photograph is the object: its own transparency, a mask file, or cut out of its background."""
+"""Finds the object in a photograph: by its transparency, by a mask file, or automatically."""
 
 import dataclasses
 import functools
 import importlib.util
+import os
 
 import cv2
 import numpy as np
+from scipy.ndimage import distance_transform_edt
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import dijkstra
+from skimage.segmentation import slic
 
 from utils.errors import UserError
-from utils.images.photo import read_photo
+from utils.images.photo import Photo, read_photo
 
 WAYS = ("auto", "alpha", "none")  # anything else is the path of a mask file
-OPAQUE, CLEAR = (
-    250,
-    5,
-)  # alpha beyond which a pixel counts as wholly opaque or clear: JPEG-like rounding is no transparency
-LEAST, MOST = 0.002, 0.95  # share of a picture that an object can take
-ADVICE = "give a mask with --mask FILE (white where the object is), or a picture with a transparent background"
+# alpha values from which a pixel counts as entirely opaque or clear: rounding is not transparency
+OPAQUE, CLEAR = 250, 5
+LEAST, MOST = 0.002, 0.95  # share of an image that an object can cover
+ADVICE = "give a mask file (white where the object is), or an image with a transparent background"
 
 WORKING = 400  # pixels of the longest side while GrabCut works
-SMOOTH = 1.5  # how far the border of a smooth background is from one, L*a*b*: the noise of a sensor
-HOLE = 0.0004  # share of the picture: smaller holes are flaws of the mask, larger ones may be seen through, as between the legs of a chair
-BAND = 0.02  # of the shorter side: the border from which the background is learned
-PATCHES = 300  # superpixels of a picture
+SMOOTH = 1.5  # largest distance of the border from a smooth background, L*a*b*: the noise of a sensor
+# share of the image: smaller holes are flaws of the mask, larger ones may be gaps of the object
+HOLE = 0.0004
+BAND = 0.02  # of the shorter side: width of the border from which the background is learned
+PATCHES = 300  # superpixels of an image
 
 
 @dataclasses.dataclass(frozen=True)
 class Foreground:
-    """Where the object is."""
+    """Where the object is.
 
-    alpha: np.ndarray  # (H, W) uint8, 255 object, 0 background
-    used: str  # "alpha", "file", "rembg", "grabcut" or "none"
-    notes: list[str]  # what the user should know, one line each
-
-
-def foreground(photo, how="auto"):
-    """utils.images.photo.Photo -> Foreground of its size.
-
-    how: auto (its transparency where it has any, else rembg where that is installed, else GrabCut), alpha (its transparency),
-    none (all of it is object), or the path of a mask file: white is object, of the photograph's size or another size of the same shape.
-    UserError where that finds no object, or nothing else.
+    Attributes:
+        alpha: (H, W) uint8, 255 object, 0 background.
+        used: the source of the mask: "alpha", "file", "rembg", "grabcut" or "none".
+        notes: remarks for the user, one line each.
     """
-    if how == "none":
+
+    alpha: np.ndarray
+    used: str
+    notes: list[str]
+
+
+def foreground(photo: Photo, mask: str | os.PathLike[str] = "auto") -> Foreground:
+    """Find the object in a photograph.
+
+    Args:
+        photo: the photograph.
+        mask: "auto" (its transparency where it has any, else rembg where that is installed, else
+            GrabCut), "alpha" (its transparency), "none" (the whole image is the object), or the
+            path of a mask file: white is object; of the photograph's size or aspect ratio.
+
+    Returns:
+        The mask, in the size of photo.rgba.
+
+    Raises:
+        UserError: there is no object, or no background, or the mask file does not fit.
+    """
+    if mask == "none":
         return Foreground(np.full(photo.rgba.shape[:2], 255, np.uint8), "none", [])
-    if how == "alpha" or (how == "auto" and has_transparency(photo.rgba)):
+    if mask == "alpha" or (mask == "auto" and has_transparency(photo.rgba)):
         return Foreground(_own_alpha(photo), "alpha", [])
-    if how != "auto":
-        return Foreground(_from_file(photo, how), "file", [])
-    found = _automatic(np.ascontiguousarray(photo.rgba[..., :3]))
-    share = (found.alpha >= 128).mean()
-    if not LEAST < share < MOST:
-        raise UserError(f"{photo.name}: no object could be told from the background: {ADVICE}")
-    return found
+    if mask != "auto":
+        return Foreground(_from_file(photo, mask), "file", [])
+    result = _automatic(np.ascontiguousarray(photo.rgba[..., :3]))
+    if not LEAST < (result.alpha >= 128).mean() < MOST:
+        raise UserError(f"{photo.name}: no object can be distinguished from the background: {ADVICE}")
+    return result
 
 
-def has_transparency(rgba):
-    """(H, W, 4) uint8 -> whether it has a part that is clear, and not only faint or rounded pixels."""
+def has_transparency(rgba: np.ndarray) -> bool:
+    """Whether (H, W, 4) uint8 has a part that is clear, not only faint or rounded pixels."""
     return bool((rgba[..., 3] <= CLEAR).mean() > LEAST)
 
 
-def _own_alpha(photo):
-    """The alpha of a Photo; UserError where it says nothing."""
+def _own_alpha(photo: Photo) -> np.ndarray:
+    """The alpha of a photograph; UserError where it does not show an object."""
     alpha = photo.rgba[..., 3]
     if alpha.min() >= OPAQUE:
-        raise UserError(
-            f"{photo.name} has no transparent background: leave out --mask alpha, or give a mask with --mask FILE"
-        )
+        raise UserError(f"{photo.name} has no transparent background: use mask auto, or give a mask file")
     if alpha.max() <= CLEAR:
-        raise UserError(f"{photo.name} is transparent all over: there is no object to be seen")
+        raise UserError(f"{photo.name} is entirely transparent: it shows no object")
     return alpha
 
 
-def _from_file(photo, path):
-    """The alpha that a mask file gives a Photo."""
+def _from_file(photo: Photo, path: str | os.PathLike[str]) -> np.ndarray:
+    """Read the mask of a photograph from a file."""
     mask = read_photo(path)
-    (height, width), own = mask.size, photo.size
-    # the same shape: one side scaled like the other, up to the rounding of a pixel
-    if abs(height * own[1] - width * own[0]) > max(own[0], own[1], height, width):
+    (height, width), (photo_height, photo_width) = mask.size, photo.size
+    # the same aspect ratio: one side scaled like the other, up to the rounding of a pixel
+    if abs(height * photo_width - width * photo_height) > max(photo_height, photo_width, height, width):
         raise UserError(
-            f"{path} is {width}x{height} and {photo.name} {own[1]}x{own[0]}: the mask must have the photograph's size, or its shape"
+            f"{path} is {width}x{height} and {photo.name} {photo_width}x{photo_height}: "
+            "the mask must have the photograph's size or aspect ratio"
         )
     # a mask is grey, or it is the object on a clear background
     grey = mask.rgba[..., 3] if has_transparency(mask.rgba) else cv2.cvtColor(mask.rgba[..., :3], cv2.COLOR_RGB2GRAY)
     if grey.max() <= CLEAR:
-        raise UserError(f"{path} is black all over: a mask is white where the object is")
+        raise UserError(f"{path} is entirely black: a mask is white where the object is")
     if grey.min() >= OPAQUE:
         raise UserError(
-            f"{path} is white all over: a mask is black where the background is; for a picture without any use --mask none"
+            f"{path} is entirely white: a mask is black where the background is; "
+            "use mask none for an image without background"
         )
     rows, columns = photo.rgba.shape[:2]
     shrinks = grey.shape[0] > rows
     return cv2.resize(grey, (columns, rows), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
-def _automatic(rgb):
-    """(H, W, 3) uint8 -> Foreground by rembg where it is installed and works, else by GrabCut."""
-    notes = []
+def _automatic(rgb: np.ndarray) -> Foreground:
+    """Mask (H, W, 3) uint8 by rembg where it is installed and works, else by GrabCut."""
+    notes: list[str] = []
     if importlib.util.find_spec("rembg") is not None:
         try:
             return Foreground(_by_rembg(rgb), "rembg", notes)
-        # a model that cannot be downloaded, a library that does not fit: many kinds of error; without onnxruntime rembg exits
+        # many kinds of error: its network cannot be downloaded, a library does not fit; without
+        # onnxruntime rembg even exits
         except (Exception, SystemExit) as error:
             reason = str(error).strip().splitlines()
             notes.append(
@@ -109,15 +127,15 @@ def _automatic(rgb):
 
 
 @functools.lru_cache(1)
-def _rembg_session():
-    """rembg's network, read (and downloaded, the first time) once a process; errors are not kept."""
+def _rembg_session() -> object:
+    """rembg's network, loaded once a process (downloaded the first time); errors are not cached."""
     import rembg
 
     return rembg.new_session()
 
 
-def _by_rembg(rgb):
-    """(H, W, 3) uint8 -> (H, W) uint8."""
+def _by_rembg(rgb: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 -> (H, W) uint8 alpha by rembg."""
     import rembg
 
     alpha = np.asarray(rembg.remove(rgb, session=_rembg_session(), only_mask=True))
@@ -126,10 +144,11 @@ def _by_rembg(rgb):
     return alpha.reshape(rgb.shape[:2]).astype(np.uint8)
 
 
-def by_grabcut(rgb):
-    """(H, W, 3) uint8 -> (H, W) uint8 alpha by GrabCut, begun with what differs from the border. The same for the same picture.
+def by_grabcut(rgb: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 -> (H, W) uint8 alpha by GrabCut; the same image gives the same mask.
 
-    Before a background whose colour changes smoothly, GrabCut sees the picture's difference from it; else the picture.
+    It starts from the parts that differ from the border. Where the colour of the background
+    changes smoothly, GrabCut works on the difference from it, otherwise on the image.
     """
     ratio = min(1.0, WORKING / max(rgb.shape[:2]))
     height, width = (max(1, round(side * ratio)) for side in rgb.shape[:2])
@@ -138,33 +157,39 @@ def by_grabcut(rgb):
     if spread < SMOOTH:
         difference = _lab(small) - _lab(backdrop)
         likely = np.linalg.norm(difference, axis=-1) > 6 + 2 * spread
-        picture = np.clip(np.rint(difference + 128), 0, 255).astype(np.uint8)
+        image = np.clip(np.rint(difference + 128), 0, 255).astype(np.uint8)
     else:
         likely = _salient(small)
-        picture = cv2.bilateralFilter(small, 7, 30, 5)  # GrabCut takes grains for edges
+        image = cv2.bilateralFilter(small, 7, 30, 5)  # GrabCut mistakes grain for edges
     seed = np.where(likely, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     seed[:2] = seed[-2:] = seed[:, :2] = seed[:, -2:] = cv2.GC_BGD
     if not (seed == cv2.GC_PR_FGD).any():
         return np.zeros(rgb.shape[:2], np.uint8)
-    cv2.setRNGSeed(0)  # of this thread's generator: other threads have their own
-    cv2.grabCut(picture, seed, None, np.zeros((1, 65)), np.zeros((1, 65)), 5, cv2.GC_INIT_WITH_MASK)
-    mask = _whole_parts((seed & 1) == 1)
-    soft = _mixed(small, backdrop, mask) if spread < SMOOTH else cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.7)
+    cv2.setRNGSeed(0)  # every thread has its own generator
+    cv2.grabCut(image, seed, None, np.zeros((1, 65)), np.zeros((1, 65)), 5, cv2.GC_INIT_WITH_MASK)
+    mask = _without_specks((seed & 1) == 1)
+    soft = _soft(small, backdrop, mask) if spread < SMOOTH else cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.7)
     large = cv2.resize(soft, rgb.shape[1::-1], interpolation=cv2.INTER_CUBIC)
-    return np.rint(255 * np.clip((large - 0.5) * 1.5 + 0.5, 0, 1)).astype(
-        np.uint8
-    )  # 1.5: edges as steep as before enlarging
+    steep = (large - 0.5) * 1.5 + 0.5  # edges as steep as before enlarging
+    return np.rint(255 * np.clip(steep, 0, 1)).astype(np.uint8)
 
 
-def _lab(rgb):
-    """RGB 0..255 -> CIE L*a*b*, in which a difference of 2 is just seen."""
+def _lab(rgb: np.ndarray) -> np.ndarray:
+    """RGB 0..255 -> CIE L*a*b*, in which a difference of 2 is just visible."""
     return cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
 
 
-def _backdrop(rgb):
-    """(H, W, 3) uint8 -> the same as float32 with nothing but a smooth background, by what the border tells, and how far the border is from it.
+def _backdrop(rgb: np.ndarray) -> tuple[np.ndarray, float]:
+    """Fit a smooth background to the border of an image.
 
-    The background's colour is a quadratic function of the place; the distance is in L*a*b*, that which four fifths of the border stay below.
+    The colour of the background is a quadratic function of the position.
+
+    Args:
+        rgb: (H, W, 3) uint8.
+
+    Returns:
+        The background (H, W, 3) float32, and the distance from it, in L*a*b*, within which four
+        fifths of the border lie.
     """
     height, width = rgb.shape[:2]
     band = max(2, round(BAND * min(height, width)))
@@ -175,40 +200,43 @@ def _backdrop(rgb):
     terms = np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], -1)
     known, values = terms[border], cv2.GaussianBlur(rgb, (0, 0), 0.7)[border].astype(np.float32)
     keep = np.ones(len(known), bool)
-    for _ in range(4):  # least squares, without what fits badly: an object that touches the border
+    for _ in range(4):  # least squares without outliers, such as an object that touches the border
         fit = np.linalg.lstsq(known[keep], values[keep], rcond=None)[0]
         residual = np.linalg.norm(known @ fit - values, axis=1)
         keep = residual <= max(3 * np.median(residual), 6)
     backdrop = np.clip(terms @ fit, 0, 255)
-    far = np.linalg.norm(_lab(values[None]) - _lab(backdrop[border][None]), axis=-1)
-    return backdrop, np.quantile(far, 0.8)
+    distance = np.linalg.norm(_lab(values[None]) - _lab(backdrop[border][None]), axis=-1)
+    return backdrop, np.quantile(distance, 0.8)
 
 
-def _mixed(rgb, backdrop, mask):
-    """The mask (H, W) bool with a soft edge, (H, W) float32: how much of a pixel is not backdrop, by the colour of the object close by."""
-    from scipy.ndimage import distance_transform_edt
+def _soft(rgb: np.ndarray, backdrop: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Give a mask a soft edge: the share of a pixel that is object, by the object's colour nearby.
 
+    Args:
+        rgb: (H, W, 3) uint8.
+        backdrop: (H, W, 3) float32, the background.
+        mask: (H, W) bool.
+
+    Returns:
+        (H, W) float32 in [0, 1].
+    """
     inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     if not inner.any():
         return mask.astype(np.float32)
     distance, (row, column) = distance_transform_edt(~inner, return_indices=True)
-    own, object_ = rgb - backdrop, rgb[row, column] - backdrop
-    share = np.clip((own * object_).sum(-1) / np.maximum((object_**2).sum(-1), 1), 0, 1)
-    # further from the inside the object is too thin to have one, and its colour there is not known
+    own, nearby = rgb - backdrop, rgb[row, column] - backdrop
+    share = np.clip((own * nearby).sum(-1) / np.maximum((nearby**2).sum(-1), 1), 0, 1)
+    # farther from the inside the object is too thin to have an inside, so its colour is unknown
     share = np.where(inner | (distance > 2.5), 1, share)
     return np.where(mask, share, 0).astype(np.float32)
 
 
-def _salient(rgb):
-    """(H, W, 3) uint8 -> (H, W) bool: superpixels that stand out against all that is connected with the border.
+def _salient(rgb: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 -> (H, W) bool: superpixels that contrast with what the border connects to.
 
-    Zhu, Liang, Wei and Sun, Saliency optimization from robust background detection, CVPR 2014: the measure of the background and the
-    contrast weighted by it.
+    Zhu, Liang, Wei and Sun, Saliency optimization from robust background detection, CVPR 2014: its
+    background measure, and the contrast weighted by it.
     """
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import dijkstra
-    from skimage.segmentation import slic
-
     height, width = rgb.shape[:2]
     lab = _lab(cv2.GaussianBlur(rgb, (0, 0), 2))
     patch = slic(lab, PATCHES, compactness=15, convert2lab=False, start_label=0, channel_axis=-1)
@@ -221,19 +249,8 @@ def _salient(rgb):
     )
     outer = np.zeros(count, bool)
     outer[np.concatenate([patch[0], patch[-1], patch[:, 0], patch[:, -1]])] = True
-    pairs = np.concatenate(
-        [
-            np.stack([patch[1:].ravel(), patch[:-1].ravel()], 1),
-            np.stack([patch[:, 1:].ravel(), patch[:, :-1].ravel()], 1),
-        ]
-    )
-    pairs = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
     difference = np.linalg.norm(colour[:, None] - colour, axis=-1)
-    cost = difference[tuple(pairs.T)]
-    least = np.full(count, np.inf)
-    np.minimum.at(least, pairs.ravel(), np.repeat(cost, 2))
-    cost = np.maximum(cost - least.mean(), 1e-6)  # small steps, as of a gradient, cost nothing
-    geodesic = dijkstra(coo_matrix((cost, tuple(pairs.T)), (count, count)).tocsr(), directed=False)
+    geodesic = _geodesic_distances(_neighbours(patch), difference)
     near = np.exp(-(geodesic**2) / (2 * 10**2))
     area, length = near.sum(1), near[:, outer].sum(1)
     background = 1 - np.exp(-((length / np.sqrt(area)) ** 2) / 2)
@@ -244,8 +261,34 @@ def _salient(rgb):
     return cv2.threshold(value, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[1] > 0
 
 
-def _whole_parts(mask):
-    """Boolean mask with the largest part and what is large beside it, small holes filled."""
+def _neighbours(patch: np.ndarray) -> np.ndarray:
+    """(H, W) labels -> (N, 2) pairs of different labels at adjacent pixels, each pair once."""
+    vertical = np.stack([patch[1:].ravel(), patch[:-1].ravel()], 1)
+    horizontal = np.stack([patch[:, 1:].ravel(), patch[:, :-1].ravel()], 1)
+    pairs = np.concatenate([vertical, horizontal])
+    return np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
+
+
+def _geodesic_distances(pairs: np.ndarray, difference: np.ndarray) -> np.ndarray:
+    """Lengths of the shortest paths between all superpixels.
+
+    Args:
+        pairs: (N, 2) neighbours.
+        difference: (P, P) difference of the colours, the length of a step.
+
+    Returns:
+        (P, P) lengths.
+    """
+    count = len(difference)
+    cost = difference[tuple(pairs.T)]
+    least = np.full(count, np.inf)
+    np.minimum.at(least, pairs.ravel(), np.repeat(cost, 2))
+    cost = np.maximum(cost - least.mean(), 1e-6)  # small steps, as of a gradient, cost nothing
+    return dijkstra(coo_matrix((cost, tuple(pairs.T)), (count, count)).tocsr(), directed=False)
+
+
+def _without_specks(mask: np.ndarray) -> np.ndarray:
+    """Keep the largest part of a boolean mask and other large ones; fill small holes."""
     count, label, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     if count < 2:
         return mask

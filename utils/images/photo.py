@@ -1,158 +1,226 @@
-"""A photograph as it comes, from a file or an upload -> upright 8-bit RGBA; all that Pillow would do behind our back is done here."""
+"""Image files, or uploads, as upright 8-bit RGBA in sRGB; the only reader of image files."""
 
 import dataclasses
 import io
+import os
 import pathlib
 import warnings
 
 import numpy as np
+from PIL import Image, ImageCms
+from PIL.Image import Resampling, Transpose
 
 from utils.errors import UserError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "TIFF", "GIF", "PPM")  # Pillow's EPS reader would start Ghostscript
 MAX_BYTES = 50_000_000  # of the file
-MAX_PIXELS = 50_000_000  # of the picture it holds, known from the header: decoded it takes four times as many bytes
+MAX_PIXELS = 50_000_000  # by the header of the file: a decoded image takes four times as many bytes
 LONGEST = 2048  # pixels: the network sees far fewer, and a mask of this size is sharp enough
-SHORTEST = 16  # pixels: nothing can be seen in less
+SHORTEST = 16  # pixels: no object can be recognised in fewer
 ORIENTATION = 0x0112  # EXIF tag
 TURNS = {
-    2: "FLIP_LEFT_RIGHT",
-    3: "ROTATE_180",
-    4: "FLIP_TOP_BOTTOM",
-    5: "TRANSPOSE",
-    6: "ROTATE_270",
-    7: "TRANSVERSE",
-    8: "ROTATE_90",
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
 }
-SIDEWAYS = ("TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")  # rows become columns
+SIDEWAYS = (Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90)  # rows to columns
+ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
+PNG_END = b"IEND\xaeB`\x82"  # the last chunk of every PNG
 HINT = "give a PNG, JPEG or WebP"
-FOREIGN = {b"%PDF": "a PDF", b"%!PS": "PostScript", b"<svg": "an SVG drawing", b"<?xm": "an SVG drawing or other XML", b"<!DO": "a web page",
-           b"<htm": "a web page", b"PK\x03\x04": "a ZIP archive"}  # fmt: skip
+OTHER_CONTENTS = {
+    b"%PDF": "a PDF",
+    b"%!PS": "PostScript",
+    b"<svg": "an SVG drawing",
+    b"<?xm": "an SVG drawing or other XML",
+    b"<!DO": "a web page",
+    b"<htm": "a web page",
+    b"PK\x03\x04": "a ZIP archive",
+}
+HEIC_BRANDS = (b"heic", b"heix", b"heif", b"mif1", b"msf1", b"hevc")
 
 
 @dataclasses.dataclass(frozen=True)
 class Photo:
-    """A photograph, display (sRGB) values."""
+    """A decoded image.
 
-    rgba: np.ndarray  # (H, W, 4) uint8, straight alpha, upright
-    name: str  # of its file, for messages
-    size: tuple[int, int]  # (height, width) of the file, upright: larger than rgba's where that was reduced to LONGEST
-    notes: list[str]  # what the user should know, one line each
+    Attributes:
+        rgba: (H, W, 4) uint8, display (sRGB) values, straight alpha, upright.
+        name: the name of the file, for messages.
+        size: (height, width) of the file, upright; larger than that of rgba where the image was
+            reduced.
+        notes: remarks for the user, one line each.
+        has_alpha: whether the file stores transparency, even where no pixel is transparent.
+    """
+
+    rgba: np.ndarray
+    name: str
+    size: tuple[int, int]
+    notes: list[str]
+    has_alpha: bool = True
 
     @property
-    def transparent(self):
-        """Whether anything in it is transparent."""
+    def transparent(self) -> bool:
+        """Whether any pixel is transparent."""
         return bool((self.rgba[..., 3] < 255).any())
 
 
-def read_photo(path):
-    """Path of a picture file -> Photo. UserError (file, reason, what to do) where it cannot be used."""
+def read_photo(path: str | os.PathLike[str], longest: int | None = LONGEST, shortest: int = SHORTEST) -> Photo:
+    """Read an image file.
+
+    Args:
+        path: the file.
+        longest: pixels; a larger image is reduced to this longest side. None: never reduce.
+        shortest: pixels; an image with a shorter side is refused.
+
+    Raises:
+        UserError: names the file, the reason it cannot be used and what to do.
+    """
     path = pathlib.Path(path)
     if path.is_dir():
-        raise UserError(f"{path} is a folder: give a picture file")
-    if not path.is_file():
-        raise UserError(f"{path} is missing" if not path.exists() else f"{path} is not a file: {HINT}")
+        raise UserError(f"{path} is a folder: give an image file")
     try:
+        if not path.is_file():
+            raise UserError(f"{path} is missing" if not path.exists() else f"{path} is not a file: {HINT}")
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
-    return decode_photo(data, str(path))
+    return decode_photo(data, str(path), longest, shortest)
 
 
-def decode_photo(data, name):
-    """Bytes of a picture file and its name, for messages -> Photo. UserError as read_photo."""
-    from PIL import Image
+def as_photo(image: str | os.PathLike[str] | Image.Image | np.ndarray | Photo) -> Photo:
+    """An image in any form as a Photo.
 
+    Args:
+        image: a path; a PIL image; an array (H, W), (H, W, 3) or (H, W, 4), uint8 or float in
+            [0, 1], straight alpha; or a Photo.
+    """
+    if isinstance(image, Photo):
+        return image
+    if isinstance(image, np.ndarray):
+        return _photo_of_array(image)
+    if isinstance(image, Image.Image):
+        name = getattr(image, "filename", "") or "the image"
+        _check_size(image.size, name, LONGEST, SHORTEST)
+        return _decode(image, name, LONGEST)
+    return read_photo(image)
+
+
+def _photo_of_array(values: np.ndarray) -> Photo:
+    channels = values.shape[2] if values.ndim == 3 else 1
+    if values.ndim not in (2, 3) or channels not in (1, 3, 4) or not values.size:
+        raise UserError(f"an image array is (H, W), (H, W, 3) or (H, W, 4), not {values.shape}")
+    if values.dtype != np.uint8:
+        if values.dtype.kind != "f" or not (values.min() >= 0 and values.max() <= 1):
+            raise UserError(f"an image array is uint8, or float in [0, 1], not {values.dtype}")
+        values = np.rint(255 * values).astype(np.uint8)
+    rgba = np.asarray(Image.fromarray(values.reshape(values.shape[:2]) if channels == 1 else values).convert("RGBA"))
+    return Photo(rgba, "the image", rgba.shape[:2], [], channels == 4)
+
+
+def read_view(path: str | os.PathLike[str]) -> Photo:
+    """Read an image of any size whose pixels a camera refers to: it keeps its size."""
+    return read_photo(path, longest=None, shortest=1)
+
+
+def decode_photo(data: bytes, name: str, longest: int | None = LONGEST, shortest: int = SHORTEST) -> Photo:
+    """Decode the bytes of an image file; `name` stands for it in messages. Else as read_photo."""
     if not data:
         raise UserError(f"{name} is empty")
     if len(data) > MAX_BYTES:
         raise UserError(f"{name} is larger than {MAX_BYTES // 1_000_000} MB: make it smaller")
-    # what Pillow warns of is either checked here, such as sizes, or harms nothing, such as odd metadata
+    # Pillow warns of sizes, which are checked here, and of odd metadata, which do no harm
     warnings.filterwarnings("ignore", module=r"PIL\b")
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_size(image.size, name)
-            image.verify()  # PNG's checksums, which decoding does not look at; the picture must be opened anew after it
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            return _decode(image, name)
+            _check_size(image.size, name, longest, shortest)
+            _check_integrity(image, data)
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:  # verify() leaves an image unusable
+            return _decode(image, name, longest)
     except UserError:
         raise
     except Image.DecompressionBombError:
         raise UserError(f"{name} has more than {MAX_PIXELS // 1_000_000} megapixels: make it smaller") from None
     except Image.UnidentifiedImageError:
-        raise UserError(f"{name} {_what(data)}: {HINT}") from None
-    except Exception as error:  # every reader of Pillow has its own kinds of error for files that are broken
+        raise UserError(f"{name} {_other_content(data)}: {HINT}") from None
+    except Exception as error:  # every reader of Pillow raises its own kinds of error for broken files
         reason = str(error).strip().splitlines()
         raise UserError(
             f"{name} is broken or cut off ({reason[0] if reason else type(error).__name__}): {HINT}"
         ) from None
 
 
-def _check_size(size, name):
-    """UserError where (width, height) cannot be used."""
+def _check_size(size: tuple[int, int], name: str, longest: int | None, shortest: int) -> None:
+    """UserError if an image of (width, height) is too large or too small."""
     if size[0] * size[1] > MAX_PIXELS:
         raise UserError(
             f"{name} has {size[0]}x{size[1]} pixels, more than {MAX_PIXELS // 1_000_000} megapixels: make it smaller"
         )
-    if min(_reduced(size)) < SHORTEST:
+    if min(_reduced(size, longest)) < shortest:
         raise UserError(
-            f"{name} has {size[0]}x{size[1]} pixels, too few to see an object: it takes {SHORTEST} a side at least"
+            f"{name} has {size[0]}x{size[1]} pixels, too few to see an object: each side needs at least {shortest}"
         )
 
 
-def _reduced(size):
-    """(width, height) -> that of the same picture with its longest side at most LONGEST."""
-    ratio = min(1.0, LONGEST / max(size))
-    return tuple(max(1, round(side * ratio)) for side in size)
+def _check_integrity(image: Image.Image, data: bytes) -> None:
+    """Raise some exception if a PNG is damaged in a way that Pillow's decoder accepts."""
+    if image.format == "PNG" and data.rfind(PNG_END) < 0:
+        raise OSError("the end of the PNG is missing")
+    image.verify()  # the checksums of a PNG
 
 
-def _decode(image, name):
-    """An open Pillow image of a size that was checked -> Photo."""
-    from PIL.Image import Resampling, Transpose
+def _reduced(size: tuple[int, int], longest: int | None) -> tuple[int, int]:
+    """(width, height) -> that of the same image with its longest side at most `longest`."""
+    ratio = 1.0 if longest is None else min(1.0, longest / max(size))
+    return max(1, round(size[0] * ratio)), max(1, round(size[1] * ratio))
 
+
+def _decode(image: Image.Image, name: str, longest: int | None) -> Photo:
+    """Decode an open Pillow image whose size was checked."""
     notes = _notes_of_frames(image, name)
-    turn, profile, header_size = _turn(image), image.info.get("icc_profile"), image.size
-    smaller = _reduced(header_size)
-    image.draft(None, smaller)  # JPEG alone: a large one is decoded at a half, a quarter or an eighth
+    turn, profile, (width, height) = _turn(image), image.info.get("icc_profile"), image.size
+    size = _reduced((width, height), longest)
+    if size != image.size:
+        image.draft(None, size)  # only JPEG: a large one is decoded at a half, a quarter or an eighth
     image.load()
-    picture = _eight_bit(image, name)
-    if picture.size != smaller:
-        picture = picture.resize(
-            smaller, Resampling.BOX
-        )  # area averaging, colours weighted by alpha, as utils.images.resize does
-    if turn:
-        picture = picture.transpose(Transpose[turn])
+    has_alpha = image.mode in ALPHA_MODES or "transparency" in image.info
+    image = _eight_bit(image, name)
+    if image.size != size:
+        image = image.resize(size, Resampling.BOX)  # area average with colours weighted by alpha, as in resize.py
+    if turn is not None:
+        image = image.transpose(turn)
     if profile:
-        picture = _to_srgb(picture, profile)
-    size = header_size if turn in SIDEWAYS else header_size[::-1]
-    return Photo(np.asarray(picture.convert("RGBA")), name, size, notes)
+        image = _to_srgb(image, profile)
+    upright = (width, height) if turn in SIDEWAYS else (height, width)
+    return Photo(np.asarray(image.convert("RGBA")), name, upright, notes, has_alpha)
 
 
-def _turn(image):
-    """What the EXIF orientation asks for: a name of TURNS, or None. Pillow's TIFF reader turns by itself."""
+def _turn(image: Image.Image) -> Transpose | None:
+    """The turn or flip that the EXIF orientation asks for. Pillow's TIFF reader turns by itself."""
     if image.format == "TIFF":
         return None
     try:
-        return TURNS.get(image.getexif().get(ORIENTATION))
-    except Exception:  # broken EXIF: the picture itself may be fine
+        return TURNS.get(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # broken EXIF: the image itself may be fine
         return None
 
 
-def _notes_of_frames(image, name):
-    """A note where a file holds several pictures; the smaller pictures beside a phone's photograph (MPO) are no news."""
+def _notes_of_frames(image: Image.Image, name: str) -> list[str]:
+    """A note where a file holds several images, which is usual only for a phone's photo (MPO)."""
     frames = getattr(image, "n_frames", 1)
     image.seek(0)
-    return [f"{name} holds {frames} pictures, the first is used"] if frames > 1 and image.format != "MPO" else []
+    return [f"{name} holds {frames} images, the first is used"] if frames > 1 and image.format != "MPO" else []
 
 
-def _eight_bit(image, name):
+def _eight_bit(image: Image.Image, name: str) -> Image.Image:
     """A loaded Pillow image of any mode -> L, LA, RGB, RGBA or CMYK."""
-    from PIL import Image
-
     mode = image.mode
     if mode == "I" or mode.startswith("I;16"):
-        return Image.fromarray(_grey(np.asarray(image), name))
+        return _grey(np.asarray(image), image.info.get("transparency"), name)
     if mode == "F":
         raise UserError(f"{name} has floating-point pixels, whose white is not known: save it with 8 or 16 bits")
     if mode in ("La", "RGBa", "PA"):
@@ -161,47 +229,61 @@ def _eight_bit(image, name):
         return image.convert("RGBA")
     if mode in ("L", "LA", "RGB", "RGBA", "CMYK"):
         return image
-    return image.convert(
-        "L" if mode == "1" else "RGB"
-    )  # P, YCbCr, RGBX, HSV; what cannot be converted raises ValueError
+    return image.convert("L" if mode == "1" else "RGB")  # P, YCbCr, RGBX, HSV; ValueError where that is impossible
 
 
-def _grey(values, name):
-    """Integer grey values of more than 8 bits -> uint8, 0 .. 2^16 - 1 (or 2^32 - 1, where there are larger ones) -> 0 .. 255."""
+def _grey(values: np.ndarray, transparent: int | None, name: str) -> Image.Image:
+    """Integer grey values of more than 8 bits as an 8-bit image.
+
+    Args:
+        values: (H, W). White is 2^16 - 1, or 2^32 - 1 where there are larger values than that.
+        transparent: the value that stands for transparent pixels.
+        name: the file, for messages.
+    """
     values = values.astype(np.float64)
     if values.min() < 0:
         raise UserError(f"{name} has negative pixels, whose black is not known: save it with 8 or 16 bits")
-    top = 2**16 - 1 if values.max() < 2**16 else 2**32 - 1
-    return np.rint(values * (255 / top)).astype(np.uint8)
+    white = 2**16 - 1 if values.max() < 2**16 else 2**32 - 1
+    grey = Image.fromarray(np.rint(values * (255 / white)).astype(np.uint8))
+    if transparent is not None:
+        grey.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
+    return grey
 
 
-def _to_srgb(picture, profile):
-    """L, LA, RGB, RGBA or CMYK picture, bytes of its ICC profile -> RGB or RGBA in sRGB; as it is where the profile cannot be used."""
-    from PIL import ImageCms
+def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """Convert an L, LA, RGB, RGBA or CMYK image to RGB or RGBA in sRGB by its ICC profile.
 
-    alpha = picture.getchannel("A") if picture.mode in ("LA", "RGBA") else None
-    colour = picture.convert(picture.mode[:-1]) if alpha is not None else picture
+    An image whose profile cannot be used is returned unchanged.
+    """
+    alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
+    colour = image.convert(image.mode[:-1]) if alpha is not None else image
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if source.profile.xcolor_space.strip() == "RGB" and colour.mode == "L":
             colour = colour.convert("RGB")
         result = ImageCms.profileToProfile(
-            colour, source, ImageCms.createProfile("sRGB"), ImageCms.Intent.RELATIVE_COLORIMETRIC, "RGB",
+            colour,
+            source,
+            ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")),
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            "RGB",
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )  # fmt: skip
+        )
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return picture
+        return image
+    if result is None:  # for the type checker: only a conversion in place returns nothing
+        return image
     if alpha is not None:
         result.putalpha(alpha)
     return result
 
 
-def _what(data):
-    """What a file that is no picture of FORMATS seems to be."""
-    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"heif", b"mif1", b"msf1", b"hevc"):
+def _other_content(data: bytes) -> str:
+    """What a file that is not an image of FORMATS seems to be."""
+    if data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS:
         return "is a HEIC photo, which cannot be read"
     head = data[:200].lstrip(b"\xef\xbb\xbf \t\r\n")
-    for start, what in FOREIGN.items():
+    for start, content in OTHER_CONTENTS.items():
         if head[: len(start)].lower() == start.lower():
-            return f"is {what}, not a picture of pixels"
-    return "is not a picture that can be read"
+            return f"is {content}, not an image of pixels"
+    return "is not an image that can be read"

@@ -1,60 +1,62 @@
-"""What is done to a surface after marching cubes: crumbs go, faces are merged until few are left."""
+"""Connected components of a surface: which of them are tiny, and which lie inside another one.
 
+Faces belong to one component if they are connected through shared vertices.
+"""
+
+import igl
 import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
-SMALL = 0.01  # of the area of the largest piece
+from utils.mesh.mesh import face_areas
 
-
-def large_components(faces, vertices, share=SMALL):
-    """(F, 3) faces, (V, 3) vertices -> (F,) bool: the faces of the pieces whose area is at least `share` of the largest piece's."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]])
-    graph = coo_matrix((np.ones(len(edges), bool), edges.T), (len(vertices),) * 2)
-    piece = connected_components(graph, directed=False)[1][faces[:, 0]]
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    area = np.bincount(piece, np.linalg.norm(np.cross(b - a, c - a), axis=1))
-    return (area >= share * area.max())[piece]
+SMALL = 0.01  # components below this share of the largest one's area are small
 
 
-def used(vertices, faces, *others):
-    """The vertices that faces use, faces with their new numbers, and the same rows of the others."""
-    index, flat = np.unique(faces, return_inverse=True)
-    return (vertices[index], flat.reshape(-1, 3), *(other[index] for other in others))
+def large_components(vertices: np.ndarray, faces: np.ndarray, share: float = SMALL) -> np.ndarray:
+    """(V, 3) vertices, (F, 3) faces -> (F,) bool: the faces of the components that are not small.
 
-
-def outer_walls(vertices, faces):
-    """Closed surface -> the part of it that can be seen from outside: walls of cavities, and what floats in them, are left out.
-
-    The same as filling the cavities of the field, for a field whose dense grid is not there. Pieces are those connected
-    through vertices. vertices (V, 3), faces (F, 3) counter-clockwise from outside -> indices of the vertices that stay, faces of these.
+    A component is small if its area is below `share` of that of the largest component.
     """
-    import igl
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
+    component = _component_of_faces(vertices, faces)
+    area = np.bincount(component, face_areas(vertices, faces))
+    return (area >= share * area.max())[component]
 
-    edges = np.concatenate([faces[:, :2], faces[:, 1:]])
-    count, piece = connected_components(
-        coo_matrix((np.ones(len(edges)), edges.T), shape=(len(vertices),) * 2), directed=False
-    )
-    piece = piece[faces[:, 0]]
+
+def outer_walls(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Closed surface -> (F,) bool: the faces that can be seen from outside.
+
+    The walls of cavities are left out, and so are components that float in a cavity. The result is
+    that of filling the cavities of the field, which needs the field on a dense grid.
+
+    Args:
+        vertices: (V, 3).
+        faces: (F, 3), counter-clockwise seen from outside.
+    """
+    component = _component_of_faces(vertices, faces)
     a, b, c = (vertices[faces[:, k]] for k in range(3))
-    volume = np.bincount(piece, (a * np.cross(b, c)).sum(1), count)
-    kept = volume > 0  # the wall of a cavity faces inward: its volume is negative
-    order = np.argsort(-volume)
-    for i, small in enumerate(order):
-        if not kept[small]:
+    volume = np.bincount(component, (a * np.cross(b, c)).sum(1))
+    outer = volume > 0  # the wall of a cavity faces inward: its volume is negative
+    by_volume = np.argsort(-volume)
+    for i, small in enumerate(by_volume):
+        if not outer[small]:
             continue
-        point = vertices[faces[piece == small][:1, :1].ravel()]
-        for large in order[:i][kept[order[:i]]]:
-            wall = faces[piece == large]
-            corners = vertices[wall]
-            if ((point > corners.min((0, 1))) & (point < corners.max((0, 1)))).all() and igl.winding_number(
-                vertices, wall, point
-            )[0] > 0.5:
-                kept[small] = False
-                break
-    faces = faces[kept[piece]]
-    used, renumbered = np.unique(faces, return_inverse=True)
-    return used, renumbered.reshape(faces.shape)
+        point = vertices[faces[component == small][:1, :1].ravel()]
+        larger = by_volume[:i]
+        if any(_encloses(vertices, faces[component == large], point) for large in larger[outer[larger]]):
+            outer[small] = False
+    return outer[component]
+
+
+def _component_of_faces(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(F,) number of the component that each face belongs to."""
+    edges = np.concatenate([faces[:, :2], faces[:, 1:]])
+    graph = coo_matrix((np.ones(len(edges), bool), edges.T), (len(vertices),) * 2)
+    return connected_components(graph, directed=False)[1][faces[:, 0]]
+
+
+def _encloses(vertices: np.ndarray, wall: np.ndarray, point: np.ndarray) -> bool:
+    """Whether a closed wall (F, 3) goes around a point (1, 3)."""
+    corners = vertices[wall]
+    in_box = ((point > corners.min((0, 1))) & (point < corners.max((0, 1)))).all()
+    return bool(in_box and igl.winding_number(vertices, wall, point)[0] > 0.5)

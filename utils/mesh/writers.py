@@ -1,19 +1,25 @@
-"""Coloured and textured mesh files whose colours show up in viewers: PLY, GLB, OBJ; and coloured points as OBJ.
+"""Mesh files with colours that viewers show: PLY, GLB and OBJ; and coloured points as OBJ.
 
-PLY   colours of the vertices as uchar red green blue alpha
-GLB   COLOR_0, normals, and a matt white material (without a material some viewers show grey). glTF's vertex colours are linear
-      light: viewers encode them for the screen, so display (sRGB) colours are decoded first, and stored as float32
-OBJ   'v x y z r g b': MeshLab, Blender and Open3D read it
+Colours of vertices:
+PLY   uchar red green blue alpha.
+GLB   COLOR_0, normals and a matt white material; without a material some viewers show grey. The
+      vertex colours of glTF are linear light, which viewers encode for the screen. Display (sRGB)
+      colours are therefore decoded first, and stored as float32.
+OBJ   'v x y z r g b' lines, which MeshLab, Blender and Open3D read.
 
-With a texture (utils.mesh.texture), display (sRGB) colours, as all of these formats want them:
-GLB   the texture as PNG inside, in a matt material; TEXCOORD_0, normals
-OBJ   beside NAME.obj a NAME.mtl and a NAME_texture.png (not NAME.png, which may well be the photograph)
-PLY   has no standard for textures, and none is written
+Textures (utils.mesh.texture), display (sRGB) colours, as both formats expect them:
+GLB   the texture as a PNG inside, in a matt material; TEXCOORD_0 and normals.
+OBJ   beside NAME.obj a NAME.mtl and a NAME_texture.png. NAME.png may well be the photograph.
+PLY   has no standard for textures; none is written.
 """
 
+import os
 import pathlib
+from typing import Any
 
 import numpy as np
+import trimesh
+from PIL import Image
 
 from utils import files
 from utils.errors import UserError
@@ -21,25 +27,50 @@ from utils.errors import UserError
 SUFFIXES = (".ply", ".glb", ".obj")
 
 
-def check_suffix(path):
-    """UserError unless the name ends in a format that can be written (worth asking before a long computation)."""
+def check_suffix(path: str | os.PathLike[str]) -> None:
+    """UserError unless the suffix names a mesh format; worth a call before a long computation."""
     if pathlib.Path(path).suffix.lower() not in SUFFIXES:
         raise UserError(f"{path}: a mesh is written as one of {' '.join(SUFFIXES)}")
 
 
-def write_mesh(path, vertices, faces, colours):
-    """Write (V, 3) vertices, (F, 3) faces, (V, 3) display colours in [0, 1]; the suffix chooses the format."""
+def write_mesh(path: str | os.PathLike[str], vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray) -> None:
+    """Write a mesh with vertex colours; the suffix chooses the format.
+
+    Args:
+        path: file to write: .ply, .glb or .obj.
+        vertices: (V, 3).
+        faces: (F, 3).
+        colours: (V, 3) display colours in [0, 1].
+
+    Raises:
+        UserError: the suffix is another one.
+    """
     check_suffix(path)
     write = {".ply": _write_ply, ".glb": _write_glb, ".obj": _write_obj}[pathlib.Path(path).suffix.lower()]
     with files.replacing(path) as temporary:
         write(temporary, np.asarray(vertices), np.asarray(faces), np.clip(colours, 0, 1))
 
 
-def write_textured(path, vertices, faces, uv, texture, normals=None):
-    """Write (V, 3) vertices, (F, 3) faces, (V, 2) uv in [0, 1], v up, and a (H, W, 3) uint8 texture, row 0 at v = 1, as GLB or OBJ.
+def write_textured(
+    path: str | os.PathLike[str],
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    uv: np.ndarray,
+    texture: np.ndarray,
+    normals: np.ndarray | None = None,
+) -> None:
+    """Write a mesh with a texture as GLB or OBJ.
 
-    normals (V, 3): those of the surface, for vertices that are there several times, at the seams of the texture; default: made of the faces.
-    UserError for a format without textures.
+    Args:
+        path: file to write: .glb or .obj.
+        vertices: (V, 3); vertices on seams of the texture are repeated.
+        faces: (F, 3).
+        uv: (V, 2) texture coordinates in [0, 1], v up.
+        texture: (H, W, 3) uint8, row 0 at v = 1.
+        normals: (V, 3) normals of the surface; default: computed from the faces.
+
+    Raises:
+        UserError: the format has no textures.
     """
     path = pathlib.Path(path)
     check_suffix(path)
@@ -52,7 +83,7 @@ def write_textured(path, vertices, faces, uv, texture, normals=None):
     write(path, vertices, faces, uv, texture, np.asarray(normals))
 
 
-def write_points(path, points, colours):
+def write_points(path: str | os.PathLike[str], points: np.ndarray, colours: np.ndarray) -> None:
     """Write (N, 3) points and (N, 3) colours in [0, 1] as an OBJ of 'v x y z r g b' lines."""
     if pathlib.Path(path).suffix.lower() != ".obj":
         raise UserError(f"{path}: coloured points are written as .obj")
@@ -60,27 +91,28 @@ def write_points(path, points, colours):
         _write_obj(temporary, np.asarray(points), np.zeros((0, 3), int), np.clip(colours, 0, 1))
 
 
-def linear_light(colours):
+def linear_light(colours: np.ndarray) -> np.ndarray:
     """Display values (sRGB) in [0, 1] -> linear light (IEC 61966-2-1)."""
     return np.where(colours <= 0.04045, colours / 12.92, ((np.maximum(colours, 0.04045) + 0.055) / 1.055) ** 2.4)
 
 
-def _write_ply(path, vertices, faces, colours):
-    import trimesh
-
+def _write_ply(path: pathlib.Path, vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray) -> None:
     # process=False, here and below: processing would merge and reorder vertices
     trimesh.Trimesh(vertices, faces, vertex_colors=np.rint(255 * colours).astype(np.uint8), process=False).export(path)
 
 
-def _write_glb(path, vertices, faces, colours):
-    import trimesh
-
-    mesh = trimesh.Trimesh(vertices, faces, process=False)
-    matt = trimesh.visual.material.PBRMaterial(
-        name="vertex colours", baseColorFactor=[255, 255, 255, 255], metallicFactor=0.0, roughnessFactor=1.0
+def _matt_material(name: str, **texture: Any) -> trimesh.visual.material.PBRMaterial:
+    """A white material without gloss."""
+    return trimesh.visual.material.PBRMaterial(
+        name=name, baseColorFactor=[255, 255, 255, 255], metallicFactor=0.0, roughnessFactor=1.0, **texture
     )
-    mesh.visual = trimesh.visual.TextureVisuals(material=matt)
-    # trimesh writes COLOR_0 with 8 bits, too few for dark colours in linear light: hand over floats and give them their name
+
+
+def _write_glb(path: pathlib.Path, vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray) -> None:
+    mesh = trimesh.Trimesh(vertices, faces, process=False)
+    mesh.visual = trimesh.visual.TextureVisuals(material=_matt_material("vertex colours"))
+    # trimesh writes COLOR_0 with 8 bits, too few for dark colours in linear light. So it gets
+    # floats under a name of ours, and the name is corrected at the end.
     mesh.vertex_attributes["_COLOUR"] = linear_light(colours).astype(np.float32)
 
     def rename(tree):
@@ -92,7 +124,7 @@ def _write_glb(path, vertices, faces, colours):
     )
 
 
-def _write_obj(path, points, faces, colours):
+def _write_obj(path: pathlib.Path, points: np.ndarray, faces: np.ndarray, colours: np.ndarray) -> None:
     """Points with seven significant digits, colours with four decimals."""
     rows = np.concatenate([points, colours], 1)
     with open(path, "w") as out:
@@ -100,43 +132,44 @@ def _write_obj(path, points, faces, colours):
         out.write("f %d %d %d\n" * len(faces) % tuple((faces.ravel() + 1).tolist()))
 
 
-def _normals(vertices, faces):
-    """(V, 3) unit normals; vertices at the same place, on both sides of a seam, get the same."""
-    import trimesh
-
+def _normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(V, 3) unit normals; vertices at one place, on both sides of a seam, get the same one."""
     places, place = np.unique(vertices, axis=0, return_inverse=True)
     return np.array(trimesh.Trimesh(places, place.reshape(-1)[faces], process=False).vertex_normals)[place.reshape(-1)]
 
 
-def _write_textured_glb(path, vertices, faces, uv, texture, normals):
-    import trimesh
-    from PIL import Image
-
-    matt = trimesh.visual.material.PBRMaterial(
-        name="texture",
-        baseColorTexture=Image.fromarray(texture),
-        baseColorFactor=[255, 255, 255, 255],
-        metallicFactor=0.0,
-        roughnessFactor=1.0,
-    )
-    visual = trimesh.visual.TextureVisuals(uv=uv, material=matt)
+def _write_textured_glb(
+    path: pathlib.Path,
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    uv: np.ndarray,
+    texture: np.ndarray,
+    normals: np.ndarray,
+) -> None:
+    material = _matt_material("texture", baseColorTexture=Image.fromarray(texture))
+    visual = trimesh.visual.TextureVisuals(uv=uv, material=material)
     mesh = trimesh.Trimesh(vertices, faces, vertex_normals=normals, visual=visual, process=False)
     with files.replacing(path) as temporary:
         temporary.write_bytes(trimesh.exchange.gltf.export_glb(trimesh.Scene(mesh), include_normals=True))
 
 
-def _write_textured_obj(path, vertices, faces, uv, texture, normals):
-    """The OBJ takes its place last: while it is there, so are the files that it names."""
-    from PIL import Image
-
-    material, picture = path.with_suffix(".mtl"), path.with_name(f"{path.stem}_texture.png")
+def _write_textured_obj(
+    path: pathlib.Path,
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    uv: np.ndarray,
+    texture: np.ndarray,
+    normals: np.ndarray,
+) -> None:
+    """The OBJ file is put in place last, so that the files it names always exist."""
+    material, image = path.with_suffix(".mtl"), path.with_name(f"{path.stem}_texture.png")
     with (
         files.replacing(path) as new,
         files.replacing(material) as new_material,
-        files.replacing(picture) as new_picture,
+        files.replacing(image) as new_image,
     ):
-        Image.fromarray(texture).save(new_picture)
-        new_material.write_text(f"newmtl texture\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {picture.name}\n")
+        Image.fromarray(texture).save(new_image)
+        new_material.write_text(f"newmtl texture\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {image.name}\n")
         with open(new, "w") as out:
             out.write(f"mtllib {material.name}\nusemtl texture\n")
             out.write("v %.7g %.7g %.7g\n" * len(vertices) % tuple(vertices.ravel().tolist()))

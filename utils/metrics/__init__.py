@@ -1,1 +1,1 @@
-"""The metrics, their definitions, their means."""
+"""Metrics of voxels, surfaces and cameras, and the means over images."""

@@ -1,1 +1,1 @@
-"""Pictures of meshes, voxels and points."""
+"""Images of meshes, voxels and points."""

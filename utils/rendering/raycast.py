@@ -1,24 +1,27 @@
-"""Pictures of a mesh by ray casting: textured, lit, antialiased, with alpha."""
+"""Images of a mesh by ray casting: textured, lit, antialiased, with alpha."""
 
 import os
 
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 
 from utils.geometry.cameras import project
-from utils.mesh.mesh import albedo
+from utils.mesh.mesh import Mesh, albedo
 
-SMOOTH = np.cos(np.radians(45))  # vertex normals further than this from their face's normal belong to a sharp edge
-LAYERS = 64  # a ray goes through at most this many absent texels
-# Lights stand by the camera (x right, y down, z forward): every view is lit alike.
+# A vertex normal further than this from the normal of its face belongs to a sharp edge, and is not
+# used.
+SMOOTH = np.cos(np.radians(45))
+LAYERS = 64  # holes of textures that a ray passes through, at most
+# The lights stand by the camera (x right, y down, z forward), so that all views are lit alike.
 AMBIENT, KEY, FILL = 0.5, 0.45, 0.15
 KEY_FROM, FILL_FROM = np.array([-0.5, -0.8, -0.9]), np.array([0.9, -0.1, -0.6])
-FAINT = 16  # alpha of what is thinner than the distance between two rays: one of 4 x 4 rays
+FAINT = 16  # alpha of parts thinner than the distance between two rays: one of 4 x 4 rays
 
 
 class Scene:
     """A mesh in the object frame, ready for ray casting."""
 
-    def __init__(self, mesh):
+    def __init__(self, mesh: Mesh):
         import open3d
 
         self.mesh = mesh
@@ -35,14 +38,20 @@ class Scene:
         smooth = np.einsum("fkc,fc->fk", corners, self._face_normals) >= SMOOTH
         self._corner_normals = np.where(smooth[:, :, None], corners, self._face_normals[:, None])
 
-    def cast(self, origin, directions):
-        """First surface seen from `origin` (3,) along `directions` (N, 3), past texels that are absent.
+    def cast(self, origin: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Find the first surface along each ray. Rays pass through holes of textures.
 
-        Gives, of the rays that hit: ray (H,), face (H,), barycentric weights (H, 3), RGBA albedo (H, 4) float32.
+        Args:
+            origin: (3,) start of all rays, object frame.
+            directions: (N, 3).
+
+        Returns:
+            For the H rays that hit: index of the ray (H,), face (H,), barycentric weights (H, 3),
+            RGBA albedo (H, 4) float32.
         """
         directions = np.asarray(directions, np.float32)
         rays = np.concatenate([np.broadcast_to(np.asarray(origin, np.float32), directions.shape), directions], 1)
-        index, found = np.arange(len(rays)), []
+        index, hits = np.arange(len(rays)), []
         for _ in range(LAYERS):
             answer = self._scene.cast_rays(self._tensor(rays), nthreads=self._threads)
             t = answer["t_hit"].numpy()
@@ -50,22 +59,32 @@ class Scene:
             face = answer["primitive_ids"].numpy()[hit].astype(np.int64)
             uv = answer["primitive_uvs"].numpy()[hit]
             weights = np.concatenate([1 - uv.sum(1, keepdims=True), uv], 1)
-            rgba, there = albedo(self.mesh, face, weights)
-            found.append((index[hit][there], face[there], weights[there], rgba[there]))
-            behind = hit[~there]
+            rgba, present = albedo(self.mesh, face, weights)
+            hits.append((index[hit][present], face[present], weights[present], rgba[present]))
+            behind = hit[~present]
             if not len(behind):
                 break
-            # 3e-6: a dozen roundings of a float32 coordinate near 1, far less than any gap between two surfaces
+            # 3e-6: a dozen roundings of a float32 coordinate near 1, and far less than any gap
+            # between two surfaces
             step = t[behind, None] + 3e-6 / np.linalg.norm(rays[behind, 3:], axis=1, keepdims=True)
             rays = np.concatenate([rays[behind, :3] + step * rays[behind, 3:], rays[behind, 3:]], 1)
             index = index[behind]
-        return [np.concatenate(each) for each in zip(*found, strict=True)]
+        ray, face, weights, rgba = (np.concatenate(arrays) for arrays in zip(*hits, strict=True))
+        return ray, face, weights, rgba
 
-    def render(self, trans_mat, size, samples=4):
-        """(4, 3) trans_mat -> (size, size, 4) uint8 RGBA view with straight alpha.
+    def render(self, trans_mat: np.ndarray, size: int, samples: int = 4) -> np.ndarray:
+        """Render a view. Transparent materials are drawn opaque.
 
-        `samples`^2 rays a pixel; pixel u covers [u - 0.5, u + 0.5]. Alpha is the share of the rays that hit, colour the
-        mean of those, so that the silhouette is not darkened. Transparent materials are drawn opaque.
+        Pixel u covers [u - 0.5, u + 0.5]. Alpha is the share of its rays that hit the mesh, and
+        colour is the mean of these rays, so that the silhouette is not darkened.
+
+        Args:
+            trans_mat: (4, 3) camera, object frame to pixels.
+            size: pixels along a side.
+            samples: rays along each side of a pixel.
+
+        Returns:
+            (size, size, 4) uint8 RGBA with straight alpha.
         """
         P = np.asarray(trans_mat, np.float64).T
         inverse = np.linalg.inv(P[:, :3])
@@ -73,10 +92,10 @@ class Scene:
         columns, rows = self._window(P, size)
         u = (np.arange(columns[0] * samples, columns[1] * samples) + 0.5) / samples - 0.5
         v = (np.arange(rows[0] * samples, rows[1] * samples) + 0.5) / samples - 0.5
-        picture = np.zeros((size, size, 4), np.uint8)
+        image = np.zeros((size, size, 4), np.uint8)
         if not len(u) or not len(v):
-            return picture
-        u, v = (each.ravel() for each in np.meshgrid(u, v))
+            return image
+        u, v = (coordinate.ravel() for coordinate in np.meshgrid(u, v))
         directions = np.stack([u, v, np.ones_like(u)], 1) @ inverse.T  # w = 1: in front of the camera
         ray, face, weights, rgba = self.cast(origin, directions)
         light = self._light(P, face, weights, directions[ray])
@@ -85,29 +104,39 @@ class Scene:
         lit = np.minimum(rgba[:, :3] * light[:, None], 1)
         total = np.stack([np.bincount(pixel, lit[:, k], size * size) for k in range(3)], 1)
         colour = total / np.maximum(count, 1)[:, None]
-        picture[..., :3] = np.rint(255 * colour).reshape(size, size, 3)
-        picture[..., 3] = np.rint(255 * count / samples**2).reshape(size, size)
-        return picture
+        image[..., :3] = np.rint(255 * colour).reshape(size, size, 3)
+        image[..., 3] = np.rint(255 * count / samples**2).reshape(size, size)
+        return image
 
-    def _window(self, P, size):
-        """Columns and rows ((start, end), (start, end)) of the part of the picture that the mesh can be in."""
+    def _window(self, P: np.ndarray, size: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Columns and rows, (start, end) each, of the part of the image that the mesh may cover."""
         h = self.mesh.vertices[self.mesh.faces.ravel()] @ P[:, :3].T + P[:, 3]
-        if h[:, 2].min() <= 0:  # some of it is behind the camera, its projection bounds nothing
+        if h[:, 2].min() <= 0:  # a part is behind the camera: the projection bounds nothing
             return (0, size), (0, size)
         pixels = h[:, :2] / h[:, 2:]
         low = np.clip(np.floor(pixels.min(0)).astype(int) - 1, 0, size)
         high = np.clip(np.ceil(pixels.max(0)).astype(int) + 2, 0, size)
         return (low[0], high[0]), (low[1], high[1])
 
-    def _light(self, P, face, weights, directions):
-        """(H,) light on each hit; both sides of a face are lit like the side that is seen."""
+    def _light(self, P: np.ndarray, face: np.ndarray, weights: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        """The light at points of the mesh. Both sides of a face are lit like the visible one.
+
+        Args:
+            P: (3, 4) camera, column vectors.
+            face: (H,) face of each point.
+            weights: (H, 3) barycentric weights.
+            directions: (H, 3) of the rays that hit the points.
+
+        Returns:
+            (H,) factors of the albedo.
+        """
         normals = np.einsum("hk,hkc->hc", weights, self._corner_normals[face])
-        normals /= np.maximum(
-            np.linalg.norm(normals, axis=1, keepdims=True), 1e-6
-        )  # corners may cancel: unlit, not NaN
+        lengths = np.linalg.norm(normals, axis=1, keepdims=True)
+        normals /= np.maximum(lengths, 1e-6)  # normals of corners may cancel: unlit, not NaN
         away = np.einsum("hc,hc->h", self._face_normals[face], directions.astype(np.float32)) > 0
         normals[away] *= -1
-        # camera axes in the object frame: forward and down by the rays' geometry, so that mirrored cameras work too
+        # The axes of the camera in the object frame. They are taken from the rows of P, not from a
+        # rotation, so that mirrored cameras work too.
         rows = P[:, :3] / np.linalg.norm(P[2, :3])
         forward = rows[2]
         down = rows[1] - (rows[1] @ forward) * forward
@@ -120,18 +149,22 @@ class Scene:
         return light
 
 
-def draw_lost(picture, points, colours, trans_mat):
-    """Draw the surface points that no ray came near into a picture of Scene.render, in place, as its faintest pixels.
+def draw_missed_points(image: np.ndarray, points: np.ndarray, colours: np.ndarray, trans_mat: np.ndarray) -> None:
+    """Draw the surface points that no ray came near, as the faintest pixels of a rendered view.
 
-    A sheet that is seen exactly edge on has no area, so that no ray meets it; a line of it stays visible all the same.
-    points (N, 3) object frame, colours (N, 3) uint8. Nothing hides a point with an empty surrounding of a pixel.
+    A sheet seen exactly edge on has no area, so that no ray meets it. It stays visible as a line.
+    A point is drawn if all pixels next to it are empty: then nothing hides it.
+
+    Args:
+        image: (size, size, 4) uint8 result of Scene.render, changed in place.
+        points: (N, 3) surface points, object frame.
+        colours: (N, 3) uint8.
+        trans_mat: (4, 3) camera of the view.
     """
-    from scipy.ndimage import distance_transform_edt
-
     pixels, depth = project(points, trans_mat)
     u, v = np.rint(pixels).astype(np.int64).T
-    size = len(picture)
+    size = len(image)
     seen = (depth > 0) & (u >= 0) & (u < size) & (v >= 0) & (v < size)
     u, v, colours = u[seen], v[seen], colours[seen]
-    lost = distance_transform_edt(picture[..., 3] == 0)[v, u] > 1
-    picture[v[lost], u[lost]] = np.concatenate([colours[lost], np.full((lost.sum(), 1), FAINT, np.uint8)], 1)
+    missed = distance_transform_edt(image[..., 3] == 0)[v, u] > 1
+    image[v[missed], u[missed]] = np.concatenate([colours[missed], np.full((missed.sum(), 1), FAINT, np.uint8)], 1)

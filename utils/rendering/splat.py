@@ -5,10 +5,21 @@ import numpy as np
 from utils.geometry.cameras import project
 
 
-def splat(points, colours, trans_mat, height, width, radius):
-    """(N, 3) object-frame points, (N, 3) colours in [0, 1] -> (height, width, 3), white where there is none.
+def splat(
+    points: np.ndarray, colours: np.ndarray, trans_mat: np.ndarray, height: int, width: int, radius: int
+) -> np.ndarray:
+    """Draw points as squares of 2 radius + 1 pixels; the nearest point wins.
 
-    Each point is a square of 2 radius + 1 pixels; the nearest point wins.
+    Args:
+        points: (N, 3), object frame.
+        colours: (N, 3) in [0, 1].
+        trans_mat: (4, 3) camera, object frame to pixels.
+        height: rows of the image.
+        width: columns of the image.
+        radius: pixels.
+
+    Returns:
+        (height, width, 3) float32 in [0, 1], white where no point is.
     """
     image = np.ones((height, width, 3), np.float32)
     pixels, depth = project(points, trans_mat)

@@ -1,66 +1,65 @@
-"""Pictures of a reconstructed mesh: around it, and over the photograph it came from."""
+"""Images of a reconstructed mesh: from all around, and over the photograph it was made from."""
 
+from collections.abc import Sequence
+
+import cv2
 import numpy as np
 
-from utils.geometry.cameras import compose, intrinsics, look_at, resize_camera
+from utils.geometry.cameras import compose, fitting_distance, intrinsics, look_at, resize_camera
 from utils.images.resize import resize_image
+from utils.mesh.mesh import coloured_mesh
+from utils.rendering.backgrounds import lay_over
+from utils.rendering.raycast import Scene
 
 VIEWS = 8
 ELEVATION = 20  # degrees
-SIZE = 256  # pixels
-LONGEST = 512  # pixels of the photograph under the mesh
-VEIL = 0.75  # share of the photograph's contrast that goes, so that the mesh is seen against it
+SIZE = 256  # pixels along a side of a view
+LONGEST = 512  # pixels along the longer side of the photograph under the mesh, at most
+VEIL = 0.75  # share of its contrast that the photograph loses, so that the mesh stands out
 
 
-def scene_of(vertices, faces, colours):
-    """A utils.rendering.raycast.Scene of a coloured mesh: (V, 3) object frame, (F, 3), (V, 3) in [0, 1]."""
-    from utils.mesh.mesh import coloured_mesh
-    from utils.rendering.raycast import Scene
-
+def scene_of(vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray) -> Scene:
+    """The Scene of a coloured mesh: (V, 3) object frame, (F, 3), (V, 3) in [0, 1]."""
     return Scene(coloured_mesh(vertices, faces, colours))
 
 
-def turntable(scene):
-    """VIEWS pictures (SIZE, SIZE, 3) uint8 on white, from azimuth 0 on in equal steps."""
-    from utils.geometry.cameras import fitting_distance
-
-    K, pictures = intrinsics(SIZE), []
+def turntable(scene: Scene) -> list[np.ndarray]:
+    """VIEWS images (SIZE, SIZE, 3) uint8 on white, from azimuth 0 in equal steps."""
+    K, white, images = intrinsics(SIZE), np.full((SIZE, SIZE, 3), 255, np.uint8), []
     distance = fitting_distance(np.linalg.norm(scene.mesh.vertices, axis=1).max())
     for i in range(VIEWS):
         camera = compose(K, look_at(360 * i / VIEWS, ELEVATION, distance))
-        pictures.append(over(scene.render(camera, SIZE, samples=3), np.full((SIZE, SIZE, 3), 255, np.uint8)))
-    return pictures
+        images.append(lay_over(scene.render(camera, SIZE, samples=3), white))
+    return images
 
 
-def sheet(pictures):
-    """Pictures of one size -> one picture, in two rows."""
-    half = len(pictures) // 2
-    return np.vstack([np.hstack(pictures[:half]), np.hstack(pictures[half:])])
+def two_rows(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Images of one size -> one image of them, in two rows."""
+    half = len(images) // 2
+    return np.vstack([np.hstack(images[:half]), np.hstack(images[half:])])
 
 
-def over_photo(scene, photo, mask, trans_mat):
-    """(H, W, 3) uint8 photograph, (H, W) uint8 mask, its camera -> (h, 2 w, 3) uint8: the photograph, and the mesh over it.
+def over_photo(scene: Scene, photo: np.ndarray, mask: np.ndarray, trans_mat: np.ndarray) -> np.ndarray:
+    """A photograph and, beside it, the mesh over the photograph, both with the outline of the mask.
 
-    Both have the outline of the mask.
+    Args:
+        scene: the mesh.
+        photo: (H, W, 3) uint8 photograph.
+        mask: (H, W) uint8, 255 where the object is.
+        trans_mat: (4, 3) camera of the photograph, object frame to pixels.
+
+    Returns:
+        (h, 2 w, 3) uint8.
     """
-    import cv2
-
-    size = tuple(max(1, round(side * min(1, LONGEST / max(mask.shape)))) for side in mask.shape)
-    camera = resize_camera(trans_mat, mask.shape, size)
-    small = resize_image(np.dstack([photo, np.full_like(mask, 255)]), size)[..., :3]
-    outline = (cv2.resize(mask, size[::-1], interpolation=cv2.INTER_AREA) >= 128).astype(np.uint8)
+    scale = min(1, LONGEST / max(mask.shape))
+    height, width = (max(1, round(side * scale)) for side in mask.shape)
+    camera = resize_camera(trans_mat, mask.shape, (height, width))
+    small = resize_image(np.dstack([photo, np.full_like(mask, 255)]), (height, width))[..., :3]
+    outline = (cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA) >= 128).astype(np.uint8)
     pale = np.rint(255 - (1 - VEIL) * (255.0 - small)).astype(np.uint8)
-    pictures = [
-        np.ascontiguousarray(small),
-        over(scene.render(camera, max(size), samples=2)[: size[0], : size[1]], pale),
-    ]
-    for picture in pictures:
-        contours = cv2.findContours(outline, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
-        cv2.drawContours(picture, contours, -1, (255, 0, 128), 1)
-    return np.hstack(pictures)
-
-
-def over(rgba, background):
-    """(H, W, 4) uint8 over (H, W, 3) uint8 -> (H, W, 3) uint8."""
-    alpha = rgba[..., 3:] / 255
-    return np.rint(rgba[..., :3] * alpha + background * (1 - alpha)).astype(np.uint8)
+    rendered = scene.render(camera, max(height, width), samples=2)[:height, :width]
+    images = [np.ascontiguousarray(small), lay_over(rendered, pale)]
+    contours = cv2.findContours(outline, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
+    for image in images:
+        cv2.drawContours(image, contours, -1, (255, 0, 128), 1)
+    return np.hstack(images)

@@ -1,1 +1,1 @@
-"""Result folders and the HTML report."""
+"""The files that people look at: folders of results and the HTML report."""

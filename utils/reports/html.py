@@ -1,75 +1,61 @@
-"""The page of eval/report.py: an evaluated run as one HTML file that needs nothing else, neither a network nor JavaScript.
+"""The page of an evaluated run, as one HTML file that needs neither a network nor JavaScript.
 
-Everything that comes from a file passes `text`, which escapes it. Plots are embedded as SVG.
+Every value that comes from a file passes through `elements.text`, which escapes it. Plots are
+embedded as SVG.
 """
 
 import dataclasses
-import html
-import io
 import itertools
-import json
-import math
+import pathlib
 import string
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from utils.metrics import registry
+from utils.metrics.registry import METRICS
+from utils.metrics.summary import with_mean
+from utils.reports.elements import nested_tables, table, text
+from utils.reports.plots import colours_of, legend, line_plot
 
-COLOURS = (
-    "#0072b2",
-    "#d55e00",
-    "#009e73",
-    "#cc79a7",
-    "#e69f00",
-    "#56b4e9",
-)  # Okabe and Ito's, told apart by colour-blind eyes
+# names of settings and the words by which the summary calls them
+SETTINGS = {
+    "mode": "mode",
+    "category": "category",
+    "split": "split",
+    "db": "database",
+    "iso": "iso value",
+    "sdf_res": "grid points a side",
+    "views": "views",
+}
+REFERENCE = "true voxels"  # the method that no prediction can beat
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Card:
-    """One image of the gallery."""
+    """One image of the gallery; its images are HTML elements."""
 
     label: str  # why it is shown, such as 'best of 16'
-    row: dict  # of results.json
-    image: str  # the input; this and the others are img elements
-    predicted: list  # from a few sides; empty where there is nothing to show
-    truth: list  # from the same sides
-    lacking: str | None  # why predicted is empty
+    row: Mapping[str, Any]  # of results.json
+    image: str  # the input
+    predicted: Sequence[str]  # the prediction from a few sides; empty where there is none to show
+    truth: Sequence[str]  # the true voxels from the same sides
+    lacking: str | None  # why `predicted` is empty
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Report:
-    """What the page is made of: the files of a run and its evaluation as they were read."""
+    """The contents of the page: the files of a run and of its evaluation."""
 
-    run: str
-    results: dict
-    settings: dict | None
-    config: dict | None  # None: the run is a TF1 checkpoint
-    history: list | None  # one entry an epoch: epoch, step, minutes, train {part: value}, val {part: value}
-    cards: list | None  # of Card, grouped by category; None: without a gallery
+    run: str  # its folder
+    results: Mapping[str, Any]  # results.json
+    settings: Mapping[str, Any] | None = None  # settings.json of the evaluation
+    config: Mapping[str, Any] | None = None  # config.json of the run; None: it is a TF1 checkpoint
+    # one entry per epoch: epoch, step, minutes, train {part of the loss: value}, val {part: value}
+    history: Sequence[Mapping[str, Any]] | None = None
+    cards: Sequence[Card] | None = None  # grouped by category; None: no gallery
 
 
-STYLE = """
-:root { color-scheme: light dark; --line: #d5d9de; --soft: #5c6670; --panel: #f6f7f9; --bad: #b42318 }
-@media (prefers-color-scheme: dark) { :root { --line: #3b424a; --soft: #a3adb8; --panel: #1d2126; --bad: #ff8a7a } }
-body { font: 15px/1.45 system-ui, sans-serif; max-width: 72rem; margin: 0 auto; padding: 0 1rem 4rem }
-nav { display: flex; flex-wrap: wrap; gap: .2rem 1rem; padding-bottom: .8rem; border-bottom: 1px solid var(--line) }
-h1 { font-size: 1.5rem } h2 { font-size: 1.25rem; margin-top: 2.2rem } h3 { font-size: 1.05rem; margin: 1.4rem 0 .4rem }
-small, .definition { color: var(--soft) } h3 small { font-weight: normal } .definition { margin: .2rem 0; font-size: .85rem; max-width: 60rem }
-h1, h2, h3, td, th, figcaption { overflow-wrap: anywhere } .scroll { overflow-x: auto } table { border-collapse: collapse; margin: .4rem 0 }
-th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top }
-th:first-child { padding-left: 0 } tbody th { font-weight: normal; min-width: 6rem } .pairs th { color: var(--soft) }
-.numbers td, .numbers thead th:not(:first-child) { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums }
-summary { cursor: pointer; padding: .3rem 0 } .bad { color: var(--bad) } .words { font-size: .85rem }
-.legend span { margin-right: 1.2rem } .legend i { display: inline-block; width: .8rem; height: .8rem; margin-right: .4rem; border-radius: 2px }
-.plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(19rem, 100%), 1fr)); gap: .8rem }
-.plots svg { width: 100%; height: auto; background: #fff; border-radius: 6px }
-.card { margin: 0 0 1rem; padding: .7rem; background: var(--panel); border-radius: 6px } figcaption { margin-bottom: .4rem }
-figcaption span { margin-left: .6rem; font-size: .85rem }
-.strip { display: grid; grid-template-columns: 1fr 3fr 3fr; gap: .8rem } .strip > div { min-width: 0; overflow-wrap: anywhere }
-.many > div { display: grid; grid-template-columns: repeat(3, 1fr); gap: 2px }
-.strip img { width: 100%; height: auto; display: block; border-radius: 4px } .many .bad { grid-column: 1 / -1 }
-@media (max-width: 45rem) { .strip { grid-template-columns: 1fr } .one img { width: 33% } figcaption span { display: block; margin: 0 } }
-"""
-# the policy makes the browser itself refuse whatever would be loaded from elsewhere or run
+STYLE = pathlib.Path(__file__).with_name("report.css")
+# the policy makes the browser refuse everything that would be loaded from elsewhere or executed
 PAGE = string.Template("""<!DOCTYPE html>
 <html lang="en"><head>
 <meta charset="utf-8">
@@ -84,155 +70,95 @@ PAGE = string.Template("""<!DOCTYPE html>
 """)
 
 
-def page(report):
-    """Report -> the whole HTML file, a str."""
-    results, files = (
-        report.results,
-        [("config.json of the run", report.config), ("settings.json of the evaluation", report.settings)],
-    )
-    settings = [f"<details><summary>{title}</summary>{nested(values)}</details>" for title, values in files if values]
-    parts = [
+def page(report: Report) -> str:
+    """The whole HTML file. Sections that have nothing to show are left out."""
+    results = report.results
+    sections = [
         ("summary", "Summary", _summary(report)),
         ("results", "Results", _metrics(results)),
         ("failures", "Failures", _failures(results)),
-        ("cameras", "Cameras", nested(results["cameras"]) if results.get("cameras") else ""),
+        ("cameras", "Cameras", nested_tables(results["cameras"]) if results.get("cameras") else ""),
         ("views", "Per view", _views(results)),
         ("gallery", "Gallery", _gallery(report.cards, results["metrics"]) if report.cards is not None else ""),
         ("training", "Training", _training(report.history, results.get("step"))),
-        ("configuration", "Configuration", "\n".join(settings)),
+        ("configuration", "Configuration", _configuration(report)),
     ]
-    parts = [part for part in parts if part[2]]  # those that have something to show
+    sections = [section for section in sections if section[2]]
     return PAGE.substitute(
         title=text(f"{report.run}: {results['split']} split"),
-        style=STYLE,
-        links=" ".join(f'<a href="#{name}">{title}</a>' for name, title, _ in parts),
+        style="\n" + STYLE.read_text(encoding="utf-8"),
+        links=" ".join(f'<a href="#{name}">{title}</a>' for name, title, _ in sections),
         sections="\n".join(
-            f'<section id="{name}"><h2>{title}</h2>\n{content}\n</section>' for name, title, content in parts
+            f'<section id="{name}"><h2>{title}</h2>\n{content}\n</section>' for name, title, content in sections
         ),
     )
 
 
-def text(value):
-    """Any value as text of an HTML file: strings as they are, numbers short, the rest as JSON; escaped."""
-    if isinstance(value, float):
-        value = f"{value:.6g}"
-    elif not isinstance(value, str):
-        value = json.dumps(value)
-    return html.escape(value)
-
-
-def table(heading, rows, kind=""):
-    """Heading cells, rows of cells (HTML) -> a table that scrolls by itself where the screen is narrow; the first cell heads its row."""
-    head = "".join(f'<th scope="col">{cell}</th>' for cell in heading)
-    body = "\n".join(
-        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>' for first, *rest in rows
-    )
-    head = f"<thead><tr>{head}</tr></thead>" if heading else ""
-    return f'<div class="scroll"><table class="{kind}">{head}<tbody>\n{body}\n</tbody></table></div>'
-
-
-def nested(values, level=3):
-    """A dict of values and dicts -> tables: one of the values, then one of the dicts side by side, or a headed one of each."""
-    inner = {key: value for key, value in values.items() if isinstance(value, dict) and value}
-    single = [(text(key), text(value)) for key, value in values.items() if key not in inner]
-    parts = [table([], single, "pairs")] if single else []
-    columns = list(dict.fromkeys(key for value in inner.values() for key in value))
-    flat = not any(isinstance(cell, dict) for value in inner.values() for cell in value.values())
-    if len(inner) > 1 and flat and len(columns) <= 8:
-        cells = [
-            [text(key), *(text(value[column]) if column in value else "" for column in columns)]
-            for key, value in inner.items()
-        ]
-        return "\n".join([*parts, table(["", *map(text, columns)], cells)])
-    for key, value in inner.items():
-        parts += [f"<h{level}>{text(key)}</h{level}>", nested(value, min(level + 1, 6))]
-    return "\n".join(parts)
-
-
-def higher(name):
-    """Whether higher values of a metric are better."""
-    return registry.METRICS[name].worst == 0
-
-
-def _number(name, value):
-    return f"{value:.{registry.METRICS[name].digits}f}"
-
-
-def _summary(report):
-    """What was evaluated, and the first metrics in a line each."""
+def _summary(report: Report) -> str:
+    """A table of the evaluated weights, the main settings and the first two metrics."""
     results, prediction = report.results, report.results["results"]["prediction"]
-    names = {"db": "database", "iso": "level", "sdf_res": "grid points a side"}
-    known = [
-        key for key in ("mode", "category", "split", "db", "iso", "sdf_res", "views") if results.get(key) is not None
-    ]
     rows = [("run", text(report.run)), ("weights", f"{text(results['weights']['file'])}, step {text(results['step'])}")]
-    rows += [(names.get(key, key), text(results[key])) for key in known]
+    rows += [(words, text(results[key])) for key, words in SETTINGS.items() if results.get(key) is not None]
     rows.append(("images", f"{prediction['images']} of {prediction['objects']} objects"))
     rows.append(("failed", f"{prediction['failed']} of {prediction['images']}"))
     if prediction.get("without_surface"):
         rows.append(("without a surface", f"{prediction['without_surface']} of {prediction['images']}"))
     if report.history:
         last = report.history[-1]
-        rows.append(
-            ("trained", f"{text(last['epoch'])} epochs, {text(last['step'])} steps, {last['minutes']:.0f} minutes")
-        )
+        duration = f"{text(last['epoch'])} epochs, {text(last['step'])} steps, {last['minutes']:.0f} minutes"
+        rows.append(("trained", duration))
     for name in results["metrics"][:2]:
         means = [
-            f"{text(method)} {_number(name, each[name]['mean'])}"
-            for method, each in results["results"].items()
-            if name in each
+            f"{text(method)} {METRICS[name].text(summary[name]['mean'])}"
+            for method, summary in results["results"].items()
+            if name in summary
         ]
-        rows.append((text(registry.METRICS[name].heading), "; ".join(means)))
+        rows.append((text(METRICS[name].heading), "; ".join(means)))
     return table([], rows, "pairs")
 
 
-def _metrics(results):
-    """For every metric a table of methods by categories beside its definition, then what all metrics share."""
+def _metrics(results: Mapping[str, Any]) -> str:
+    """For every metric its definition and a table; then the definitions that all metrics share."""
     parts = ["<p>Mean ± standard deviation over objects; the best mean of a column is bold.</p>"]
     for name in results["metrics"]:
-        heading = (
-            f"{text(registry.METRICS[name].heading)} <small>{'higher' if higher(name) else 'lower'} is better</small>"
-        )
+        metric = METRICS[name]
+        heading = f"{text(metric.heading)} <small>{metric.better} is better</small>"
         definition = f'<p class="definition">{text(results["definitions"].get(name, ""))}</p>'
         parts.append(f"<article><h3>{heading}</h3>\n{definition}\n{_metric(results['results'], name)}</article>")
-    shared = [
-        (text(term), text(words)) for term, words in results["definitions"].items() if term not in registry.METRICS
-    ]
-    return "\n".join(
-        [*parts, f"<details><summary>What all metrics share</summary>{table([], shared, 'words')}</details>"]
-    )
+    shared = [(text(term), text(words)) for term, words in results["definitions"].items() if term not in METRICS]
+    parts.append(f"<details><summary>What all metrics share</summary>{table([], shared, 'words')}</details>")
+    return "\n".join(parts)
 
 
-def _metric(summaries, name):
-    """{method: summary} -> the table of one metric."""
-    methods = {method: summary for method, summary in summaries.items() if name in summary}
-    columns = list(dict.fromkeys(category for summary in methods.values() for category in summary[name]["categories"]))
-    best = max if higher(name) else min
-    means = {
-        method: {**summary[name]["categories"], None: summary[name]["mean"]} for method, summary in methods.items()
-    }
-    deviations = {
-        method: {**summary[name]["categories_std"], None: summary[name]["std"]} for method, summary in methods.items()
-    }
-    rivals = [method for method in methods if method != "true voxels"]  # no prediction can beat those
+def _metric(summaries: Mapping[str, Any], name: str) -> str:
+    """The table of one metric: a row per method, a column per category and one of the mean.
+
+    summaries: {method: summary}.
+    """
+    metric = METRICS[name]
+    values = {method: with_mean(summary[name]) for method, summary in summaries.items() if name in summary}
+    columns = [*dict.fromkeys(category for method in values for category in summaries[method][name]["categories"])]
+    columns.append("mean")
+    best = {}
+    for column in columns:
+        means = [mean[column] for method, (mean, _) in values.items() if method != REFERENCE and column in mean]
+        best[column] = (max if metric.higher_is_better else min)(means, default=None)
     rows = []
-    for method, summary in methods.items():
-        cells = []
-        for column in [*columns, None]:  # None: the mean over categories
-            if column not in means[method]:
+    for method, (mean, deviation) in values.items():
+        summary, cells = summaries[method], []
+        for column in columns:
+            if column not in mean:
                 cells.append("–")
                 continue
-            top = best(means[rival][column] for rival in rivals if column in means[rival]) if method in rivals else None
-            cell = (
-                f"{_number(name, means[method][column])} <small>± {_number(name, deviations[method][column])}</small>"
-            )
-            cells.append(f"<strong>{cell}</strong>" if means[method][column] == top else cell)
-        lost = summary["failed"] + (summary.get("without_surface", 0) if registry.METRICS[name].surface else 0)
+            cell = f"{metric.text(mean[column])} <small>± {metric.text(deviation[column])}</small>"
+            is_best = method != REFERENCE and mean[column] == best[column]
+            cells.append(f"<strong>{cell}</strong>" if is_best else cell)
+        lost = metric.images_without_value(summary["failed"], summary.get("without_surface", 0))
         rows.append([text(method), *cells, f"{lost} of {summary['images']}"])
-    return table(["", *map(text, columns), "mean", "failed"], rows, "numbers")
+    return table(["", *map(text, columns), "failed"], rows, "numbers")
 
 
-def _failures(results):
+def _failures(results: Mapping[str, Any]) -> str:
     """Every image of every method that failed or has no surface, with its reason."""
     rows = []
     for method, summary in results["results"].items():
@@ -242,109 +168,88 @@ def _failures(results):
                 rows.append([text(value) for value in (method, row["category"], row["object_id"], row["view"], reason)])
     if not rows:
         return "<p>No image failed.</p>"
-    summary = f"<summary>failed or without a surface, over all methods: {len(rows)}</summary>"
+    heading = f"<summary>failed or without a surface, over all methods: {len(rows)}</summary>"
     listed = table(["method", "category", "object", "view", "reason"], rows, "words")
-    return f"<details{' open' if len(rows) <= 20 else ''}>{summary}{listed}</details>"
+    return f"<details{' open' if len(rows) <= 20 else ''}>{heading}{listed}</details>"
 
 
-def _views(results):
-    """A plot a metric: its mean in every view, a line a method; nothing where there is one view only."""
-    views = list(results["results"]["prediction"][results["metrics"][0]]["views"])
+def _views(results: Mapping[str, Any]) -> str:
+    """A plot per metric: its mean in every view, a line per method. Empty for a single view."""
+    methods = results["results"]
+    views = list(methods["prediction"][results["metrics"][0]]["views"])
     if len(views) < 2:
         return ""
-    methods, plots = results["results"], []
-    colours = {method: COLOURS[number % len(COLOURS)] for number, method in enumerate(methods)}
+    colours = colours_of(methods)
+    plots: list[str] = []
     for name in results["metrics"]:
-        of_view = {method: summary[name]["views"] for method, summary in methods.items() if name in summary}
-        lines = {method: [each.get(view, {}).get("mean") for view in views] for method, each in of_view.items()}
-        plots.append(plot(f"view{len(plots)}", registry.METRICS[name].heading, "view", views, lines, colours))
-    return f'{_legend(colours)}<div class="plots">{"".join(plots)}</div>'
+        lines = {
+            method: [summary[name]["views"].get(view, {}).get("mean") for view in views]
+            for method, summary in methods.items()
+            if name in summary
+        }
+        plots.append(line_plot(f"view{len(plots)}", METRICS[name].heading, "view", views, lines, colours))
+    return f'{legend(colours)}<div class="plots">{"".join(plots)}</div>'
 
 
-def _training(history, step):
-    """A plot for every part of the loss: training and validation by epoch."""
+def _training(history: Sequence[Mapping[str, Any]] | None, step: int | None) -> str:
+    """A plot for every part of the loss: training and validation by epoch.
+
+    step: of the evaluated weights, whose epoch is marked.
+    """
     if not history:
         return ""
     epochs = [row["epoch"] for row in history]
-    kinds = {"train": "training", "val": "validation"}
-    parts = list(dict.fromkeys(part for kind in kinds for row in history for part in row.get(kind) or {}))
-    colours, plots = dict(zip(kinds.values(), COLOURS, strict=False)), []
-    chosen = next((row["epoch"] for row in history if row.get("step") == step), None)
+    titles = {"train": "training", "val": "validation"}
+    parts = list(dict.fromkeys(part for key in titles for row in history for part in row.get(key) or {}))
+    colours = colours_of(titles.values())
+    plots: list[str] = []
+    evaluated = next((row["epoch"] for row in history if row.get("step") == step), None)
     for part in parts:
-        lines = {title: [(row.get(kind) or {}).get(part) for row in history] for kind, title in kinds.items()}
-        plots.append(plot(f"history{len(plots)}", part, "epoch", epochs, lines, colours, chosen))
-    note = (
-        f"<p>The dotted line is the epoch of the evaluated weights ({text(chosen)}).</p>" if chosen is not None else ""
+        lines = {title: [(row.get(key) or {}).get(part) for row in history] for key, title in titles.items()}
+        plots.append(line_plot(f"history{len(plots)}", part, "epoch", epochs, lines, colours, evaluated))
+    note = ""
+    if evaluated is not None:
+        note = f"<p>The dotted line is the epoch of the evaluated weights ({text(evaluated)}).</p>"
+    return f'{legend(colours)}{note}<div class="plots">{"".join(plots)}</div>'
+
+
+def _configuration(report: Report) -> str:
+    """The configuration of the run and the settings of the evaluation, folded up."""
+    files = (("config.json of the run", report.config), ("settings.json of the evaluation", report.settings))
+    return "\n".join(
+        f"<details><summary>{title}</summary>{nested_tables(values)}</details>" for title, values in files if values
     )
-    return f'{_legend(colours)}{note}<div class="plots">{"".join(plots)}</div>'
 
 
-def _legend(colours):
-    items = (f'<span><i style="background:{colour}"></i>{text(name)}</span>' for name, colour in colours.items())
-    return f'<p class="legend">{"".join(items)}</p>'
+def _gallery(cards: Sequence[Card], names: Sequence[str]) -> str:
+    """The cards under the headings of their categories.
 
-
-def plot(name, title, axis, positions, lines, colours, marked=None):
-    """A small line plot as SVG text. name: of the plot in the page; positions: numbers, or names that are spaced evenly; lines {label:
-    values, None where unknown}; colours {label: colour}; marked: a position that gets a dotted line."""
-    import matplotlib
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    named = isinstance(positions[0], str)
-    # letters stay letters (small, and found by a search); $ in a name is no formula; the salt makes the file the same every time
-    with matplotlib.rc_context(
-        {"svg.fonttype": "none", "text.parse_math": False, "svg.hashsalt": name, "font.size": 9}
-    ):
-        sheet = Figure(figsize=(4, 2.5), layout="constrained")
-        axes = sheet.subplots()
-        for label, values in lines.items():
-            known = [value if isinstance(value, (int, float)) else math.nan for value in values]
-            axes.plot(positions, known, color=colours[label], marker="o", markersize=3, linewidth=1.4)
-        if marked is not None:
-            axes.axvline(marked, color="#666", linestyle=":", linewidth=1)
-        axes.set_title(title, loc="left", fontsize=10)
-        axes.set_xlabel(axis)
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-        if named:
-            axes.set_xticks(
-                positions[:: math.ceil(len(positions) / 12)]
-            )  # more names than a dozen would run into each other
-            axes.set_ylim(
-                0, 1.1 * max(axes.get_ylim()[1], 1e-3)
-            )  # no metric is below 0; differences look as small as they are
-        else:
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        out = io.StringIO()
-        sheet.savefig(out, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    svg = "".join(out.getvalue().partition("<svg")[1:])  # without the XML declaration and the address of a DTD
-    for before in (' id="', 'href="#', "url(#"):  # every SVG counts its parts from 1: names must differ within the page
-        svg = svg.replace(before, f"{before}{name}_")
-    return svg.replace("<svg", f'<svg role="img" aria-label="{text(title)} by {text(axis)}"', 1)
-
-
-def _gallery(cards, names):
-    parts = [f"<p>Ranked by {text(registry.METRICS[names[0]].heading)} among the images of a category.</p>"]
+    names: of the metrics; the cards are ranked by the first one.
+    """
+    parts = [f"<p>Ranked by {text(METRICS[names[0]].heading)} among the images of a category.</p>"]
     for category, group in itertools.groupby(cards, lambda card: card.row["category"]):
         parts += [f"<h3>{text(category)}</h3>", *(_card(card, names) for card in group)]
     return "\n".join(parts)
 
 
-def _card(card, names):
+def _card(card: Card, names: Sequence[str]) -> str:
+    """A figure: the metrics of an image, then input, prediction and true voxels side by side."""
     row = card.row
-    values = " · ".join(f"{text(registry.METRICS[name].heading)} {_number(name, row[name])}" for name in names)
+    values = " · ".join(f"{text(METRICS[name].heading)} {METRICS[name].text(row[name])}" for name in names)
     failed = f' <span class="bad">failed: {text(row["failed"])}</span>' if row["failed"] else ""
-    caption = f"<strong>{text(card.label)}</strong> {text(row['object_id'])}, view {text(row['view'])} <span>{values}</span>{failed}"
+    title = f"<strong>{text(card.label)}</strong> {text(row['object_id'])}, view {text(row['view'])}"
     predicted = "".join(card.predicted)
     if not card.predicted:
         predicted = f'<p class="bad">{"failed" if row["failed"] else text(card.lacking)}</p>'
-    groups = [
+    groups = (
         ("one", "input", card.image),
         ("many", "prediction", predicted),
         ("many", "true voxels", "".join(card.truth)),
-    ]
-    strip = "".join(
-        f'<div class="{kind}"><small>{title}</small><div>{inner}</div></div>' for kind, title, inner in groups
     )
-    return f'<figure class="card"><figcaption>{caption}</figcaption><div class="strip">{strip}</div></figure>'
+    strip = "".join(
+        f'<div class="{kind}"><small>{heading}</small><div>{inner}</div></div>' for kind, heading, inner in groups
+    )
+    return (
+        f'<figure class="card"><figcaption>{title} <span>{values}</span>{failed}</figcaption>'
+        f'<div class="strip">{strip}</div></figure>'
+    )

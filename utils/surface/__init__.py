@@ -1,1 +1,1 @@
-"""From a scalar field to its surface: dense grids and their txt files, sparse grids, marching cubes."""
+"""From a scalar field to its surface: dense and sparse grids, txt files, marching cubes."""

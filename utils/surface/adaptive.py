@@ -1,164 +1,255 @@
-"""The surface of a field that can be asked anywhere, coarse to fine: the field is asked near the surface only.
+"""Sample a field coarse to fine, so that it is queried near its surface only.
 
-How a cell is found to be empty. The field is asked at the centres of a coarse grid. Within a cell of width h it can change
-by about h/2 (sx + sy + sz), where s are its slopes along the axes: the largest differences between neighbours in the 3^3
-cells around. Where its distance from the level is more than SAFETY times that, and no neighbour is on the other side, no finer
-sample of the cell can lie beyond the level, and the cell is settled.
+Most points of a fine grid are far from the surface. Only their side matters, inside or outside,
+and a coarse grid tells it. So the field is first queried on a coarse grid. Then the cells that the
+surface may go through are cut in eight, again and again, until they are as small as wanted. Every
+grid on the way is a SparseGrid, and its values are positive inside and negative outside.
 
-The others are cut in eight. The value at a finer centre is first interpolated from the 27 cells around; linear interpolation
-is off by about 1/10 of the second differences along the axes, and CURVED of the slopes' change is added for kinks. Where
-the interpolated value is farther from the level than SAFETY times that, it is taken; else the field is asked.
+Which cells are cut. Within a cell of width h the field changes by about h/2 (sx + sy + sz), where
+the slopes s are the largest differences between neighbours in the 3^3 cells around, along each
+axis. A cell is settled, and not cut, if its value is more than SAFETY times this change and all
+its neighbours are on the same side: no finer sample in it can then be on the other side.
 
-Both are estimates, and a structure thinner than the coarse cells may hide between their centres. So every level is audited:
-the field is asked where the margins were smallest, and at as many random places, of both kinds. If one of them lies on the
-other side, SAFETY is doubled for that level and kind, and its cells are decided again, until none does; past MOST all cells are
-asked. At the finest level the surface is followed: where it leaves what is known, the neighbours are asked too, so that a
-piece that was found is found whole.
+Which finer cells are queried. The value at the centre of a finer cell is first interpolated from
+the 27 coarse cells around. Linear interpolation is off by about 1/10 of the second differences
+along the axes; CURVED times the slopes is added for kinks. An interpolated value of more than
+SAFETY times this error is kept. Elsewhere the field is queried.
+
+Audits. Both rules are estimates, and a structure thinner than the coarse cells may hide between
+their centres. So every grid is audited: the field is queried at cells that either rule left out,
+both where its margin was smallest and at as many random places. If a value is on the other side
+than expected, SAFETY is doubled for this rule on this grid, the cells are decided again, and the
+audit is repeated. Beyond MOST all cells are cut, or queried.
+
+Following the surface. On the finest grid every cube of eight cells that the surface goes through
+gets queried or safely interpolated values at all its corners, and so do its neighbours if the
+surface goes on there. A piece of the surface that was found in part is thus found whole.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
 from utils.errors import UserError
-from utils.surface.sparse_grid import BRICK, Level
+from utils.surface.sparse_grid import BRICK, SparseGrid
 
-COARSEST = 32  # cells along the axis of the first grid, at least
-SAFETY, MOST = 2.0, 64.0
-CURVED = 0.05
-AUDITED = 1024  # of each kind
-BATCH = 128  # bricks that are worked on at once: some 100 MB
+COARSEST = 32  # cells along an axis of the first grid, at least
+SAFETY, MOST = 2.0, 64.0  # factor on both estimates: to begin with, and the largest
+CURVED = 0.05  # share of the slopes that interpolation may be off by
+AUDITED = 1024  # cells of the smallest margins in an audit, and as many random ones
+BATCH = 128  # bricks worked on at a time: some 100 MB
 
 
-def sample_adaptively(ask, ask_grid, resolution, inside_positive, iso):
-    """Ask a field for what its surface at a resolution needs.
+def sample_adaptively(
+    query: Callable[[np.ndarray], np.ndarray],
+    query_grid: Callable[[int], np.ndarray],
+    resolution: int,
+    inside_positive: bool,
+    iso: float,
+) -> tuple[SparseGrid, int]:
+    """Query a field at what its surface at a resolution needs.
 
-    ask: (N, 3) object-frame points -> (N,) values; inside where they are > iso (inside_positive) or < iso.
-    ask_grid: n -> (n^3,) values at frames.voxel_centres(n).
-    Returns the finest Level, its values > 0 inside and < 0 outside, all cubes with a surface in them known; and the number
-    of points asked. UserError where the field has no surface or values that are not finite.
+    Args:
+        query: the field: (N, 3) object-frame points -> (N,) values.
+        query_grid: the field on a whole grid: n -> (n^3,) values at frames.voxel_centres(n).
+        resolution: cells along each axis of the finest grid.
+        inside_positive: the inside has values > iso (as logits have), not < iso (distances).
+        iso: value of the field at the surface.
+
+    Returns:
+        The finest grid, all cubes that the surface goes through known; and the number of queried
+        points.
+
+    Raises:
+        UserError: the field has no surface, or values that are not finite.
     """
-    asked, low, high = 0, np.inf, -np.inf
-
-    def above(values):
-        nonlocal asked, low, high
-        values = np.asarray(values, np.float32)
-        if not np.isfinite(values).all():
-            raise UserError("the field has values that are not finite")
-        asked, low, high = asked + len(values), min(low, values.min()), max(high, values.max())
-        values = values - np.float32(iso) if inside_positive else np.float32(iso) - values
-        return np.where(values == 0, np.float32(-1e-12), values)  # the level itself is outside
-
-    def signed(cells, n):
-        return above(ask((cells + 0.5) / n - 0.5)) if len(cells) else np.zeros(0, np.float32)
-
+    field = _SignedField(query, query_grid, inside_positive, iso)
     n = coarsest(resolution)
-    level = Level(n)
+    grid = SparseGrid(n)
     z, y, x = np.meshgrid(*[np.arange(n)] * 3, indexing="ij")  # x fastest, as in frames.voxel_centres
-    level.insert(np.stack([x.ravel(), y.ravel(), z.ravel()], 1), above(ask_grid(n)))
+    grid.insert(np.stack([x.ravel(), y.ravel(), z.ravel()], 1), field.on_grid(n))
     rng = np.random.default_rng(0)
-    while level.n < resolution:
-        level = _refined(level, signed, resolution, rng)
-    _follow(level, signed)
-    empty, full = (high <= iso, low > iso) if inside_positive else (low >= iso, high < iso)
-    if empty or full:
-        state = "empty" if empty else "full"
-        raise UserError(f"field is {state}: min {low:.6g}, max {high:.6g}, level {iso:.6g}, {asked} points asked")
-    return level, asked
+    while grid.resolution < resolution:
+        grid = _refined(grid, field, resolution, rng)
+    _follow_surface(grid, field)
+    field.check_surface()
+    return grid, field.queried
 
 
-def coarsest(resolution):
-    """Cells along the axis of the first grid, which is asked whole."""
+def coarsest(resolution: int) -> int:
+    """Cells along an axis of the first grid, which is queried whole."""
     n = resolution
     while n % 2 == 0 and n >= 2 * COARSEST:
         n //= 2
     return n
 
 
-def check_resolution(flag, resolution):
-    """UserError for a resolution that sample_adaptively() cannot take within reasonable memory."""
+def check_resolution(name: str, resolution: int) -> None:
+    """UserError if sample_adaptively would need too much memory or time for a resolution.
+
+    name: how the message calls the setting, e.g. "resolution".
+    """
     if not 2 <= resolution <= 512 or coarsest(resolution) > 128:
-        raise UserError(f"{flag} {resolution}: give 2 to 512, above 128 an even number, above 256 a multiple of 4")
+        raise UserError(f"{name} {resolution}: give 2 to 512, above 128 an even number, above 256 a multiple of 4")
 
 
-def _refined(level, signed, resolution, rng):
-    """The next level: every cell that is not settled cut in eight, and asked where interpolation is not sure."""
-    finer = Level(2 * level.n, level)
-    cells, around = _neighbourhoods(level)
-    margin = _margins(around, level.n / resolution)
-    safety, done = SAFETY, np.zeros(len(cells), bool)
+class _SignedField:
+    """A field with its iso value subtracted: > 0 inside, < 0 outside, never 0. Counts its queries.
+
+    Arguments as those of sample_adaptively.
+    """
+
+    def __init__(
+        self,
+        query: Callable[[np.ndarray], np.ndarray],
+        query_grid: Callable[[int], np.ndarray],
+        inside_positive: bool,
+        iso: float,
+    ):
+        self.query, self.query_grid = query, query_grid
+        self.inside_positive, self.iso = inside_positive, iso
+        self.queried, self.low, self.high = 0, np.inf, -np.inf  # points, and the range of their values
+
+    def at_cells(self, cells: np.ndarray, resolution: int) -> np.ndarray:
+        """(N, 3) cells of a resolution^3 grid -> (N,) values at their centres."""
+        return self._signed(self.query((cells + 0.5) / resolution - 0.5)) if len(cells) else np.zeros(0, np.float32)
+
+    def on_grid(self, resolution: int) -> np.ndarray:
+        """(resolution^3,) values at all cell centres, x fastest."""
+        return self._signed(self.query_grid(resolution))
+
+    def check_surface(self) -> None:
+        """UserError if all queried values are on one side of the iso value."""
+        if self.inside_positive:
+            empty, full = self.high <= self.iso, self.low > self.iso
+        else:
+            empty, full = self.low >= self.iso, self.high < self.iso
+        if empty or full:
+            raise UserError(
+                f"field is {'empty' if empty else 'full'}: min {self.low:.6g}, max {self.high:.6g}, "
+                f"iso value {self.iso:.6g}, {self.queried} points queried"
+            )
+
+    def _signed(self, values: np.ndarray) -> np.ndarray:
+        values = np.asarray(values, np.float32)
+        if not np.isfinite(values).all():
+            raise UserError("the field has values that are not finite")
+        self.queried += len(values)
+        self.low, self.high = min(self.low, values.min()), max(self.high, values.max())
+        values = values - np.float32(self.iso) if self.inside_positive else np.float32(self.iso) - values
+        return np.where(values == 0, np.float32(-1e-12), values)  # the iso value itself is outside
+
+
+def _refined(grid: SparseGrid, field: _SignedField, resolution: int, rng: np.random.Generator) -> SparseGrid:
+    """The grid of twice the resolution: every cell that is not settled is cut in eight.
+
+    resolution: of the finest grid, to which all samples of a settled cell belong.
+    """
+    finer = SparseGrid(2 * grid.resolution, grid)
+    cells, around = _neighbourhoods(grid)
+    margin = _margins(around, grid.resolution / resolution)
+    safety, cut = SAFETY, np.zeros(len(cells), bool)
     while True:
-        new = np.flatnonzero((margin <= safety) & ~done)
-        _cut(finer, cells[new], around[:, new], signed, rng)
-        done[new] = True
-        settled = np.flatnonzero(~done)
+        new = np.flatnonzero((margin <= safety) & ~cut)
+        _cut(finer, cells[new], around[:, new], field, rng)
+        cut[new] = True
+        settled = np.flatnonzero(~cut)
         if not len(settled):
             return finer
-        chosen = settled[_least_and_random(margin[settled], rng)]
-        factor = resolution // level.n
-        fine = factor * cells[chosen] + rng.integers(factor, size=(len(chosen), 3))
-        if not ((signed(fine, resolution) > 0) != (around[13, chosen] > 0)).any():
+        audited = settled[_smallest_and_random(margin[settled], rng)]
+        factor = resolution // grid.resolution
+        fine = factor * cells[audited] + rng.integers(factor, size=(len(audited), 3))
+        if not ((field.at_cells(fine, resolution) > 0) != (around[13, audited] > 0)).any():
             return finer
         safety = 2 * safety if safety < MOST else np.inf
 
 
-def _cut(finer, cells, around, signed, rng):
-    """Cut (M, 3) cells in eight: store at the finer centres what interpolation from (27, M) values is sure of, or what the field says."""
+def _cut(
+    finer: SparseGrid, cells: np.ndarray, around: np.ndarray, field: _SignedField, rng: np.random.Generator
+) -> None:
+    """Cut cells in eight, and store interpolated or queried values at the centres of the eighths.
+
+    Args:
+        finer: the grid that stores the values.
+        cells: (M, 3) cells of the coarser grid.
+        around: (27, M) values of the 3^3 cells around each.
+        field: the field to query.
+        rng: chooses the random cells of audits.
+    """
     if not len(cells):
         return
-    finer.make_room(cells // (BRICK // 2))
+    finer.add_bricks(cells // (BRICK // 2))
     values = _INTERPOLATION @ around  # (8, M)
-    margin = abs(values) / np.maximum(0.1 * _largest(_SECOND, around) + CURVED * _largest(_FIRST, around), 1e-20)
+    error = 0.1 * _largest_sum(_SECOND_DIFFERENCES, around) + CURVED * _largest_sum(_DIFFERENCES, around)
+    margin = abs(values) / np.maximum(error, 1e-20)
     children = (2 * cells + _CORNERS[:, None]).reshape(-1, 3)  # in the order of values.ravel()
-    margin, values, safety, done = margin.ravel(), values.ravel(), SAFETY, np.zeros(values.size, bool)
+    margin, values, safety, queried = margin.ravel(), values.ravel(), SAFETY, np.zeros(values.size, bool)
     while True:
-        new = np.flatnonzero((margin <= safety) & ~done)
-        values[new] = signed(children[new], finer.n)
-        done[new] = True
-        sure = np.flatnonzero(~done)
-        if not len(sure):
+        new = np.flatnonzero((margin <= safety) & ~queried)
+        values[new] = field.at_cells(children[new], finer.resolution)
+        queried[new] = True
+        interpolated = np.flatnonzero(~queried)
+        if not len(interpolated):
             break
-        chosen = sure[_least_and_random(margin[sure], rng)]
-        found = signed(children[chosen], finer.n)
-        wrong = (found > 0) != (values[chosen] > 0)
-        values[chosen], done[chosen] = found, True
+        audited = interpolated[_smallest_and_random(margin[interpolated], rng)]
+        exact = field.at_cells(children[audited], finer.resolution)
+        wrong = (exact > 0) != (values[audited] > 0)
+        values[audited], queried[audited] = exact, True
         if not wrong.any():
             break
         safety = 2 * safety if safety < MOST else np.inf
-    finer.store(finer.places(children), values)
+    finer.store(finer.flat_index(children), values)
 
 
-def _least_and_random(margin, rng):
+def _smallest_and_random(margin: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Indices of the AUDITED smallest of (N,) margins, and of as many random ones."""
     count = min(AUDITED, len(margin))
     return np.union1d(np.argpartition(margin, count - 1)[:count], rng.integers(len(margin), size=count))
 
 
-def _neighbourhoods(level):
-    """Known cells (M, 3) of a level, and the values of the 3^3 cells around each (27, M), itself in the middle."""
+def _neighbourhoods(grid: SparseGrid) -> tuple[np.ndarray, np.ndarray]:
+    """The known cells (M, 3) of a grid, and the values (27, M) of the 3^3 cells around each.
+
+    Row 13 holds the cells themselves.
+    """
     size = BRICK + 2
     offsets = ((_AROUND @ [size * size, size, 1]) + (size * size + size + 1))[:, None]
     cells, around = [], []
-    for first in range(0, len(level.values), BATCH):
-        slots = np.arange(first, min(first + BATCH, len(level.values)))
-        values, _ = level.windows(slots)
-        slot, x, y, z = np.nonzero(level.known[slots])
+    for first in range(0, len(grid.values), BATCH):
+        slots = np.arange(first, min(first + BATCH, len(grid.values)))
+        values, _ = grid.windows(slots)
+        slot, x, y, z = np.nonzero(grid.known[slots])
         around.append(values.ravel()[((slot * size + x) * size + y) * size + z + offsets])
-        cells.append(level.origins[slots[slot]] + np.stack([x, y, z], 1))
+        cells.append(grid.origins[slots[slot]] + np.stack([x, y, z], 1))
     return np.concatenate(cells), np.concatenate(around, 1)
 
 
-def _margins(around, width):
-    """(27, M) values of 3^3 cells -> (M,) distance of the middle one from the level over what the field may change within it.
+def _margins(around: np.ndarray, width: float) -> np.ndarray:
+    """How far cells are from the surface: the value over its estimated change within the cell.
 
-    width: of the finest cells over these. 0 where one of the neighbours is on the other side.
+    Args:
+        around: (27, M) values of the 3^3 cells around each cell.
+        width: width of the finest cells over that of these.
+
+    Returns:
+        (M,) margins, 0 where a neighbour is on the other side.
     """
-    reach = 0.5 * (1 - width)  # from a cell's centre to its outermost finer centre, in cells
-    change = _largest(_FIRST, around) * reach
+    reach = 0.5 * (1 - width)  # from a cell's centre to its outermost finest centre, in cells
+    change = _largest_sum(_DIFFERENCES, around) * reach
     mixed = (around.max(0) > 0) != (around.min(0) > 0)
     return np.where(mixed, 0, abs(around[13]) / np.maximum(change, 1e-20))
 
 
-def _largest(differences, around):
-    """(27, M) values of 3^3 cells -> (M,) largest of the differences along each axis, the three added."""
+def _largest_sum(differences: np.ndarray, around: np.ndarray) -> np.ndarray:
+    """The largest absolute difference along each axis, summed over the three axes.
+
+    Args:
+        differences: (3 x rows, 27) weights of the differences, axis by axis.
+        around: (27, M) values of 3^3 cells.
+
+    Returns:
+        (M,).
+    """
     result = np.empty(around.shape[1], np.float32)
     for first in range(0, len(result), 1 << 15):  # stays in cache
         part = slice(first, first + (1 << 15))
@@ -166,60 +257,65 @@ def _largest(differences, around):
     return result
 
 
-def _follow(level, signed):
-    """Ask the corners of cubes with a surface in them that are not known yet, until there are none."""
-    slots = np.arange(len(level.values))
+def _follow_surface(grid: SparseGrid, field: _SignedField) -> None:
+    """Query unknown corners of the cubes that the surface goes through, until all are known."""
+    slots = np.arange(len(grid.values))
     while len(slots):
-        wanted = []
+        unknown = []
         for first in range(0, len(slots), BATCH):
-            part = slots[first : first + BATCH]
-            values, known = level.windows(part)
-            mixed = _cubes(values > 0, np.logical_or) & ~_cubes(values > 0, np.logical_and)
-            cubes = mixed & ~_cubes(known, np.logical_and)
-            if cubes.any():
+            batch = slots[first : first + BATCH]
+            values, known = grid.windows(batch)
+            mixed = _over_cubes(values > 0, np.logical_or) & ~_over_cubes(values > 0, np.logical_and)
+            incomplete = mixed & ~_over_cubes(known, np.logical_and)
+            if incomplete.any():
                 corner = np.zeros(known.shape, bool)
                 for x, y, z in _CORNERS:
-                    corner[:, x : x + 17, y : y + 17, z : z + 17] |= cubes
+                    corner[:, x : x + 17, y : y + 17, z : z + 17] |= incomplete
                 brick, *local = np.nonzero(corner & ~known)
-                wanted.append(np.clip(level.origins[part[brick]] + np.stack(local, 1) - 1, 0, level.n - 1))
-        if not wanted:
+                cells = grid.origins[batch[brick]] + np.stack(local, 1) - 1
+                unknown.append(np.clip(cells, 0, grid.resolution - 1))
+        if not unknown:
             return
-        wanted = np.unique(np.concatenate(wanted), axis=0)
-        level.insert(wanted, signed(wanted, level.n))
-        near = np.unique((wanted[:, None] + _AROUND).reshape(-1, 3) // BRICK, axis=0)
-        near = near[((near >= 0) & (near < len(level.slot))).all(1)]
-        slots = level.slot[tuple(near.T)]
+        cells = np.unique(np.concatenate(unknown), axis=0)
+        grid.insert(cells, field.at_cells(cells, grid.resolution))
+        bricks = np.unique((cells[:, None] + _AROUND).reshape(-1, 3) // BRICK, axis=0)
+        bricks = bricks[((bricks >= 0) & (bricks < len(grid.slot_of))).all(1)]
+        slots = grid.slot_of[tuple(bricks.T)]
         slots = slots[slots >= 0]
 
 
-def _cubes(corners, function):
-    """(K, 18, 18, 18) bool -> (K, 17, 17, 17): and, or of the eight corners of every cube."""
+def _over_cubes(corners: np.ndarray, function: np.ufunc) -> np.ndarray:
+    """(K, 18, 18, 18) bool -> (K, 17, 17, 17): and, or of the corners of every cube."""
     for axis in (1, 2, 3):
         corners = function(corners.take(range(17), axis), corners.take(range(1, 18), axis))
     return corners
 
 
-_AROUND = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij"), -1).reshape(-1, 3)
-_CORNERS = np.stack(np.meshgrid(*[[0, 1]] * 3, indexing="ij"), -1).reshape(-1, 3)
+def _along_axes(line_weights: list[list[int]]) -> np.ndarray:
+    """Weights of three cells in a line -> those of 3^3 cells, for all nine lines along each axis.
 
+    Args:
+        line_weights: rows of three weights.
 
-def _functionals(of_axis):
-    """Rows that act on a line of three cells, for all nine lines along each axis -> (3 x 9 x rows, 27)."""
-    line = np.array(of_axis, np.float32)
+    Returns:
+        (3 x 9 x rows, 27) float32, axis by axis.
+    """
     rows = []
     for axis in range(3):
         for place in np.ndindex(3, 3):
-            for weights in line:
+            for weights in np.array(line_weights, np.float32):
                 row = np.zeros((3, 3, 3), np.float32)
-                index = [*place]
+                index: list[int | slice] = [*place]
                 index.insert(axis, slice(None))
                 row[tuple(index)] = weights
                 rows.append(row.ravel())
     return np.stack(rows)
 
 
-_FIRST = _functionals([[-1, 1, 0], [0, -1, 1]])  # differences of neighbours
-_SECOND = _functionals([[1, -2, 1]])
-# trilinear interpolation at the centres of the eight finer cells, a quarter of a cell from the middle
+_AROUND = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij"), -1).reshape(-1, 3)  # 3^3 cells
+_CORNERS = np.stack(np.meshgrid(*[[0, 1]] * 3, indexing="ij"), -1).reshape(-1, 3)  # of a cube
+_DIFFERENCES = _along_axes([[-1, 1, 0], [0, -1, 1]])
+_SECOND_DIFFERENCES = _along_axes([[1, -2, 1]])
+# trilinear interpolation at the centres of the eight finer cells, 1/4 of a cell from the middle
 _QUARTER = np.array([[0.25, 0.75, 0], [0, 0.75, 0.25]], np.float32)
 _INTERPOLATION = np.stack([np.einsum("i,j,k->ijk", *_QUARTER[corner]).ravel() for corner in _CORNERS])

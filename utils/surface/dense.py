@@ -1,85 +1,98 @@
-"""From a field on a grid to a coloured surface mesh: marching cubes and colours from the field's own points."""
+"""The solid and the surface of a field that is known on a whole grid, by marching cubes."""
 
 import dataclasses
 
 import numpy as np
+from scipy.ndimage import label, map_coordinates
+from skimage.measure import marching_cubes
 
 from utils.errors import UserError
+from utils.surface.field_grid import cell_centres
 
 
 @dataclasses.dataclass
 class Solid:
-    """The inside of a field: what is > 0 when `values` are read linearly between the cells."""
+    """The inside of a field: where `values`, read linearly between the cells, are > 0."""
 
-    values: (
-        np.ndarray
-    )  # (R+2, R+2, R+2) float32 [x, y, z], > 0 inside and < 0 outside, with a layer of outside around the grid
+    # (R+2, R+2, R+2) float32 [x, y, z], > 0 inside and < 0 outside; a layer of outside is around
+    # the grid
+    values: np.ndarray
     line: np.ndarray  # (R,) cell centres along each axis, object frame
 
-    def contains(self, points):
+    def contains(self, points: np.ndarray) -> np.ndarray:
         """(N, 3) object-frame points -> (N,) bool."""
-        from scipy.ndimage import map_coordinates
+        index = (np.asarray(points, np.float64) - self.line[0]) / (self.line[1] - self.line[0]) + 1
+        return map_coordinates(self.values, index.T, order=1, mode="nearest") > 0
 
-        place = (np.asarray(points, np.float64) - self.line[0]) / (self.line[1] - self.line[0]) + 1
-        return map_coordinates(self.values, place.T, order=1, mode="nearest") > 0
+    def surface(self) -> tuple[np.ndarray, np.ndarray]:
+        """The closed surface by marching cubes.
 
-    def surface(self):
-        """Marching cubes: vertices (V, 3) float64 object frame, faces (F, 3) int, counter-clockwise seen from outside; closed."""
-        from skimage.measure import marching_cubes
-
+        Returns:
+            vertices (V, 3) float64 object frame, faces (F, 3) int64, counter-clockwise seen from
+            outside.
+        """
         vertices, faces = marching_cubes(self.values, 0, allow_degenerate=True)[:2]
         faces = faces[:, ::-1]  # scikit-image winds them for arrays indexed [z, y, x]
         return self.line[0] + (vertices.astype(np.float64) - 1) * (self.line[1] - self.line[0]), faces.astype(np.int64)
 
 
-def solid(geometry, inside_positive, iso, fill=False, line=None):
-    """The Solid of a field; UserError where the level has no surface.
+def solid(
+    geometry: np.ndarray, inside_positive: bool, iso: float, fill: bool = False, line: np.ndarray | None = None
+) -> Solid:
+    """The Solid of a field. Parts at the border of the grid are cut off half a cell beyond it.
 
-    geometry (R, R, R) indexed [x, y, z]; inside where geometry > iso (inside_positive: logits) or < iso (distances).
-    fill closes cavities: empty cells that are not connected (through faces of cells) to the outside become inside, so that
-    the thick shell of occupied surface voxels gets one outer wall and no inner one. The outer wall stays where it is.
-    line (R,): cell centres along each axis, object frame; default (i + 0.5)/R - 0.5.
-    What touches the border of the grid is cut off half a cell outside the last centres.
+    Args:
+        geometry: (R, R, R) values, indexed [x, y, z].
+        inside_positive: the inside has values > iso (as logits have), not < iso (distances).
+        iso: value of the field at the surface.
+        fill: close the cavities: outside cells that are not connected to the border (through faces
+            of cells) become inside. The thick shell of occupied surface voxels then has its outer
+            wall, which stays in place, and no inner one.
+        line: (R,) cell centres along each axis, object frame; default: cell_centres(R).
+
+    Raises:
+        UserError: the field has no surface, or values that are not finite.
     """
-    signed = _inside_positive(geometry, inside_positive, iso)
+    signed = _signed(geometry, inside_positive, iso)
     padded = np.pad(signed, 1, mode="edge")
     border = np.pad(np.zeros(signed.shape, bool), 1, constant_values=True)
-    padded = np.where(border, -abs(padded), padded)  # mirrored at the level: the cut lies midway
+    padded = np.where(border, -abs(padded), padded)  # mirrored values: the cut lies midway
     if fill:
         padded = np.where(_cavities(padded < 0), abs(padded), padded)
-    # In a field of two values, like +1 and -1, all ambiguous faces are ties, which scikit-image decides differently from the
-    # two sides of a face: the surface gets holes. A little less outside joins the inside cells every time.
+    # In a field of two values, like +1 and -1, all ambiguous faces are ties. scikit-image decides
+    # them differently from the two sides of a face, and the surface gets holes. With outside values
+    # that are a little smaller, the inside cells are joined every time.
     padded[padded < 0] *= np.float32(1 - 1e-4)
-    return Solid(padded, (np.arange(len(signed)) + 0.5) / len(signed) - 0.5 if line is None else line)
+    return Solid(padded, cell_centres(len(signed)) if line is None else line)
 
 
-def extract(geometry, inside_positive, iso, fill=False, line=None):
-    """The surface of the `solid` of a field: vertices (V, 3) float64 object frame, faces (F, 3) int; arguments as there."""
+def extract(
+    geometry: np.ndarray, inside_positive: bool, iso: float, fill: bool = False, line: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The surface of a field: arguments as for solid(), result as of Solid.surface()."""
     return solid(geometry, inside_positive, iso, fill, line).surface()
 
 
-def _inside_positive(geometry, inside_positive, iso):
-    """(R, R, R) float32, > 0 inside and < 0 outside, never 0; UserError where the level has no surface."""
+def _signed(geometry: np.ndarray, inside_positive: bool, iso: float) -> np.ndarray:
+    """(R, R, R) float32, > 0 inside and < 0 outside, never 0; UserError if there is no surface."""
     geometry = np.asarray(geometry, np.float64)
     low, high = float(geometry.min()), float(geometry.max())
     if not np.isfinite(geometry).all():
         raise UserError("the field has values that are not finite")
     inside = geometry > iso if inside_positive else geometry < iso
-    rule = "inside is above the level" if inside_positive else "inside is below the level"
-    numbers = f"min {low:.6g}, max {high:.6g}, level {iso:.6g} ({rule})"
+    rule = "inside is above it" if inside_positive else "inside is below it"
+    numbers = f"min {low:.6g}, max {high:.6g}, iso value {iso:.6g} ({rule})"
     if not inside.any():
         raise UserError(f"field is empty: {numbers}")
     if inside.all():
         raise UserError(f"field is full: {numbers}; there is no surface inside the grid")
     distance = abs(geometry - iso)
     distance /= np.median(distance[distance > 0])  # scikit-image compares with absolute tolerances
-    distance = np.maximum(distance, 1e-4)  # a value at the level itself would put several vertices on one point
+    distance = np.maximum(distance, 1e-4)  # exactly at the iso value, several vertices would lie on one point
     return np.where(inside, distance, -distance).astype(np.float32)
 
 
-def _cavities(empty):
-    """(N, N, N) bool -> the empty cells not connected through faces to the (empty) corner of the grid."""
-    from scipy.ndimage import label
-
-    labels = label(empty)[0]
-    return empty & (labels != labels[0, 0, 0])
+def _cavities(outside: np.ndarray) -> np.ndarray:
+    """(N, N, N) bool -> the outside cells not connected through faces to the corner of the grid."""
+    labels = label(outside)[0]
+    return outside & (labels != labels[0, 0, 0])

@@ -1,25 +1,37 @@
-"""Surface voxels of a predicted field, found as those of the truth are."""
+"""Surface voxels of a predicted field, found in the same way as the true ones."""
 
 import numpy as np
 
 from utils.geometry.frames import VOXELS, to_voxel
+from utils.mesh.mesh import coloured_mesh
+from utils.mesh.sampling import sample_surface
+from utils.mesh.voxels import sample_count, voxelise
+from utils.surface.field_grid import FieldGrid, interpolate_colours
 
 
-def snap_to_voxels(points, colours):
-    """Points (N, 3) in the voxel frame, colours (N, 3) -> unique voxels (K, 3) float they lie in, mean colours (K, 3)."""
+def snap_to_voxels(points: np.ndarray, colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The voxels that coloured points lie in.
+
+    Args:
+        points: (N, 3), voxel frame.
+        colours: (N, 3).
+
+    Returns:
+        voxels: (K, 3) float, unique, voxel frame.
+        colours: (K, 3), the mean of the points in each voxel.
+    """
     index = np.clip(np.floor(np.asarray(points, np.float64) + 0.5), -VOXELS // 2, VOXELS // 2 - 1)
     voxels, group, count = np.unique(index, axis=0, return_inverse=True, return_counts=True)
     total = np.stack([np.bincount(group, np.asarray(colours)[:, k], len(voxels)) for k in range(3)], 1)
     return voxels, total / count[:, None]
 
 
-def binary_voxels(field, iso=0.0):
-    """Voxels (K, 3) and colours (K, 3) of the occupied cells (g0 > iso) of a binary utils.surface.field_grid.FieldGrid.
+def binary_voxels(field: FieldGrid, iso: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Voxels (K, 3) and colours (K, 3) of the occupied cells (g0 > iso) of a binary field.
 
-    Occupied cells that carry no colour (a level below the one the file was written at) get that of their surroundings.
+    Occupied cells without a colour get the colour of their surroundings. There are some if iso is
+    below the iso value that the field was written with.
     """
-    from utils.surface.field_grid import interpolate_colours
-
     occupied = field.geometry > iso
     if not occupied.any():
         return np.zeros((0, 3)), np.zeros((0, 3))
@@ -30,15 +42,17 @@ def binary_voxels(field, iso=0.0):
     return snap_to_voxels(to_voxel(points), colours)
 
 
-def sdf_surface_voxels(vertices, faces, colours):
-    """Voxels (K, 3) and colours (K, 3) of an extracted surface, found as those of the truth: dense samples, voxelised.
+def sdf_surface_voxels(vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Voxels of an extracted surface: dense samples of it, from a fixed seed, voxelised.
 
-    vertices (V, 3) object frame, faces (F, 3), colours (V, 3) in [0, 1]. The samples are drawn from a fixed seed.
+    Args:
+        vertices: (V, 3), object frame.
+        faces: (F, 3).
+        colours: (V, 3) in [0, 1].
+
+    Returns:
+        voxels (K, 3) float, voxel frame; colours (K, 3).
     """
-    from utils.mesh.mesh import coloured_mesh
-    from utils.mesh.sampling import sample_surface
-    from utils.mesh.voxels import sample_count, voxelise
-
     mesh = coloured_mesh(vertices, faces, colours)
     index, mean = voxelise(*sample_surface(mesh, sample_count(mesh), np.random.default_rng(0)))
     return index.astype(np.float64) - VOXELS // 2, mean

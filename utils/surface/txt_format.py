@@ -2,14 +2,17 @@
 
     x y z r g b g0
 
-x y z in the voxel frame, at v = 64 (i + 0.5)/R - 32.5 (the integers -32..31 where R = 64); r g b in [0, 1], or -1 -1 -1 where the
-field is empty; g0 = logit of class 1 minus class 0 (binary mode), or the signed distance in object-frame length, negative
-inside (SDF mode). No header line.
+x y z    voxel frame, at v = 64 (i + 0.5)/R - 32.5: the integers -32..31 where R = 64
+r g b    in [0, 1], or -1 -1 -1 where the field is empty
+g0       logit of class 1 minus class 0 (binary mode), or the signed distance in object-frame
+         length, negative inside (SDF mode)
 
-Older files are read too: those of six columns (no g0: it becomes +1 where there is colour and -1 elsewhere), and those whose
-grid is linspace(-32, 31, R), whose cells are a little closer together wherever R > 64.
+There is no header line. Two older kinds of file can be read as well: those of six columns, without
+g0, which becomes +1 where there is a colour and -1 elsewhere; and those with a grid of
+linspace(-32, 31, R), whose cells are a little closer together where R > 64.
 """
 
+import os
 import pathlib
 import warnings
 
@@ -21,11 +24,14 @@ from utils.geometry import frames
 from utils.surface.field_grid import FieldGrid
 
 COLUMNS = "x y z r g b g0"
-TOLERANCE = 0.01  # share of a cell by which a coordinate may be off: files of two decimals still fit
+TOLERANCE = 0.01  # share of a cell that a coordinate may be off by: files of two decimals still fit
 
 
-def write_txt(path, field):
-    """Write a FieldGrid, whole or not at all: 0.2 s at 64^3. g0 comes back exactly, colours to 4 decimals."""
+def write_txt(path: str | os.PathLike[str], field: FieldGrid) -> None:
+    """Write a field, whole or not at all. g0 comes back exactly, colours to 4 decimals.
+
+    Takes 0.2 s at 64^3. UserError if a value is not finite.
+    """
     R = field.resolution
     if field.geometry.shape != (R**3,) or field.colours.shape != (R**3, 3):
         raise ValueError(f"a field of {R}^3 cells has {field.geometry.shape} values and {field.colours.shape} colours")
@@ -37,20 +43,24 @@ def write_txt(path, field):
     with files.replacing(path) as temporary, open(temporary, "w") as out:
         for z, values, rgb in zip(coordinates, geometry, colours, strict=True):
             coloured = np.flatnonzero((rgb >= 0).all(1))
-            text = [z + " -1 -1 -1 "] * len(rows)
-            for i, numbers in zip(coloured, _format(z + " %.4f %.4f %.4f ", np.minimum(rgb[coloured], 1)), strict=True):
-                text[i] = numbers
-            numbers = _format("%.9g\n", values)
-            out.write("".join([a + b + c for a, b, c in zip(rows, text, numbers, strict=True)]))
+            z_and_colour = [z + " -1 -1 -1 "] * len(rows)
+            texts = _format(z + " %.4f %.4f %.4f ", np.minimum(rgb[coloured], 1))
+            for i, text in zip(coloured, texts, strict=True):
+                z_and_colour[i] = text
+            g0 = _format("%.9g\n", values)
+            out.write("".join([a + b + c for a, b, c in zip(rows, z_and_colour, g0, strict=True)]))
 
 
-def _format(pattern, numbers):
-    """A list of strings, one for each (N,) number or (N, C) row: one operation for all, several times quicker than N of them."""
+def _format(pattern: str, numbers: np.ndarray) -> list[str]:
+    """One string for each of (N,) numbers or (N, C) rows.
+
+    All are formatted in one operation, which is several times faster than N of them.
+    """
     return (f"{pattern}\0" * len(numbers) % tuple(numbers.ravel().tolist())).split("\0")[:-1]
 
 
-def read_txt(path):
-    """Read a txt file into a FieldGrid; UserError names the file, the line and the cause."""
+def read_txt(path: str | os.PathLike[str]) -> FieldGrid:
+    """Read a field; UserError names the file, the line and the cause."""
     table = _table(path)
     if table.shape[1] not in (6, 7):
         raise UserError(f"{path} has {table.shape[1]} columns, expected {COLUMNS} (or the first six of them)")
@@ -59,25 +69,24 @@ def read_txt(path):
         raise UserError(f"{path}, line {bad.argmax() + 1}: a value is not a finite number")
     line = _grid_line(path, table[:, :3])
     colours = table[:, 3:6]
-    coloured = (colours >= 0).all(1)
-    mixed = ~coloured & (colours >= 0).any(1)
+    coloured = np.all(colours >= 0, axis=1)
+    mixed = ~coloured & np.any(colours >= 0, axis=1)
     if mixed.any():
         row = mixed.argmax()
         raise UserError(f"{path}, line {row + 1}: colour {_text(colours[row])} is neither in [0, 1] nor -1 -1 -1")
-    colours = np.where(coloured[:, None], np.minimum(colours, 1), -1).astype(
-        np.float32
-    )  # sums of two sigmoids exceed 1
+    # at most 1: the sum of two sigmoids may exceed it
+    colours = np.where(coloured[:, None], np.minimum(colours, 1), -1).astype(np.float32)
     geometry = table[:, 6] if table.shape[1] == 7 else np.where(coloured, 1, -1)
     return FieldGrid(len(line), geometry.astype(np.float32), colours, line)
 
 
-def _table(path):
+def _table(path: str | os.PathLike[str]) -> np.ndarray:
     """(N, columns) float32 of a file of numbers."""
     if not pathlib.Path(path).is_file():
         raise UserError(f"{path} is missing")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # an empty file: told below
+            warnings.simplefilter("ignore", UserWarning)  # about an empty file, which is an error below
             table = np.loadtxt(path, np.float32, comments=None, ndmin=2, encoding="latin1")
     except (ValueError, OSError) as error:
         raise UserError(f"{path}{_broken_line(path)} cannot be read as rows of numbers {COLUMNS}: {error}") from None
@@ -86,8 +95,8 @@ def _table(path):
     return table
 
 
-def _broken_line(path):
-    """', line N' of the first line that is not numbers, or has another number of columns than the first line."""
+def _broken_line(path: str | os.PathLike[str]) -> str:
+    """', line N' of the first line that is not numbers, or has not as many as the first line."""
     columns = None
     with open(path, encoding="latin1") as lines:
         for number, line in enumerate(lines, 1):
@@ -102,8 +111,11 @@ def _broken_line(path):
     return ""
 
 
-def _grid_line(path, points):
-    """(N, 3) voxel-frame points in file order -> (R,) object-frame cell centres along an axis; UserError if they are no grid."""
+def _grid_line(path: str | os.PathLike[str], points: np.ndarray) -> np.ndarray:
+    """(N, 3) voxel-frame points in file order -> (R,) object-frame cell centres along an axis.
+
+    UserError if the points are not a grid.
+    """
     resolution = _resolution(points)
     candidates = [
         frames.VOXELS * (np.arange(resolution) + 0.5) / resolution - 32.5,
@@ -112,13 +124,13 @@ def _grid_line(path, points):
     low, high = points[:, 0].min(), points[:, 0].max()
     line = min(candidates, key=lambda v: abs(v[0] - low) + abs(v[-1] - high))
     tolerance = TOLERANCE * (line[1] - line[0])
-    if len(points) == resolution**3:  # the usual case, without a second array of the file's size
-        columns = points.T.reshape((3,) + (resolution,) * 3)  # each [z, y, x]
+    if len(points) == resolution**3:  # the usual case needs no second array of the file's size
+        columns = points.T.reshape((3,) + (resolution,) * 3)  # x, y, z, indexed [z, y, x]
         axes = (line, line[:, None], line[:, None, None])
         if all((abs(column - axis) <= tolerance).all() for column, axis in zip(columns, axes, strict=True)):
             return frames.from_voxel(line)
     i = np.arange(len(points))
-    # modulo: rows beyond the cube are compared too, so that an extra row is named and not only counted
+    # modulo: rows beyond the cube are compared too, so that the message names an extra row
     expected = np.stack(
         [line[i % resolution], line[i // resolution % resolution], line[i // resolution**2 % resolution]], 1
     )
@@ -126,14 +138,19 @@ def _grid_line(path, points):
     if off.any():
         row = off.argmax()
         cause = _cause(points, expected, row, resolution, tolerance)
-        found = f"found {_text(points[row])}, expected {_text(expected[row])} of a {resolution}^3 grid (x fastest, then y, then z)"
-        raise UserError(f"{path}, line {row + 1}: {cause}; {found}")
+        grid = f"a {resolution}^3 grid (x fastest, then y, then z)"
+        raise UserError(
+            f"{path}, line {row + 1}: {cause}; found {_text(points[row])}, expected {_text(expected[row])} of {grid}"
+        )
     cause = "its end is missing" if len(points) < resolution**3 else "it holds more than one field"
     raise UserError(f"{path} has {len(points)} rows, its grid has {resolution}^3 = {resolution**3} points: {cause}")
 
 
-def _resolution(points):
-    """R of (N, 3) points that may lack some of the R^3: the cube root of a cube, else how many rows x mostly rises for."""
+def _resolution(points: np.ndarray) -> int:
+    """R of (N, 3) points in file order, some of which may be missing.
+
+    The cube root of N if N is a cube; else the number of rows over which x usually rises.
+    """
     root = max(round(len(points) ** (1 / 3)), 2)
     falls = np.flatnonzero(np.diff(points[:, 0]) < 0)
     if len(points) == root**3 or len(falls) < 2:
@@ -141,8 +158,16 @@ def _resolution(points):
     return max(int(np.bincount(np.diff(falls)).argmax()), 2)
 
 
-def _cause(points, expected, row, resolution, tolerance):
-    """Why the row is not where the grid has it, in a few words."""
+def _cause(points: np.ndarray, expected: np.ndarray, row: int, resolution: int, tolerance: float) -> str:
+    """Why a row differs from the grid, in a few words.
+
+    Args:
+        points: (N, 3) points of the file, voxel frame.
+        expected: (N, 3) points of the grid.
+        row: index of the first row that differs.
+        resolution: R of the grid.
+        tolerance: difference of a coordinate that is accepted.
+    """
 
     def same(a, b):
         return (abs(a - b) <= tolerance).all()
@@ -157,5 +182,5 @@ def _cause(points, expected, row, resolution, tolerance):
     return "z runs fastest" if same(points[row], swapped) else "the point is off the grid"
 
 
-def _text(values):
+def _text(values: np.ndarray) -> str:
     return " ".join(f"{v:.6g}" for v in values)

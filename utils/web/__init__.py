@@ -1,1 +1,1 @@
-"""The page of eval/web_demo.py."""
+"""The web page that reconstructs images: its layout, its requests and its queue."""

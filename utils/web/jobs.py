@@ -1,4 +1,4 @@
-"""One reconstruction at a time, in the order of asking; and the files of a page, which go away."""
+"""The queue of reconstructions, which run one at a time, and the page's temporary files."""
 
 import concurrent.futures
 import contextlib
@@ -7,10 +7,14 @@ import pathlib
 import shutil
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 from utils.errors import UserError
 
 MOST = 10  # jobs that wait or run: some minutes of work on two cores
+
+OnStart = Callable[[str], None]  # is called with the name of every stage that begins
 
 
 class Ended(Exception):
@@ -18,124 +22,143 @@ class Ended(Exception):
 
 
 class Job:
-    """A reconstruction that waits for its turn, runs or is over. Its work is a function that gets `tell`."""
+    """A reconstruction that waits for its turn, runs or has finished."""
 
-    def __init__(self, jobs, work):
+    def __init__(self, jobs: "Jobs", work: Callable[[OnStart], Any]) -> None:
+        """work: does the reconstruction; it calls its argument whenever a stage begins."""
         self._jobs, self._work, self._left = jobs, work, threading.Event()
-        self.stages = []  # that have begun
-        self.future = None
+        self.stages: list[str] = []  # that have begun
+        self.future: concurrent.futures.Future[Any]  # set by Jobs.start
 
-    def run(self):
+    def run(self) -> Any:
+        """Do the work; called by the thread of the queue."""
         try:
-            self.tell()
-            return self._work(self.tell)
+            self._stop_if_left()
+            return self._work(self.on_start)
         finally:
-            self._jobs.over(self)
+            self._jobs.remove(self)
 
-    def tell(self, stage=None):
-        """Called when a stage begins; stops the work here if nobody waits for it any more."""
+    def on_start(self, stage: str) -> None:
+        """Note that a stage begins. Raises Ended, which ends the work, if nobody waits any more."""
+        self._stop_if_left()
+        self.stages.append(stage)
+
+    def _stop_if_left(self) -> None:
         if self._left.is_set():
             raise Ended
-        if stage is not None:
-            self.stages.append(stage)
 
-    def before(self):
-        """How many jobs come before this one."""
+    def stop(self) -> None:
+        """End the work, at its next stage if it runs."""
+        self._left.set()
+
+    def before(self) -> int:
+        """Number of jobs that come before this one."""
         return self._jobs.before(self)
 
-    def done(self, seconds):
-        """Whether it is over, within so many seconds."""
+    def done(self, seconds: float) -> bool:
+        """Wait for at most so many seconds; whether the job has finished."""
         return bool(concurrent.futures.wait([self.future], seconds).done)
 
-    def result(self):
-        """What the work returned, or its error; of a job that is over."""
+    def result(self) -> Any:
+        """The result of the work of a finished job, or its error; Ended if it never began."""
         try:
             return self.future.result()
         except concurrent.futures.CancelledError:
             raise Ended from None
 
-    def leave(self, folder):
-        """Nobody waits any more: the work ends, at its next stage if it runs, and its folder goes."""
-        self._left.set()
+    def leave(self, folder: str | os.PathLike[str]) -> None:
+        """Stop waiting for the job: its work ends and its folder is removed."""
+        self.stop()
         if self.future.cancel():
-            self._jobs.over(self)
+            self._jobs.remove(self)
         self.future.add_done_callback(lambda _: shutil.rmtree(folder, ignore_errors=True))
 
 
 class Jobs:
-    """Runs jobs one after the other in a thread of its own."""
+    """Runs jobs one after another in a thread of its own."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._pool = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="reconstruction")
-        self._open, self._lock = [], threading.Lock()
+        self._unfinished: list[Job] = []  # in order of arrival
+        self._lock = threading.Lock()
 
-    def start(self, work):
-        """work: a function of a function tell(stage). -> Job. UserError where too many wait already."""
+    def start(self, work: Callable[[OnStart], Any]) -> Job:
+        """Queue the work, as Job takes it; UserError if too many jobs wait already."""
         job = Job(self, work)
         with self._lock:
-            if len(self._open) >= MOST:
-                raise UserError(f"{len(self._open)} pictures are waiting already: try again in a minute")
-            self._open.append(job)
+            if len(self._unfinished) >= MOST:
+                raise UserError(f"{len(self._unfinished)} images are waiting already: try again in a minute")
+            self._unfinished.append(job)
             job.future = self._pool.submit(job.run)
         return job
 
-    def before(self, job):
+    def before(self, job: Job) -> int:
+        """Number of jobs that come before `job`; 0 if it runs or has finished."""
         with self._lock:
-            return self._open.index(job) if job in self._open else 0
+            return self._unfinished.index(job) if job in self._unfinished else 0
 
-    def over(self, job):
+    def remove(self, job: Job) -> None:
+        """Take a job that has finished, or will not run, out of the queue."""
         with self._lock:
-            if job in self._open:
-                self._open.remove(job)
+            if job in self._unfinished:
+                self._unfinished.remove(job)
 
-    def close(self):
-        """Give up all jobs: that which runs ends at its next stage."""
+    def close(self) -> None:
+        """Give up all jobs. The one that runs ends at its next stage."""
         with self._lock:
-            jobs = list(self._open)
-        for job in jobs:
-            job._left.set()
+            unfinished = list(self._unfinished)
+        for job in unfinished:
+            job.stop()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def wait(self):
-        """Until nothing runs any more, after close(): it could still make files."""
+    def wait(self) -> None:
+        """After close(), wait until nothing runs any more: a job could still write files."""
         self._pool.shutdown(wait=True)
 
 
 class Folders:
-    """A private folder: `requests` with a folder for every reconstruction, `cache` with what Gradio keeps (uploads and what it shows),
-    `examples` with copies of the examples, which Gradio would not show from anywhere."""
+    """The page's private folder, whose parts are
 
-    def __init__(self, root, age):
-        """age: seconds after which files of visitors go away."""
+    requests   a folder for every reconstruction
+    cache      the files that Gradio keeps: uploads, and copies of what it shows
+    examples   copies of the examples, because Gradio shows files of this folder only
+    """
+
+    def __init__(self, root: str | os.PathLike[str], age: float) -> None:
+        """root: an empty folder. age: seconds after which files of visitors are removed."""
         self.root, self._age, self._closed = pathlib.Path(root), age, threading.Event()
         self.requests, self.cache, self.examples = (self.root / name for name in ("requests", "cache", "examples"))
         for folder in (self.requests, self.cache, self.examples):
             folder.mkdir()
-        self._own = set()
+        self._kept: set[pathlib.Path] = set()
 
-    def keep(self):
-        """What is in the cache now, such as the page's own pictures, stays for ever."""
-        self._own = {path for path in self.cache.rglob("*") if path.is_file()}
+    def keep(self) -> None:
+        """Never remove the files that are in the cache now, such as the page's own images."""
+        self._kept = {path for path in self.cache.rglob("*") if path.is_file()}
 
-    def sweep(self):
-        """Remove what is older than the age: Gradio's own clearing leaves folders, and files that no event got."""
+    def sweep(self) -> None:
+        """Remove everything older than the age.
+
+        Gradio's own clearing leaves folders, and uploads that no event received.
+        """
         for top in (self.requests, self.cache):
-            for path in sorted(top.rglob("*"), reverse=True):  # what is in a folder comes before it
-                if path in self._own or not _older(path, self._age):
+            for path in sorted(top.rglob("*"), reverse=True):  # the content of a folder comes before the folder
+                if path in self._kept or not _is_older(path, self._age):
                     continue
-                with contextlib.suppress(OSError):  # a folder with something in it, or gone already
+                with contextlib.suppress(OSError):  # a folder that is not empty, or removed already
                     path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
 
-    def sweep_for_ever(self, every):
+    def sweep_regularly(self, seconds: float) -> None:
         """Start a thread that sweeps every so many seconds until close()."""
 
-        def loop():
-            while not self._closed.wait(every):
+        def loop() -> None:
+            while not self._closed.wait(seconds):
                 self.sweep()
 
         threading.Thread(target=loop, daemon=True).start()
 
-    def close(self):
+    def close(self) -> None:
+        """Stop sweeping and remove the folder."""
         self._closed.set()
         for _ in range(3):  # a job that ends, or Gradio, may still write into it
             shutil.rmtree(self.root, ignore_errors=True)
@@ -144,8 +167,11 @@ class Folders:
             time.sleep(0.2)
 
 
-def _older(path, age):
-    """By the time at which it came here: a copy has the modification time of what it was copied from."""
+def _is_older(path: pathlib.Path, age: float) -> bool:
+    """Whether a file has been here for more than `age` seconds.
+
+    The time of creation counts: a copy keeps the modification time of its original.
+    """
     try:
         return time.time() - os.lstat(path).st_ctime > age
     except OSError:

@@ -1,29 +1,38 @@
-"""What a visitor of the page asks for -> a reconstruction's files, or one sentence that says why not."""
+"""One visitor's request: its checks, its reconstruction and the files that the page shows."""
 
 import dataclasses
 import html
 import io
 import math
+import os
 import pathlib
 import re
 import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
 
+import cv2
 import numpy as np
+from PIL import Image
 
 from utils.errors import UserError
+from utils.files import read_json
+from utils.images.photo import FORMATS as READABLE_FORMATS
+from utils.images.photo import Photo, decode_photo
+from utils.images.resize import resize_image
+from utils.mesh.writers import write_mesh
+from utils.rendering.backgrounds import lay_over
+from utils.reports.result_folder import MeshFormat, Reconstruction, write_results
+from utils.stages import Stages
+from utils.surface.adaptive import check_resolution
 
 LEAST, MOST = 32, 256  # cells along an axis
-TEXTURE_SIZE = 1024  # pixels of an atlas's side
-LONGEST = 768  # pixels of the pictures shown
+TEXTURE_SIZE = 1024  # pixels of a texture's side
+LONGEST = 768  # pixels of the longest side of the images that the page shows
 FORMATS = {"glb": "GLB", "ply": "PLY", "obj": "OBJ"}
 TEXTURES, MASKS, CAMERAS = ("vertex", "atlas"), ("auto", "alpha", "none", "file"), ("est", "angles")
-# Messages of other modules name the flags of reconstruct.py; the page has no flags.
-FLAGS = (
-    ("give a mask with --mask FILE", "give a mask file (Settings)"),
-    ("leave out --mask alpha", "let the object be found automatically (Settings)"),
-    ("use --mask none", "choose “all of the picture” (Settings)"),
-)
 SIDES = ("front", "front right", "right", "back right", "back", "back left", "left", "front left")
+# elevations in degrees below which a camera is called so
 HEIGHTS = (
     (-10, "from below"),
     (10, "at its height"),
@@ -31,19 +40,39 @@ HEIGHTS = (
     (60, "from above"),
     (91, "from far above"),
 )
-FIELD = 0.75  # radians of the viewer's picture, from top to bottom; it has 0.8
-WHERE = {
+FIELD_OF_VIEW = 0.75  # radians from top to bottom that the model fills in the viewer, whose camera has 0.8
+MASK_SOURCES = {
     "alpha": "by its transparency",
     "file": "by the mask file",
-    "none": "as you said",
+    "none": "as you chose",
     "grabcut": "by GrabCut",
     "rembg": "by rembg",
 }
 
 
+class Reconstructor(Protocol):
+    """The networks, such as models.inference.reconstruct.Reconstructor."""
+
+    def reconstruct(
+        self, photo: Photo, mask: str, camera: str | tuple[float, float], resolution: int, /, *, stages: Stages
+    ) -> Reconstruction:
+        """Reconstruct an image.
+
+        Args:
+            photo: the image.
+            mask: "auto", "alpha", "none" or the path of a mask file.
+            camera: "est", or azimuth and elevation in degrees.
+            resolution: cells along an axis.
+            stages: times the stages.
+
+        Raises:
+            UserError: the image cannot be reconstructed.
+        """
+
+
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """Of an uploaded file."""
+    """The largest upload."""
 
     bytes: int
     pixels: int
@@ -51,9 +80,9 @@ class Limits:
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """The page's controls. Paths are Gradio's, of uploads or examples."""
+    """The values of the page's controls. Paths are Gradio's, of uploads or examples."""
 
-    picture: str | None
+    image: str | None
     resolution: float = 128
     format: str = "glb"
     texture: str = "vertex"
@@ -63,12 +92,10 @@ class Request:
     azimuth: float = 0
     elevation: float = 20
 
-    def check(self):
-        """UserError for what cannot be done, before anything is read."""
-        from utils.surface.adaptive import check_resolution
-
-        if not self.picture:
-            raise UserError("There is no picture yet: drop one into the box, or click an example")
+    def validate(self) -> None:
+        """Raise UserError for values that cannot be used, before any file is read."""
+        if not self.image:
+            raise UserError("There is no image yet: drop one into the box, or click an example")
         numbers = (self.resolution, self.azimuth, self.elevation)
         if not all(isinstance(number, (int, float)) and math.isfinite(number) for number in numbers):
             raise UserError("Resolution, azimuth and elevation must be numbers")
@@ -88,44 +115,45 @@ class Request:
             raise UserError("The elevation must be between -90 and 90 degrees")
 
 
-@dataclasses.dataclass(frozen=True)
-class Answer:
-    """Files in the folder of a request, and HTML that tells of them."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Result:
+    """The files of a reconstruction, in the folder of its request, and a description."""
 
     view: pathlib.Path  # GLB
     download: pathlib.Path
-    masked: np.ndarray  # (H, W, 3) uint8 the picture, with what is not the object paled
+    masked: np.ndarray  # (H, W, 3) uint8 the image, with its background paled
     overlay: pathlib.Path
     turntable: pathlib.Path
-    about: str
-    start: tuple  # azimuth, elevation of the estimated camera; distance from which the whole model is in the viewer
+    about: str  # HTML
+    azimuth: float  # degrees, of the estimated camera
+    elevation: float  # degrees
+    distance: float  # from which the viewer shows the whole model
 
 
-def shown_name(path):
-    """The base name of an uploaded file as it may be shown: short, and without control characters."""
+def display_name(path: str | os.PathLike[str]) -> str:
+    """The base name of an uploaded file as the page shows it: short, without control characters."""
     name = "".join(c for c in pathlib.PurePath(path).name if c.isprintable()) or "the file"
     return name if len(name) <= 48 else f"{name[:30]}…{name[-15:]}"
 
 
-def read_upload(path, limits):
-    """Path of an upload -> its bytes, its utils.images.photo.Photo. UserError, without the path, where it cannot be used."""
-    from PIL import Image
+def read_upload(path: str | os.PathLike[str], limits: Limits) -> tuple[bytes, Photo]:
+    """Read an uploaded image: its bytes and the decoded image.
 
-    from utils.images.photo import FORMATS as READABLE
-    from utils.images.photo import decode_photo
-
-    name, most = shown_name(path), limits.bytes
+    Raises:
+        UserError: it cannot be used; the message has the file's name but not its path.
+    """
+    name = display_name(path)
     try:
         with open(path, "rb") as file:
-            data = file.read(most + 1)
+            data = file.read(limits.bytes + 1)
     except OSError:
         raise UserError(f"{name} is no longer here: drop it into the box again") from None
-    if len(data) > most:
-        raise UserError(f"{name} is larger than {most / 2**20:g} MB: make it smaller")
+    if len(data) > limits.bytes:
+        raise UserError(f"{name} is larger than {limits.bytes / 2**20:g} MB: make it smaller")
     try:
-        with Image.open(io.BytesIO(data), formats=READABLE) as image:  # its header alone
+        with Image.open(io.BytesIO(data), formats=READABLE_FORMATS) as image:  # reads the header only
             width, height = image.size
-    except Exception:  # what is wrong with it is decode_photo's to say
+    except Exception:  # decode_photo finds out what is wrong
         width = height = 0
     if width * height > limits.pixels:
         raise UserError(
@@ -134,122 +162,131 @@ def read_upload(path, limits):
     return data, decode_photo(data, name)
 
 
-def sentence(error, names=()):
-    """A UserError -> one line for the page, not escaped: no flags, no paths of the server. names: (path, what to call it) pairs."""
-    text = " ".join(str(error).split())
+def sentence(message: UserError | str, names: Iterable[tuple[str | os.PathLike[str], str]] = ()) -> str:
+    """Turn an error or a note into one sentence without paths of the server. It is not escaped.
+
+    Args:
+        message: the error or the note.
+        names: (path, name that takes its place) pairs. Of other paths the base name is left.
+    """
+    text = " ".join(str(message).split())
     for path, name in names:
         text = text.replace(str(path), name)
-    for flag, words in FLAGS:
-        text = text.replace(flag, words)
-    text = re.sub(r"(^|\s)--(\w+)", r"\1\2", text)
-    text = re.sub(r"(?<![\w.])/(?:[^\s/:]+/)+", "", text)  # folders; what is left of a path is its base name
+    text = re.sub(r"(?<![\w.])/(?:[^\s/:]+/)+", "", text)  # the folders of absolute paths
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def answer(reconstructor, request, limits, folder, tell):
-    """Reconstruct what a checked Request asks for into an empty folder -> Answer. UserError as sentence() makes it.
+def process(
+    reconstructor: Reconstructor,
+    request: Request,
+    limits: Limits,
+    folder: pathlib.Path,
+    on_start: Callable[[str], object],
+) -> Result:
+    """Reconstruct what a validated request asks for.
 
-    tell: called with the name of every stage when it begins. All names in the folder are ours.
+    Args:
+        reconstructor: the networks.
+        request: the validated request.
+        limits: of its uploads.
+        folder: an empty folder for the files. Names of uploads do not occur in it.
+        on_start: called with the name of every stage that begins.
+
+    Raises:
+        UserError: the image or the mask cannot be used; the message is a `sentence`.
     """
-    from utils.stages import Stages
-
-    stages, mask_path = Stages(tell), folder / "mask"
-    names = [(mask_path, shown_name(request.mask_file or "mask"))]
+    stages, mask_path = Stages(on_start), folder / "mask"
+    names = [(mask_path, display_name(request.mask_file or "mask"))]
     try:
         with stages("read"):
-            photo = read_upload(request.picture, limits)[1]
+            assert request.image is not None  # validated
+            photo = read_upload(request.image, limits)[1]
             mask = request.mask
             if mask == "file":
+                assert request.mask_file is not None  # validated
                 mask_path.write_bytes(read_upload(request.mask_file, limits)[0])
                 mask = str(mask_path)
         camera = "est" if request.camera == "est" else (float(request.azimuth), float(request.elevation))
         result = reconstructor.reconstruct(photo, mask, camera, int(request.resolution), stages=stages)
-        return _written(result, request, stages, folder)
+        return _write(result, request, stages, folder)
     except UserError as error:
         raise UserError(sentence(error, names)) from None
 
 
-def _written(result, request, stages, folder):
-    """models.inference.reconstruct.Reconstruction -> Answer, its files in the folder."""
-    from utils.files import read_json
-    from utils.mesh.writers import write_mesh
-    from utils.reports.result_folder import write_results
-
-    atlas = TEXTURE_SIZE if request.texture == "atlas" else None
-    more = {"resolution": int(request.resolution)}
-    write_results(folder, result, stages, request.format, atlas, centre=(0, 0, 0), scale=1.0, more=more)
+def _write(result: Reconstruction, request: Request, stages: Stages, folder: pathlib.Path) -> Result:
+    """Write the files of a reconstruction into the folder of its request."""
+    mesh_format = MeshFormat(request.format, TEXTURE_SIZE if request.texture == "atlas" else None)
+    write_results(folder, result, stages, mesh_format, {"resolution": int(request.resolution)})
     download = folder / f"mesh.{request.format}"
     view = download
-    if request.format != "glb":  # the viewer shows colours of GLB files alone
+    if request.format != "glb":  # the viewer shows the colours of GLB files only
         view = folder / "view.glb"
         write_mesh(view, result.vertices, result.faces, result.colours)
-    if request.format == "obj" and atlas:  # an OBJ, its material and its picture
+    if request.format == "obj" and mesh_format.texture_size:
         download = folder / "mesh.zip"
         with zipfile.ZipFile(download, "w", zipfile.ZIP_DEFLATED) as file:
             for part in ("mesh.obj", "mesh.mtl", "mesh_texture.png"):
                 file.write(folder / part, part)
-    told = read_json(folder / "results.json")
-    radius = np.linalg.norm(result.vertices - (result.vertices.min(0) + result.vertices.max(0)) / 2, axis=1).max()
-    start = told["camera"]["azimuth"], told["camera"]["elevation"], float(radius / np.sin(FIELD / 2))
-    return Answer(
-        view, download, _masked(result), folder / "overlay.png", folder / "turntable.gif", _about(told), start
+    results = read_json(folder / "results.json")
+    centre = (result.vertices.min(0) + result.vertices.max(0)) / 2
+    radius = np.linalg.norm(result.vertices - centre, axis=1).max()
+    return Result(
+        view=view,
+        download=download,
+        masked=_with_pale_background(result),
+        overlay=folder / "overlay.png",
+        turntable=folder / "turntable.gif",
+        about=_about(results),
+        azimuth=results["camera"]["azimuth"],
+        elevation=results["camera"]["elevation"],
+        distance=float(radius / np.sin(FIELD_OF_VIEW / 2)),
     )
 
 
-def _about(told):
-    """results.json -> HTML: camera, object, model, notes."""
-    camera, surface = told["camera"], told["surface"]
+def _about(results: Mapping[str, Any]) -> str:
+    """Describe results.json as an HTML table: camera, object, model, notes."""
+    camera, surface = results["camera"], results["surface"]
     azimuth, elevation, distance = (camera[name] for name in ("azimuth", "elevation", "distance"))
-    share, source = 100 * told["foreground"]["share"], told["foreground"]["source"]
-    found_by = WHERE.get(source, source)
+    share, source = 100 * results["foreground"]["share"], results["foreground"]["source"]
+    angles = f"azimuth {azimuth:.0f}°, elevation {elevation:.0f}°"
     closed = "closed" if surface["closed"] else "not closed"
     rows = [
-        ("Camera", f"{camera_words(azimuth, elevation)} ({camera['source']})"),
-        (
-            "",
-            f"azimuth {azimuth:.0f}°, elevation {elevation:.0f}°, distance {distance:.2f} (the object's longest side is 1)",
-        ),
-        ("Object", f"{share:.0f} % of the picture, {found_by}"),
-        ("Model", f"{surface['faces']} faces, {closed}, {sum(told['seconds'].values()):.1f} s"),
-        *(("Note", note) for note in told["notes"]),
+        ("Camera", f"{camera_position(azimuth, elevation)} ({camera['source']})"),
+        ("", f"{angles}, distance {distance:.2f} (the object's longest side is 1)"),
+        ("Object", f"{share:.0f} % of the image, {MASK_SOURCES.get(source, source)}"),
+        ("Model", f"{surface['faces']} faces, {closed}, {sum(results['seconds'].values()):.1f} s"),
+        *(("Note", note) for note in results["notes"]),
     ]
     cells = (f"<tr><th>{html.escape(name)}</th><td>{html.escape(sentence(text)[:-1])}</td></tr>" for name, text in rows)
     return f"<table>{''.join(cells)}</table>"
 
 
-def camera_words(azimuth, elevation):
-    """Degrees -> where the picture was taken from. Right is that of somebody who looks at the object's front."""
+def camera_position(azimuth: float, elevation: float) -> str:
+    """Describe a direction in degrees. Right is that of a viewer who faces the object's front."""
     side = SIDES[round(azimuth / 45) % 8]
     height = next(words for below, words in HEIGHTS if elevation < below)
     return f"from the {side}, {height}"
 
 
-def shown(photo):
-    """Photo -> (H, W, 3) uint8 on white, not too large for a page."""
-    from utils.rendering.turntable import over
-
-    rgba = _reduced(photo.rgba)
-    return over(rgba, np.full((*rgba.shape[:2], 3), 255, np.uint8))
+def preview(photo: Photo) -> np.ndarray:
+    """The image on white, (H, W, 3) uint8, not too large for a page."""
+    rgba = resize_image(photo.rgba, _reduced_size(photo.rgba))
+    return lay_over(rgba, np.full((*rgba.shape[:2], 3), 255, np.uint8))
 
 
-def _masked(result):
-    """A Reconstruction's picture, paled where the object is not, with the outline of the mask."""
-    import cv2
-
-    masked = _reduced(np.dstack([result.photo, result.mask]), False)
-    picture, mask = masked[..., :3], masked[..., 3]
+def _with_pale_background(result: Reconstruction) -> np.ndarray:
+    """The image for the page, its background paled, with the outline of the mask."""
+    size = _reduced_size(result.photo)
+    rgba = cv2.resize(np.dstack([result.photo, result.mask]), size[::-1], interpolation=cv2.INTER_AREA)
+    image, mask = rgba[..., :3], rgba[..., 3]
     share = mask[..., None] / 255
-    picture = np.rint(picture * share + (255 - 0.25 * (255.0 - picture)) * (1 - share)).astype(np.uint8)
+    image = np.rint(image * share + (255 - 0.25 * (255.0 - image)) * (1 - share)).astype(np.uint8)
     outline = cv2.findContours((mask >= 128).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
-    return cv2.drawContours(picture, outline, -1, (255, 0, 128), 2)
+    return cv2.drawContours(image, outline, -1, (255, 0, 128), 2)
 
 
-def _reduced(rgba, weighted=True):
-    """(H, W, 4) uint8, its longest side at most LONGEST."""
-    import cv2
-
-    from utils.images.resize import resize_image
-
-    ratio = min(1, LONGEST / max(rgba.shape[:2]))
-    size = tuple(max(1, round(side * ratio)) for side in rgba.shape[:2])
-    return resize_image(rgba, size) if weighted else cv2.resize(rgba, size[::-1], interpolation=cv2.INTER_AREA)
+def _reduced_size(image: np.ndarray) -> tuple[int, int]:
+    """(height, width) of an image after its longest side is reduced to LONGEST, if it is longer."""
+    ratio = min(1, LONGEST / max(image.shape[:2]))
+    height, width = (max(1, round(side * ratio)) for side in image.shape[:2])
+    return height, width

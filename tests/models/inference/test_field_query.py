@@ -31,7 +31,7 @@ def pictures(rng):
 
 
 def random_network(rng, **given):
-    model = texdisn.build(tiny.config(**given))
+    model = texdisn.build_field_network(tiny.config(**given))
     randomise(model, rng)
     return model
 
@@ -87,7 +87,7 @@ def reference(model, rgba, camera, resolution):
     ].clip(0, 1)
 
 
-@pytest.mark.parametrize("given", [{}, {"rot": True}, {"binary": False}, {"binary": False, "threedcnn": True}, {"img_feat_onestream": True},
+@pytest.mark.parametrize("given", [{}, {"rot": True}, {"binary": False}, {"binary": False, "decoder": "threedcnn"}, {"decoder": "onestream"},
                                    {"normalisation": False, "resized_reading": True}])  # fmt: skip
 def test_views_together_and_grids_are_the_network(given, monkeypatch):
     monkeypatch.setattr(field_query, "BLOCK", 512)
@@ -187,7 +187,7 @@ def test_meshes_of_trained_weights(trained):
 @pytest.mark.parametrize("binary", [True, False])
 @pytest.mark.parametrize("radius", [0.5, 1.3], ids=["inside", "touching the border"])
 def test_meshes_of_an_octahedron(binary, radius):
-    model = texdisn.build(tiny.config(binary))
+    model = texdisn.build_field_network(tiny.config(binary))
     make_octahedron(model, radius)
     vertices = check_mesh(model, *pictures(np.random.default_rng(0))[0], 0.0, 64)
     assert abs(vertices).max() == pytest.approx(min(radius / 2, 0.5), abs=1.5 / 64)
@@ -195,14 +195,14 @@ def test_meshes_of_an_octahedron(binary, radius):
 
 @pytest.mark.parametrize("binary", [True, False])
 def test_an_empty_field_says_so(binary):
-    model = texdisn.build(tiny.config(binary))
+    model = texdisn.build_field_network(tiny.config(binary))
     make_octahedron(model, -1.0)
-    with pytest.raises(UserError, match="field is empty: min .*, max .*, level 0"):
+    with pytest.raises(UserError, match="field is empty: min .*, max .*, iso value 0"):
         predict.textured_mesh(FieldQuery(model), *pictures(np.random.default_rng(0))[0], 64, 0.0)
 
 
 def test_a_surface_of_one_wall_keeps_it_when_inner_walls_are_left_out():
-    model = texdisn.build(tiny.config(False))
+    model = texdisn.build_field_network(tiny.config(False))
     make_octahedron(model, 0.5)
     picture = pictures(np.random.default_rng(0))[0]
     with_all, filled = (
@@ -214,7 +214,7 @@ def test_a_surface_of_one_wall_keeps_it_when_inner_walls_are_left_out():
 
 def test_bfloat16_changes_few_voxels(trained):
     model, rgba, camera = trained
-    coarse = texdisn.build(dataclasses.replace(model.config, bfloat16=True), all_bfloat16=True)
+    coarse = texdisn.build_field_network(dataclasses.replace(model.config, bfloat16=True), all_bfloat16=True)
     for a, b in zip(coarse.variables, model.variables, strict=True):
         a.assign(b)
     queries = FieldQuery(model), FieldQuery(coarse)
@@ -227,7 +227,7 @@ def test_bfloat16_changes_few_voxels(trained):
 def test_chunks_fit_the_memory_that_is_there(monkeypatch):
     config = tiny.config()
     usual = field_query.chunk_size(config)
-    monkeypatch.setattr(field_query, "available", lambda: 1 << 22)
+    monkeypatch.setattr(field_query, "available_memory", lambda: 1 << 22)
     assert field_query.STEP <= field_query.chunk_size(config) < usual
-    monkeypatch.setattr(field_query, "available", lambda: 0)
+    monkeypatch.setattr(field_query, "available_memory", lambda: 0)
     assert field_query.chunk_size(config) == field_query.STEP

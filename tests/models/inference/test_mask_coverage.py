@@ -1,22 +1,14 @@
-"""The level at which a mesh covers its mask; runs that are made small to be passed on."""
+"""The level at which a mesh covers its mask."""
 
 import types
 
 import cv2
-import h5py
 import numpy as np
 import pytest
 from scipy.ndimage import binary_fill_holes
 
 from models.inference import iso_search
 from models.inference.mask_coverage import iso_covering_mask
-from models.networks.texdisn import build
-from models.weights.run import Run
-from models.weights.sources import open_model
-from tests.eval.test_eval import make_run
-from tests.helpers import tiny
-from train import export_run
-from utils.errors import UserError
 from utils.geometry import frames
 from utils.geometry.cameras import compose, intrinsics, look_at, project
 
@@ -66,45 +58,6 @@ def test_distances_go_up_by_a_voxel_at_most():
     assert iso_covering_mask(query(False), None, CAMERA, mask(0.48), 0.0) == pytest.approx(1 / frames.VOXELS)
     inner = iso_covering_mask(query(False), None, CAMERA, mask(0.42), -0.04)
     assert -0.04 < inner <= -0.04 + 1 / frames.VOXELS
-
-
-def test_a_shipped_run_is_half_as_large_and_predicts_the_same(tiny_database, tmp_path, capsys):
-    run = make_run(tmp_path / "run", tiny_database, True)
-    Run(run).level.write_text('{"iso": 1.5}')
-    export_run.main([str(run), "--out", str(tmp_path / "small")])
-    assert "largest change of a weight" in capsys.readouterr().out
-    source, target = open_model(run), open_model(tmp_path / "small")
-    assert (
-        source.config == target.config
-        and Run(tmp_path / "small").level.exists()
-        and not Run(tmp_path / "small").last.exists()
-    )
-    networks = [build(source.config) for _ in range(2)]
-    for model, network in zip((source, target), networks, strict=True):
-        model.load(network)
-    assert source.step == target.step
-    for a, b in zip(networks[0].variables, networks[1].variables, strict=True):
-        assert np.abs(a.numpy() - b.numpy()).max() <= 2**-11 * np.abs(a.numpy()).max()
-    with h5py.File(target.weights) as file:
-        kinds = {}
-        file.visititems(
-            lambda _, item: (
-                kinds.setdefault(item.ndim > 1, set()).add(item.dtype) if isinstance(item, h5py.Dataset) else None
-            )
-        )
-    assert kinds == {True: {np.dtype(np.float16)}, False: {np.dtype(np.float32)}}
-
-
-def test_what_cannot_be_shipped_is_refused(tiny_database, tmp_path):
-    with pytest.raises(UserError, match="no such folder"):
-        export_run.main([str(tmp_path / "none"), "--out", str(tmp_path / "small")])
-    run = make_run(tmp_path / "run", tiny_database, True)
-    with h5py.File(Run(run).best, "r+") as file:
-        name = "network/" + build(tiny.config()).local_stream.geometry_out.kernel.path
-        file[name][...] = 1e6
-    with pytest.raises(UserError, match="too large for 16 bits"):
-        export_run.main([str(run), "--out", str(tmp_path / "small")])
-    assert not Run(tmp_path / "small").best.exists()
 
 
 def test_holes_are_filled_as_scipy_fills_them():

@@ -1,4 +1,4 @@
-"""The network that estimates cameras: its rotations, its losses, its training, what evaluation says of it."""
+"""The network that estimates cameras: rotations, losses, training, and evaluation with it."""
 
 import importlib
 import json
@@ -12,7 +12,7 @@ from data.estimated_cameras import EstimatedCameras
 from data.network_input import network_camera, network_image
 from data.shards import Database
 from models.inference.camera_estimator import CameraEstimator, estimate
-from models.networks.camera_network import build, camera_losses, rotation_of, transformed
+from models.networks.camera_network import build_camera_network, camera_losses, rotation_of, transformed
 from models.training.flags import shown
 from models.weights.run import Run, load_checkpoint
 from tests.eval.test_eval import make_run
@@ -30,12 +30,12 @@ PARTS = ("rotation", "distance", "scale", "shift")
 
 def test_six_numbers_make_a_rotation():
     six = np.random.default_rng(0).normal(size=(50, 6)).astype(np.float32)
-    six[0, 3:] = 2 * six[0, :3]  # of one direction: no rotation follows, and no infinite number either
+    six[0, 3:] = 2 * six[0, :3]  # one direction defines no rotation, but must not give infinite numbers
     R = rotation_of(tf.constant(six)).numpy()
     assert np.isfinite(R).all()
     np.testing.assert_allclose(R[1:] @ R[1:].transpose(0, 2, 1), np.repeat(np.eye(3)[None], 49, 0), atol=1e-5)
     np.testing.assert_allclose(np.linalg.det(R[1:]), 1, atol=1e-5)
-    orthonormal = R[1:, :2].reshape(-1, 6)  # is its own answer
+    orthonormal = R[1:, :2].reshape(-1, 6)  # stays as it is
     np.testing.assert_allclose(rotation_of(tf.constant(orthonormal)).numpy(), R[1:], atol=1e-5)
     with tf.GradientTape() as tape:
         tape.watch(x := tf.constant(six))
@@ -44,18 +44,18 @@ def test_six_numbers_make_a_rotation():
 
 
 def parts_of(cameras, size):
-    each = [CameraParts.of(camera, size) for camera in cameras]
-    return {name: tf.constant(np.stack([getattr(part, name) for part in each]), tf.float32) for name in PARTS}
+    parts = [CameraParts.of(camera, size) for camera in cameras]
+    return {name: tf.constant(np.stack([getattr(part, name) for part in parts]), tf.float32) for name in PARTS}
 
 
-def some_cameras(count, seed=0):
+def random_cameras(count, seed=0):
     rng = np.random.default_rng(seed)
     K = intrinsics(100)
     return [compose(K, look_at(rng.uniform(0, 360), rng.uniform(5, 50), rng.uniform(1.5, 3))) for _ in range(count)]
 
 
 def test_points_are_transformed_as_by_the_camera():
-    cameras, points = some_cameras(5), np.random.default_rng(1).uniform(-0.5, 0.5, (5, 20, 3)).astype(np.float32)
+    cameras, points = random_cameras(5), np.random.default_rng(1).uniform(-0.5, 0.5, (5, 20, 3)).astype(np.float32)
     space, pixels = transformed(parts_of(cameras, 100), tf.constant(points))
     for i, camera in enumerate(cameras):
         np.testing.assert_allclose(
@@ -65,42 +65,40 @@ def test_points_are_transformed_as_by_the_camera():
         np.testing.assert_allclose(space[i], points[i] @ RT[:, :3].T + RT[:, 3], atol=1e-5)
 
 
-def test_losses_vanish_at_the_truth_and_at_what_symmetry_makes_of_it():
+def test_losses_vanish_at_the_truth_and_at_its_symmetric_equivalents():
     points = tf.constant(np.random.default_rng(1).uniform(-0.5, 0.5, (4, 30, 3)), tf.float32)
-    true = parts_of(some_cameras(4), 100)
+    true = parts_of(random_cameras(4), 100)
     none, half = (
         np.tile(np.stack([np.eye(3), rotation_about_y(angle)]), (4, 1, 1, 1)).astype(np.float32) for angle in (0, 180)
     )
     behind = true["rotation"] @ rotation_about_y(180).astype(np.float32)
 
-    def losses(rotations, turns, scores=None, **others):
+    def losses(rotations, symmetries, scores=None, **others):
         scores = np.zeros((4, len(rotations)), np.float32) if scores is None else np.tile(np.float32(scores), (4, 1))
         predicted = {**true, "rotations": tf.stack(rotations, 1), "scores": tf.constant(scores), **others}
         return {
-            name: float(value) for name, value in camera_losses(predicted, true, points, tf.constant(turns)).items()
+            name: float(value)
+            for name, value in camera_losses(predicted, true, points, tf.constant(symmetries)).items()
         }
 
-    for rotation, turns, right in ((true["rotation"], none, True), (behind, half, True), (behind, none, False)):
-        found = losses([rotation], turns)
-        assert (
-            (found["points"] + found["pixels"] < 0.1) == right
-            and found["within_15"] == float(right)
-            and found["choice"] == 0
-        )
+    for rotation, symmetries, right in ((true["rotation"], none, True), (behind, half, True), (behind, none, False)):
+        values = losses([rotation], symmetries)
+        assert (values["points"] + values["pixels"] < 0.1) == right
+        assert values["within_15"] == float(right) and values["choice"] == 0
     shifted = losses([true["rotation"]], none, shift=true["shift"] + [0.1, 0.0])
     assert shifted["points"] < 0.1 and shifted["pixels"] == pytest.approx(10, abs=0.1)
     assert losses([true["rotation"]], none, distance=true["distance"] + 0.2)["points"] == pytest.approx(20, abs=0.1)
-    # of several rotations the nearest counts, and the scores have to tell which that is
+    # of several proposals the nearest counts, and the scores have to choose it
     for scores, right in (([0, 9], True), ([9, 0], False)):
-        found = losses([behind, true["rotation"]], none, scores)
-        assert found["points"] < 0.1 and found["within_15"] == float(right) and (found["choice"] < 1) == right
+        values = losses([behind, true["rotation"]], none, scores)
+        assert values["points"] < 0.1 and values["within_15"] == float(right) and (values["choice"] < 1) == right
 
 
-def test_every_azimuth_is_near_a_rotation_that_the_network_starts_from():
-    network = build(tiny.camera_config(hypotheses=8))
-    homes = rotation_of(tf.constant(network.homes)).numpy()
+def test_every_azimuth_is_near_an_anchor_rotation():
+    network = build_camera_network(tiny.camera_config(hypotheses=8))
+    anchors = rotation_of(tf.constant(network.anchors)).numpy()
     for azimuth in range(0, 360, 7):
-        angles = [camera_metrics.rotation_angle(home, look_at(azimuth, 0, 2.0)[:, :3]) for home in homes]
+        angles = [camera_metrics.rotation_angle(anchor, look_at(azimuth, 0, 2.0)[:, :3]) for anchor in anchors]
         assert min(angles) <= 22.5 + 1e-3
 
 
@@ -116,46 +114,57 @@ def test_a_sample_holds_the_camera_of_the_image(crop, tiny_database):
     points = sample["points"].astype(np.float64)
     np.testing.assert_allclose(project(points, parts.trans_mat(tiny.SIZE))[0], project(points, camera)[0], atol=1e-3)
     np.testing.assert_array_equal(sample["image"], network_image(rgba, config))
-    # the turns bring the surface back to itself
+    # the symmetries bring the surface back to itself
     surface = database.surface(entry)[0]
-    for matrix in sample["turns"][:4]:
+    for matrix in sample["symmetries"][:4]:
         distance = np.linalg.norm((sample["points"] @ matrix.T)[:, None] - surface[None], axis=-1).min(1)
         assert np.median(distance) < 1.5 / 64
 
 
-def test_cameras_of_pictures_are_those_of_their_crops(tiny_database, tmp_path, eagerly):
+def test_cameras_of_images_are_those_of_their_crops(tiny_database, tmp_path, eagerly):
     estimator = CameraEstimator(tiny.camera_run(tmp_path / "run", crop=0.85))
     database = Database(tiny_database)
     entries = database.objects("val")
-    pictures = [database.image(entry, 0) for entry in entries]
-    wider = [np.pad(picture, ((7, 3), (11, 0), (0, 0))) for picture in pictures]
+    images = [database.image(entry, 0) for entry in entries]
+    wider = [np.pad(image, ((7, 3), (11, 0), (0, 0))) for image in images]
     points = np.random.default_rng(0).uniform(-0.5, 0.5, (20, 3))
-    inside = [project(points, camera)[0] for camera in estimator.cameras(pictures)]
+    inside = [project(points, camera)[0] for camera in estimator.cameras(images)]
     moved = [project(points, camera)[0] for camera in estimator.cameras(wider)]
     np.testing.assert_allclose(np.array(moved) - [11, 7], inside, atol=1e-2)
-    alone = [estimate(estimator.network, network_image(picture, estimator.config)[None])[0] for picture in pictures]
-    batch = estimate(estimator.network, np.stack([network_image(picture, estimator.config) for picture in pictures]))
+    alone = [estimate(estimator.network, network_image(image, estimator.config)[None])[0] for image in images]
+    batch = estimate(estimator.network, np.stack([network_image(image, estimator.config) for image in images]))
     for one, other in zip(alone, batch, strict=True):
         np.testing.assert_allclose(one.rotation, other.rotation, atol=1e-5)
     pairs = [(entry, 0) for entry in entries]
     estimated = EstimatedCameras(database, estimator, pairs)
     np.testing.assert_allclose(
-        estimated.trans_mat(entries[0], 0), estimator.cameras(pictures[:1])[0], rtol=1e-4, atol=1e-4
+        estimated.trans_mat(entries[0], 0), estimator.cameras(images[:1])[0], rtol=1e-4, atol=1e-4
     )
-    assert np.array_equal(estimated.image(entries[0], 0), pictures[0]) and estimated.image_size == database.image_size
+    assert np.array_equal(estimated.image(entries[0], 0), images[0]) and estimated.image_size == database.image_size
 
 
-SIZES = "img_h img_w num_classes encoder_size encoder_widths encoder_convs encoder_fc camera_widths num_sample_points batch_size"
+SIZES = (
+    "img_h",
+    "img_w",
+    "num_classes",
+    "encoder_size",
+    "encoder_widths",
+    "encoder_convs",
+    "encoder_fc",
+    "camera_widths",
+    "num_sample_points",
+    "batch_size",
+)
 
 
 def command(database, folder, *flags):
     config = tiny.camera_config()
-    sizes = [word for name in SIZES.split() for word in (f"--{name}", shown(getattr(config, name)))]
+    sizes = [word for name in SIZES for word in (f"--{name}", shown(getattr(config, name)))]
     return ["--db", str(database), "--log_dir", str(folder), "--preset", "small", *sizes, *flags]
 
 
 @pytest.mark.slow
-def test_training_learns_and_goes_on(tiny_database, tmp_path, eagerly, monkeypatch):
+def test_training_learns_and_resumes(tiny_database, tmp_path, eagerly, monkeypatch):
     flags = ["--crop", "0.85", "--alpha", "--learning_rate", "3e-3"]
     train_cam.main(command(tiny_database, tmp_path / "run", "--max_epoch", "3", *flags))
     train_cam.main(command(tiny_database, tmp_path / "run", "--max_epoch", "8"))
@@ -176,33 +185,31 @@ def test_training_learns_and_goes_on(tiny_database, tmp_path, eagerly, monkeypat
 @pytest.mark.parametrize(
     "words, message",
     [
-        (["--img_h", "30"], "--img_h and --img_w must be equal"),
+        (["--img_h", "30"], "width and height must be equal"),
         (["--camera_widths", "0"], "--camera_widths 0"),
         (["--crop", "2"], "--crop"),
         (["--momentum", "0.3"], "--momentum would do nothing"),
         (["--encoder_size", "40"], "--encoder_size 40"),
     ],
 )
-def test_settings_that_cannot_be_meant_are_refused(words, message, tiny_database, tmp_path):
+def test_wrong_settings_are_refused(words, message, tiny_database, tmp_path):
     with pytest.raises(UserError, match=message) as error:
         train_cam.main(command(tiny_database, tmp_path / "run", *words))
     assert "\n" not in str(error.value) and not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow
-def test_evaluation_with_estimated_cameras_stands_beside_that_with_the_true_ones(
-    tiny_database, tmp_path, capsys, eagerly
-):
+def test_evaluation_reports_estimated_cameras_beside_the_true_ones(tiny_database, tmp_path, capsys, eagerly):
     run, cameras = make_run(tmp_path / "run", tiny_database, True), tiny.camera_run(tmp_path / "cameras", crop=0.85)
     base = ["--restore_model", str(run), "--views", "0,2", "--limit", "1", "--sdf_res", "16", "--figure_objects", "0"]
     evaluation.main(base)
     plain = json.loads((run / "eval_test" / "results.json").read_text())
     evaluation.main([*base, "--cam_est", str(cameras)])
     both = json.loads((run / "eval_test" / "results.json").read_text())
-    said = capsys.readouterr().out
-    assert "4 images are done already" in said and "estimated cameras: median (mean)" in said
+    printed = capsys.readouterr().out
+    assert "4 images are done already" in printed and "estimated cameras: median (mean)" in printed
     assert both["images"]["prediction"] == plain["images"]["prediction"]
-    # this network does not look at the image: the field is the same whatever the camera
+    # this network ignores the image, so the field is the same for any camera
     assert [row["iou"] for row in both["images"]["estimated camera"]] == [
         row["iou"] for row in plain["images"]["prediction"]
     ]
@@ -222,7 +229,7 @@ def test_evaluation_with_estimated_cameras_stands_beside_that_with_the_true_ones
 def test_weights_survive_their_file(tmp_path):
     config = tiny.camera_config()
     folder = Run(tiny.camera_run(tmp_path / "run"))
-    network = build(config)
+    network = build_camera_network(config)
     load_checkpoint(folder.weights, {"network": network.variables})
     images = np.random.default_rng(0).random((2, 40, 40, 3)).astype(np.float32)
     eager = network(tf.constant(images))

@@ -1,4 +1,4 @@
-"""The decoders that --img_feat_onestream, --no-img_feat_twostream, --threedcnn, --rot, --tanh and --no-colour choose."""
+"""The decoders of models.config.DECODERS, and what rot, tanh and a missing colour branch change."""
 
 import itertools
 
@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.config import Config, preset
+from models.config import Config
 from models.inference.field_query import GREY, FieldQuery
 from models.networks import texdisn
 from models.networks.local_features import to_camera_axes
 from models.networks.voxel_decoder import read_grid
+from models.presets import preset
 from models.training.trainer import Trainer
 from models.weights.run import load_checkpoint, save_checkpoint
 from tests.helpers import tiny
@@ -19,19 +20,19 @@ from utils.geometry import frames
 from utils.geometry.cameras import compose, decompose, intrinsics, look_at, project, resize_camera
 
 VARIANTS = {
-    "onestream": {"img_feat_onestream": True},
-    "global alone": {"img_feat_twostream": False},
-    "voxels": {"threedcnn": True},
+    "onestream": {"decoder": "onestream"},
+    "global alone": {"decoder": "global"},
+    "voxels": {"decoder": "threedcnn"},
     "camera axes": {"rot": True},
-    "one stream, camera axes, no colour": {"img_feat_onestream": True, "rot": True, "colour": False},
+    "one stream, camera axes, no colour": {"decoder": "onestream", "rot": True, "colour": False},
     "geometry": {"colour": False},
 }
 ALL = [(binary, name) for binary in (True, False) for name in VARIANTS] + [(False, "tanh"), (False, "voxels tanh")]
 
 
 def config(binary, name):
-    given = VARIANTS.get(name) or {"tanh": True, "threedcnn": "voxels" in name}
-    return tiny.config(binary, voxel_widths=(6, 5, 4, 4, 3, 2), **given)
+    overrides = VARIANTS.get(name) or {"tanh": True, "decoder": "threedcnn" if "voxels" in name else "twostream"}
+    return tiny.config(binary, voxel_widths=(6, 5, 4, 4, 3, 2), **overrides)
 
 
 @pytest.fixture
@@ -40,7 +41,10 @@ def rng():
 
 
 def deconvolve_numpy(x, layer, stride, valid):
-    """Transposed convolution by its definition: every input node adds its kernel to the output; SAME cuts off the ends."""
+    """Transposed convolution by its definition: every input node adds its kernel to the output.
+
+    SAME padding cuts off the ends.
+    """
     kernel, k = layer.kernel.numpy(), layer.kernel.shape[0]
     n = len(x)
     full = np.zeros(((n - 1) * stride + k,) * 3 + (kernel.shape[3],))
@@ -63,13 +67,23 @@ def voxels_numpy(decoder, feature):
 
 
 def forward_numpy(model, images, points, camera):
-    """One image, (N, 3) model-frame points and their camera -> geometry, colour or None: the variant's plain statement."""
+    """The maths of a variant in plain NumPy, for one image.
+
+    Args:
+        model: TexDISN.
+        images: (1, h, w, 3 or 4).
+        points: (N, 3) in the model frame.
+        camera: (4, 3), model frame to pixels.
+
+    Returns:
+        Geometry (N, 2 or 1), colour (N, 3) or None.
+    """
     c = model.config
     glob, maps = (
         value.numpy() if hasattr(value, "numpy") else [m[0].numpy() for m in value] for value in model.encoder(images)
     )
-    if c.threedcnn:
-        grid = voxels_numpy(model.voxel_decoder, glob[0])
+    if c.decoder == "threedcnn":
+        grid = voxels_numpy(model.decoder, glob[0])
         p = points / 64 + 0.5 / 64 if c.binary else points / 2
         geometry = np.array([interpolate(grid, (q + 0.5) * 64) for q in p])
         return np.tanh(geometry) if c.tanh else geometry, None
@@ -84,19 +98,19 @@ def forward_numpy(model, images, points, camera):
     if c.rot:
         R = decompose(camera)[1][:, :3]
         points = points @ R.T * [1, -1, -1]
-    if c.img_feat_onestream:
-        streams = [(model.joint_stream, np.concatenate([glob, local(maps[:3])], 1))]
-    elif c.img_feat_twostream:
-        streams = [(model.global_stream, glob), (model.local_stream, local(maps))]
+    if c.decoder == "onestream":
+        streams = [(model.streams[0], np.concatenate([glob, local(maps[:3])], 1))]
+    elif c.decoder == "twostream":
+        streams = [(model.streams[0], glob), (model.streams[1], local(maps))]
     else:
-        streams = [(model.global_stream, glob)]
+        streams = [(model.streams[0], glob)]
     parts = [stream_numpy(stream, points, feature, c.coordinate_scale) for stream, feature in streams]
     geometry = sum(g for g, _ in parts)
     return np.tanh(geometry) if c.tanh else geometry, sum(colour for _, colour in parts) if c.colour else None
 
 
 def interpolate(grid, xyz):
-    """Trilinear value of a [z, y, x] grid at a position in nodes."""
+    """The trilinear value of a [z, y, x] grid at a position (x, y, z) in nodes."""
     for value in xyz[::-1]:
         value = np.clip(value, 0, len(grid) - 1)
         low = min(int(value), len(grid) - 2)
@@ -107,7 +121,7 @@ def interpolate(grid, xyz):
 @pytest.mark.parametrize(("binary", "name"), ALL)
 def test_variants_equal_numpy_in_every_way_they_are_run(binary, name, rng, tmp_path):
     c = config(binary, name)
-    model = texdisn.build(c)
+    model = texdisn.build_field_network(c)
     randomise(model, rng)
     images, points, cameras = sample = inputs(c, rng)
     geometry, colour = model(sample)
@@ -120,7 +134,7 @@ def test_variants_equal_numpy_in_every_way_they_are_run(binary, name, rng, tmp_p
     compiled = tf.function(model)(sample)
     c.save(tmp_path / "config.json")
     save_checkpoint(tmp_path / "last.h5", {"network": model.variables}, {"step": 3})
-    again = texdisn.build(Config.load(tmp_path / "config.json"))
+    again = texdisn.build_field_network(Config.load(tmp_path / "config.json"))
     load_checkpoint(tmp_path / "last.h5", {"network": again.variables})
     reloaded = again(sample)
     for value, other, same in zip((geometry, colour), compiled, reloaded, strict=True):
@@ -134,7 +148,7 @@ def test_variants_equal_numpy_in_every_way_they_are_run(binary, name, rng, tmp_p
 @pytest.mark.parametrize(("binary", "name"), ALL)
 def test_field_query_of_a_variant_is_its_network(binary, name, rng):
     c = config(binary, name)
-    model = texdisn.build(c)
+    model = texdisn.build_field_network(c)
     randomise(model, rng)
     image = rng.random((tiny.SIZE, tiny.SIZE, 3)).astype(np.float32)
     matrix = compose(intrinsics(tiny.SIZE), look_at(30, 20, 2.0))
@@ -154,7 +168,7 @@ def test_field_query_of_a_variant_is_its_network(binary, name, rng):
 @pytest.mark.slow
 @pytest.mark.parametrize(("binary", "name"), ALL)
 def test_every_variable_of_a_variant_is_trained(binary, name, rng):
-    """A step lowers the loss and changes every variable: none is left out of the gradient."""
+    """Training steps lower the loss and change every variable, so all have gradients."""
     trainer = Trainer(config(binary, name), tf.distribute.get_strategy())
     images, points, cameras = inputs(trainer.config, rng, 64)
     batch = {"image": images, "points": points, "trans_mat": cameras}
@@ -175,7 +189,10 @@ def test_every_variable_of_a_variant_is_trained(binary, name, rng):
 
 
 def test_grid_reading_at_nodes_between_them_and_outside(rng):
-    """The nodes are those of linspace(-0.5, 0.5) in the object frame, whatever the mode; a linear function is read exactly."""
+    """The nodes are at linspace(-0.5, 0.5) of the object frame in both modes.
+
+    So a linear function is read exactly.
+    """
     line = np.linspace(-0.5, 0.5, 65)
     z, y, x = np.meshgrid(line, line, line, indexing="ij")
     grid = tf.constant(np.stack([x + 2 * y - 3 * z, x * y], -1)[None], tf.float32)
@@ -190,7 +207,10 @@ def test_grid_reading_at_nodes_between_them_and_outside(rng):
 
 
 def test_camera_axes_are_those_of_disn(rng):
-    """DISN's obj_rot_mat of a rendering (azimuth, elevation): its formula, with its own cameras and its own object frame."""
+    """Compares with DISN's formula for obj_rot_mat of a rendering (azimuth, elevation).
+
+    DISN has cameras and an object frame of its own.
+    """
     for azimuth, elevation in ((10, 25), (200, 30), (300, -20)):
         az, el = np.radians(azimuth), np.radians(elevation)
         turn_y = np.array(
@@ -212,14 +232,17 @@ def test_camera_axes_are_those_of_disn(rng):
 
 
 def test_full_size_variants_have_the_variables_of_disn():
-    """Scopes and shapes of DISN's decoders, from its definition: 3deconv1..6, 3conv7 and the stream of 1024 + 448 features."""
+    """Compares scopes and shapes with DISN's definition.
+
+    That is 3deconv1 to 3deconv6, 3conv7, and the stream of 1024 + 448 features.
+    """
     shapes = {}
-    for given in ({"threedcnn": True}, {"img_feat_onestream": True}):
-        model = texdisn.TexDISN(preset("full", False, **given))
-        if given.get("threedcnn"):
-            model.voxel_decoder(tf.zeros((1, 1024)))
+    for decoder in ("threedcnn", "onestream"):
+        model = texdisn.TexDISN(preset("full", False, decoder=decoder))
+        if decoder == "threedcnn":
+            model.decoder(tf.zeros((1, 1024)))
         else:
-            model.joint_stream(tf.zeros((1, 2, 3)), [tf.zeros((1, 1, 1024)), tf.zeros((1, 2, 64 + 128 + 256))])
+            model.streams[0](tf.zeros((1, 2, 3)), [tf.zeros((1, 1, 1024)), tf.zeros((1, 2, 64 + 128 + 256))])
         shapes |= {
             v.path.removeprefix("texdisn/"): tuple(v.shape) for layer in model.layers[1:] for v in layer.variables
         }
@@ -231,11 +254,11 @@ def test_full_size_variants_have_the_variables_of_disn():
     assert rows == [512, 1024, 448]
 
 
-def test_onestream_does_not_see_the_last_two_maps_nor_the_global_stream_any(rng):
-    """The variants differ in what they read: with other maps only those outputs change that read them."""
+def test_onestream_ignores_the_last_two_maps_and_the_global_stream_all_maps(rng):
+    """Changing a map changes only the outputs of the variants that read it."""
     for name, first, last in (("onestream", True, False), ("global alone", False, False), ("camera axes", True, True)):
         c = config(False, name)
-        model = texdisn.build(c)
+        model = texdisn.build_field_network(c)
         images, points, cameras = inputs(c, rng)
         encoded = glob, maps = model.encode(images)
         before = model.geometry(encoded, points, cameras).numpy()

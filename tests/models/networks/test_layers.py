@@ -1,4 +1,4 @@
-"""Layers and the optimiser against Keras's own, reading by a product against resizing and reading."""
+"""Layers and optimiser against Keras's own; reading by a product against resizing and reading."""
 
 import keras
 import numpy as np
@@ -14,14 +14,14 @@ from tests.helpers import tiny
 @pytest.mark.parametrize("shape", [(4, 6, 5, 3), (4, 9, 3), (8, 3)])
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_normaliser_is_keras_batch_normalisation(shape, policy):
-    """Output, gradients and moving averages in training; the output at inference."""
+    """Compares output, gradients and moving averages in training, and the output at inference."""
     rng = np.random.default_rng(0)
     ours = normaliser(tiny.config(), "norm", policy)
-    keras_one = keras.layers.BatchNormalization(momentum=ours.momentum, epsilon=ours.epsilon, dtype=policy)
+    theirs = keras.layers.BatchNormalization(momentum=ours.momentum, epsilon=ours.epsilon, dtype=policy)
     x = tf.Variable(rng.normal(2, 3, shape), dtype=tf.float32)
     target = rng.normal(size=shape).astype(np.float32)
     results = []
-    for layer in (ours, keras_one):
+    for layer in (ours, theirs):
         layer.build(shape)
         layer.gamma.assign([0.5, 1.0, 2.0])
         layer.beta.assign([-1.0, 0.0, 1.0])
@@ -62,7 +62,10 @@ def test_whole_convolution_is_a_valid_convolution_of_the_whole_map():
 @pytest.mark.parametrize("dtype", [tf.float32, tf.bfloat16])
 @pytest.mark.parametrize("size", [(9, 6), (23, 30), (12, 12)])
 def test_reading_by_a_product_is_resizing_and_reading(dtype, size):
-    """Values and gradient, for maps smaller and larger than the image, at its corners and beyond a map's last texel."""
+    """Compares values and gradient, for maps smaller and larger than the image.
+
+    The pixels include the image's corners and positions beyond a map's last cell.
+    """
     rng = np.random.default_rng(0)
     feature_map = tf.cast(rng.normal(size=(2, *size, 4)), dtype)
     uv = rng.uniform(0, [16, 12], (2, 40, 2)).astype(np.float32)

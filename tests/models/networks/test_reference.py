@@ -1,4 +1,7 @@
-"""The full-size network against recorded outputs of the original and of DISN: the same weights, as a TF1 checkpoint, and inputs."""
+"""The full-size network against recorded outputs of the original and of DISN.
+
+Both get the same inputs and the same weights, here as a TF1 checkpoint.
+"""
 
 import dataclasses
 import pathlib
@@ -8,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from eval import query_points
+from models.config import Config
 from models.networks import losses, texdisn
 from models.networks.local_features import project
 from models.weights.sources import open_model
@@ -21,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module", params=["seed", "disn"])
 def case(request, tmp_path_factory):
-    """The kind, its record, the image of the record, the prefix of a TF1 checkpoint with the weights of the record."""
+    """The kind, its record, the record's image, the prefix of a TF1 checkpoint of its weights."""
     shapes = reference.variable_shapes(request.param)
     prefix = tmp_path_factory.mktemp(request.param) / "model.ckpt"
     tf1_models.save(prefix, {name: reference.weights(name, shape) for name, shape in shapes.items()})
@@ -40,10 +44,10 @@ def test_outputs_and_losses_equal_the_records(case, bfloat16):
     kind, record, image, prefix = case
     binary, tolerance = kind == "seed", 2e-2 if bfloat16 else 1e-3
     source = open_model(prefix, {"bfloat16": bfloat16})
-    model = texdisn.build(source.config)
+    model = texdisn.build_field_network(source.config)
     source.load(model)
     assert (source.config.binary, source.config.colour, source.config.img_h) == (binary, binary, image.shape[1])
-    image = image if binary else image[..., ::-1]  # the record's is in the order of the weights, BGR
+    image = image if binary else image[..., ::-1]  # the record's image is BGR, as its weights take it
     encoded = model.encode(image)
     points, trans_mat = tf.constant(record["points"]), tf.constant(record["trans_mat"])
     pixels = project(points, trans_mat, *image.shape[1:3])
@@ -57,21 +61,21 @@ def test_outputs_and_losses_equal_the_records(case, bfloat16):
     if binary:
         close(geometry, record["pred_label"], tolerance)
         close(colour, record["pred_color_unmasked"], tolerance)
-        found = losses.binary_losses(geometry, colour, record["voxel_val"])
-        close(found["geometry"], record["loss_sdf_label_loss"], tolerance)
-        close(found["colour"], record["loss_sdf_colour_loss"], tolerance)
-        close(found["geometry"] + found["colour"], record["loss_sdf_loss"], tolerance)
+        parts = losses.binary_losses(geometry, colour, record["voxel_val"])
+        close(parts["geometry"], record["loss_sdf_label_loss"], tolerance)
+        close(parts["colour"], record["loss_sdf_colour_loss"], tolerance)
+        close(parts["geometry"] + parts["colour"], record["loss_sdf_loss"], tolerance)
     else:
         close(geometry, record["pred_sdf"], tolerance)
-        found = losses.sdf_losses(geometry, colour, tf.constant(record["sdf_gt"][..., 0]), None, None, 4.0)
-        close(found["geometry"], record["loss_sdf_loss"], tolerance)
+        parts = losses.sdf_losses(geometry, colour, tf.constant(record["sdf_gt"][..., 0]), None, None, 4.0)
+        close(parts["geometry"], record["loss_sdf_loss"], tolerance)
         real = np.abs(record["sdf_gt"] - geometry / 10).mean()
         close(real, record["loss_sdf_loss_realvalue"], tolerance)
-    total = found["geometry"] + found.get("colour", 0.0) + decay
+    total = parts["geometry"] + parts.get("colour", 0.0) + decay
     close(total, record["loss_overall_loss"], tolerance)
     close(total, record["loss_total"], tolerance)
     if not bfloat16:
-        close(found["accuracy"], record["loss_accuracy"])
+        close(parts["accuracy"], record["loss_accuracy"])
 
 
 def test_query_points_reproduces_the_records(case, tmp_path):
@@ -85,13 +89,13 @@ def test_query_points_reproduces_the_records(case, tmp_path):
     table = np.loadtxt(tmp_path / "O.txt")
     columns = dict(zip((tmp_path / "O.txt").read_text().splitlines()[0].split()[1:], table.T, strict=True))
 
-    def found(*names):
+    def written(*names):
         return np.stack([columns[name] for name in names], -1)
 
-    close(found("u", "v"), record["image_points"][0])
+    close(written("u", "v"), record["image_points"][0])
     if kind == "seed":
-        close(found("logit0", "logit1"), record["pred_label"][0])
-        close(found("r", "g", "b"), record["pred_color_unmasked"][0])
+        close(written("logit0", "logit1"), record["pred_label"][0])
+        close(written("r", "g", "b"), record["pred_color_unmasked"][0])
         close(columns["g0"], record["pred_label"][0, :, 1] - record["pred_label"][0, :, 0])
     else:
         close(columns["output"], record["pred_sdf"][0, :, 0])
@@ -100,9 +104,7 @@ def test_query_points_reproduces_the_records(case, tmp_path):
 
 
 def test_the_configuration_is_the_default_of_its_kind(case):
-    """Nothing of full size differs from the settings of a new run, but the conventions of the kind."""
-    from models.config import Config
-
+    """A full-size checkpoint differs from the settings of a new run in its conventions alone."""
     kind, _, _, prefix = case
     config = open_model(prefix).config
     conventions = {

@@ -1,4 +1,4 @@
-"""The network against a plain NumPy statement of it, and its properties in every way it is run."""
+"""The network against the same maths in plain NumPy, eager and compiled, saved and reloaded."""
 
 import json
 
@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.config import Config, preset
+from models.config import Config
 from models.inference.field_query import FieldQuery
 from models.networks import losses, texdisn
 from models.networks.encoder import resize_to_encoder
 from models.networks.local_features import project as project_tensors
 from models.networks.local_features import read_bilinear, read_maps, resize_bilinear
+from models.presets import preset
 from models.training.trainer import StepDecay
-from models.weights import run
 from models.weights.run import load_checkpoint, save_checkpoint
 from tests.helpers import tiny
 from utils.errors import UserError
@@ -44,7 +44,7 @@ def inputs(config, rng, count=7):
 
 
 def randomise(model, rng):
-    """Weights without zeros, so that a term that is left out is seen."""
+    """Weights without zeros, so that a missing term changes the result."""
     for variable in model.variables:
         if "moving_variance" in variable.path or variable.path.endswith("gamma"):
             variable.assign(rng.uniform(0.5, 2, variable.shape))
@@ -52,7 +52,7 @@ def randomise(model, rng):
             variable.assign(rng.normal(0, 0.1, variable.shape))
 
 
-# the same maths in NumPy, written from the paper's formulas: joined vectors, one product
+# The same maths in NumPy, from the formulas of the paper: joined vectors, one product.
 
 
 def resize_numpy(image, height, width):
@@ -103,10 +103,10 @@ def stream_numpy(stream, points, feature, scale):
     return g, 1 / (1 + np.exp(-product(c, stream.colour_out)))
 
 
-@pytest.mark.parametrize("given", MODES)
-def test_decoders_and_reading_equal_numpy(given, rng):
-    config = tiny.config(**given)
-    model = texdisn.build(config)
+@pytest.mark.parametrize("overrides", MODES)
+def test_decoders_and_reading_equal_numpy(overrides, rng):
+    config = tiny.config(**overrides)
+    model = texdisn.build_field_network(config)
     randomise(model, rng)
     images, points, cameras = inputs(config, rng)
     geometry, colour = model([images, points, cameras])
@@ -122,17 +122,17 @@ def test_decoders_and_reading_equal_numpy(given, rng):
             local.append([read_numpy(m, *np.minimum(p * scale, m.shape[0] - 1)) for p in uv])
         local = np.concatenate(local, 1)
         g1, c1 = stream_numpy(
-            model.global_stream, points[b], np.repeat(glob.numpy(), len(points[b]), 0), config.coordinate_scale
+            model.streams[0], points[b], np.repeat(glob.numpy(), len(points[b]), 0), config.coordinate_scale
         )
-        g2, c2 = stream_numpy(model.local_stream, points[b], local, config.coordinate_scale)
+        g2, c2 = stream_numpy(model.streams[1], points[b], local, config.coordinate_scale)
         np.testing.assert_allclose(geometry[b], g1 + g2, rtol=1e-3, atol=1e-3)
         np.testing.assert_allclose(colour[b], c1 + c2, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("given", MODES)
-def test_eager_compiled_saved_and_reloaded_agree(given, rng, tmp_path):
-    config = tiny.config(**given)
-    model = texdisn.build(config)
+@pytest.mark.parametrize("overrides", MODES)
+def test_eager_compiled_saved_and_reloaded_agree(overrides, rng, tmp_path):
+    config = tiny.config(**overrides)
+    model = texdisn.build_field_network(config)
     randomise(model, rng)
     sample = inputs(config, rng)
     expected = model(sample)
@@ -140,25 +140,19 @@ def test_eager_compiled_saved_and_reloaded_agree(given, rng, tmp_path):
         np.testing.assert_allclose(value, compiled, rtol=1e-4, atol=1e-5)
     config.save(tmp_path / "config.json")
     save_checkpoint(tmp_path / "last.h5", {"network": model.variables}, {"step": 3})
-    again = texdisn.build(Config.load(tmp_path / "config.json"))
+    again = texdisn.build_field_network(Config.load(tmp_path / "config.json"))
     assert load_checkpoint(tmp_path / "last.h5", {"network": again.variables}) == {"step": 3}
     for value, reloaded in zip(expected, again(sample), strict=True):
         np.testing.assert_array_equal(value, reloaded)
 
 
-def test_large_variables_are_read_row_by_row(tmp_path, monkeypatch):
-    monkeypatch.setattr(run, "LARGE", 64)
-    one, other = texdisn.build(tiny.config()), texdisn.build(tiny.config())
-    save_checkpoint(tmp_path / "c.h5", {"network": one.variables}, {})
-    load_checkpoint(tmp_path / "c.h5", {"network": other.variables})
-    for a, b in zip(one.variables, other.variables, strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
 @pytest.mark.parametrize("all_bfloat16", [False, True])
 def test_bfloat16_is_close_to_float32(rng, all_bfloat16):
     config = tiny.config()
-    exact, coarse = texdisn.build(config), texdisn.build(tiny.config(bfloat16=True), all_bfloat16)
+    exact, coarse = (
+        texdisn.build_field_network(config),
+        texdisn.build_field_network(tiny.config(bfloat16=True), all_bfloat16),
+    )
     randomise(exact, rng)
     for a, b in zip(coarse.variables, exact.variables, strict=True):
         assert a.dtype == "float32"
@@ -168,10 +162,10 @@ def test_bfloat16_is_close_to_float32(rng, all_bfloat16):
         assert 0 < np.abs(a - b).mean() < 0.05 * np.abs(b).mean()
 
 
-@pytest.mark.parametrize("given", MODES)
-def test_field_query_is_the_network_in_the_object_frame(given, rng):
-    config = tiny.config(**given)
-    model = texdisn.build(config)
+@pytest.mark.parametrize("overrides", MODES)
+def test_field_query_is_the_network_in_the_object_frame(overrides, rng):
+    config = tiny.config(**overrides)
+    model = texdisn.build_field_network(config)
     randomise(model, rng)
     image = rng.random((tiny.SIZE, tiny.SIZE, 3)).astype(np.float32)
     matrix = compose(intrinsics(tiny.SIZE), look_at(30, 20, 2.0))
@@ -233,15 +227,15 @@ def test_sdf_losses_equal_numpy(rng):
         result["geometry"], 1000 * (np.abs(10 * distance - prediction[..., 0]) * weight).mean(), rtol=1e-5
     )
     assert np.isclose(result["colour"], 255 * np.abs(colour - target)[near].mean(), rtol=1e-5)
-    nothing = losses.sdf_losses(*args, tf.zeros_like(near), 4.0)
-    assert nothing["colour"] == 0
+    none_near = losses.sdf_losses(*args, tf.zeros_like(near), 4.0)
+    assert none_near["colour"] == 0
 
 
 def test_weight_decay_takes_kernels_of_encoder_and_decoders_alone(rng):
-    model = texdisn.build(tiny.config(normalisation=False))
+    model = texdisn.build_field_network(tiny.config(normalisation=False))
     randomise(model, rng)
     kernels = [v.numpy() for v in model.variables if v.path.endswith("kernel")]
-    assert len(kernels) == 8 + 2 * 11  # convolutions of the encoder; matrices of a stream
+    assert len(kernels) == 8 + 2 * 11  # convolutions of the encoder, matrices of two streams
     assert np.isclose(
         losses.weight_decay(model, 1e-3), 1e-3 * sum((k.astype(float) ** 2).sum() for k in kernels) / 2, rtol=1e-5
     )
@@ -255,15 +249,15 @@ def test_learning_rate_schedule():
 
 
 def test_full_preset_has_the_shapes_of_the_original():
-    """Variable by variable, from the TF-slim names; a matrix that is split here is joined for the comparison."""
-    model = texdisn.build(preset("full", True))
+    """Compares sizes by the scopes of TF-slim. Matrices that are split here count as one."""
+    model = texdisn.build_field_network(preset("full", True))
     shapes = {v.path.removeprefix("texdisn/"): tuple(v.shape) for v in model.variables}
     assert shapes["vgg_16/conv3_3/kernel"] == (3, 3, 256, 256)
     assert shapes["vgg_16/fc6/kernel"] == (7, 7, 512, 4096)
     assert shapes["vgg_16/fc8/kernel"] == (1, 1, 4096, 1024)
     rows = [shapes[f"sdfprediction_imgfeat/fold2_conv1_{part}/kernel"][0] for part in ("point", "feature")]
     assert sum(rows) == 1984
-    # what the variables of the original amount to
+    # number of weights in the variables of the original
     for scope, count in (
         ("vgg_16/", 138_455_872),
         ("sdfprediction/", 1_987_333),
@@ -272,23 +266,7 @@ def test_full_preset_has_the_shapes_of_the_original():
         assert sum(np.prod(shape) for name, shape in shapes.items() if name.startswith(scope)) == count
 
 
-def test_checkpoint_that_does_not_fit_names_the_variables_and_changes_nothing(tmp_path, rng):
-    model, other = texdisn.build(tiny.config()), texdisn.build(tiny.config(num_classes=9))
-    save_checkpoint(tmp_path / "a.h5", {"network": other.variables[1:]}, {})
-    before = [v.numpy() for v in model.variables]
-    with pytest.raises(
-        UserError, match=r"vgg_16/fc8/kernel is \(1, 1, 16, 9\) in the file and \(1, 1, 16, 8\) here"
-    ) as error:
-        load_checkpoint(tmp_path / "a.h5", {"network": model.variables})
-    assert f"{model.variables[0].path} {tuple(model.variables[0].shape)} is not in the file" in str(error.value)
-    for old, variable in zip(before, model.variables, strict=True):
-        np.testing.assert_array_equal(old, variable)
-    (tmp_path / "a.h5").write_bytes((tmp_path / "a.h5").read_bytes()[:500])
-    with pytest.raises(UserError, match="a.h5"):
-        load_checkpoint(tmp_path / "a.h5", {"network": model.variables})
-
-
-def test_config_with_unknown_keys_is_refused_and_one_of_an_earlier_version_read(tmp_path):
+def test_unknown_keys_of_a_config_are_refused_and_missing_ones_have_defaults(tmp_path):
     path = tmp_path / "config.json"
     tiny.config(alpha=True, tanh=False).save(path)
     values = json.loads(path.read_text())

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from data.field_samples import FieldSamples
 from data.shards import Database
-from models.networks.texdisn import build
+from models.networks.texdisn import build_field_network
 from models.training.loop import Loop
 from models.training.trainer import Trainer
 from models.weights.run import Run
@@ -120,7 +120,7 @@ def test_nan_stops_with_the_objects_of_the_batch_and_leaves_the_checkpoint(tiny_
     training = loop(tiny.config(max_epoch=1), tiny_database, tmp_path / "run")
     training.save()
     before = (tmp_path / "run" / "last.h5").read_bytes()
-    kernel = training.trainer.network.local_stream.geometry_out.kernel
+    kernel = training.trainer.network.streams[1].geometry_out.kernel
     kernel.assign(np.full(kernel.shape, np.nan))
     with pytest.raises(
         UserError, match=r"not finite at step 1 \(loss, geometry.*\); the batch was: .*(box|crate)/\w+train\d view \d"
@@ -185,12 +185,12 @@ def test_sizes_are_flags(tmp_path):
         flags(tmp_path, *text, "--encoder_size", 64, "--encoder_fc", 24, "--num_classes", 12)
     )
     assert {name: getattr(config, name) for name in given} == given
-    network = build(config)
+    network = build_field_network(config)
     global_feature, maps = network.encode(np.zeros((1, config.img_h, config.img_w, 3), np.float32))
     assert global_feature.shape == (1, 12) and [m.shape[1:] for m in maps] == [
         (64 >> i, 64 >> i, w) for i, w in enumerate((4, 8, 8, 8, 8))
     ]
-    assert network.encoder.fc7.filters == 24 and len(network.local_stream.fold1) == 3
+    assert network.encoder.fc7.filters == 24 and len(network.streams[1].fold1) == 3
 
 
 WRONG_SIZES = {"--encoder_widths": "4,8", "--decoder_widths": "16,0", "--encoder_size": 100}
@@ -219,7 +219,7 @@ def test_senseless_values_are_refused(bad, tmp_path):
 
 
 def test_unknown_flag_is_an_error(tmp_path):
-    with pytest.raises(SystemExit):
+    with pytest.raises(UserError, match="unrecognized arguments: --batchsize"):
         flags(tmp_path, "--batchsize", 3)
 
 
@@ -233,7 +233,7 @@ def test_weights_of_another_run_start_a_new_one(tiny_database, tmp_path):
         for a, b in zip(source.trainer.network.variables, target.trainer.network.variables, strict=True):
             if all_of_them or "vgg_16" in a.path:
                 np.testing.assert_array_equal(a, b)
-        decoders = [t.trainer.network.local_stream.geometry_out.kernel for t in (source, target)]
+        decoders = [t.trainer.network.streams[1].geometry_out.kernel for t in (source, target)]
         assert np.array_equal(*decoders) == all_of_them
     with pytest.raises(UserError, match="does not fit this network"):
         other = loop(tiny.config(num_classes=9), tiny_database, tmp_path / "c")

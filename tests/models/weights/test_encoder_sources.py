@@ -1,4 +1,7 @@
-"""--restore_modelcnn: TF-slim's and Keras's VGG16 in small, what of them is loaded, and what the encoder then sees."""
+"""First weights of the encoder, from small files like TF-slim's and Keras's VGG16.
+
+Which variables they load, and the pixels that the encoder then expects.
+"""
 
 import h5py
 import keras
@@ -7,7 +10,7 @@ import pytest
 
 from models.config import ENCODER_INPUTS
 from models.networks.encoder import encoder_pixels
-from models.networks.texdisn import build
+from models.networks.texdisn import build_field_network
 from models.weights.encoder_sources import open_encoder
 from models.weights.run import Run, save_checkpoint
 from tests.helpers import tf1_models, tiny
@@ -18,7 +21,8 @@ CONVS = tf1_models.SIZES["convs"]
 NAMES = [f"block{b}_conv{i}" for b, count in enumerate(CONVS, 1) for i in range(1, count + 1)]
 
 
-def config(**given):
+def config(**overrides):
+    """The tiny configuration without what TF1 does not have, its encoder as in tf1_models."""
     plain = {
         "normalisation": False,
         "resized_reading": True,
@@ -26,11 +30,14 @@ def config(**given):
         "encoder_convs": CONVS,
         "encoder_size": 64,
     }
-    return tiny.config(**{**plain, **given})
+    return tiny.config(**{**plain, **overrides})
 
 
 def vgg(classes=10, top=True, convs=CONVS):
-    """A small VGG16 as keras.applications builds the large one, for 64 x 64 images; biases that are not 0."""
+    """A small VGG16 as keras.applications builds the large one, for 64 x 64 images.
+
+    Its biases are not 0.
+    """
     layers = [keras.Input((64, 64, 3))]
     for block, (width, count) in enumerate(zip(tf1_models.SIZES["widths"], convs, strict=True), 1):
         for i in range(1, count + 1):
@@ -53,7 +60,7 @@ def vgg(classes=10, top=True, convs=CONVS):
 
 
 def write_legacy(path, model, nested=False):
-    """The layout of vgg16_weights_tf_dim_ordering_tf_kernels.h5."""
+    """Write weights in the layout of vgg16_weights_tf_dim_ordering_tf_kernels.h5."""
     with h5py.File(path, "w") as file:
         root = file.create_group("model_weights") if nested else file
         root.attrs["layer_names"] = [layer.name.encode() for layer in model.layers]
@@ -66,16 +73,13 @@ def write_legacy(path, model, nested=False):
 
 
 def features(encoder, image):
-    """fc7 of an encoder that sees (1, 64, 64, 3) in [0, 1]."""
+    """The output of fc7 for one image (1, 64, 64, 3) in [0, 1]."""
     last = encoder(image)[1][-1]
     x = encoder.fc7(keras.ops.relu(encoder.fc6(keras.ops.max_pool(last, 2))))
     return np.asarray(keras.ops.relu(x))[0, 0, 0]
 
 
-FORMATS = ["legacy", "nested", "keras 3", "download"]
-
-
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", ["legacy", "nested", "keras 3", "download"])
 def test_keras_weights_compute_what_keras_computes(form, tmp_path, monkeypatch, capsys):
     model = vgg()
     path = tmp_path / ("vgg.weights.h5" if form == "keras 3" else "vgg.h5")
@@ -88,7 +92,7 @@ def test_keras_weights_compute_what_keras_computes(form, tmp_path, monkeypatch, 
         write_legacy(path, model, form == "nested")
     source = open_encoder(str(path))
     assert source.input_kind == "keras"
-    encoder = build(config(encoder_input=source.input_kind)).encoder
+    encoder = build_field_network(config(encoder_input=source.input_kind)).encoder
     head = encoder.fc8.kernel.numpy()
     source.load(encoder)
     image = np.random.default_rng(0).random((1, 64, 64, 3)).astype(np.float32)
@@ -107,14 +111,14 @@ def test_keras_weights_compute_what_keras_computes(form, tmp_path, monkeypatch, 
 def test_a_head_that_fits_is_loaded_and_without_top_it_is_listed(tmp_path, capsys):
     model = vgg(classes=8)
     write_legacy(tmp_path / "top.h5", model)
-    encoder = build(config()).encoder
+    encoder = build_field_network(config()).encoder
     open_encoder(str(tmp_path / "top.h5")).load(encoder)
     np.testing.assert_array_equal(encoder.fc8.kernel[0, 0], model.get_layer("predictions").get_weights()[0])
     assert "18 variables loaded, 0 not" in capsys.readouterr().out
 
     model = vgg(top=False)
     write_legacy(tmp_path / "notop.h5", model)
-    encoder = build(config()).encoder
+    encoder = build_field_network(config()).encoder
     before = encoder.fc6.kernel.numpy()
     open_encoder(str(tmp_path / "notop.h5")).load(encoder)
     np.testing.assert_array_equal(encoder.fc6.kernel, before)
@@ -127,16 +131,16 @@ def test_a_head_that_fits_is_loaded_and_without_top_it_is_listed(tmp_path, capsy
 
 def test_keras_files_that_do_not_fit_load_nothing(tmp_path, monkeypatch):
     write_legacy(tmp_path / "vgg.h5", vgg())
-    wrong = {
+    misfits = {
         r"block3_conv1 weights is \[3, 3, 4, 8\] in the file, conv3_1 here is \[3, 3, 4, 6\]": {
             "encoder_widths": (4, 4, 6, 8, 8)
         },
-        "layer block2_conv2 is in the file alone": {"encoder_convs": (1, 1, 1, 1, 1)},
+        "layer block2_conv2 is only in the file": {"encoder_convs": (1, 1, 1, 1, 1)},
         r"fc1 weights is \[32, 16\] in the file": {"encoder_size": 32},
         "conv1_1_norm/gamma .* is not in the file": {"normalisation": True},
     }
-    for message, given in wrong.items():
-        encoder = build(config(**given)).encoder
+    for message, overrides in misfits.items():
+        encoder = build_field_network(config(**overrides)).encoder
         before = [v.numpy() for v in encoder.variables]
         with pytest.raises(UserError, match=message):
             open_encoder(str(tmp_path / "vgg.h5")).load(encoder)
@@ -145,7 +149,7 @@ def test_keras_files_that_do_not_fit_load_nothing(tmp_path, monkeypatch):
     (tmp_path / "broken.h5").write_bytes(b"x" * 100)
     with pytest.raises(UserError, match="cannot be read as Keras weights"):
         open_encoder(str(tmp_path / "broken.h5")).load(encoder)
-    with pytest.raises(UserError, match="is no run, TF1 checkpoint"):
+    with pytest.raises(UserError, match="is not a run, a TF1 checkpoint"):
         open_encoder(str(tmp_path / "missing"))
 
     def offline(weights):
@@ -158,7 +162,7 @@ def test_keras_files_that_do_not_fit_load_nothing(tmp_path, monkeypatch):
 
 
 def slim(classes):
-    """What TF-slim's vgg_16.ckpt holds."""
+    """The variables of TF-slim's vgg_16.ckpt."""
     shapes = {
         name: shape for name, shape in tf1_models.shapes(kernel=2, classes=classes).items() if name.startswith("vgg_16")
     }
@@ -166,13 +170,13 @@ def slim(classes):
     return {**tf1_models.values(shapes), **extra}
 
 
-def test_slim_checkpoint(tmp_path, capsys):
+def test_checkpoint_of_tf_slim(tmp_path, capsys):
     w = slim(1000)
     path = tf1_models.save(tmp_path / "vgg_16.ckpt", w, version=1)
     assert path.is_file()  # one file, as it is published
     source = open_encoder(str(path))
     assert source.input_kind == "slim"
-    encoder = build(config(encoder_input="slim")).encoder
+    encoder = build_field_network(config(encoder_input="slim")).encoder
     source.load(encoder)
     np.testing.assert_array_equal(encoder.fc6.kernel, w["vgg_16/fc6/weights"])
     printed = capsys.readouterr().out
@@ -182,23 +186,29 @@ def test_slim_checkpoint(tmp_path, capsys):
         and "global_step []" in printed
     )
     assert "vgg_16/fc8/weights [1, 1, 16, 1000]: stays as it was initialised" in printed
+    again = build_field_network(config(encoder_input="slim")).encoder
+    source.load(again)  # a source can be loaded more than once
+    assert capsys.readouterr().out == printed
+    for variable, other in zip(encoder.variables, again.variables, strict=True):
+        if "fc8" not in variable.path:
+            np.testing.assert_array_equal(variable, other)
     with pytest.raises(
         UserError, match=r"vgg_16/conv1/conv1_1/weights is \[3, 3, 3, 4\] in the checkpoint and \[3, 3, 4, 4\] here"
     ):
-        open_encoder(str(path)).load(build(config(alpha=True)).encoder)
+        open_encoder(str(path)).load(build_field_network(config(alpha=True)).encoder)
 
 
 def test_encoder_of_a_whole_tf1_model(tmp_path, capsys):
     w = tf1_models.values(tf1_models.shapes(binary=False, colour=False, kernel=2))
     source = open_encoder(str(tf1_models.save(tmp_path / "model.ckpt", w)))
     assert source.input_kind == "bgr"  # DISN's
-    encoder = build(config()).encoder
+    encoder = build_field_network(config()).encoder
     source.load(encoder)
     np.testing.assert_array_equal(encoder.fc8.kernel, w["vgg_16/fc8/weights"])
-    assert "sdfprediction/fold1/conv1/weights [1, 1, 3, 8]: no part of the encoder" in capsys.readouterr().out
+    assert "sdfprediction/fold1/conv1/weights [1, 1, 3, 8]: not part of the encoder" in capsys.readouterr().out
 
 
-def test_what_the_first_convolution_sees():
+def test_pixels_of_every_encoder_input():
     image = np.random.default_rng(0).random((1, 2, 2, 4)).astype(np.float32)
     r, g, b, a = np.moveaxis(image, -1, 0).astype(np.float64)
     expected = {
@@ -213,12 +223,12 @@ def test_what_the_first_convolution_sees():
         np.testing.assert_allclose(encoder_pixels(image[..., :3], kind), np.stack(channels, -1), rtol=1e-5, atol=1e-4)
 
 
-def test_the_input_comes_with_the_weights(tmp_path):
+def test_training_takes_the_encoder_input_of_its_first_weights(tmp_path):
     write_legacy(tmp_path / "vgg.h5", vgg())
     tf1_models.save(tmp_path / "slim" / "vgg_16.ckpt", slim(1000), version=1)
     run = Run(tmp_path / "run")
     saved = config(encoder_input="bgr")
-    save_checkpoint(run.best, {"network": build(saved).variables}, {"step": 1})
+    save_checkpoint(run.best, {"network": build_field_network(saved).variables}, {"step": 1})
     saved.save(run.config)
 
     def settings(*words):

@@ -1,4 +1,4 @@
-"""TF1 checkpoints: told, loaded strictly, computed as TF1 does, converted there and back bit for bit."""
+"""TF1 checkpoints: inferred configuration, strict loading, the outputs of TF1, exact conversion."""
 
 import dataclasses
 import shutil
@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.networks.texdisn import build
-from models.weights.run import Run
+from models.networks.texdisn import build_field_network
+from models.weights.run import Run, save_checkpoint
 from models.weights.sources import open_model
 from models.weights.tf1_checkpoint import Checkpoint
-from tests.helpers import tf1_models
+from tests.helpers import tf1_models, tiny
 from train import convert_checkpoint
 from utils.errors import UserError
 from utils.geometry import frames
@@ -39,7 +39,7 @@ def camera():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_configuration_is_told_and_outputs_are_those_of_tf1(kind, tmp_path):
+def test_configuration_is_inferred_and_outputs_are_those_of_tf1(kind, tmp_path):
     w = weights(**kind)
     prefix = tf1_models.save(tmp_path / "model.ckpt", w)
     model = open_model(prefix, SMALL)
@@ -49,7 +49,7 @@ def test_configuration_is_told_and_outputs_are_those_of_tf1(kind, tmp_path):
     assert (config.encoder_widths, config.encoder_convs, config.encoder_fc) == (s["widths"], s["convs"], s["fc"])
     assert (config.num_classes, config.point_widths, config.decoder_widths) == (s["classes"], s["point"], s["decoder"])
     scopes = kind.get("scopes", TWO)
-    assert (config.img_feat_twostream, config.img_feat_onestream) == (scopes == TWO, scopes == ONE)
+    assert config.decoder == ("twostream" if scopes == TWO else "onestream" if scopes == ONE else "global")
     disn = not binary and not colour
     expected = (
         {"encoder_input": "bgr", "model_frame": "sphere", "distance_offset": 0.003}
@@ -61,18 +61,18 @@ def test_configuration_is_told_and_outputs_are_those_of_tf1(kind, tmp_path):
         137 if disn else 138
     )
 
-    network = build(config)
+    network = build_field_network(config)
     model.load(network)
     rng = np.random.default_rng(0)
     image = rng.random((tf1_models.IMAGE, tf1_models.IMAGE, 3)).astype(np.float32)
     points = frames.to_model(rng.uniform(-0.5, 0.5, (9, 3)), binary).astype(np.float32)
     matrix = frames.model_camera(camera(), binary).astype(np.float32)
     uv, geometry, colours = tf1_models.forward(w, image[..., ::-1] if disn else image, points, matrix, binary, colour)
-    found, found_colours = network([image[None], points[None], matrix[None]])
-    np.testing.assert_allclose(found[0], geometry, rtol=1e-3, atol=1e-3 * np.abs(geometry).max())
-    assert (found_colours is None) == (colours is None)
+    predicted, predicted_colours = network([image[None], points[None], matrix[None]])
+    np.testing.assert_allclose(predicted[0], geometry, rtol=1e-3, atol=1e-3 * np.abs(geometry).max())
+    assert (predicted_colours is None) == (colours is None)
     if colour:
-        np.testing.assert_allclose(found_colours[0], colours, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(predicted_colours[0], colours, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -83,12 +83,12 @@ def test_folders_prefixes_and_both_formats(version, tmp_path):
     for path in (prefix, tmp_path / "a", tmp_path / "moved"):
         model = open_model(path, SMALL)
         assert model.step == 120 and model.weights.exists()
-        network = build(model.config)
+        network = build_field_network(model.config)
         model.load(network)
         np.testing.assert_array_equal(network.encoder.fc7.kernel, w["vgg_16/fc7/weights"])
     shutil.rmtree(tmp_path / "a")
     model = open_model(tmp_path / "moved")
-    assert model.weights.parent == tmp_path / "moved" and model.beside("level.json").name == "model.ckpt-120_level.json"
+    assert model.weights.parent == tmp_path / "moved" and model.beside("iso.json").name == "model.ckpt-120_iso.json"
     for file in (tmp_path / "moved").glob("model*"):
         file.unlink()
     with pytest.raises(UserError, match="neither there nor in"):
@@ -107,7 +107,7 @@ def test_optimiser_is_listed_as_ignored(tmp_path, capsys):
     }
     model = open_model(tf1_models.save(tmp_path / "model.ckpt", {**w, **extra}), SMALL)
     assert model.step == 77
-    model.load(build(model.config))
+    model.load(build_field_network(model.config))
     printed = capsys.readouterr().out
     assert f"{len(w)} variables loaded, 5 not" in printed
     assert f"{name}/Adam [1, 1, 3, 8]: optimiser slot" in printed and "batch []" in printed
@@ -131,14 +131,14 @@ REASONS = {
     "missing": r"sdfprediction/fold2/conv2/biases \[8\] is not in the checkpoint",
     "shape": r"imgfeat/fold2/conv1/weights is \[1, 1, 47, 16\] in the checkpoint and \[1, 1, 48, 16\] here",
     "type": "is float64, not float32",
-    "more": r"sdfprediction/fold9/weights \[2, 3\] is in the checkpoint alone",
+    "more": r"sdfprediction/fold9/weights \[2, 3\] is only in the checkpoint",
 }
 
 
 @pytest.mark.parametrize("change", REASONS)
-def test_what_does_not_fit_stops_with_its_reason_and_assigns_nothing(change, tmp_path):
+def test_a_checkpoint_that_does_not_fit_is_refused_with_its_reason_and_assigns_nothing(change, tmp_path):
     model = open_model(tf1_models.save(tmp_path / "model.ckpt", damaged(weights(), change)), SMALL)
-    network = build(model.config)
+    network = build_field_network(model.config)
     before = [v.numpy() for v in network.variables]
     with pytest.raises(UserError, match=REASONS[change]):
         model.load(network)
@@ -146,7 +146,7 @@ def test_what_does_not_fit_stops_with_its_reason_and_assigns_nothing(change, tmp
         np.testing.assert_array_equal(variable, value)
 
 
-def test_what_is_no_model_is_named(tmp_path):
+def test_files_that_are_not_models_are_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="neither a run folder .* nor a TF1 checkpoint"):
         open_model(tmp_path / "empty")
@@ -163,7 +163,7 @@ def test_what_is_no_model_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [{}, {"binary": False, "colour": False}, {"scopes": ONE}])
-def test_conversion_there_and_back_is_bit_for_bit(kind, tmp_path, capsys):
+def test_conversion_and_back_is_bit_for_bit(kind, tmp_path, capsys):
     w = weights(**kind)
     prefix = tf1_models.save(tmp_path / "tf1" / "model.ckpt-9", {**w, "batch": 9})
     run, back, again = tmp_path / "run", tmp_path / "back", tmp_path / "again"
@@ -179,7 +179,7 @@ def test_conversion_there_and_back_is_bit_for_bit(kind, tmp_path, capsys):
     assert tf.train.latest_checkpoint(str(back)) == str(back / "model.ckpt-9")
 
     convert_checkpoint.main([str(back), "--out", str(again), "--img_h", "40", "--img_w", "41"])
-    networks = [build(model.config) for _ in range(2)]
+    networks = [build_field_network(model.config) for _ in range(2)]
     for network, folder in zip(networks, (run, again), strict=True):
         open_model(folder).load(network)
     for a, b in zip(networks[0].variables, networks[1].variables, strict=True):
@@ -187,9 +187,6 @@ def test_conversion_there_and_back_is_bit_for_bit(kind, tmp_path, capsys):
 
 
 def test_conversions_that_make_no_sense_are_refused(tmp_path):
-    from models.weights.run import save_checkpoint
-    from tests.helpers import tiny
-
     prefix = tf1_models.save(tmp_path / "tf1" / "model.ckpt", weights())
     with pytest.raises(UserError, match="is not an empty folder"):
         convert_checkpoint.main([str(prefix), "--out", str(tmp_path / "tf1")])
@@ -198,16 +195,16 @@ def test_conversions_that_make_no_sense_are_refused(tmp_path):
     plain = {"normalisation": False, "resized_reading": True, "coordinate_scale": 1.0}
     refused = {
         "normalisation": "normalisation",
-        "resized_reading": "no resized_reading False",
-        "coordinate_scale": "no coordinate_scale 0.03",
+        "resized_reading": "resized_reading is False",
+        "coordinate_scale": "coordinate_scale is 0.03",
     }
     for field, message in refused.items():
         config = tiny.config(**{name: value for name, value in plain.items() if name != field})
         run = Run(tmp_path / field)
-        save_checkpoint(run.best, {"network": build(config).variables}, {"step": 1})
+        save_checkpoint(run.best, {"network": build_field_network(config).variables}, {"step": 1})
         config.save(run.config)
         with pytest.raises(UserError, match=message):
             convert_checkpoint.main([str(run.folder), "--out", str(tmp_path / "new"), "--to", "tf1"])
-        with pytest.raises(UserError, match="it carries its settings: --rot"):
+        with pytest.raises(UserError, match="is a run and carries its settings.*: rot"):
             open_model(run.folder, {"rot": True})
     assert not (tmp_path / "new").exists()

@@ -236,7 +236,7 @@ FAULTS = {
         "pc_sdf_sample is 16384 x 3, it should be N x 4",
     ),
     "no surface": ("disn", "ori_sample.h5", "pc_sdf_sample", lambda v: np.abs(v) + 0.01, "holds no surface"),
-    "no grid": ("disn", "ori_sample.h5", "pc_sdf_sample", lambda v: v[:, 3:], "no cubic grid"),
+    "no grid": ("disn", "ori_sample.h5", "pc_sdf_sample", lambda v: v[:, 3:], "not a cubic grid"),
     "no norm": ("disn", "ori_sample.h5", "norm_params", lambda v: None, "has no dataset 'norm_params'"),
     "zero norm": ("disn", "ori_sample.h5", "norm_params", lambda v: 0 * v, "norm_params has the scale 0"),
 }
@@ -269,7 +269,7 @@ def test_flags_that_do_nothing_are_errors(disn, tmp_path):
         build(tmp_path, "--format", "original", "--sdf_offset", "0.003")
     with pytest.raises(UserError, match="--format r2n2 needs --meshes"):
         build(tmp_path, "--format", "r2n2")
-    with pytest.raises(UserError, match="holds no <category>/<object>/models/voxel.h5; it looks like --format disn"):
+    with pytest.raises(UserError, match="holds no <category>/<object>/models/voxel.h5; it looks like format disn"):
         build(disn, "--format", "original")
     write_three(foreign.write_r2n2, tmp_path / "raw", tmp_path / "meshes")
     (tmp_path / "meshes" / "chair" / "b.ply").unlink()

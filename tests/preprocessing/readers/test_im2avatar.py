@@ -3,13 +3,12 @@
 import cv2
 import h5py
 import numpy as np
-import PIL.Image
 import pytest
 
 from data.raw_layout import RawObject
-from preprocessing.readers.im2avatar import Options, read_object, read_picture
+from preprocessing.readers.im2avatar import read_object
+from preprocessing.readers.reader import Options
 from tests.helpers import raw_folder
-from utils.errors import UserError
 from utils.geometry.cameras import project, resize_camera
 from utils.images.resize import resize_image
 
@@ -80,33 +79,3 @@ def test_a_side_that_shrinks_is_averaged_though_the_other_grows():
     stripes[:, ::2, :3] = 0
     for rgba, size in ((stripes, (64, 50)), (stripes.transpose(1, 0, 2), (50, 64))):
         assert np.abs(resize_image(rgba, size).astype(int) - [127, 127, 127, 255]).max() <= 1
-
-
-def test_pictures_of_all_kinds(tmp_path):
-    grey = np.linspace(0, 65535, 64).reshape(8, 8).astype(np.uint16)
-    cv2.imwrite(str(tmp_path / "grey16.png"), grey)
-    expected = np.rint(grey / 257)
-    np.testing.assert_array_equal(
-        read_picture(tmp_path / "grey16.png"), np.dstack([expected] * 3 + [np.full((8, 8), 255)])
-    )
-    cv2.imwrite(str(tmp_path / "colour16.png"), np.dstack([grey, grey // 2, grey // 4]))
-    got = read_picture(tmp_path / "colour16.png").astype(int)
-    assert np.abs(got[..., :3] - np.dstack([grey // 4, grey // 2, grey]) / 257).max() <= 1
-    rgba = np.random.default_rng(0).integers(0, 256, (8, 8, 4), np.uint8)
-    PIL.Image.fromarray(rgba).save(tmp_path / "rgba.png")
-    np.testing.assert_array_equal(read_picture(tmp_path / "rgba.png"), rgba)
-    palette = PIL.Image.fromarray(rgba[..., :3]).quantize(8)
-    palette.save(tmp_path / "palette.png", transparency=0)
-    got = read_picture(tmp_path / "palette.png")
-    np.testing.assert_array_equal(got[..., 3], np.where(np.asarray(palette) == 0, 0, 255))
-    np.testing.assert_array_equal(got[..., :3], np.asarray(palette.convert("RGB")))
-
-
-def test_truncated_pictures_are_noticed_wherever_they_end(tmp_path):
-    path = tmp_path / "picture.png"
-    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8))
-    whole = path.read_bytes()
-    for length in [*range(0, len(whole) - 20, 97), len(whole) - 20]:
-        path.write_bytes(whole[:length])
-        with pytest.raises(UserError, match="picture.png: cannot be read"):
-            read_picture(path)

@@ -1,4 +1,4 @@
-"""Cameras in parts, and the symmetries that make cameras equal."""
+"""Parameters of cameras, and the symmetries that make cameras equal."""
 
 import numpy as np
 import pytest
@@ -19,11 +19,11 @@ def camera(azimuth, elevation, distance, square=None):
 
 
 @pytest.mark.parametrize("square", [None, Square(20, 35, 80), Square(-30, -10, 200)])
-def test_parts_make_the_camera_again(square):
+def test_the_camera_can_be_rebuilt_from_its_parameters(square):
     points = np.random.default_rng(0).uniform(-0.5, 0.5, (50, 3))
     for azimuth, elevation, distance in ((0, 5, 1.3), (123, 50, 3.0), (290, -20, 2.0)):
         matrix = camera(azimuth, elevation, distance, square)
-        for scale in (1.0, 0.3):  # of a matrix: the same camera
+        for scale in (1.0, 0.3):  # a scaled matrix is the same camera
             parts = CameraParts.of(scale * matrix, SIZE)
             np.testing.assert_allclose(project(points, parts.trans_mat(SIZE))[0], project(points, matrix)[0], atol=1e-8)
             assert parts.distance == pytest.approx(distance)
@@ -36,7 +36,7 @@ def test_a_camera_that_looks_past_the_origin_is_nearly_the_same():
     matrix = compose(intrinsics(SIZE), RT)
     points = np.random.default_rng(0).uniform(-0.5, 0.5, (50, 3))
     off = project(points, CameraParts.of(matrix, SIZE).trans_mat(SIZE))[0] - project(points, matrix)[0]
-    nearest = 2.5 - np.sqrt(0.75)  # of a point of the cube
+    nearest = 2.5 - np.sqrt(0.75)  # smallest depth of a point of the cube
     assert 0 < abs(off).max() < 0.2 * SIZE * FOCAL * (1 / nearest - 1 / 2.5)
 
 
@@ -56,15 +56,15 @@ def upright(mesh):
     return mesh.apply_transform(trimesh.transformations.rotation_matrix(-np.pi / 2, [1, 0, 0]))
 
 
-@pytest.mark.parametrize("mesh, fold", [
+@pytest.mark.parametrize("mesh, order", [
     (lambda: box(1, 0.5, 0.6), 2),
     (lambda: box(0.8, 1, 0.8), 4),
     (lambda: upright(trimesh.creation.cylinder(0.5, 0.7, sections=64)), symmetry.CONTINUOUS),
     (lambda: upright(trimesh.creation.cylinder(0.5, 0.7, sections=6)), 6),
     (lambda: trimesh.util.concatenate([box(1, 0.2, 1), box(0.2, 1, 1).apply_translation([0.6, 0.5, 0])]), 1),
 ])  # fmt: skip
-def test_folds_of_solids(mesh, fold):
-    assert symmetry.rotational_order(*sampled(mesh())) == fold
+def test_rotational_orders_of_solids(mesh, order):
+    assert symmetry.rotational_order(*sampled(mesh())) == order
 
 
 def test_colours_break_a_symmetry():
@@ -78,10 +78,10 @@ def test_errors_of_cameras():
     points, colours = sampled(box(1, 0.5, 0.6))
     true = camera(30, 20, 2.5)
     exact = camera_metrics.camera_errors(true, true, points, colours)
-    assert exact == pytest.approx({"angle": 0, "angle_plain": 0, "pixels": 0, "space": 0, "fold": 2}, abs=1e-5)
+    assert exact == pytest.approx({"angle": 0, "angle_plain": 0, "pixels": 0, "space": 0, "order": 2}, abs=1e-5)
     behind = camera_metrics.camera_errors(camera(210, 20, 2.5), true, points, colours)
     assert behind["angle"] == pytest.approx(0, abs=1e-4) and behind["pixels"] < 1e-6
-    # half a turn of the azimuth at 20 degrees of elevation: about the vertical axis, which is an axis of the rotation
+    # the cameras differ by half a turn about the vertical axis
     assert behind["angle_plain"] == pytest.approx(180, abs=1e-4)
     turned = camera_metrics.camera_errors(camera(40, 20, 2.5), true, points, colours)
     assert turned["angle"] == pytest.approx(10, abs=1e-6) and turned["pixels"] > 1

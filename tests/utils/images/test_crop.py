@@ -1,4 +1,4 @@
-"""Cropping to the object: where it lands, that cameras follow, and that networks are given the same by it."""
+"""Cropping to the object: its position, its camera, and the images that networks get."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from utils.images.crop import object_square
 
 
 def painted(height, width, top, left, h, w):
-    """A picture whose object is a box with a different colour in each pixel."""
+    """An image whose object is a box with a different colour in each pixel."""
     rgba = np.zeros((height, width, 4), np.uint8)
     rows, columns = np.mgrid[:height, :width]
     rgba[..., 0], rgba[..., 1] = rows % 256, columns % 256
@@ -31,8 +31,8 @@ def test_the_object_is_in_the_middle_and_takes_its_share(place, share):
     rows, columns = np.nonzero(cut[..., 3])
     longer = max(np.ptp(rows), np.ptp(columns)) + 1
     assert longer <= share * square.side + 1e-9 < longer + 1
-    for each in (rows, columns):
-        assert abs((each.min() + each.max()) / 2 - (square.side - 1) / 2) <= 0.5
+    for positions in (rows, columns):
+        assert abs((positions.min() + positions.max()) / 2 - (square.side - 1) / 2) <= 0.5
     inside = cut[..., 3] > 0
     assert np.array_equal(cut[inside], rgba[rgba[..., 3] > 0])
 
@@ -49,15 +49,15 @@ def test_the_camera_of_the_crop_sees_points_where_the_crop_has_them():
 
 
 @pytest.mark.parametrize("crop", [0.0, 0.85])
-def test_network_and_picture_camera_are_inverse(crop):
+def test_network_and_image_camera_are_inverse(crop):
     rgba = painted(70, 90, 20, 50, 25, 18)
     config = tiny.config(crop=crop)
     camera = compose(intrinsics(90), look_at(200, 10, 2.0))
-    there = network_camera(camera, rgba, config)
-    np.testing.assert_allclose(source_camera(there, rgba, config), camera, atol=1e-9)
+    cropped = network_camera(camera, rgba, config)
+    np.testing.assert_allclose(source_camera(cropped, rgba, config), camera, atol=1e-9)
 
 
-def test_what_is_around_the_object_does_not_matter():
+def test_the_surroundings_of_the_object_do_not_matter():
     config = tiny.config(crop=0.8, alpha=True)
     small = painted(60, 60, 20, 20, 17, 24)
     large = np.zeros((200, 300, 4), np.uint8)
@@ -65,6 +65,6 @@ def test_what_is_around_the_object_does_not_matter():
     np.testing.assert_array_equal(network_image(small, config), network_image(large, config))
 
 
-def test_a_picture_without_object_keeps_its_middle():
+def test_an_image_without_object_keeps_its_middle():
     square = object_square(np.zeros((40, 60), np.uint8), 0.5)
     assert (square.left, square.top, square.side) == (0, -10, 60)

@@ -1,14 +1,15 @@
-"""Masks from transparency, from files and by GrabCut: what they are on known pictures, and which inputs are refused."""
+"""Masks of known images from transparency, files and GrabCut, and inputs that are refused."""
 
 import sys
 import types
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
 import pytest
 
 from utils.errors import UserError
-from utils.images import foreground as module
+from utils.images import foreground as foreground_module
 from utils.images.foreground import foreground
 from utils.images.photo import Photo, read_photo
 
@@ -22,7 +23,7 @@ def disc(height=240, width=320):
 
 
 def scene(background, shape, seed=0):
-    """A Photo of the shape in two colours over a background (H, W, 3) 0..255, with a sensor's noise."""
+    """A Photo of the shape in two colours over a background (H, W, 3) 0..255, with noise."""
     rng = np.random.default_rng(seed)
     half = np.arange(shape.shape[1])[:, None] < shape.shape[1] * 0.55
     rgb = np.where(shape[..., None], np.where(half, (200, 60, 40), (230, 190, 60)), background) + rng.normal(
@@ -66,7 +67,7 @@ def test_object_is_cut_out_of_its_background(kind):
     assert iou(result.alpha, shape) > (0.98 if kind in ("plain", "gradient") else 0.95)
 
 
-def test_large_picture_keeps_its_size_and_has_a_soft_edge():
+def test_large_image_keeps_its_size_and_has_a_soft_edge():
     shape = disc(960, 1280)
     alpha = foreground(scene(background("plain", 960, 1280), shape)).alpha
     assert alpha.shape == (960, 1280)
@@ -80,9 +81,7 @@ def test_object_at_the_border_is_kept():
     assert iou(foreground(scene(background("plain"), shape)).alpha, shape) > 0.95
 
 
-def test_same_picture_same_mask_in_any_thread():
-    from concurrent.futures import ThreadPoolExecutor
-
+def test_same_image_same_mask_in_any_thread():
     photo = scene(background("stripes"), disc())
     with ThreadPoolExecutor(4) as pool:
         first, *others = (result.alpha for result in pool.map(foreground, [photo] * 4))
@@ -91,8 +90,8 @@ def test_same_picture_same_mask_in_any_thread():
 
 
 @pytest.mark.parametrize("grey", [0, 130, 255])
-def test_picture_of_nothing_is_refused(grey):
-    with pytest.raises(UserError, match=r"photo.png: no object .* --mask FILE") as error:
+def test_image_of_nothing_is_refused(grey):
+    with pytest.raises(UserError, match=r"photo.png: no object .* give a mask file") as error:
         foreground(opaque(np.full((100, 100, 3), grey, np.uint8)))
     assert "\n" not in str(error.value)
 
@@ -107,14 +106,15 @@ def test_transparency_is_used_where_there_is_any():
 
 
 @pytest.mark.parametrize(
-    ("value", "word"), [(255, "no transparent background"), (252, "no transparent background"), (0, "all over")]
+    ("value", "words"),
+    [(255, "no transparent background"), (252, "no transparent background"), (0, "entirely transparent")],
 )
-def test_alpha_that_says_nothing_is_refused(value, word):
-    with pytest.raises(UserError, match=word):
+def test_alpha_that_shows_no_object_is_refused(value, words):
+    with pytest.raises(UserError, match=words):
         foreground(with_alpha(np.full((50, 60), value, np.uint8)), "alpha")
 
 
-def test_none_takes_all():
+def test_none_takes_the_whole_image():
     result = foreground(with_alpha(np.zeros((50, 60), np.uint8)), "none")
     assert result.used == "none"
     assert (result.alpha == 255).all()
@@ -142,11 +142,10 @@ def test_mask_of_another_size_but_the_same_shape_is_resized(tmp_path, scale):
     assert iou(foreground(scene(background("plain"), shape), tmp_path / "m.png").alpha, shape) > 0.97
 
 
-def test_mask_belongs_to_the_photograph_before_it_was_reduced(tmp_path, monkeypatch):
-    monkeypatch.setattr("utils.images.photo.LONGEST", 160)
+def test_mask_belongs_to_the_photograph_before_it_was_reduced(tmp_path):
     cv2.imwrite(str(tmp_path / "p.png"), np.full((241, 320, 3), 90, np.uint8))
     cv2.imwrite(str(tmp_path / "m.png"), np.where(disc(241), 255, 0).astype(np.uint8))
-    photo = read_photo(tmp_path / "p.png")
+    photo = read_photo(tmp_path / "p.png", longest=160)
     assert photo.rgba.shape == (120, 160, 4)
     assert iou(foreground(photo, tmp_path / "m.png").alpha, disc(120, 160)) > 0.95
 
@@ -156,7 +155,7 @@ def test_mask_files_that_do_not_fit_are_refused(tmp_path):
     for name, mask, words in [
         ("turned.png", np.where(disc().T, 255, 0), ("240x320", "320x240", "photo.png")),
         ("black.png", np.zeros((240, 320)), ("black",)),
-        ("white.png", np.full((240, 320), 255), ("white", "--mask none")),
+        ("white.png", np.full((240, 320), 255), ("white", "mask none")),
     ]:
         cv2.imwrite(str(tmp_path / name), mask.astype(np.uint8))
         with pytest.raises(UserError) as error:
@@ -167,26 +166,26 @@ def test_mask_files_that_do_not_fit_are_refused(tmp_path):
         foreground(photo, tmp_path / "no.png")
 
 
-def stand_in_rembg(monkeypatch, remove):
+def replace_rembg(monkeypatch, remove):
     monkeypatch.setitem(sys.modules, "rembg", types.SimpleNamespace(remove=remove, new_session=lambda: None))
-    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: name == "rembg")
-    module._rembg_session.cache_clear()
+    monkeypatch.setattr(foreground_module.importlib.util, "find_spec", lambda name: name == "rembg")
+    foreground_module._rembg_session.cache_clear()
 
 
 def test_rembg_is_used_where_it_works(monkeypatch):
     shape = disc()
-    stand_in_rembg(monkeypatch, lambda rgb, session, only_mask: np.where(shape, 255, 0).astype(np.uint8))
+    replace_rembg(monkeypatch, lambda rgb, session, only_mask: np.where(shape, 255, 0).astype(np.uint8))
     result = foreground(scene(background("plain"), shape))
     assert (result.used, result.notes) == ("rembg", [])
     assert iou(result.alpha, shape) == 1
 
 
 @pytest.mark.parametrize("error", [OSError("cannot download the model\nat all"), SystemExit(1)])
-def test_grabcut_stands_in_for_a_rembg_that_fails(monkeypatch, error):
+def test_grabcut_replaces_a_rembg_that_fails(monkeypatch, error):
     def fail(*args, **options):
         raise error
 
-    stand_in_rembg(monkeypatch, fail)
+    replace_rembg(monkeypatch, fail)
     result = foreground(scene(background("plain"), disc()))
     assert result.used == "grabcut"
     assert len(result.notes) == 1

@@ -1,23 +1,24 @@
-"""Photographs of every kind as upright RGBA, and what is refused, in one line that names the file."""
+"""Image files of every kind as upright RGBA, and refusals in one line that names the file."""
 
 import dataclasses
 import io
 import struct
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
 from utils.errors import UserError
 from utils.images import photo
-from utils.images.photo import decode_photo, read_photo
+from utils.images.photo import decode_photo, read_photo, read_view
 
 RAMP = np.linspace(0, 65535, 64 * 64).round().astype(np.uint16).reshape(64, 64)
 
 
 def colours(height=24, width=40):
-    """(height, width, 3) uint8: red, green, blue and grey quarters, so that every turn and mirror shows."""
+    """(height, width, 3) uint8: red, green, blue and grey quarters, to tell turns and flips."""
     rgb = np.full((height, width, 3), 128, np.uint8)
     rgb[: height // 2, : width // 2] = 255, 0, 0
     rgb[: height // 2, width // 2 :] = 0, 255, 0
@@ -25,15 +26,15 @@ def colours(height=24, width=40):
     return rgb
 
 
-def saved(path, picture, **options):
-    (picture if isinstance(picture, Image.Image) else Image.fromarray(picture)).save(path, **options)
+def saved(path, image, **options):
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(path, **options)
     return path
 
 
-def refusal(path):
+def refusal(path, read=read_photo):
     """The message of the UserError, which must be one line and name the file."""
     with pytest.raises(UserError) as error:
-        read_photo(path)
+        read(path)
     message = str(error.value)
     assert "\n" not in message
     assert str(path) in message
@@ -46,23 +47,24 @@ def test_exact_formats(tmp_path, name):
     np.testing.assert_array_equal(result.rgba[..., :3], colours())
     assert (result.rgba[..., 3] == 255).all()
     assert result.rgba.dtype == np.uint8
-    assert not result.transparent
+    assert not result.transparent and not result.has_alpha
     assert result.size == (24, 40)
     assert result.notes == []
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P"])
 def test_grey_and_palette_modes(tmp_path, mode):
-    picture = Image.fromarray(colours()).convert("RGBA" if mode == "LA" else "RGB").convert(mode)
-    result = read_photo(saved(tmp_path / "a.png", picture))
-    np.testing.assert_array_equal(result.rgba, np.asarray(picture.convert("RGBA")))
+    image = Image.fromarray(colours()).convert("RGBA" if mode == "LA" else "RGB").convert(mode)
+    result = read_photo(saved(tmp_path / "a.png", image))
+    np.testing.assert_array_equal(result.rgba, np.asarray(image.convert("RGBA")))
+    assert result.has_alpha == (mode == "LA") and not result.transparent
 
 
 def test_alpha_stays_straight(tmp_path):
     rgba = np.concatenate([colours(), np.full((24, 40, 1), 77, np.uint8)], -1)
     result = read_photo(saved(tmp_path / "a.png", rgba))
     np.testing.assert_array_equal(result.rgba, rgba)
-    assert result.transparent
+    assert result.transparent and result.has_alpha
 
 
 @pytest.mark.parametrize("mode", ["P", "L", "RGB"])
@@ -70,24 +72,37 @@ def test_transparent_colour(tmp_path, mode):
     """The one colour of a PNG or GIF that stands for transparent."""
     grey = np.full((20, 20), 200, np.uint8)
     grey[5:15, 5:15] = 10
-    picture = Image.fromarray(grey).convert(mode)
-    index = {"P": picture.getpixel((0, 0)), "L": 200, "RGB": (200, 200, 200)}[mode]
-    alpha = read_photo(saved(tmp_path / "a.png", picture, transparency=index)).rgba[..., 3]
-    np.testing.assert_array_equal(alpha, np.where(grey == 10, 255, 0))
+    image = Image.fromarray(grey).convert(mode)
+    index = {"P": image.getpixel((0, 0)), "L": 200, "RGB": (200, 200, 200)}[mode]
+    result = read_photo(saved(tmp_path / "a.png", image, transparency=index))
+    np.testing.assert_array_equal(result.rgba[..., 3], np.where(grey == 10, 255, 0))
+    assert result.has_alpha
+
+
+def test_transparent_palette_entry_keeps_the_colours_of_the_others(tmp_path):
+    rgb = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    palette = Image.fromarray(rgb).quantize(8)
+    rgba = read_view(saved(tmp_path / "palette.png", palette, transparency=0)).rgba
+    np.testing.assert_array_equal(rgba[..., 3], np.where(np.asarray(palette) == 0, 0, 255))
+    np.testing.assert_array_equal(rgba[..., :3], np.asarray(palette.convert("RGB")))
+
+
+def test_transparent_value_of_sixteen_bit_grey(tmp_path):
+    values = np.full((20, 20), 60_000, np.uint16)
+    values[5:15, 5:15] = 1000
+    rgba = read_photo(saved(tmp_path / "a.png", Image.fromarray(values), transparency=60_000)).rgba
+    np.testing.assert_array_equal(rgba[..., 3], np.where(values == 1000, 255, 0))
+    np.testing.assert_array_equal(rgba[..., 0], np.rint(values / 257))
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.pgm"])
 def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path, name):
     result = read_photo(saved(tmp_path / name, Image.fromarray(RAMP)))
-    grey = result.rgba[..., 0].ravel().astype(int)
-    assert (np.diff(grey) >= 0).all()
-    assert abs(grey - RAMP.ravel() / 257).max() <= 1
-    assert (grey[0], grey[-1]) == (0, 255)
+    expected = np.rint(RAMP / 257)
+    np.testing.assert_array_equal(result.rgba, np.dstack([expected] * 3 + [np.full_like(expected, 255)]))
 
 
 def test_sixteen_bit_colour(tmp_path):
-    import cv2
-
     cv2.imwrite(str(tmp_path / "a.png"), np.stack([RAMP, RAMP, RAMP[::-1]], -1))
     red, green, blue = np.moveaxis(read_photo(tmp_path / "a.png").rgba[..., :3].astype(int), -1, 0)
     assert abs(green - RAMP / 257).max() <= 1
@@ -104,15 +119,23 @@ def test_jpeg_modes_look_right(tmp_path, mode):
         np.testing.assert_allclose(result.rgba[row, column, :3], rgb[row, column].astype(int), atol=12)
 
 
+def held(upright, orientation):
+    """An image as a camera stores it that is held in this orientation."""
+    turns = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
+    return upright if orientation == 1 else upright.transpose(turns[orientation])
+
+
+def exif_of(orientation):
+    exif = Image.Exif()
+    exif[photo.ORIENTATION] = orientation
+    return exif
+
+
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.webp"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied(tmp_path, name, orientation):
     upright = Image.fromarray(colours(64, 96))
-    turns = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # how a camera that was held so stores the picture
-    stored = upright if orientation == 1 else upright.transpose(turns[orientation])
-    exif = Image.Exif()
-    exif[photo.ORIENTATION] = orientation
-    result = read_photo(saved(tmp_path / name, stored, exif=exif))
+    result = read_photo(saved(tmp_path / name, held(upright, orientation), exif=exif_of(orientation)))
     assert result.rgba.shape == (64, 96, 4)
     assert result.size == (64, 96)
     for row, column in ((8, 8), (8, 80), (56, 8), (56, 80)):
@@ -125,7 +148,7 @@ def test_first_of_several_frames(tmp_path, name):
     result = read_photo(saved(tmp_path / name, frames[0], save_all=True, append_images=frames[1:]))
     np.testing.assert_allclose(result.rgba[10, 10], [255, 0, 0, 255], atol=4)
     assert len(result.notes) == 1
-    assert "3 pictures" in result.notes[0]
+    assert "3 images" in result.notes[0]
 
 
 def srgb_profile():
@@ -140,7 +163,7 @@ def test_srgb_profile_changes_nothing_and_a_broken_one_is_ignored(tmp_path):
 
 
 def test_profile_is_applied(tmp_path):
-    """The sRGB profile with its red and blue primaries exchanged: red pixels mean blue."""
+    """The sRGB profile with red and blue primaries exchanged: red pixels mean blue."""
     profile = srgb_profile()
     exchanged = profile.replace(b"rXYZ", b"tmp!", 1).replace(b"bXYZ", b"rXYZ", 1).replace(b"tmp!", b"bXYZ", 1)
     result = read_photo(saved(tmp_path / "a.png", colours(), icc_profile=exchanged))
@@ -148,22 +171,29 @@ def test_profile_is_applied(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg"])
-def test_large_pictures_are_reduced(tmp_path, monkeypatch, name):
-    monkeypatch.setattr(photo, "LONGEST", 64)
-    result = read_photo(saved(tmp_path / name, colours(300, 200)))
+def test_large_images_are_reduced(tmp_path, name):
+    path = saved(tmp_path / name, colours(300, 200))
+    result = read_photo(path, longest=64)
     assert result.rgba.shape == (64, 43, 4)
     assert result.size == (300, 200)
     np.testing.assert_allclose(result.rgba[8, 8], [255, 0, 0, 255], atol=12)
+    assert read_photo(saved(path, colours(30, photo.LONGEST + 8))).rgba.shape == (30, photo.LONGEST, 4)
 
 
-def test_reducing_weights_colours_by_alpha(tmp_path, monkeypatch):
-    monkeypatch.setattr(photo, "LONGEST", 32)
+def test_views_keep_their_size(tmp_path):
+    for height, width in ((3, photo.LONGEST + 8), (1, 1), (137, 137)):
+        rgb = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+        result = read_view(saved(tmp_path / "a.png", rgb))
+        np.testing.assert_array_equal(result.rgba[..., :3], rgb)
+        assert result.size == (height, width)
+
+
+def test_reducing_weights_colours_by_alpha(tmp_path):
     rgba = np.zeros((64, 64, 4), np.uint8)
     rgba[..., 1] = 255  # green, but nobody sees it
     rgba[:, 1::2] = 255, 0, 0, 255
-    np.testing.assert_allclose(
-        read_photo(saved(tmp_path / "a.png", rgba)).rgba, np.broadcast_to([255, 0, 0, 128], (32, 32, 4)), atol=2
-    )
+    result = read_photo(saved(tmp_path / "a.png", rgba), longest=32)
+    np.testing.assert_allclose(result.rgba, np.broadcast_to([255, 0, 0, 128], (32, 32, 4)), atol=2)
 
 
 def test_refused_files(tmp_path, monkeypatch):
@@ -173,7 +203,7 @@ def test_refused_files(tmp_path, monkeypatch):
     smooth = saved(tmp_path / "smooth.png", colours(200, 200) + np.arange(200, dtype=np.uint8)[:, None]).read_bytes()
     for name, data, word in [
         ("empty.png", b"", "empty"),
-        ("text.png", b"not a picture\nat all", "not a picture"),
+        ("text.png", b"not an image\nat all", "not an image"),
         ("a.svg", b'<svg xmlns="http://www.w3.org/2000/svg" width="100" height="100"/>', "SVG"),
         ("a.pdf", b"%PDF-1.7\n", "PDF"),
         ("a.eps", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n", "PostScript"),
@@ -186,17 +216,40 @@ def test_refused_files(tmp_path, monkeypatch):
     for name in ("cut.jpg", "cut.webp", "cut.bmp", "cut.tif", "cut.gif"):
         path = saved(tmp_path / name, Image.open(io.BytesIO(whole)))
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-        assert "broken" in refusal(path) or "not a picture" in refusal(path)
+        assert "broken" in refusal(path) or "not an image" in refusal(path)
     assert "floating" in refusal(
         saved(tmp_path / "f.tif", Image.fromarray(np.random.default_rng(0).random((20, 20), np.float32)))
     )
     assert "too few" in refusal(saved(tmp_path / "tiny.png", np.zeros((15, 40, 3), np.uint8)))
+    assert read_view(tmp_path / "tiny.png").size == (15, 40)
     monkeypatch.setattr(photo, "MAX_BYTES", 1000)
     assert "larger" in refusal(tmp_path / "whole.png")
 
 
+@pytest.mark.parametrize("read", [read_photo, read_view])
+def test_truncated_png_is_noticed_wherever_it_ends(tmp_path, read):
+    path = saved(tmp_path / "a.png", np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8))
+    whole = path.read_bytes()
+    for length in [*range(0, len(whole) - 20, 97), *range(len(whole) - 20, len(whole))]:
+        path.write_bytes(whole[:length])
+        message = refusal(path, read)
+        assert any(words in message for words in ("is empty", "broken or cut off", "is not an image"))
+    path.write_bytes(whole + bytes(2000))  # some programs append data of their own
+    assert read(path).size == (40, 40)
+
+
+@pytest.mark.parametrize("read", [read_photo, read_view])
+def test_checksums_of_png_are_checked(tmp_path, read):
+    """Only a checksum is damaged: Pillow's decoder would accept the file."""
+    path = saved(tmp_path / "a.png", colours())
+    data = bytearray(path.read_bytes())
+    data[data.index(b"IEND") - 5] ^= 1  # the last byte of the checksum of the pixels
+    path.write_bytes(data)
+    assert "broken" in refusal(path, read)
+
+
 def header_only(width, height):
-    """A PNG whose header claims a size and that has no pixels to speak of."""
+    """A PNG whose header claims a size, without pixels."""
     data = bytearray()
     for kind, body in (
         (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)),

@@ -1,4 +1,4 @@
-"""Samples of surfaces and space, signed distances and voxels: against the texture, analytic solids and brute force."""
+"""Samples, signed distances and voxels against textures, analytic solids and brute force."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from preprocessing.rendering import volumes
 from utils.errors import UserError
 from utils.geometry.cameras import compose, intrinsics, look_at, project
 from utils.mesh import sampling, voxels
-from utils.mesh.mesh import Material, Mesh, coloured_mesh, face_areas, texel
+from utils.mesh.mesh import Material, Mesh, coloured_mesh, face_areas, sample_texture
 
 
 def quad(image=None, factor=(1, 1, 1, 1), cutoff=0.05, z=0.0):
@@ -28,11 +28,13 @@ def test_samples_are_uniform_by_area_and_lie_on_the_surface():
     sphere = trimesh.creation.icosphere(4, 0.5)
     points, _ = sampling.sample_surface(solid(sphere), 20000, np.random.default_rng(0))
     assert np.abs(np.linalg.norm(points, axis=1) - 0.5).max() < 2e-3
-    # Archimedes: every coordinate of a uniform point of the sphere is uniform; 4 standard deviations of a quartile's share
+    # Archimedes: every coordinate of a uniform point of the sphere is uniform. The tolerance is 4
+    # standard deviations of the share of a quartile.
     for axis in range(3):
         shares = np.histogram(points[:, axis], 4, (-0.5, 0.5))[0] / len(points)
         assert np.abs(shares - 0.25).max() < 4 * np.sqrt(0.25 * 0.75 / 20000) + 1e-3
-    sizes = face_areas(solid(trimesh.creation.box([1, 2, 3])))
+    box = trimesh.creation.box([1, 2, 3])
+    sizes = face_areas(box.vertices, box.faces)
     assert sizes.sum() == pytest.approx(22)
 
 
@@ -41,11 +43,10 @@ def test_sample_colours_are_the_texture_and_holes_have_none():
     image[..., 3] = np.where(np.arange(8) < 4, 0, 255)[:, None]  # the upper half is absent
     mesh = quad(image, factor=(0.5, 1, 1, 1), cutoff=0.5)
     points, colours = sampling.sample_surface(mesh, 5000, np.random.default_rng(1))
-    expected = texel(image, points[:, :2] + 0.5)[:, :3] * [0.5, 1, 1] * 255
+    expected = sample_texture(image, points[:, :2] + 0.5)[:, :3] * [0.5, 1, 1] * 255
     assert len(points) == 5000 and np.abs(colours - expected).max() <= 0.501
-    assert (
-        (points[:, 1] < 1 / 16) | (points[:, 1] > 7 / 16)
-    ).all()  # the texture repeats: half a texel of the lower edge at the top
+    # the texture repeats: half a texel of the lower edge is at the top
+    assert ((points[:, 1] < 1 / 16) | (points[:, 1] > 7 / 16)).all()
     with pytest.raises(UserError, match="transparent"):
         sampling.sample_surface(quad(factor=(1, 1, 1, 0)), 10, np.random.default_rng(0))
 
@@ -90,7 +91,7 @@ def test_distances_survive_a_hole():
 
 
 def overlaps(triangle, centres, half):
-    """Which axis-aligned boxes a triangle overlaps: no separating axis among 13 (Akenine-Moeller 2001)."""
+    """Which boxes a triangle overlaps: no separating axis among 13 (Akenine-Moeller 2001)."""
     edges = np.roll(triangle, -1, 0) - triangle
     axes = [*np.eye(3), np.cross(edges[0], edges[1]), *(np.cross(edge, axis) for edge in edges for axis in np.eye(3))]
     result = np.ones(len(centres), bool)
@@ -117,8 +118,8 @@ def test_voxels_are_those_that_faces_go_through(shape):
     points, colours = sampling.sample_surface(mesh, voxels.sample_count(mesh), np.random.default_rng(0))
     index, mean = voxels.voxelise(points, colours)
     assert np.allclose(mean, 128 / 255)
-    found = np.zeros((64,) * 3, bool)
-    found[tuple(index.T)] = True
+    voxelised = np.zeros((64,) * 3, bool)
+    voxelised[tuple(index.T)] = True
     crossed, deep = (np.zeros((64,) * 3, bool) for _ in range(2))
     grid = (np.stack(np.meshgrid(*[np.arange(64)] * 3, indexing="ij"), -1) + 0.5) / 64 - 0.5
     for triangle in mesh.vertices[mesh.faces]:
@@ -129,12 +130,11 @@ def test_voxels_are_those_that_faces_go_through(shape):
         part = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
         centres = grid[part].reshape(-1, 3)
         crossed[part] |= overlaps(triangle, centres, 0.5 / 64 + 1e-9).reshape(crossed[part].shape)
-        deep[part] |= overlaps(triangle, centres, 0.25 / 64).reshape(
-            deep[part].shape
-        )  # through the inner half of the voxel
-    assert not (found & ~crossed).any()
-    assert (deep & ~found).sum() <= 1e-3 * deep.sum()
-    assert found.sum() >= 0.9 * crossed.sum()  # the others are crossed by slivers
+        # through the inner half of the voxel
+        deep[part] |= overlaps(triangle, centres, 0.25 / 64).reshape(deep[part].shape)
+    assert not (voxelised & ~crossed).any()
+    assert (deep & ~voxelised).sum() <= 1e-3 * deep.sum()
+    assert voxelised.sum() >= 0.9 * crossed.sum()  # the others are crossed by slivers
 
 
 def test_volumes_hold_colour_and_flow_at_the_voxels():

@@ -1,4 +1,4 @@
-"""Atlases of small meshes, colours painted on them, and the textured files they are written to, read back and rendered."""
+"""Atlases of small meshes, colours painted on them, and their files, read back and rendered."""
 
 import json
 import struct
@@ -11,7 +11,7 @@ from preprocessing.meshes.load import load_mesh
 from utils.errors import UserError
 from utils.geometry.cameras import compose, intrinsics, look_at
 from utils.mesh import writers
-from utils.mesh.mesh import texel
+from utils.mesh.mesh import albedo, sample_texture
 from utils.mesh.texture import bake, rasterise, unwrap
 from utils.rendering.raycast import Scene
 
@@ -58,14 +58,14 @@ def test_atlas_keeps_the_mesh_and_gives_every_face_its_own_place(name):
 
 @pytest.mark.parametrize("name", ["sphere", "box", "torus"])
 def test_charts_do_not_overlap(name):
-    """No texel centre lies inside two faces: every face, asked alone, gets the texels it has among all."""
+    """No texel centre lies inside two faces: a face alone gets the texels it has among all."""
     _, faces, uv, _, _ = unwrapped(name)
     claims = np.zeros(SIZE**2, int)
     x, y = uv[:, 0] * SIZE - 0.5, (1 - uv[:, 1]) * SIZE - 0.5
     for face in faces:
         columns = np.arange(np.ceil(x[face].min()), np.floor(x[face].max()) + 1)
         rows = np.arange(np.ceil(y[face].min()), np.floor(y[face].max()) + 1)
-        column, row = (each.ravel() for each in np.meshgrid(columns, rows))
+        column, row = (values.ravel() for values in np.meshgrid(columns, rows))
         side = []
         for k in range(3):
             p, q = face[k], face[(k + 1) % 3]
@@ -76,11 +76,11 @@ def test_charts_do_not_overlap(name):
         inside |= np.max(side, 0) < -0.01
         claims[(row * SIZE + column).astype(int)[inside]] += 1
     assert claims.max() == 1
-    found = np.zeros(SIZE**2, int)
+    rasterised = np.zeros(SIZE**2, int)
     for texels, _, _ in rasterise(faces, uv, SIZE):
-        found[texels] += 1
-    assert found.max() == 1
-    assert found[claims > 0].all()
+        rasterised[texels] += 1
+    assert rasterised.max() == 1
+    assert rasterised[claims > 0].all()
 
 
 @pytest.mark.parametrize("name", ["sphere", "box", "torus", "two"])
@@ -96,38 +96,37 @@ def test_baked_colours_are_those_of_the_field(name):
         rng.dirichlet([0.3] * 3, len(faces)),
     ):  # middles, and points near edges and corners
         points = np.einsum("fk,fkc->fc", weights, vertices[faces])
-        read = texel(rgba, np.einsum("fk,fkc->fc", weights, uv[faces]))[:, :3]
+        read = sample_texture(rgba, np.einsum("fk,fkc->fc", weights, uv[faces]))[:, :3]
         error = abs(read - smooth_colours(points))
         assert np.quantile(error, 0.99) < 0.012
         assert error.max() < 0.03
 
 
-def test_field_is_asked_on_the_surface_alone_and_all_texels_are_filled():
+def test_field_is_queried_on_the_surface_alone_and_all_texels_are_filled():
     vertices, faces, uv, _, _ = unwrapped("sphere")
-    asked = []
+    queried = []
 
     def colour_of(points):
-        asked.append(points)
+        queried.append(points)
         return np.full(points.shape, 0.7)
 
     assert (bake(vertices, faces, uv, SIZE, colour_of) == 178).all()  # the margins too: mipmaps must not bleed
-    radius = np.linalg.norm(np.concatenate(asked), axis=1)
+    radius = np.linalg.norm(np.concatenate(queried), axis=1)
     assert radius.min() > 0.49
     assert radius.max() < 0.501
     assert len(radius) < SIZE**2
-    assert (
-        bake(1e-6 * vertices, faces, 0.1 / SIZE * uv, SIZE, colour_of) == 178
-    ).all()  # no centre of a texel on any face
+    # no centre of a texel lies on any face
+    assert (bake(1e-6 * vertices, faces, 0.1 / SIZE * uv, SIZE, colour_of) == 178).all()
 
 
 def test_large_textures_are_baked_in_pieces(monkeypatch):
     vertices, faces, uv, _, _ = unwrapped("torus")
     whole = bake(vertices, faces, uv, SIZE, smooth_colours)
-    monkeypatch.setattr("utils.mesh.texture.TOGETHER", 5000)
+    monkeypatch.setattr("utils.mesh.texture.BATCH", 5000)
     np.testing.assert_array_equal(bake(vertices, faces, uv, SIZE, smooth_colours), whole)
 
 
-def test_what_cannot_be_unwrapped_is_refused():
+def test_meshes_without_area_are_refused():
     with pytest.raises(UserError, match="faces"):
         unwrap(np.zeros((0, 3)), np.zeros((0, 3), int))
     with pytest.raises(UserError, match="no area"):
@@ -135,7 +134,7 @@ def test_what_cannot_be_unwrapped_is_refused():
 
 
 def sides(points):
-    """Sharp colours without any symmetry: x < 0 red, else green, brighter upwards, blue in front."""
+    """Sharp colours without symmetry: x < 0 red, else green, brighter upwards, blue in front."""
     x, y, z = points.T
     return np.stack([np.where(x < 0, 0.9, 0.1), np.where(x < 0, 0.1, 0.8) * (0.5 + y), np.where(z > 0, 0.8, 0.2)], 1)
 
@@ -153,18 +152,16 @@ def test_this_project_reads_and_renders_the_right_colours(tmp_path, suffix):
     textured(path)
     mesh = load_mesh(path)
     assert (mesh.colours == 1).all()
-    from utils.mesh.mesh import albedo
-
     rng = np.random.default_rng(0)
     face, weights = rng.integers(len(mesh.faces), size=2000), rng.dirichlet([1, 1, 1], 2000)
     points = np.einsum("nk,nkc->nc", weights, mesh.vertices[mesh.faces[face]])
     away = (abs(points[:, [0, 2]]) > 0.02).all(1)  # not where colours jump
     error = abs(albedo(mesh, face, weights)[0][:, :3] - sides(points))[away]
     assert error.max() < 0.03
-    # a picture from the front, above and right: red left, green right, blue on the front
-    picture = Scene(mesh).render(compose(intrinsics(64), look_at(20, 20, 1.7)), 64)
-    seen = picture[..., 3] == 255
-    left, right = picture[:, :22][seen[:, :22]], picture[:, 42:][seen[:, 42:]]
+    # seen from the front, above and right: red left, green right, blue on the front
+    image = Scene(mesh).render(compose(intrinsics(64), look_at(20, 20, 1.7)), 64)
+    seen = image[..., 3] == 255
+    left, right = image[:, :22][seen[:, :22]], image[:, 42:][seen[:, 42:]]
     assert left[:, 0].mean() > 2 * left[:, 1].mean()
     assert right[:, 1].mean() > 2 * right[:, 0].mean()
 
@@ -176,9 +173,9 @@ def test_trimesh_reads_the_right_colours(tmp_path, suffix):
     mesh = trimesh.load(path, force="mesh", process=False)
     assert len(mesh.faces) == len(faces)
     material = mesh.visual.material
-    picture = material.baseColorTexture if suffix == ".glb" else material.image
-    rgba = np.asarray(picture.convert("RGBA"))
-    read = texel(rgba, mesh.visual.uv[mesh.faces].mean(1))[:, :3]
+    image = material.baseColorTexture if suffix == ".glb" else material.image
+    rgba = np.asarray(image.convert("RGBA"))
+    read = sample_texture(rgba, mesh.visual.uv[mesh.faces].mean(1))[:, :3]
     assert abs(read - smooth_colours(mesh.triangles_center)).max() < 0.03
 
 
@@ -211,7 +208,7 @@ def test_normals_are_smooth_over_seams(tmp_path, suffix):
         assert np.einsum("vc,vc->v", mesh.normals, 2 * mesh.vertices).min() > 0.99
 
 
-def test_obj_comes_with_its_material_and_texture_and_leaves_pictures_alone(tmp_path):
+def test_obj_comes_with_its_material_and_texture_and_leaves_other_images_alone(tmp_path):
     (tmp_path / "chair.png").write_text("the photograph")
     textured(tmp_path / "chair.obj")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["chair.mtl", "chair.obj", "chair.png", "chair_texture.png"]

@@ -63,7 +63,7 @@ def test_emd():
     a = rng.random((400, 3))
     shift = np.array([0.3, -0.1, 0.2])
     length = np.linalg.norm(shift)
-    # an assignment can do no better than the distance of the means, and the shift itself does as well
+    # no assignment is better than the distance of the means, which the shift itself reaches
     assert surfaces.emd(a + shift, a, 1.0) == pytest.approx(20.48 * length)
     assert surfaces.emd(rng.permutation(a), a, 1.0) == 0
     assert surfaces.emd(a + shift, a, 0.5) == pytest.approx(2 * 20.48 * length)
@@ -79,21 +79,23 @@ def test_emd():
 
 def test_normal_consistency():
     (a, normals), (b, true_normals) = sphere(0.4), sphere(0.4, 7000)
-    there, back = surfaces.nearest(a, b)[1], surfaces.nearest(b, a)[1]
-    same = surfaces.normal_consistency(normals, true_normals, there, back)
+    nearest_true, nearest_predicted = surfaces.nearest(a, b)[1], surfaces.nearest(b, a)[1]
+    same = surfaces.normal_consistency(normals, true_normals, nearest_true, nearest_predicted)
     assert 0.998 < same <= 1
-    assert surfaces.normal_consistency(-normals, true_normals, there, back) == pytest.approx(
+    assert surfaces.normal_consistency(-normals, true_normals, nearest_true, nearest_predicted) == pytest.approx(
         same
-    )  # sides do not matter
-    assert surfaces.normal_consistency(true_normals, normals, back, there) == pytest.approx(same)
+    )  # the sign of a normal does not matter
+    assert surfaces.normal_consistency(true_normals, normals, nearest_predicted, nearest_true) == pytest.approx(same)
     across = np.cross(normals, [0.3, 0.5, 0.8])
     across /= np.linalg.norm(across, axis=1, keepdims=True)
-    assert surfaces.normal_consistency(across, true_normals, there, back) < 0.05
-    # normals that know nothing of each other: the mean of |cos| over the sphere is 1/2
+    assert surfaces.normal_consistency(across, true_normals, nearest_true, nearest_predicted) < 0.05
+    # independent normals: the mean of |cos| over the sphere is 1/2
     rng = np.random.default_rng(0)
     random = rng.normal(size=a.shape)
     random /= np.linalg.norm(random, axis=1, keepdims=True)
-    assert surfaces.normal_consistency(random, true_normals, there, back) == pytest.approx(0.5, abs=0.02)
+    assert surfaces.normal_consistency(random, true_normals, nearest_true, nearest_predicted) == pytest.approx(
+        0.5, abs=0.02
+    )
 
 
 def test_estimated_normals_are_those_of_sphere_and_box():
@@ -131,7 +133,7 @@ def test_disn_radius():
 
 
 def test_weights_undo_the_crowding_of_points_near_the_surface():
-    """Balls of radius 0.4 and 0.3 around the origin, asked at points most of which are near the surface of the larger."""
+    """Balls of radius 0.4 and 0.3, sampled at points that crowd near the surface of the larger."""
     rng = np.random.default_rng(0)
     near = sphere(0.4, 20000)[0] + rng.normal(0, 0.02, (20000, 3))
     points = np.concatenate([near, rng.uniform(-0.5, 0.5, (6000, 3))])

@@ -3,16 +3,15 @@
 import cv2
 import numpy as np
 import pytest
-import trimesh
 
-from utils.geometry import frames
 from utils.metrics import voxel_metrics
-from utils.surface import field_voxels
-from utils.surface.field_grid import FieldGrid
 
 
 def voxels(rng, count, span=8):
-    """Unique random voxels in a corner of the volume, in the order of the txt file (x fastest), and colours."""
+    """Unique random voxels in a corner of the volume, ordered as in the txt file, and colours.
+
+    x changes fastest.
+    """
     cells = rng.choice(span**3, count, replace=False)
     z, y, x = np.unravel_index(np.sort(cells), (span,) * 3)
     return np.stack([x, y, z], 1) - 32.0, rng.random((count, 3))
@@ -29,7 +28,7 @@ def test_iou_is_the_all_pairs_definition(seed):
     matched = (all_pairs(true, predicted).min(1) < 1).sum()
     value = voxel_metrics.iou(predicted, true)
     assert value == pytest.approx(matched / (len(true) + len(predicted) - matched))
-    sets = [set(map(tuple, each)) for each in (predicted, true)]
+    sets = [set(map(tuple, points)) for points in (predicted, true)]
     assert value == pytest.approx(len(sets[0] & sets[1]) / len(sets[0] | sets[1]))
     assert value == voxel_metrics.iou(true, predicted)
     assert value == voxel_metrics.iou(rng.permutation(predicted), true)
@@ -52,7 +51,7 @@ def test_iou_known_answers():
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("count", [1, 30, 300])
 def test_psnr_is_the_all_pairs_argmin(seed, count):
-    """Ties included (most voxels have several nearest ones): argmin takes the first in file order."""
+    """With ties, for most voxels have several nearest ones: argmin takes the first of the file."""
     rng = np.random.default_rng(seed)
     (predicted, colours), (true, true_colours) = voxels(rng, count, 16), voxels(rng, 400)
     nearest = all_pairs(true, predicted).argmin(1)
@@ -82,65 +81,17 @@ def test_psnr_known_answers():
     assert voxel_metrics.psnr(a, np.full((50, 3), 0.6), a, np.full((50, 3), 0.5)) == pytest.approx(20)
     assert voxel_metrics.psnr(a, np.zeros((50, 3)), a, np.ones((50, 3))) == pytest.approx(0)
     assert voxel_metrics.psnr(np.zeros((0, 3)), np.zeros((0, 3)), a, colours) == 0
-    # from the truth to the prediction: what is predicted elsewhere does not count
+    # from the truth to the prediction: voxels predicted elsewhere do not count
     more, more_colours = np.concatenate([a, [[20.0, 20, 20]]]), np.concatenate([colours, [[1, 0, 1]]])
     assert voxel_metrics.psnr(more, more_colours, a, colours) == voxel_metrics.PEAK_DB
     assert voxel_metrics.psnr(a, colours, more, more_colours) < 30
 
 
-def test_snapping():
-    a, colours = voxels(np.random.default_rng(0), 50)
-    snapped, mean = field_voxels.snap_to_voxels(a, colours)
-    assert voxel_metrics.iou(snapped, a) == 1
-    assert voxel_metrics.psnr(snapped, mean, a, colours) == voxel_metrics.PEAK_DB
-    points = np.array([[0.2, 0, 0], [-0.5, 0.3, 0], [0.6, 0, 0], [99, -99, 0]])
-    snapped, mean = field_voxels.snap_to_voxels(points, np.array([[0.0, 0, 0], [1, 0.5, 0], [0.25] * 3, [0.75] * 3]))
-    np.testing.assert_array_equal(snapped, [[0, 0, 0], [1, 0, 0], [31, -32, 0]])
-    np.testing.assert_allclose(mean, [[0.5, 0.25, 0], [0.25] * 3, [0.75] * 3])
-
-
-def ball(resolution):
-    """A binary field of a thick spherical shell, coloured by place."""
-    points = frames.voxel_centres(resolution)
-    g0 = 0.05 - abs(np.linalg.norm(points, axis=1) - 0.35)
-    colours = np.where((g0 > 0)[:, None], points + 0.5, -1)
-    return FieldGrid(resolution, g0.astype(np.float32), colours.astype(np.float32))
-
-
-def test_binary_voxels():
-    field = ball(64)
-    found, colours = field_voxels.binary_voxels(field)
-    occupied = frames.to_voxel(frames.voxel_centres(64))[field.geometry > 0]
-    assert set(map(tuple, found)) == set(map(tuple, occupied))
-    np.testing.assert_allclose(colours, frames.from_voxel(found) + 0.5, atol=1e-6)
-    # twice the resolution: the same voxels but for those that the surface cuts, colours averaged
-    fine, fine_colours = field_voxels.binary_voxels(ball(128))
-    assert 0.8 < voxel_metrics.iou(fine, found) < 1
-    assert abs(fine_colours - (frames.from_voxel(fine) + 0.5)).max() < 0.6 / 64
-    nothing, _ = field_voxels.binary_voxels(field, iso=1)
-    assert nothing.shape == (0, 3)
-    # a lower level takes in cells without a colour: they get that of their surroundings
-    more, more_colours = field_voxels.binary_voxels(field, iso=-0.01)
-    assert len(more) > len(found)
-    assert abs(more_colours - (frames.from_voxel(more) + 0.5)).max() < 0.05
-
-
-def test_sdf_surface_voxels_are_those_the_surface_goes_through():
-    """A square slab inside the volume: known voxels, colours of the vertices interpolated."""
-    box = trimesh.creation.box((40 / 64, 20 / 64, 10 / 64))
-    box.apply_translation([0.5 / 64] * 3)  # sides run through the middle of voxels
-    found, colours = field_voxels.sdf_surface_voxels(box.vertices, box.faces, np.asarray(box.vertices) + 0.5)
-    side = [np.arange(-n // 2, n // 2 + 1) for n in (40, 20, 10)]
-    solid = np.stack(np.meshgrid(*side, indexing="ij"), -1).reshape(-1, 3)
-    shell = solid[(abs(solid) == [20, 10, 5]).any(1)]
-    assert voxel_metrics.iou(found, shell) > 0.999  # samples are random: a cut corner of a voxel may be missed
-    assert abs(colours - (frames.from_voxel(found) + 0.5)).max() < 1 / 64
-    again, _ = field_voxels.sdf_surface_voxels(box.vertices, box.faces, np.asarray(box.vertices) + 0.5)
-    np.testing.assert_array_equal(found, again)
-
-
 def test_im2avatars_psnr_is_the_all_pairs_argmin_from_the_prediction():
-    """Its loop: every predicted voxel against the nearest true one, argmin over true voxels in C order (x slowest)."""
+    """Its loop: every predicted voxel against the nearest true one.
+
+    argmin goes over true voxels in C order, x slowest.
+    """
     rng = np.random.default_rng(3)
     (predicted, colours), (true, true_colours) = voxels(rng, 300, 16), voxels(rng, 60, 16)
     order = np.lexsort(true[:, ::-1].T)
@@ -149,7 +100,7 @@ def test_im2avatars_psnr_is_the_all_pairs_argmin_from_the_prediction():
     assert voxel_metrics.psnr_im2avatar(predicted, colours, true, true_colours) == pytest.approx(expected, rel=1e-12)
     assert voxel_metrics.psnr(predicted, colours, true, true_colours) != pytest.approx(expected, rel=1e-3)
     assert voxel_metrics.psnr_im2avatar(np.zeros((0, 3)), np.zeros((0, 3)), true, true_colours) == 0
-    # the reverse of psnr: what is true elsewhere does not count, what is predicted elsewhere does
+    # the reverse of psnr: true voxels elsewhere do not count, predicted voxels elsewhere do
     part, part_colours = true[:10], true_colours[:10]
     assert voxel_metrics.psnr_im2avatar(part, part_colours, true, true_colours) == voxel_metrics.PEAK_DB
     assert voxel_metrics.psnr_im2avatar(true, true_colours, part, part_colours) < 30

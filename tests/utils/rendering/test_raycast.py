@@ -1,4 +1,4 @@
-"""Pictures of meshes: analytic silhouettes, known colours in known places, the same from every file format."""
+"""Rendered meshes: analytic silhouettes, known colours in known places, any file format."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,10 @@ def camera(size, azimuth, elevation, distance):
 
 
 def position_cube():
-    """A trimesh cube of side 1 whose texture's colour is the position: RGB = 0.2 + 0.6 (p + 0.5). Six tiles in an atlas."""
+    """A trimesh cube of side 1 whose colour is the position: RGB = 0.2 + 0.6 (p + 0.5).
+
+    Its texture is an atlas of six tiles.
+    """
     atlas = np.zeros((2 * TILE, 3 * TILE, 3))
     vertices, faces, uv = [], [], []
     for side in range(6):
@@ -71,11 +74,11 @@ def flat_cube(folder):
 def test_silhouette_of_a_sphere(view):
     size, distance, radius = 100, 1.6, 0.5
     sphere = trimesh.creation.icosphere(5, radius)
-    picture = Scene(coloured_mesh(sphere.vertices, sphere.faces, np.ones((len(sphere.vertices), 3)))).render(
+    image = Scene(coloured_mesh(sphere.vertices, sphere.faces, np.ones((len(sphere.vertices), 3)))).render(
         camera(size, *view, distance), size
     )
     expected = FOCAL * size * np.tan(np.arcsin(radius / distance))
-    cover = picture[..., 3] / 255
+    cover = image[..., 3] / 255
     assert cover.sum() == pytest.approx(np.pi * expected**2, rel=3e-3)
     rows, columns = np.indices(cover.shape)
     assert [(rows * cover).sum() / cover.sum(), (columns * cover).sum() / cover.sum()] == pytest.approx(
@@ -91,7 +94,7 @@ def test_every_side_of_a_textured_cube_is_where_it_belongs(tmp_path, view):
     position_cube().export(tmp_path / "cube.glb")
     mesh = normalise(load_mesh(tmp_path / "cube.glb"))[0]
     matrix, size = camera(200, *view, 2.0), 200
-    picture = Scene(mesh).render(matrix, size)
+    image = Scene(mesh).render(matrix, size)
     line = np.linspace(-0.45, 0.45, 13)
     RT = decompose(matrix)[1]
     eye = -RT[:, :3].T @ RT[:, 3]
@@ -99,10 +102,10 @@ def test_every_side_of_a_textured_cube_is_where_it_belongs(tmp_path, view):
     for axis in range(3):
         if abs(eye[axis]) < 0.55:
             continue
-        a, b = (each.ravel() for each in np.meshgrid(line, line))
+        a, b = (values.ravel() for values in np.meshgrid(line, line))
         points = np.insert(np.stack([a, b], 1), axis, 0.5 * np.sign(eye[axis]), 1)
         pixels = project(points, matrix)[0]
-        got = np.stack([map_coordinates(picture[..., k] / 255, pixels.T[::-1], order=1) for k in range(3)], 1)
+        got = np.stack([map_coordinates(image[..., k] / 255, pixels.T[::-1], order=1) for k in range(3)], 1)
         expected = 0.2 + 0.6 * (points + 0.5)
         light = np.median(got / expected)  # one light on a flat side
         assert 0.4 < light <= 1.1
@@ -111,33 +114,32 @@ def test_every_side_of_a_textured_cube_is_where_it_belongs(tmp_path, view):
     assert seen >= 1
 
 
-def test_all_formats_give_the_same_picture(tmp_path):
+def test_all_formats_give_the_same_image(tmp_path):
     flat_cube(tmp_path)
     matrix = camera(96, 40, 30, 2.0)
-    pictures = [
+    images = [
         Scene(normalise(load_mesh(tmp_path / f"cube.{kind}"))[0]).render(matrix, 96).astype(int)
         for kind in ("glb", "gltf", "obj", "ply", "off")
     ]
-    assert len(np.unique(pictures[0].reshape(-1, 4), axis=0)) > 20
-    assert max(np.abs(each - pictures[0]).max() for each in pictures) <= 2
+    assert len(np.unique(images[0].reshape(-1, 4), axis=0)) > 20
+    assert max(np.abs(image - images[0]).max() for image in images) <= 2
 
 
 def test_silhouette_is_not_darkened_and_light_reaches_both_sides():
     triangle = np.array([[-0.4, -0.3, 0], [0.5, -0.2, 0], [0.1, 0.45, 0]])
     scene = Scene(coloured_mesh(triangle, [[0, 1, 2]], np.tile([0.8, 0.4, 0.2], (3, 1))))
     front, back = (scene.render(camera(64, azimuth, 0, 2), 64) for azimuth in (0, 180))
-    for picture in (front, back):
-        alpha = picture[..., 3]
+    for image in (front, back):
+        alpha = image[..., 3]
         assert ((alpha > 0) & (alpha < 255)).sum() > 30
-        assert (
-            len(np.unique(picture[alpha > 0][:, :3], axis=0)) == 1
-        )  # straight alpha: one colour, right up to the edge
-        assert picture[alpha > 0][0, 0] > 255 * 0.8 * 0.5
+        # straight alpha: one colour, right up to the edge
+        assert len(np.unique(image[alpha > 0][:, :3], axis=0)) == 1
+        assert image[alpha > 0][0, 0] > 255 * 0.8 * 0.5
     assert np.array_equal(front[alpha > 0].max(0)[:3], back[alpha > 0].max(0)[:3])
 
 
 def sheets(colours, alphas):
-    """Parallel squares, the first one nearest to a camera at azimuth 0; each with its colour and alpha."""
+    """Parallel squares with colour and alpha; the first is nearest to a camera at azimuth 0."""
     square = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
     vertices = np.concatenate([np.insert(square, 2, 0.2 - 0.01 * k, 1) for k in range(len(colours))])
     faces = np.concatenate([np.array([[0, 1, 2], [0, 2, 3]]) + 4 * k for k in range(len(colours))])
@@ -156,8 +158,8 @@ def sheets(colours, alphas):
 
 def test_rays_pass_through_absent_texels_only():
     matrix = camera(40, 0, 0, 2)
-    picture = Scene(sheets([(255, 0, 0), (0, 255, 0), (0, 0, 255)], [0, 100, 130])).render(matrix, 40)
-    assert picture[20, 20, 2] > 100 and not picture[20, 20, :2].any() and picture[20, 20, 3] == 255
+    image = Scene(sheets([(255, 0, 0), (0, 255, 0), (0, 0, 255)], [0, 100, 130])).render(matrix, 40)
+    assert image[20, 20, 2] > 100 and not image[20, 20, :2].any() and image[20, 20, 3] == 255
     assert not Scene(sheets([(255, 0, 0)] * 2, [0, 100])).render(matrix, 40).any()
 
 
@@ -165,11 +167,11 @@ def test_smooth_and_sharp_edges():
     sphere, box = trimesh.creation.icosphere(2, 0.5), trimesh.creation.box()
     for shape in (sphere, box):
         scene = Scene(coloured_mesh(shape.vertices, shape.faces, np.full((len(shape.vertices), 3), 0.7)))
-        picture = scene.render(camera(64, 30, 25, 2), 64)
-        inner = distance_transform_edt(picture[..., 3] == 255) > 2
-        shades, counts = np.unique(picture[inner][:, 0], return_counts=True)
+        image = scene.render(camera(64, 30, 25, 2), 64)
+        inner = distance_transform_edt(image[..., 3] == 255) > 2
+        shades, counts = np.unique(image[inner][:, 0], return_counts=True)
         if shape is box:  # three flat sides; edges between them mix
             assert np.sort(counts)[-3:].sum() > 0.9 * counts.sum()
-        else:  # neighbouring pixels of a smooth ball differ little, although its 320 faces are plain to see in its outline
-            steps = np.abs(np.diff(picture[..., 0].astype(int), axis=1))[inner[:, 1:] & inner[:, :-1]]
+        else:  # neighbouring pixels of a smooth ball differ little, although its outline shows the 320 faces
+            steps = np.abs(np.diff(image[..., 0].astype(int), axis=1))[inner[:, 1:] & inner[:, :-1]]
             assert len(shades) > 40 and steps.max() <= 12

@@ -1,4 +1,4 @@
-"""Coarse-to-fine extraction against the dense one on analytic fields, thin, thick, at the border, empty."""
+"""Coarse-to-fine extraction equals the dense one on fields thin, thick, at the border, empty."""
 
 import numpy as np
 import pytest
@@ -38,8 +38,8 @@ def bumpy(points):
     )
 
 
-def crumbs(points):
-    """A ball and two crumbs far away from it, smaller than a coarse cell."""
+def small_balls(points):
+    """A ball, and two small ones far away from it, smaller than a coarse cell."""
     parts = [
         sphere(points),
         *(np.linalg.norm(points - c, axis=1) - 0.012 for c in ([-0.4, 0.4, -0.41], [-0.33, -0.4, 0.4])),
@@ -73,14 +73,14 @@ def sample(function, resolution, inside_positive=False, iso=0.0):
         (rods, 128),
         (bumpy, 64),
         (bumpy, 100),
-        (crumbs, 128),
+        (small_balls, 128),
         (block, 50),
         (block, 64),
     ],
 )
 def test_equals_the_dense_surface(function, resolution):
-    level, asked = sample(function, resolution)
-    surface = marching.triangulate(level)
+    grid, queried = sample(function, resolution)
+    surface = marching.triangulate(grid)
     vertices, faces = surface.vertices(), surface.faces
     expected, expected_faces = dense_surface(function, resolution)
     mesh = trimesh.Trimesh(vertices, faces, process=False)
@@ -89,13 +89,13 @@ def test_equals_the_dense_surface(function, resolution):
     assert mesh.volume == pytest.approx(trimesh.Trimesh(expected, expected_faces).volume, rel=0.02)
     distance, _ = trimesh.proximity.cKDTree(expected).query(vertices)
     assert np.quantile(distance, 0.999) < 0.1 / resolution  # values at the ends of the edges may be interpolated
-    assert asked <= resolution**3 if resolution < 64 else asked < 0.25 * resolution**3
+    assert queried <= resolution**3 if resolution < 64 else queried < 0.25 * resolution**3
     surface.refine(-function(vertices))
     assert abs(function(surface.vertices())).mean() < 1.01 * abs(function(expected)).mean() + 1e-4 / resolution
 
 
-def test_logits_and_level():
-    """A field that is positive inside, at a level that is not 0, gives the same surface."""
+def test_logits_and_iso_value():
+    """A field that is positive inside, with another iso value than 0, has the same surface."""
     a = marching.triangulate(sample(sphere, 64, False, 0.02)[0])
     b = marching.triangulate(sample(lambda p: 3 - 5 * sphere(p), 64, True, 3 - 5 * 0.02)[0])
     np.testing.assert_allclose(a.vertices(), b.vertices(), atol=1e-5)
@@ -119,19 +119,19 @@ def test_vertices_are_moved_onto_a_curved_field():
 
 def test_work_grows_with_the_surface():
     """Four times the points for twice the resolution, not eight."""
-    asked = [sample(shell, resolution)[1] for resolution in (128, 256)]
-    assert asked[1] < 5 * asked[0] and asked[1] < 0.1 * 256**3
+    coarse, fine = (sample(shell, resolution)[1] for resolution in (128, 256))
+    assert fine < 5 * coarse and fine < 0.1 * 256**3
 
 
 def test_an_audit_finds_what_the_estimate_misses(monkeypatch):
-    """With an estimate that is far too bold the audit opens the cells that were settled wrongly."""
+    """With an estimate that is far too bold, the audit cuts the cells that were settled wrongly."""
     monkeypatch.setattr(adaptive, "SAFETY", 0.01)
-    level, _ = sample(bumpy, 128)
-    assert len(marching.triangulate(level).cells) == len(dense_surface(bumpy, 128)[0])
+    grid, _ = sample(bumpy, 128)
+    assert len(marching.triangulate(grid).cells) == len(dense_surface(bumpy, 128)[0])
 
 
 @pytest.mark.parametrize(
-    ("value", "message"), [(1.0, "field is empty: min 1, max 1, level 0"), (-1.0, "field is full")]
+    ("value", "message"), [(1.0, "field is empty: min 1, max 1, iso value 0"), (-1.0, "field is full")]
 )
 def test_a_field_without_a_surface_is_an_error(value, message):
     with pytest.raises(UserError, match=message):
@@ -141,7 +141,7 @@ def test_a_field_without_a_surface_is_an_error(value, message):
 
 
 def test_outer_walls_are_those_of_the_filled_field():
-    """A thick shell with a ball in its cavity, and a ball outside of it: the cavity's wall and the ball in it go."""
+    """A thick shell, a ball in its cavity and a ball outside: the inner wall and inner ball go."""
 
     def field(points):
         inner = np.linalg.norm(points - CENTRE, axis=1) - 0.1
@@ -157,7 +157,10 @@ def test_outer_walls_are_those_of_the_filled_field():
 
 
 def test_bricks_of_very_different_values_have_no_holes_between_them():
-    """Saddles everywhere, and values that grow a thousandfold across the grid: neighbours have to decide alike about ambiguous faces."""
+    """Saddles everywhere, and values that grow a thousandfold across the grid.
+
+    Neighbouring bricks must decide alike about ambiguous faces.
+    """
 
     def field(points):
         x, y, z = points.T
@@ -171,9 +174,9 @@ def test_bricks_of_very_different_values_have_no_holes_between_them():
 
 @pytest.mark.parametrize("function", [sphere, shell])
 def test_bricks_whose_rim_alone_has_a_surface_add_nothing(function, monkeypatch):
-    level = sample(function, 64)[0]
-    together = marching.triangulate(level)
+    grid = sample(function, 64)[0]
+    together = marching.triangulate(grid)
     monkeypatch.setattr(marching, "BATCH", 1)
-    alone = marching.triangulate(level)
+    alone = marching.triangulate(grid)
     np.testing.assert_array_equal(together.cells, alone.cells)
     assert len(together.faces) == len(alone.faces)

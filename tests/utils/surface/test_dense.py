@@ -1,4 +1,4 @@
-"""Surfaces of known solids: place, axes, orientation, volume, walls, colours; and the files they are written to."""
+"""Surfaces of known solids: place, axes, orientation, volume, walls, colours; their files."""
 
 import json
 import struct
@@ -9,6 +9,7 @@ import pytest
 import trimesh
 
 from eval import to_mesh
+from preprocessing.meshes.load import load_mesh
 from utils.errors import UserError
 from utils.geometry import frames
 from utils.mesh import writers
@@ -22,7 +23,10 @@ ARMS = np.array([[-0.1, -0.06, -0.06], [0.4, 0.06, 0.06]]), np.array([[-0.06, -0
 
 
 def arms(points):
-    """Signed distance (exact outside) to a solid with a long +x, a middling +y and a short +z arm: no symmetry, no mirror twin."""
+    """Signed distance (exact outside) to a solid with a long +x, a medium +y and a short +z arm.
+
+    It has no symmetry, and differs from its mirror image.
+    """
     distances = []
     for low, high in ARMS:
         q = abs(points - (low + high) / 2) - (high - low) / 2
@@ -66,7 +70,8 @@ def test_logits_give_the_surface_of_distances():
     a, b = dense.extract(field.grid(), False, 0.01), dense.extract(-7 * field.grid(), True, -0.07)
     np.testing.assert_allclose(a[0], b[0], atol=1e-5)
     np.testing.assert_array_equal(a[1], b[1])
-    assert mesh_of(*a).volume > mesh_of(*dense.extract(field.grid(), False, 0)).volume  # a larger level, a larger solid
+    # a larger iso value, a larger solid
+    assert mesh_of(*a).volume > mesh_of(*dense.extract(field.grid(), False, 0)).volume
 
 
 @pytest.mark.parametrize("resolution", [16, 33, 64])
@@ -103,11 +108,11 @@ def test_surfaces_close_at_the_border():
 @pytest.mark.parametrize("fill", [False, True])
 @pytest.mark.parametrize("values", ["normal", "0 and 1", "-1 and 1", "whole numbers", "one outlier"])
 def test_any_field_gives_a_closed_surface(fill, values):
-    """Noise, with every ambiguous case of marching cubes: closed, consistent, and between inside and outside cells."""
+    """Noise has every ambiguous case of marching cubes: closed, consistent, between the cells."""
     noise = np.random.default_rng(3).normal(size=(14, 14, 14))
     grid = {
         "normal": noise,
-        "0 and 1": (noise > 0.5) * 1.0,  # the empty cells are exactly at the level
+        "0 and 1": (noise > 0.5) * 1.0,  # the empty cells are exactly at the iso value
         "-1 and 1": np.sign(noise),  # every ambiguous face is a tie
         "whole numbers": np.round(noise),
         "one outlier": np.where(np.arange(14) == 7, 1e3, noise),
@@ -143,8 +148,8 @@ def test_fill_leaves_one_outer_wall_where_it_was():
 
 
 @pytest.mark.parametrize("grid, positive, word", [
-    (np.full((4, 4, 4), -1.5), True, "field is empty: min -1.5, max -1.5, level 0"),
-    (np.full((4, 4, 4), 2.0), False, "field is empty: min 2, max 2, level 0"),
+    (np.full((4, 4, 4), -1.5), True, "field is empty: min -1.5, max -1.5, iso value 0"),
+    (np.full((4, 4, 4), 2.0), False, "field is empty: min 2, max 2, iso value 0"),
     (np.full((4, 4, 4), 2.0), True, "field is full"),
     (np.full((4, 4, 4), np.nan), True, "finite"),
 ])  # fmt: skip
@@ -187,18 +192,16 @@ def test_mesh_files_come_back(tmp_path, suffix):
     colours = np.random.default_rng(0).random((len(vertices), 3))
     path = tmp_path / f"mesh{suffix}"
     writers.write_mesh(path, vertices, faces, colours)
-    mesh, found = reload(path)
+    mesh, written = reload(path)
     np.testing.assert_allclose(mesh.vertices, vertices, atol=1e-6)
     np.testing.assert_array_equal(mesh.faces, faces)
     assert mesh.volume > 0
-    np.testing.assert_allclose(found, writers.linear_light(colours) if suffix == ".glb" else colours, atol=0.51 / 255)
+    np.testing.assert_allclose(written, writers.linear_light(colours) if suffix == ".glb" else colours, atol=0.51 / 255)
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
 def test_glb_has_what_viewers_need(tmp_path):
-    """COLOR_0 in linear light as glTF defines it, normals, and a material that is white and not metallic (the default is metal)."""
-    from preprocessing.meshes.load import load_mesh
-
+    """COLOR_0 in linear light as glTF defines it, normals, a white material that is no metal."""
     vertices, faces = dense.extract(sdf_field(16).grid(), False, 0)
     colours = np.random.default_rng(0).random((len(vertices), 3))
     writers.write_mesh(tmp_path / "m.glb", vertices, faces, colours)
@@ -240,15 +243,15 @@ def test_other_formats_are_refused(tmp_path):
 
 @pytest.mark.parametrize("mode", ["sdf", "binary"])
 def test_to_mesh_command(tmp_path, capsys, mode):
-    """The mode is told from the file; the mesh has the solid's place and colours, in either frame."""
+    """The mode is inferred from the file; the mesh has the place and the colours of the solid."""
     field = sdf_field(32)
     if mode == "binary":
         field.geometry = -20 * field.geometry
     write_txt(tmp_path / "00_pred.txt", field)
     to_mesh.main([str(tmp_path / "00_pred.txt"), "--out", str(tmp_path / "m.ply")])
-    said = capsys.readouterr().out
-    assert f"mode {mode}, level 0" in said
-    assert ", watertight" in said
+    output = capsys.readouterr().out
+    assert f"mode {mode}, iso value 0" in output
+    assert ", watertight" in output
     mesh, colours = reload(tmp_path / "m.ply")
     np.testing.assert_allclose(mesh.bounds, [[-0.1] * 3, [0.4, 0.3, 0.2]], atol=0.3 / 32)
     assert abs(colours - (mesh.vertices + 0.5)).max() < 1.6 / 32
@@ -261,7 +264,7 @@ def test_to_mesh_errors_name_file_and_remedy(tmp_path):
     field = sdf_field(16)
     path = str(tmp_path / "00_pred.txt")
     write_txt(path, field)
-    with pytest.raises(UserError, match="00_pred.txt: field is empty: min .*, max .*, level -9"):
+    with pytest.raises(UserError, match="00_pred.txt: field is empty: min .*, max .*, iso value -9"):
         to_mesh.main([path, "--out", str(tmp_path / "m.ply"), "--iso", "-9"])
     with pytest.raises(UserError, match="--iso"):
         to_mesh.main([path, "--out", str(tmp_path / "m.ply"), "--iso", "nan"])
@@ -275,7 +278,7 @@ def test_to_mesh_errors_name_file_and_remedy(tmp_path):
     field.colours[:] = -1
     write_txt(path, field)
     low, high = field.geometry.min(), field.geometry.max()
-    with pytest.raises(UserError, match=f"field is empty: min {low:.6g}, max {high:.6g}, level 0"):
+    with pytest.raises(UserError, match=f"field is empty: min {low:.6g}, max {high:.6g}, iso value 0"):
         to_mesh.main([path, "--out", str(tmp_path / "n.ply")])
 
 

@@ -1,4 +1,4 @@
-"""The txt file: what is written comes back, older files are read, and a broken file is refused with its line and cause."""
+"""The txt file: fields come back, older files are read, errors name the line and the cause."""
 
 import re
 
@@ -52,7 +52,10 @@ def test_points_and_grid_agree_with_the_frame():
 
 @pytest.mark.parametrize("resolution", [5, 40, 64])
 def test_six_columns_and_the_original_grid(tmp_path, resolution):
-    """x y z r g b on linspace(-32, 31, R): g0 is +1 where there is colour, -1 elsewhere; colours above 1 are clipped."""
+    """x y z r g b on linspace(-32, 31, R): g0 is +1 where there is colour, -1 elsewhere.
+
+    Colours above 1 are clipped.
+    """
     rng = np.random.default_rng(2)
     line = np.linspace(-32, 31, resolution)
     z, y, x = np.meshgrid(line, line, line, indexing="ij")
@@ -132,8 +135,8 @@ def test_a_field_that_is_not_finite_leaves_no_file(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_mode_and_level():
-    """Told by which side of the level the coloured cells lie on; 0 wherever that separates them."""
+def test_mode_and_iso_value():
+    """Inferred from g0 of coloured and empty cells; the iso value is 0 if that separates them."""
 
     def field(empty, coloured):
         colours = np.concatenate([np.full((4, 3), -1), np.full((4, 3), 0.5)]).astype(np.float32)

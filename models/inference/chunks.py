@@ -1,0 +1,65 @@
+"""Decoding many points in chunks that stay near the cores, looped over in compiled code."""
+
+import collections.abc
+import typing
+
+import tensorflow as tf
+
+from models.config import Config
+from utils.processes import available_memory
+
+CACHED, ON_GPU = 1 << 25, 1 << 29  # bytes of a chunk's activations: near a CPU's cores, enough for a GPU
+STEP = 256  # points
+PART = 1 / 8  # of the available memory, at most
+
+
+def chunk_size(config: Config) -> int:
+    """Points decoded at once, a multiple of STEP."""
+    numbers = 2 * (sum(config.point_widths) + 4 * sum(config.decoder_widths))
+    budget = min(ON_GPU if tf.config.list_physical_devices("GPU") else CACHED, PART * available_memory())
+    return max(STEP, int(budget / ((2 if config.bfloat16 else 4) * numbers)) // STEP * STEP)
+
+
+def in_chunks(
+    function: collections.abc.Callable[..., typing.Any], chunk: int
+) -> collections.abc.Callable[..., typing.Any]:
+    """Compile a function of points to loop over chunks of them.
+
+    Args:
+        function: (points (N, 3), products, camera, terms: list of (N, F)) -> (N, C), or a list of
+            such.
+        chunk: points at a time.
+
+    Returns:
+        The same function for any number of points, traced once.
+    """
+
+    def whole(points, products, camera, terms):
+        count = tf.shape(points)[0]
+        if not terms:  # few sizes of the last chunk: oneDNN prepares every operation for every size
+            points = tf.pad(points, [[0, -count % STEP], [0, 0]])
+        example = function(points[:1], products, camera, [term[:1] for term in terms])
+        outputs = tf.nest.flatten(example)
+
+        def step(i, arrays):
+            part = slice(i * chunk, (i + 1) * chunk)
+            values = tf.nest.flatten(function(points[part], products, camera, [term[part] for term in terms]))
+            return i + 1, [array.write(i, value) for array, value in zip(arrays, values, strict=True)]
+
+        chunks = (tf.shape(points)[0] + chunk - 1) // chunk
+        arrays = [tf.TensorArray(x.dtype, chunks, infer_shape=False, element_shape=(None, x.shape[1])) for x in outputs]
+        # two at a time: the work that one core does alone in one of them hides behind the other
+        _, arrays = tf.while_loop(lambda i, _: i < chunks, step, (0, arrays), parallel_iterations=2)
+        return tf.nest.pack_sequence_as(example, [array.concat()[:count] for array in arrays])
+
+    compiled = tf.function(whole)
+    traced: list = []
+
+    def call(points, products=None, camera=None, terms=()):
+        if not traced:  # once, for any number of points
+            specs = [tf.TensorSpec((None, term.shape[1]), term.dtype) for term in terms]
+            points_spec = tf.TensorSpec((None, 3), tf.float32)
+            traced.append(compiled.get_concrete_function(points_spec, products, camera, specs))
+        return compiled(points, products, camera, list(terms))
+
+    return call

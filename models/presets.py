@@ -1,0 +1,52 @@
+"""Presets: values of settings that belong together, under a name."""
+
+import dataclasses
+import typing
+
+from models.config import DECODERS, CameraConfig, Config, Settings
+
+# What a preset changes; a flag that is given goes before it.
+PRESETS: dict[str, dict[str, typing.Any]] = {
+    "full": {},
+    "small": {
+        "num_classes": 256,
+        "encoder_size": 96,
+        "encoder_widths": (16, 32, 64, 96, 128),
+        "encoder_convs": (1, 2, 2, 2, 2),
+        "encoder_fc": 512,
+        "point_widths": (64, 128),
+        "decoder_widths": (256, 128),
+        "voxel_widths": (64, 64, 64, 32, 32, 16),
+        "camera_widths": (256, 128),
+        "resized_reading": False,
+        "normalisation": True,
+        "learning_rate": 1e-3,
+        "beta1": 0.9,
+        "decay_step": 10000,
+    },
+}
+
+
+def of_preset(name: str, cls: type[Settings] = Config) -> dict[str, typing.Any]:
+    """What a preset changes of the settings of a class."""
+    names = {field.name for field in dataclasses.fields(cls)}
+    return {field: value for field, value in PRESETS[name].items() if field in names}
+
+
+def preset(name: str, binary: bool = True, **overrides: typing.Any) -> Config:
+    """The configuration of a preset with some settings overridden.
+
+    `small` scales the points to [-1, 1]. A decoder that cannot have colours has none unless they
+    are asked for.
+    """
+    implied: dict[str, typing.Any] = {}
+    if name == "small":
+        implied["coordinate_scale"] = 1 / 32 if binary else 1.0
+    if not DECODERS[overrides.get("decoder", Config.decoder)].colour:
+        implied["colour"] = False
+    return Config(**{**of_preset(name), **implied, "preset": name, "binary": binary, **overrides})
+
+
+def camera_preset(name: str, **overrides: typing.Any) -> CameraConfig:
+    """The configuration of a camera network: a preset with some settings overridden."""
+    return CameraConfig(**{**of_preset(name, CameraConfig), "preset": name, **overrides})

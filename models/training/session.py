@@ -1,0 +1,61 @@
+"""A training session: from a plan to a trained run."""
+
+import dataclasses
+import typing
+
+import keras
+
+from data.shards import Database, ObjectEntry
+from models.settings import architecture
+from models.training.flags import FirstWeights, Plan
+from models.training.loop import Loop, choose_strategy
+from models.training.trainer import Trainer
+from models.weights.encoder_sources import open_encoder
+from models.weights.sources import open_model
+from utils.errors import UserError
+
+
+def open_weights(source: str, whole: bool) -> FirstWeights:
+    """The weights that a new run starts from: a whole model, or the encoder alone."""
+    if whole:
+        model = open_model(source)
+        return FirstWeights(source, True, architecture(model.config), model.config.preset, model.load)
+    encoder = open_encoder(source)
+    settings = {"encoder_input": encoder.input_kind}
+    return FirstWeights(source, False, settings, None, lambda network: encoder.load(network.encoder))
+
+
+def train(plan: Plan, trainer_class: type[Trainer]) -> None:
+    """Train the run of a plan until its epochs or minutes are used up."""
+    config, run = plan.config, plan.run
+    database = Database(config.db)
+    training, validation = (database.objects(split, config.category) for split in ("train", "val"))
+    check_masks(config, database, training)
+    strategy = choose_strategy()
+    state = "resuming" if plan.resumed else "training"
+    counts = f"{len(training)} training and {len(validation)} validation objects"
+    print(f"{state} {run.folder}: {config.KIND}, {counts}")
+    print(", ".join(f"{name}={value}" for name, value in dataclasses.asdict(config).items()))
+    source = trainer_class.source_database(config, [*training, *validation], database)
+    keras.utils.set_random_seed(config.seed)
+    trainer = trainer_class(config, strategy)
+    print(f"{trainer.network.count_params():,} weights on {strategy.num_replicas_in_sync} device(s)")
+    samples = trainer_class.samples(source, config)
+    loop = Loop(trainer, run, samples, training, validation, plan.checkpoint_minutes)
+    if plan.resumed:
+        loop.resume()
+    elif plan.first_weights:
+        plan.first_weights.load(trainer.network)
+    config.save(run.config)
+    loop.run()
+
+
+def check_masks(config: typing.Any, database: Database, entries: list[ObjectEntry]) -> None:
+    """Refuse settings that need a foreground mask where the views have none (Im2Avatar's are plain
+    RGB).
+    """
+    names = [f.name for f in dataclasses.fields(config) if f.metadata["needs_mask"] and getattr(config, f.name)]
+    if names and all((database.image(entry, 0)[..., 3] == 255).all() for entry in entries[:8]):
+        raise UserError(
+            f"the views of {database.path} have no transparent background: {', '.join(names)} would do nothing right"
+        )

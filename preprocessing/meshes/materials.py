@@ -1,0 +1,84 @@
+"""Materials of trimesh -> Material."""
+
+import pathlib
+import warnings
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from preprocessing.meshes.colours import linear_to_srgb, to_rgba
+from utils.mesh.mesh import ABSENT, Material
+
+LARGEST_TEXTURE = 1024  # texels a side: a view of 138 pixels, supersampled, shows half of that
+UNCOLOURED = 0.8  # grey of a surface whose file gives no colour
+
+
+class MaterialTable:
+    """The different materials of a scene, in the order of their first use."""
+
+    def __init__(self, linear: bool, path: pathlib.Path) -> None:
+        """`linear`: colour factors are linear light; `path`: the mesh file, for warnings."""
+        self.materials: list[Material] = []
+        self._linear, self._path = linear, path
+        self._index: dict[Any, int] = {}
+        self._sources: list[Any] = []  # kept alive: their ids are keys of _index
+
+    def index_of(self, visual: Any) -> int:
+        """The index in `materials` for a visual of trimesh, which may have no colours at all."""
+        source = visual.material if visual.kind == "texture" else None
+        key = visual.kind if source is None else id(source)
+        if key not in self._index:
+            self._index[key] = len(self.materials)
+            self._sources.append(source)
+            self.materials.append(self._convert(source, visual.kind is not None))
+        return self._index[key]
+
+    def _convert(self, source: Any, coloured: bool) -> Material:
+        """A material of trimesh as a Material; `coloured`: the visual has colours or a texture."""
+        if source is None:
+            return Material(np.ones(4) if coloured or self._linear else _grey())
+        if hasattr(source, "baseColorFactor"):
+            factor, texture = source.baseColorFactor, source.baseColorTexture
+        else:  # without a Kd, trimesh would give a dark grey
+            factor, texture = source.diffuse if "kd" in source.kwargs else _grey(), source.image
+        rgba = np.ones(4) if factor is None else to_rgba(factor)
+        image = None if texture is None else _read_texture(texture, self._path)
+        if self._linear:
+            rgba[:3] = linear_to_srgb(rgba[:3])
+            return Material(rgba, image, _alpha_cutoff(source))
+        # MTL: many exporters write a black or grey Kd beside map_Kd; viewers show the plain texture
+        return Material(np.array([*(rgba[:3] if image is None else np.ones(3)), 1.0]), image)
+
+
+def _grey() -> np.ndarray:
+    return np.array([UNCOLOURED] * 3 + [1.0])
+
+
+def _alpha_cutoff(source: Any) -> float:
+    """The alpha below which a texel of a glTF material is a hole."""
+    mode = source.alphaMode or "OPAQUE"
+    if mode in ("OPAQUE", "BLEND"):
+        return 0.0 if mode == "OPAQUE" else ABSENT
+    return 0.5 if source.alphaCutoff is None else source.alphaCutoff
+
+
+def _read_texture(texture: Image.Image, path: pathlib.Path) -> np.ndarray | None:
+    """A PIL image of any mode -> (H, W, 4) uint8 RGBA, at most LARGEST_TEXTURE a side.
+
+    None, and a warning that names the mesh file `path`, if the image is broken.
+    """
+    try:
+        if texture.mode in ("I", "F") or texture.mode.startswith("I;16"):  # PIL would clip these at 255
+            grey = np.asarray(texture, np.float64)
+            grey = grey / 257 if texture.mode != "F" else grey * 255
+            texture = Image.fromarray(np.clip(np.rint(grey), 0, 255).astype(np.uint8))
+        texture = texture.convert("RGBA")
+    except (OSError, ValueError, SyntaxError) as error:
+        warnings.warn(f"{path}: a texture cannot be read ({error}), its material's colour is used", stacklevel=3)
+        return None
+    if max(texture.size) > LARGEST_TEXTURE:
+        ratio = LARGEST_TEXTURE / max(texture.size)
+        width, height = (max(1, round(side * ratio)) for side in texture.size)
+        texture = texture.resize((width, height), Image.Resampling.BOX)
+    return np.asarray(texture)

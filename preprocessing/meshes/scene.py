@@ -1,0 +1,116 @@
+"""A trimesh scene -> one Mesh."""
+
+import dataclasses
+import pathlib
+import warnings
+from typing import Any
+
+import numpy as np
+import trimesh
+
+from preprocessing.meshes.colours import linear_to_srgb, to_rgba
+from preprocessing.meshes.materials import MaterialTable
+from utils.errors import UserError
+from utils.mesh.mesh import Material, Mesh, face_areas
+
+# Smallest area of a face, over the square of the extent; smaller areas are rounding errors.
+SMALLEST_FACE = 1e-14
+
+
+def flatten(scene: trimesh.Scene, linear: bool, path: pathlib.Path) -> Mesh:
+    """All triangles of a scene in its frame, without faces that have no area.
+
+    Args:
+        scene: geometries and their places.
+        linear: colour factors and vertex colours are linear light (they become sRGB).
+        path: the mesh file, for errors and warnings.
+
+    Raises:
+        UserError: there is no triangle with an area, or a vertex is not finite.
+    """
+    table = MaterialTable(linear, path)
+    parts = []
+    for node in scene.graph.nodes_geometry:
+        transform, name = scene.graph[node]
+        geometry = scene.geometry[name]
+        if isinstance(geometry, trimesh.Trimesh) and len(geometry.faces):
+            parts.append(_part(geometry, transform, table, linear, path))
+    if not parts:
+        raise UserError(f"{path} holds no triangles")
+    return _without_empty_faces(_concatenate(parts, table.materials), path)
+
+
+def _part(
+    geometry: trimesh.Trimesh, transform: np.ndarray, table: MaterialTable, linear: bool, path: pathlib.Path
+) -> Mesh:
+    """One geometry, placed by `transform` (4, 4), as a Mesh; face_material counts in `table`."""
+    vertices, normals, faces = _placed(geometry, transform)
+    visual = geometry.visual
+    uv, colours = np.zeros((len(vertices), 2)), np.ones((len(vertices), 4))
+    if visual.kind == "texture":
+        uv = _texture_coordinates(visual, uv, path)
+        attribute = visual.vertex_attributes.get("color")
+        if attribute is not None and len(attribute) == len(vertices):
+            colours = to_rgba(attribute)
+    elif visual.kind == "vertex":
+        colours = to_rgba(visual.vertex_colors)
+    elif visual.kind == "face":  # every face gets its own vertices, with its colour
+        colours = np.repeat(to_rgba(visual.face_colors), 3, 0)
+        corners = faces.ravel()
+        vertices, normals, uv = vertices[corners], normals[corners], uv[corners]
+        faces = np.arange(len(corners)).reshape(-1, 3)
+    if not linear:
+        colours[:, 3] = 1  # the fourth channel of PLY, OFF and OBJ colours means nothing in many files
+    elif (colours != 1).any():  # rounding would turn white into a tint
+        colours[:, :3] = linear_to_srgb(colours[:, :3])
+    return Mesh(vertices, faces, normals, uv, colours, np.full(len(faces), table.index_of(visual)), [])
+
+
+def _placed(geometry: trimesh.Trimesh, transform: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Vertices (V, 3), unit normals (V, 3), faces (F, 3) of a geometry in the frame of its scene."""
+    matrix = transform[:3, :3]
+    determinant = np.linalg.det(matrix)
+    vertices = geometry.vertices @ matrix.T + transform[:3, 3]
+    normals = np.array(geometry.vertex_normals)
+    if abs(determinant) > 0:  # otherwise the part is flat or a point, and normals mean nothing
+        normals = normals @ np.linalg.inv(matrix)  # rows n: (M^-T n)^T = n^T M^-1
+        length = np.linalg.norm(normals, axis=1, keepdims=True)
+        normals /= np.maximum(length, 1e-12)  # normals of length 0 stay 0
+    faces = np.array(geometry.faces, np.int64)
+    return vertices, normals, faces[:, ::-1] if determinant < 0 else faces  # a mirror reverses the winding
+
+
+def _texture_coordinates(visual: Any, missing: np.ndarray, path: pathlib.Path) -> np.ndarray:
+    """(V, 2) texture coordinates of a visual, or `missing` if it has none.
+
+    Warns if it has a texture all the same.
+    """
+    if visual.uv is not None and len(visual.uv) == len(missing):
+        return np.nan_to_num(np.asarray(visual.uv, np.float64), posinf=0, neginf=0)
+    material = visual.material
+    if getattr(material, "baseColorTexture", getattr(material, "image", None)) is not None:
+        warnings.warn(f"{path}: a textured part has no texture coordinates", stacklevel=4)
+    return missing
+
+
+def _concatenate(parts: list[Mesh], materials: list[Material]) -> Mesh:
+    """One Mesh of many parts whose face_material already counts in `materials`."""
+    starts = np.cumsum([0] + [len(part.vertices) for part in parts[:-1]])
+    joined = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("vertices", "normals", "uv", "colours", "face_material")
+    }
+    faces = np.concatenate([part.faces + start for part, start in zip(parts, starts, strict=True)])
+    return Mesh(faces=faces, materials=materials, **joined)
+
+
+def _without_empty_faces(mesh: Mesh, path: pathlib.Path) -> Mesh:
+    """Drop faces that have no area; UserError if none is left or a vertex is not finite."""
+    corners = mesh.vertices[mesh.faces.ravel()]
+    if not np.isfinite(corners).all():
+        raise UserError(f"{path} has vertices that are not finite")
+    extent = np.ptp(corners, axis=0).max()
+    solid = face_areas(mesh.vertices, mesh.faces) > SMALLEST_FACE * extent**2
+    if not solid.any():
+        raise UserError(f"{path} has no face with an area")
+    return dataclasses.replace(mesh, faces=mesh.faces[solid], face_material=mesh.face_material[solid])

@@ -1,0 +1,107 @@
+"""A folder of meshes -> a raw folder, in several processes; a run that was stopped resumes."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import shutil
+from collections.abc import Sequence
+
+from tqdm import tqdm
+
+from data.categories import name as category_name
+from data.categories import spellings
+from data.raw_layout import RawObject
+from preprocessing.meshes.find import MeshFile, find_meshes
+from preprocessing.rendering.raw_writer import UNFINISHED, Settings, Task, process_died, write_object
+from utils.errors import PartialFailure, UserError
+from utils.files import check_out, differing_settings, read_json, write_json
+from utils.processes import run_in_processes
+
+
+def render_folder(
+    meshes: pathlib.Path,
+    out: pathlib.Path,
+    settings: Settings,
+    *,
+    jobs: int = 1,
+    categories: Sequence[str] | None = None,
+) -> None:
+    """Render every mesh of a folder that the raw folder does not hold yet.
+
+    Prints the plan, a progress bar, one line for every mesh that is left out, and the result.
+
+    Args:
+        meshes: folder of meshes (see preprocessing/meshes/find.py).
+        out: the raw folder.
+        settings: what the data depends on; a raw folder keeps to one set of them.
+        jobs: number of processes.
+        categories: names of the categories to render; None for all.
+
+    Raises:
+        UserError: a folder cannot be used, a category is unknown, or `out` has other settings.
+        PartialFailure: some meshes were left out.
+    """
+    check_out(out)
+    files = _select(find_meshes(meshes), categories, meshes)
+    _check_settings(out, settings)
+    tasks = [Task(file.path, RawObject(out, file.category, file.object_id), settings) for file in files]
+    missing = [task for task in tasks if not task.target.folder.exists()]
+    done = len(tasks) - len(missing)
+    counts = f"{done} are done already, {len(missing)} to render, {settings.views} views each"
+    print(f"{len(tasks)} meshes in {meshes}: {counts}")
+    _share_cores(jobs)
+    failed = _render(missing, jobs)
+    shutil.rmtree(out / UNFINISHED, ignore_errors=True)
+    print(f"{len(missing) - failed} objects written, {done} were there already: {out}")
+    if failed:
+        raise PartialFailure(f"{failed} of {len(tasks)} meshes were left out, the reasons are above")
+
+
+def _select(files: list[MeshFile], categories: Sequence[str] | None, folder: pathlib.Path) -> list[MeshFile]:
+    """The meshes of the categories, in either spelling; UserError if a category has none."""
+    if categories is None:
+        return files
+    present = sorted({file.category for file in files})
+    for category in categories:
+        if not set(spellings(category)) & set(present):
+            raise UserError(f"category {category}: {folder} has {' '.join(present)}")
+    wanted = {category_name(category) for category in categories}
+    return [file for file in files if category_name(file.category) in wanted]
+
+
+def _check_settings(out: pathlib.Path, settings: Settings) -> None:
+    """Keep the settings in render.json; UserError if the folder holds other data."""
+    path, wanted = out / "render.json", dataclasses.asdict(settings)
+    if path.exists():
+        differing = differing_settings(read_json(path), wanted)
+        if differing:
+            raise UserError(
+                f"{out} was made with {', '.join(differing)}: use the same settings or another output folder"
+            )
+        return
+    if out.is_dir() and any(out.glob("*/*/views")):
+        raise UserError(f"{out} holds objects, but no render.json: it was made by other means, use another folder")
+    write_json(path, wanted)
+
+
+def _share_cores(jobs: int) -> None:
+    """Give each process its share of the cores; its libraries read this when they start."""
+    threads = str(max(1, (os.cpu_count() or 1) // jobs))
+    os.environ.setdefault("OMP_NUM_THREADS", threads)
+    os.environ.setdefault("IGL_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
+
+
+def _render(tasks: list[Task], jobs: int) -> int:
+    """Carry out the tasks and return how many failed."""
+    failed = 0
+    results = run_in_processes(write_object, tasks, jobs, died=process_died, isolate=True)
+    with contextlib.closing(results), tqdm(total=len(tasks), unit="object") as bar:
+        for _, (warnings, reason) in results:
+            for warning in warnings:
+                bar.write(f"warning: {warning}")
+            if reason:
+                bar.write(f"left out: {reason}")
+                failed += 1
+            bar.update()
+    return failed

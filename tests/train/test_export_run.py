@@ -1,0 +1,79 @@
+"""train/export_run.py: a small run that predicts the same, with its iso value."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from models.networks.texdisn import build_field_network
+from models.weights.run import Run, save_checkpoint, weights_digest
+from models.weights.sources import open_model
+from tests.helpers import tiny
+from train import export_run
+from utils.errors import UserError
+
+
+@pytest.fixture
+def run(tmp_path):
+    config, run = tiny.config(), Run(tmp_path / "run")
+    config.save(run.config)
+    save_checkpoint(run.best, {"network": build_field_network(config).variables}, {"step": 7})
+    return run
+
+
+def test_an_exported_run_has_16_bit_kernels_and_predicts_the_same(run, tmp_path, capsys):
+    export_run.main([str(run.folder), "--out", str(tmp_path / "small")])
+    assert "largest change of a weight" in capsys.readouterr().out
+    source, target = open_model(run.folder), open_model(tmp_path / "small")
+    assert source.config == target.config
+    assert not Run(tmp_path / "small").last.exists() and not Run(tmp_path / "small").iso.exists()
+    networks = [build_field_network(source.config) for _ in range(2)]
+    for model, network in zip((source, target), networks, strict=True):
+        model.load(network)
+    assert source.step == target.step == 7
+    for a, b in zip(networks[0].variables, networks[1].variables, strict=True):
+        assert np.abs(a.numpy() - b.numpy()).max() <= 2**-11 * np.abs(a.numpy()).max()
+    kinds = {}
+
+    def collect(_, item):
+        if isinstance(item, h5py.Dataset):
+            kinds.setdefault(item.ndim > 1, set()).add(item.dtype)
+
+    with h5py.File(target.weights) as file:
+        file.visititems(collect)
+    assert kinds == {True: {np.dtype(np.float16)}, False: {np.dtype(np.float32)}}
+
+
+@pytest.mark.parametrize("name", ["iso", "level"])
+def test_the_iso_value_is_exported_for_the_new_weights(name, run, tmp_path):
+    weights = weights_digest(run.best) if name == "iso" else {"file": "best.h5", "bytes": 1}
+    getattr(run, name).write_text(json.dumps({"weights": weights, "category": "all", "iso": 1.5}))
+    small = Run(tmp_path / "small")
+    export_run.export_run(run, small)
+    expected = {"weights": weights_digest(small.best), "category": "all", "iso": 1.5}
+    assert json.loads(small.iso.read_text()) == expected and not small.level.exists()
+
+
+def test_an_iso_value_of_other_weights_is_not_exported(run, tmp_path, capsys):
+    run.iso.write_text(json.dumps({"weights": "0" * 64, "iso": 1.5}))
+    small = Run(tmp_path / "small")
+    small.folder.mkdir()
+    small.level.write_text('{"iso": 3.0}')  # of an earlier export
+    export_run.export_run(run, small)
+    assert not small.iso.exists() and not small.level.exists()
+    assert "found for other weights" in capsys.readouterr().out
+
+
+def test_runs_that_cannot_be_exported_are_refused(run, tmp_path):
+    with pytest.raises(UserError, match="no such folder"):
+        export_run.main([str(tmp_path / "none"), "--out", str(tmp_path / "small")])
+    with h5py.File(run.best, "r+") as file:
+        name = "network/" + build_field_network(tiny.config()).streams[1].geometry_out.kernel.path
+        file[name][...] = 1e6
+    with pytest.raises(UserError, match="too large for 16 bits"):
+        export_run.main([str(run.folder), "--out", str(tmp_path / "small")])
+    assert not Run(tmp_path / "small").best.exists()
+    run.last.write_bytes(b"")
+    with pytest.raises(UserError, match="can be trained"):
+        export_run.main([str(tmp_path / "run"), "--out", str(run.folder)])

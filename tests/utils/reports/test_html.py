@@ -1,0 +1,74 @@
+"""The page of a report from results alone: which means are bold, nested tables, plots."""
+
+import re
+
+import pytest
+
+from tests.helpers.html_page import ParsedPage
+from utils.metrics import registry
+from utils.metrics.summary import summarise
+from utils.reports.elements import nested_tables
+from utils.reports.html import Report, page
+from utils.reports.plots import line_plot
+
+ROW = {"category": "box", "object_id": "a", "view": "00", "failed": None, "no_mesh": None}
+
+
+def report(values, name, **results):
+    """A Report of one image whose metric `name` is {method: value}."""
+    tables = {method: [{**ROW, name: value}] for method, value in values.items()}
+    results |= {
+        "weights": {"file": "best.h5"},
+        "step": 3,
+        "split": "test",
+        "metrics": [name],
+        "definitions": registry.definitions([name]),
+        "images": tables,
+        "results": {method: summarise(rows, [name]) for method, rows in tables.items()},
+    }
+    return Report(run="run", results=results)
+
+
+@pytest.mark.parametrize(
+    ("name", "direction", "best"), [("chamfer_l1", "lower", "1.000"), ("volume_iou", "higher", "2.000")]
+)
+def test_the_best_mean_is_bold_and_true_voxels_never_are(name, direction, best):
+    values = {"prediction": 2.0, "prediction, estimated cameras": 1.0, "true voxels": 0.1}
+    if direction == "higher":
+        values["true voxels"] = 3.0
+    source = page(report(values, name))
+    assert set(re.findall(r"<td><strong>([\d.]+)", source)) == {best}
+    assert f"{direction} is better" in source
+
+
+def test_cameras_have_a_section():
+    source = page(report({"prediction": 0.5}, "iou", cameras={"angle": {"median": 2.5}}))
+    assert ["median", "2.5"] in ParsedPage(source).rows("cameras")
+    assert not ParsedPage(page(report({"prediction": 0.5}, "iou"))).rows("cameras")
+
+
+def test_nested_tables():
+    cameras = {
+        "images": 12,
+        "kind": "<dlt>",
+        "angle": {"median": 2.5, "mean": 3.0},
+        "shift": {"median": 0.1, "unit": "pixels"},
+    }
+    parsed = ParsedPage(nested_tables(cameras))
+    assert parsed.tables[0][1] == [["images", "12"], ["kind", "<dlt>"]]
+    assert parsed.tables[1][1] == [
+        ["", "median", "mean", "unit"],
+        ["angle", "2.5", "3", ""],
+        ["shift", "0.1", "", "pixels"],
+    ]
+    assert len(ParsedPage(nested_tables({"a": {"b": {"c": 1.0}}})).tables) == 1
+
+
+def test_plots_are_reproducible_and_escaped():
+    def plot(name):
+        lines = {"a": [1.0, None, 3.0]}
+        return line_plot(name, "$<b>$", "epoch", [1, 2, 3], lines, {"a": "#0072b2"}, marked=2)
+
+    assert plot("one") == plot("one") and "<b>" not in plot("one")
+    ids = [set(re.findall(r' id="([^"]+)"', plot(name))) for name in ("one", "two")]
+    assert ids[0] and not ids[0] & ids[1]

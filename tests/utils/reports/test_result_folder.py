@@ -1,0 +1,58 @@
+"""The files of a reconstruction: formats, units, and what is left of an earlier one."""
+
+import json
+import types
+
+import numpy as np
+import pytest
+import trimesh
+
+from utils.geometry.cameras import compose, intrinsics, look_at
+from utils.rendering import turntable
+from utils.reports.result_folder import MeshFormat, write_results
+from utils.stages import Stages
+
+FILES = {"input.png", "camera.txt", "overlay.png", "turntable.png", "turntable.gif", "results.json"}
+
+
+@pytest.fixture
+def octahedron(monkeypatch):
+    """A grey octahedron whose longest side is 1, as a Reconstruction."""
+    monkeypatch.setattr(turntable, "SIZE", 32)
+    hull = trimesh.convex.convex_hull(np.concatenate([np.eye(3), -np.eye(3)]) / 2)
+    return types.SimpleNamespace(
+        photo=np.zeros((24, 32, 3), np.uint8),
+        mask=np.full((24, 32), 255, np.uint8),
+        foreground="none",
+        notes=["a note"],
+        seen=np.zeros((8, 8, 3), np.float32),
+        camera=compose(intrinsics(32), look_at(40, 25, 2)),
+        camera_source="estimated",
+        iso=0.25,
+        vertices=hull.vertices,
+        faces=hull.faces,
+        colours=np.full(hull.vertices.shape, 0.5),
+        normals=hull.vertex_normals,
+        colour_of=lambda points: np.full((len(points), 3), 0.5),
+    )
+
+
+def test_files_and_results(octahedron, tmp_path):
+    stages = Stages()
+    line = write_results(tmp_path / "new", octahedron, stages, MeshFormat(), {"resolution": 32})
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {*FILES, "mesh.glb"}
+    assert line.startswith(f"{tmp_path / 'new' / 'mesh.glb'} (8 faces, closed, ") and line.endswith("  note: a note")
+    results = json.loads((tmp_path / "new" / "results.json").read_text())
+    assert results["camera"]["azimuth"] == pytest.approx(40) and results["camera"]["distance"] == pytest.approx(2)
+    assert results["surface"] == {"vertices": 6, "faces": 8, "closed": True, "box": [[-0.5] * 3, [0.5] * 3]}
+    assert (results["level"], results["resolution"], results["mesh"]) == (0.25, 32, "mesh.glb")
+    assert results["foreground"] == {"source": "none", "share": 1.0} and set(results["seconds"]) == set(stages.seconds)
+    np.testing.assert_allclose(np.loadtxt(tmp_path / "new" / "camera.txt"), octahedron.camera, atol=1e-6)
+
+
+def test_an_earlier_result_is_replaced_and_units_are_those_of_the_mesh(octahedron, tmp_path):
+    write_results(tmp_path, octahedron, Stages(), MeshFormat("obj", texture_size=64), {})
+    assert {path.name for path in tmp_path.iterdir()} == {*FILES, "mesh.obj", "mesh.mtl", "mesh_texture.png"}
+    write_results(tmp_path, octahedron, Stages(), MeshFormat("ply", centre=(1, 2, 3), scale=0.1), {})
+    assert {path.name for path in tmp_path.iterdir()} == {*FILES, "mesh.ply"}
+    np.testing.assert_allclose(trimesh.load(tmp_path / "mesh.ply").bounds, [[-4, -3, -2], [6, 7, 8]], atol=1e-6)

@@ -1,0 +1,54 @@
+"""Files that are complete or absent, settings that differ, output folders that cannot be used."""
+
+import pytest
+
+from utils import files
+from utils.errors import UserError
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a" / "x.json"
+    files.write_json(path, {"a": 1})
+    with pytest.raises(ZeroDivisionError), files.replacing(path) as temporary:
+        temporary.write_text("half")
+        raise ZeroDivisionError
+    assert files.read_json(path) == {"a": 1} and list(path.parent.iterdir()) == [path]
+    with files.replacing(path) as temporary:
+        assert temporary.suffix == ".json"
+        temporary.write_text("[]")
+    assert files.read_json(path) == [] and list(path.parent.iterdir()) == [path]
+
+
+def test_a_failed_folder_is_removed(tmp_path):
+    folder = tmp_path / "a" / "result"
+    with pytest.raises(ZeroDivisionError), files.replacing_folder(folder) as temporary:
+        (temporary / "x").touch()
+        raise ZeroDivisionError
+    assert list(folder.parent.iterdir()) == []
+    with files.replacing_folder(folder) as temporary:
+        (temporary / "x").touch()
+    assert list(folder.parent.iterdir()) == [folder] and (folder / "x").exists()
+
+
+def test_json_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(UserError, match="x.json is missing"):
+        files.read_json(tmp_path / "x.json")
+    (tmp_path / "x.json").write_text("{")
+    with pytest.raises(UserError, match="x.json cannot be read as JSON"):
+        files.read_json(tmp_path / "x.json")
+
+
+def test_differing_settings():
+    assert files.differing_settings({"seed": 0, "views": 3}, {"views": 3, "seed": 0}) == []
+    stored, wanted = {"seed": 0, "views": 3, "old": 1}, {"seed": 5, "views": 3, "new": [1, 2]}
+    assert files.differing_settings(stored, wanted) == ["new None (now [1, 2])", "old 1 (now None)", "seed 0 (now 5)"]
+
+
+def test_output_folders(tmp_path):
+    (tmp_path / "file").touch()
+    for folder in (tmp_path, tmp_path / "a" / "b"):
+        files.check_out(folder)
+    for folder in (tmp_path / "file", tmp_path / "file" / "a"):
+        with pytest.raises(UserError, match=f"output folder {folder}: {tmp_path}/file is a file, not a folder"):
+            files.check_out(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

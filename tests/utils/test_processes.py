@@ -1,0 +1,54 @@
+"""Tasks in processes: one result for every task, in order if needed, even if processes die."""
+
+import os
+
+import pytest
+
+from utils.errors import DEBUG, reason_of
+from utils.processes import available_memory, run_in_processes
+
+
+def strange(task):
+    """A task that fails unexpectedly and reports it in one line."""
+    try:
+        raise ZeroDivisionError("by zero")
+    except ZeroDivisionError as error:
+        return reason_of(error, task)
+
+
+@pytest.mark.parametrize(("debug", "shown"), [("", False), ("1", True)])
+def test_debug_shows_tracebacks_of_worker_processes(monkeypatch, capfd, debug, shown):
+    monkeypatch.setenv(DEBUG, debug)
+    results = list(run_in_processes(strange, ["a.obj"], 1, died=died, isolate=True))
+    assert results == [("a.obj", "a.obj: ZeroDivisionError: by zero")]
+    errors = capfd.readouterr().err
+    assert ("Traceback" in errors and "in strange" in errors) == shown
+
+
+def perish(task):
+    if task == 1:
+        os._exit(9)
+    return f"done {task}"
+
+
+def died(task):
+    return f"died {task}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ordered", [False, True])
+def test_a_process_that_dies_costs_one_task(ordered):
+    results = list(run_in_processes(perish, range(4), 2, died=died, ordered=ordered, ahead=2))
+    assert sorted(results) == [(0, "done 0"), (1, "died 1"), (2, "done 2"), (3, "done 3")]
+    assert not ordered or results == sorted(results)
+
+
+def test_one_job_needs_no_process():
+    assert list(run_in_processes(lambda task: (task, os.getpid()), [1, 2], 1, died=died)) == [
+        (1, (1, os.getpid())),
+        (2, (2, os.getpid())),
+    ]
+
+
+def test_memory_is_available():
+    assert available_memory() > 1 << 20

@@ -1,0 +1,56 @@
+"""The words of the page: names of files, sentences, directions."""
+
+import ast
+import inspect
+
+import numpy as np
+import pytest
+
+from tests.helpers.web import png, png_of
+from utils.errors import UserError
+from utils.images.foreground import foreground
+from utils.images.photo import decode_photo
+from utils.web import jobs, layout, page, request
+from utils.web.request import camera_position, display_name, sentence
+
+
+def test_names_of_uploads():
+    assert display_name("../../x; rm -rf $(y).png") == "x; rm -rf $(y).png"
+    assert display_name("a\n\x00b.png") == "ab.png"
+    assert len(display_name(300 * "a" + ".png")) < 50 and display_name("").startswith("the file")
+
+
+def test_directions():
+    assert camera_position(0, 0) == "from the front, at its height"
+    assert camera_position(350, 89.9) == "from the front, from far above"
+    assert camera_position(100, -30) == "from the right, from below"
+    assert camera_position(200, 50) == "from the back, from above"
+
+
+def test_sentences_have_no_paths_of_the_server():
+    assert sentence("/tmp/a/b/c.h5 and/or\n  more") == "c.h5 and/or more."
+    assert sentence(UserError("/srv/x/mask is black!"), [("/srv/x/mask", "m.png")]) == "m.png is black!"
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        (png(alpha=False), "alpha"),
+        (png((255, 255, 255), alpha=False), "auto"),
+        (png(), "/srv/data/mask file"),
+        (png_of(np.zeros((48, 64, 4), np.uint8)), "alpha"),
+    ],
+)
+def test_messages_of_the_mask_name_no_flags_and_no_paths(image, mask):
+    with pytest.raises(UserError) as error:
+        foreground(decode_photo(image, "a.png"), mask)
+    assert "--" not in str(error.value)
+    text = sentence(error.value, [("/srv/data/mask file", "m.png")])
+    assert "--" not in text and "/" not in text and text.endswith(".")
+
+
+@pytest.mark.parametrize("module", [jobs, layout, page, request], ids=lambda module: module.__name__)
+def test_the_pages_own_words_name_no_flags(module):
+    """Messages of the other libraries are checked in tests/test_words.py."""
+    strings = (node.value for node in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(node, ast.Constant))
+    assert not [text for text in strings if isinstance(text, str) and "--" in text]
