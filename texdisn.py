@@ -32,6 +32,8 @@ from utils.images.photo import Photo, read_photo
 from utils.surface.field_grid import FieldGrid
 
 __all__ = [
+    "PRETRAINED_CAMERA",
+    "PRETRAINED_FIELD",
     "CameraConfig",
     "Config",
     "Database",

@@ -23,7 +23,7 @@ from data.field_samples import FieldSamples
 from data.pipeline import batches, epoch_order
 from data.shards import Database
 from models.presets import preset
-from models.training.trainer import Trainer
+from models.training.field_trainer import FieldTrainer
 from models.weights.run import Run, save_checkpoint
 from utils.cli import parser, run
 from utils.errors import UserError
@@ -60,7 +60,7 @@ def fit(out="runs/benchmark", minutes=MINUTES, binary=True):
     names = [f"{entry.category}/{entry.object_id}" for entry in entries]
     print(f"fitting {', '.join(names)} for {minutes:g} minutes -> {folder.folder}")
     keras.utils.set_random_seed(config.seed)
-    trainer = Trainer(config, tf.distribute.get_strategy())
+    trainer = FieldTrainer(config, tf.distribute.get_strategy())
     rng = np.random.default_rng(config.seed)
     plain = epoch_order(entries, None, 0, None)
     order = np.concatenate([rng.permutation(plain) for _ in range(1000)])

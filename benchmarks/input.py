@@ -21,7 +21,7 @@ from data.field_samples import FieldSamples
 from data.pipeline import batches, epoch_order
 from data.shards import Database
 from models.presets import preset
-from models.training.trainer import Trainer
+from models.training.field_trainer import FieldTrainer
 from utils.cli import parser, run
 
 SECONDS = 10.0  # of reading
@@ -39,7 +39,7 @@ def measure(config):
         next(source)
         count += config.batch_size
     rate = count / (time.perf_counter() - start)
-    trainer = Trainer(config, tf.distribute.get_strategy())
+    trainer = FieldTrainer(config, tf.distribute.get_strategy())
     return rate, config.batch_size / median_seconds(lambda: float(trainer.train_step(batch)["loss"]))
 
 

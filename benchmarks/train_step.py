@@ -28,7 +28,7 @@ from benchmarks.original import Original, convolution
 from models.config import Config
 from models.networks import losses
 from models.networks.local_features import project, read_maps
-from models.training.trainer import Trainer
+from models.training.field_trainer import FieldTrainer
 from utils.cli import parser, run
 from utils.geometry import frames
 from utils.geometry.cameras import compose, intrinsics, look_at
@@ -48,10 +48,10 @@ def random_batch(config):
     }
 
 
-class OriginalTrainer(Trainer):
+class OriginalTrainer(FieldTrainer):
     """The same step around the original's forward pass."""
 
-    def _losses(self, batch, training):
+    def losses(self, batch, training):
         geometry, colour = Original(self.network)(batch["image"], batch["points"], batch["trans_mat"])
         return losses.binary_losses(geometry, colour, batch["colour"])
 
@@ -160,15 +160,15 @@ def main(argv):
     batch, strategy = random_batch(config), tf.distribute.get_strategy()
     result = {"batch_size": config.batch_size, "num_sample_points": config.num_sample_points}
     make = {
-        "bfloat16_s": functools.partial(Trainer, coarse, strategy),
-        "float32_s": functools.partial(Trainer, config, strategy),
+        "bfloat16_s": functools.partial(FieldTrainer, coarse, strategy),
+        "float32_s": functools.partial(FieldTrainer, config, strategy),
         "original_s": functools.partial(OriginalTrainer, config, strategy),
     }
     for key, trainer in make.items():  # one network at a time: each has 1.7 GB of weights and moments
         result[key] = step_seconds(trainer(), batch)
         print(f"{key:20s} {result[key]:.3f}", flush=True)
         result[key.replace("_s", "_peak_rss_mb")] = peak_rss_mb()
-    result |= part_seconds(Trainer(coarse, strategy).network, batch)
+    result |= part_seconds(FieldTrainer(coarse, strategy).network, batch)
     rates = matrix_rates()
     result["encoder_s"] = encoder_seconds(config)
     result["decoder_products_s"] = 3 * 2 * decoder_products(config) / (rates["bfloat16_tflops"] * 1e12)

@@ -127,8 +127,8 @@ def original_units(image: str) -> tuple[typing.Any, float]:
 
 def settings_of(args: argparse.Namespace, image: str) -> dict[str, typing.Any]:
     """What decides the result, for results.json and to recognise a finished one."""
-    names = ("format", "texture", "texture_size", "resolution", "iso", "camera", "mask", "units", "simplify")
-    names += ("restore_model", "cam_est")
+    names = ["format", "texture", "texture_size", "resolution", "iso", "camera", "mask", "units", "simplify"]
+    names += ["restore_model", "cam_est"]
     stamps = {}
     for name in ("camera", "mask"):
         if pathlib.Path(getattr(args, name)).is_file():

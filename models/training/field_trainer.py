@@ -22,7 +22,7 @@ class FieldTrainer(Trainer):
     preview_shows = "input, prediction, truth"
     samples = FieldSamples
 
-    def build_field_network(self) -> keras.Model:
+    def build(self) -> keras.Model:
         return build_field_network(self.config, all_bfloat16=True)
 
     def losses(self, batch: dict[str, tf.Tensor], training: bool) -> dict[str, tf.Tensor]:

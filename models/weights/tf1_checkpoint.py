@@ -130,9 +130,8 @@ class Checkpoint:
         for name, shape in self.shapes.items():
             if name in names or name in ignored:
                 continue
-            reason = tf1_names.ignored(name, names)
-            if reason:
-                skipped.append(Skipped(name, shape, reason))
+            if no_weight := tf1_names.ignored(name, names):
+                skipped.append(Skipped(name, shape, no_weight))
             else:
                 problems.append(f"{name} {list(shape)} is only in the checkpoint")
         covered = {path for paths in names.values() for path in paths}

@@ -95,11 +95,9 @@ def _open_cabin(rng: Generator, shape: Shape, glass: np.ndarray) -> list[Part]:
             parts.box(seat, [s * half * 0.14, low, at], [s * half * 0.84, top, at - 0.045], 0.9) for s in (-1, 1)
         ]
     if chance(rng, 0.5):
-        low, high = (
-            [-half * 0.9, shape.waist - 0.02, shape.base_rear - 0.06],
-            [half * 0.9, shape.waist + 0.03, shape.base_rear + 0.07],
-        )
-        pieces.append(parts.box(seat, low, high, 0.85))  # the folded roof
+        corner = [-half * 0.9, shape.waist - 0.02, shape.base_rear - 0.06]
+        opposite = [half * 0.9, shape.waist + 0.03, shape.base_rear + 0.07]
+        pieces.append(parts.box(seat, corner, opposite, 0.85))  # the folded roof
     return pieces
 
 
@@ -133,11 +131,11 @@ def _load(rng: Generator, shape: Shape, base: np.ndarray, second: np.ndarray) ->
         parts.box(image, [s * half * 0.88, low + 0.01, rear + 0.005], [s * half * 0.995, high * 0.8, front - 0.005])
         for s in (-1, 1)
     ]
-    ends = [
+    gates = [
         parts.box(image, [-half * 0.97, low + 0.02, z], [half * 0.97, high * 0.78, z + 0.025])
         for z in (rear + 0.008, front - 0.033)
     ]
-    return [join, bed, *walls, *ends]
+    return [join, bed, *walls, *gates]
 
 
 def _wheels(rng: Generator, shape: Shape) -> list[Part]:

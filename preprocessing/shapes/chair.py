@@ -29,7 +29,7 @@ def make(rng: Generator) -> list[Part]:
     wood, cloth = textures.frame(rng), textures.cover(rng)
     other = pick(rng, [wood, cloth, textures.cover(rng)])
     thickness = rng.uniform(0.036, 0.075)
-    # how far out a corner, and the post of an arm half way to it, may be within the outline of the seat
+    # how far out a corner, and the post of an arm half way to it, may be to stay below the seat
     power = {"round": 2.0, "rounded": rng.uniform(3, 8)}.get(seat, np.inf)
     corner, edge = 0.5 ** (1 / power) * (0.97 if power < 9 else 1), (1 - 0.5**power) ** (1 / power)
     pieces = _base(rng, base, wood, x * corner, z * corner, height + thick * 0.4, thickness)
@@ -88,7 +88,7 @@ def _seat(
 def _back(
     rng: Generator, kind: str, image: Image, wood: Image, x: float, z: float, low: float, top: float, thickness: float
 ) -> list[Part]:
-    """A back from y = low (inside the seat) upwards, leaning backwards about the rear edge of the seat."""
+    """A back that begins at y = low, inside the seat, and leans about the rear edge of the seat."""
     width = max(thickness * rng.uniform(0.5, 0.9), 0.032)
     half, height = x * rng.uniform(0.75, 1.0) - width / 2, rng.uniform(0.25, 0.85)
     end = low + height
@@ -142,8 +142,8 @@ def _back(
     else:
         pieces = [*posts, slab(-half, end - rail, half, end + 0.01), slab(-half, gap, half, gap + rail)]
         for s in (-1, 1):  # not in one plane
-            start, stop = [-s * half, gap, at + s * 0.003], [s * half, end, at + s * 0.003]
-            pieces.append(parts.beam(image, start, stop, max(width * 0.8, 0.03), deep * 1.6))
+            ends = [-s * half, gap, at + s * 0.003], [s * half, end, at + s * 0.003]
+            pieces.append(parts.beam(image, *ends, max(width * 0.8, 0.03), deep * 1.6))
     lean = rng.uniform(0, 18)
     return [part.turned([1, 0, 0], -lean, pivot=(0, low, at)) for part in pieces]
 
@@ -172,7 +172,10 @@ def _bow(
     at: float,
     deep: float,
 ) -> list[Part]:
-    """A back that wraps around the sitter; its top may fall towards the sides, a high one has posts."""
+    """A back that wraps around the sitter.
+
+    Its top may fall towards the sides. A back that starts high above the seat stands on two posts.
+    """
     wrap, fall = rng.uniform(0.1, 1.2) * z, rng.uniform(0, 0.5) * (end - gap)
     angle = np.linspace(-1, 1, 17) * rng.uniform(0.7, 1.5)
     xs = half * np.sin(angle) / np.sin(angle).max()
@@ -216,8 +219,7 @@ def _arms(
         elif kind == "loops":
             start = low + 0.25 * (top - low)
             loop = [[at, start, front], [at, top + height, front], [at, top + height, back], [at, start, back]]
-            loop = parts.bend(loop, height * 0.6)
-            pieces.append(parts.tube(wood, loop, radius, 8))
+            pieces.append(parts.tube(wood, parts.bend(loop, height * 0.6), radius, 8))
         else:
             wide = radius * 2.4
             pieces.append(

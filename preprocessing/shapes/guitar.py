@@ -1,4 +1,4 @@
-"""Acoustic and electric guitars, basses, ukuleles: strings towards +z, headstock up, about 1 tall."""
+"""Guitars, basses and ukuleles: strings towards +z, headstock up, about 1 tall."""
 
 import numpy as np
 import scipy.interpolate
@@ -90,7 +90,7 @@ def body(rng: Generator, kind: str) -> tuple[np.ndarray, float]:
 
 
 def _spline(points: np.ndarray, count: int = 64) -> np.ndarray:
-    """A closed smooth curve (count, 2) through points (n, 2), scaled to |x| <= 1 and 0 <= y <= 1."""
+    """A smooth closed curve (count, 2) through points (n, 2), scaled to |x| <= 1, 0 <= y <= 1."""
     spline, _ = scipy.interpolate.splprep([*np.vstack([points, points[:1]]).T], s=0, per=1, k=3)
     curve = np.stack(scipy.interpolate.splev(np.linspace(0, 1, count, endpoint=False), spline), 1)
     curve[:, 1] -= curve[:, 1].min()
@@ -99,6 +99,7 @@ def _spline(points: np.ndarray, count: int = 64) -> np.ndarray:
 
 def _angular(rng: Generator, kind: str) -> tuple[np.ndarray, float]:
     """The outline and joint (see `body`) of bodies of straight lines with rounded corners."""
+    corners: list[tuple[float, float]]
     if kind == "box":
         wide = rng.uniform(0.65, 1)
         corners = [(-0.9, 0), (0.9, 0), (wide, 1), (-wide, 1)]
@@ -109,8 +110,8 @@ def _angular(rng: Generator, kind: str) -> tuple[np.ndarray, float]:
         reach = rng.uniform(0.05, 0.2)
     else:
         a, b, c = rng.uniform(0.0, 0.12), rng.uniform(0.45, 0.65), rng.uniform(0.8, 1.0)
-        corners = [(-0.75, 0), (0.1, 0.14 + a), (0.85, a), (0.98, a + 0.1), (0.42, b), (0.8, c), (0.2, 0.86), (-0.2, 0.86), (-0.98, 1.0),
-                   (-0.45, b - 0.08), (-1.0, 0.1)]  # fmt: skip
+        corners = [(-0.75, 0), (0.1, 0.14 + a), (0.85, a), (0.98, a + 0.1), (0.42, b), (0.8, c), (0.2, 0.86),
+                   (-0.2, 0.86), (-0.98, 1.0), (-0.45, b - 0.08), (-1.0, 0.1)]  # fmt: skip
         reach = rng.uniform(0.04, 0.15)
     loop = np.array([*corners, corners[0]], float)
     start = (loop[0] + loop[1]) / 2
@@ -136,7 +137,7 @@ class Finish:
         self._details(kind, low, high)
 
     def _front(self) -> None:
-        """Paint the front: solid, grain, sunburst, stripes, halves or dots, some with a binding line."""
+        """Paint the front in one of several patterns, sometimes with a binding line."""
         rng, atlas = self.rng, self.atlas
         u0, v0, u1, v1 = (np.array(LAYOUT["front"]) * atlas.size).astype(int)
         wide, tall = u1 - u0, v1 - v0
@@ -234,15 +235,16 @@ def _head(rng: Generator, half: float, nut: float, front: float, finish: Finish)
         tall = 0.05
     wide = half * rng.uniform(1.3, 2.0)
     base = half * 0.95
-    shape = {
-        "flared": [(-base, 0), (base, 0), (wide * 0.8, tall * 0.25), (wide * 1.1, tall * 0.9), (0.3 * wide, tall), (0, tall * 0.92),
+    base_corners = [(-base, 0), (base, 0)]
+    shape = base_corners + {
+        "flared": [(wide * 0.8, tall * 0.25), (wide * 1.1, tall * 0.9), (0.3 * wide, tall), (0, tall * 0.92),
                    (-0.3 * wide, tall), (-wide * 1.1, tall * 0.9), (-wide * 0.8, tall * 0.25)],
-        "straight": [(-base, 0), (base, 0), (wide, tall * 0.2), (wide, tall), (-wide, tall), (-wide, tall * 0.2)],
-        "inline": [(-base, 0), (base, 0), (base * 1.5, tall * 0.2), (base * 0.9, tall * 0.35), (base * 0.6, tall * 1.05),
+        "straight": [(wide, tall * 0.2), (wide, tall), (-wide, tall), (-wide, tall * 0.2)],
+        "inline": [(base * 1.5, tall * 0.2), (base * 0.9, tall * 0.35), (base * 0.6, tall * 1.05),
                    (-base * 0.3, tall * 1.15), (-wide, tall * 0.95), (-wide * 0.9, tall * 0.12)],
-        "paddle": [(-base, 0), (base, 0), (wide, tall * 0.3), (wide * 0.75, tall), (-wide * 0.75, tall), (-wide, tall * 0.3)],
-        "point": [(-base, 0), (base, 0), (wide * 0.5, tall * 0.5), (wide * 1.6, tall * 1.1), (-wide, tall * 0.8), (-wide, tall * 0.2)],
-        "none": [(-base, 0), (base, 0), (base, tall), (-base, tall)],
+        "paddle": [(wide, tall * 0.3), (wide * 0.75, tall), (-wide * 0.75, tall), (-wide, tall * 0.3)],
+        "point": [(wide * 0.5, tall * 0.5), (wide * 1.6, tall * 1.1), (-wide, tall * 0.8), (-wide, tall * 0.2)],
+        "none": [(base, tall), (-base, tall)],
     }[kind]  # fmt: skip
     image = (
         textures.wood(rng)

@@ -5,14 +5,14 @@ of its texture, centred: all textures have the same density, and texture coordin
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import scipy.sparse
 import trimesh
-from numpy.typing import ArrayLike
 from PIL.Image import Image
 
-from preprocessing.shapes.textures import Atlas
+from preprocessing.shapes.textures import Atlas, Numbers
 
 CREASE = np.cos(np.radians(40))  # sharper edges stay sharp: 12-sided tubes look round, octagons do not
 
@@ -30,7 +30,7 @@ class Part:
         """The part shifted by (x, y, z)."""
         return dataclasses.replace(self, vertices=self.vertices + [x, y, z])
 
-    def turned(self, axis: ArrayLike, degrees: float, pivot: ArrayLike = (0, 0, 0)) -> "Part":
+    def turned(self, axis: Numbers, degrees: float, pivot: Numbers = (0, 0, 0)) -> "Part":
         """The part rotated about `axis` (a 3-vector) through `pivot`."""
         matrix = trimesh.transformations.rotation_matrix(np.radians(degrees), axis)[:3, :3]
         return dataclasses.replace(self, vertices=(self.vertices - pivot) @ matrix.T + pivot)
@@ -53,7 +53,7 @@ def _face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return np.cross(b - a, c - a)
 
 
-def _outward(vertices: ArrayLike, faces: ArrayLike, uv: ArrayLike, image: Image | None) -> Part:
+def _outward(vertices: Numbers, faces: Numbers, uv: Numbers, image: Image | None) -> Part:
     """A Part with its faces turned outward: its signed volume is positive."""
     vertices, faces, uv = np.asarray(vertices, float), np.asarray(faces), np.asarray(uv, float)
     volume = np.einsum("ij,ij->", vertices[faces[:, 0]], _face_normals(vertices, faces))
@@ -63,7 +63,7 @@ def _outward(vertices: ArrayLike, faces: ArrayLike, uv: ArrayLike, image: Image 
 
 
 def _metric(length: np.ndarray) -> np.ndarray:
-    """(...,) distances -> texture coordinates: one unit is one texture, centred, shrunk if longer."""
+    """(...,) distances -> texture coordinates: one unit is one texture, centred; more is shrunk."""
     low, high = length.min(), length.max()
     return (length - (low + high) / 2) / max(1.0, high - low) + 0.5
 
@@ -76,8 +76,11 @@ def _planar_uv(points: np.ndarray, axis: int) -> np.ndarray:
     return np.stack([_metric(points[..., k]) for k in others], -1)
 
 
-def loft(image: Image | None, rings: ArrayLike) -> Part:
-    """A closed surface through n >= 2 rings (n, m, 3), closed convex loops of m points; its ends are capped."""
+def loft(image: Image | None, rings: Numbers) -> Part:
+    """A closed surface through n >= 2 rings (n, m, 3) with capped ends.
+
+    Each ring is a closed convex loop of m points.
+    """
     rings = np.asarray(rings, float)
     n, m = rings.shape[:2]
     j = np.arange(m)
@@ -103,7 +106,7 @@ def loft(image: Image | None, rings: ArrayLike) -> Part:
     return _outward(vertices, np.concatenate(faces), np.concatenate(uv), image)
 
 
-def box(image: Image | None, low: ArrayLike, high: ArrayLike, top: float = 1.0) -> Part:
+def box(image: Image | None, low: Numbers, high: Numbers, top: float = 1.0) -> Part:
     """A box from `low` to `high` (3-vectors); `top` scales its upper face about the middle."""
     low, high = np.minimum(low, high).astype(float), np.maximum(low, high).astype(float)
     corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)]) * (high - low) + low
@@ -128,13 +131,14 @@ def section(sides: int = 12, power: float = 2.0) -> np.ndarray:
     return circle / (np.abs(circle) ** power).sum(1, keepdims=True) ** (1 / power)
 
 
-def tube(image: Image | None, path: ArrayLike, radius: ArrayLike, sides: int = 12, power: float = 2.0) -> Part:
+def tube(image: Image | None, path: Numbers, radius: float | Numbers, sides: int = 12, power: float = 2.0) -> Part:
     """A section swept along a path.
 
     Args:
         image: the texture.
         path: (n, 3) points.
-        radius: a number, (n,), or (n, 2) half axes; the first one is towards x (z if the path runs along x).
+        radius: a number, (n,), or (n, 2) half axes; the first is towards x, or towards z if the
+            path runs along x.
         sides: corners of the section.
         power: its roundness, see `section`.
     """
@@ -155,7 +159,7 @@ def tube(image: Image | None, path: ArrayLike, radius: ArrayLike, sides: int = 1
     return loft(image, rings)
 
 
-def beam(image: Image | None, start: ArrayLike, end: ArrayLike, width: float, depth: float) -> Part:
+def beam(image: Image | None, start: Numbers, end: Numbers, width: float, depth: float) -> Part:
     """A bar with a rectangular section between two points.
 
     The width is measured towards x, or towards z if the bar runs along x.
@@ -164,20 +168,24 @@ def beam(image: Image | None, start: ArrayLike, end: ArrayLike, width: float, de
 
 
 def lathe(
-    image: Image | None, heights: ArrayLike, radii: ArrayLike, x: float = 0.0, z: float = 0.0, sides: int = 20
+    image: Image | None, heights: Numbers, radii: Numbers, x: float = 0.0, z: float = 0.0, sides: int = 20
 ) -> Part:
     """A vertical solid of revolution about the axis (x, z), with radii (n,) at heights (n,)."""
     heights = np.asarray(heights, float)
     return tube(image, np.stack([np.full_like(heights, x), heights, np.full_like(heights, z)], 1), radii, sides)
 
 
-def plate(image: Image | None, outline: ArrayLike, low: float, high: float, edge: float = 0.0) -> Part:
-    """A horizontal plate between two heights: a convex outline (m, 2) of (x, z), rounded by `edge`."""
+def plate(image: Image | None, outline: Numbers, low: float, high: float, edge: float = 0.0) -> Part:
+    """A horizontal plate between two heights, its rim rounded by `edge`.
+
+    The outline (m, 2) of (x, z) is convex.
+    """
     outline = np.asarray(outline, float)
     half = np.ptp(outline, axis=0).min() / 2
     edge = min(edge, (high - low) / 2.01, half / 2)
     steps = [(low, 0.0), (high, 0.0)] if edge <= 0 else [
-        (low, edge), (low + 0.3 * edge, 0.3 * edge), (low + edge, 0.0), (high - edge, 0.0), (high - 0.3 * edge, 0.3 * edge), (high, edge)
+        (low, edge), (low + 0.3 * edge, 0.3 * edge), (low + edge, 0.0),
+        (high - edge, 0.0), (high - 0.3 * edge, 0.3 * edge), (high, edge),
     ]  # fmt: skip
     rings = []
     for height, inset in steps:
@@ -186,8 +194,8 @@ def plate(image: Image | None, outline: ArrayLike, low: float, high: float, edge
     return loft(image, rings)
 
 
-def bend(points: ArrayLike, radius: float, steps: int = 4) -> np.ndarray:
-    """A polyline (n, k) whose inner corners are rounded, from about `radius` before each to behind it."""
+def bend(points: Numbers, radius: float, steps: int = 4) -> np.ndarray:
+    """A polyline (n, k) with inner corners rounded from about `radius` before to behind each."""
     points = np.asarray(points, float)
     path = [points[0]]
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
@@ -200,7 +208,7 @@ def bend(points: ArrayLike, radius: float, steps: int = 4) -> np.ndarray:
     return np.array([*path, points[-1]])
 
 
-def triangulate(outline: ArrayLike) -> np.ndarray:
+def triangulate(outline: Numbers) -> np.ndarray:
     """(n, 2) simple counter-clockwise polygon -> (n - 2, 3) triangles, by clipping ears."""
     outline = np.asarray(outline, float)
     left, triangles, at, misses = list(range(len(outline))), [], 0, 0
@@ -228,7 +236,7 @@ def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
 
 
-def extrude(image: Image | None, outline: ArrayLike, back: float, front: float, bevel: float = 0.0) -> Part:
+def extrude(image: Image | None, outline: Numbers, back: float, front: float, bevel: float = 0.0) -> Part:
     """A plate between two depths z.
 
     The outline (n, 2) of (x, y) is simple and counter-clockwise; `bevel` slants its edges.
@@ -245,18 +253,19 @@ def extrude(image: Image | None, outline: ArrayLike, back: float, front: float, 
     )
     vertices = np.concatenate([np.column_stack([outline + inset * inward, np.full(n, z)]) for z, inset in steps])
     cap, j = triangulate(outline), np.arange(n)
-    faces = [cap[:, ::-1], cap + n * (len(steps) - 1)]
+    strips = [cap[:, ::-1], cap + n * (len(steps) - 1)]
     for i in range(len(steps) - 1):
         a, b = i * n + j, i * n + (j + 1) % n
-        faces += [np.stack([a, b, b + n], 1), np.stack([a, b + n, a + n], 1)]
-    faces = np.concatenate(faces)
+        strips += [np.stack([a, b, b + n], 1), np.stack([a, b + n, a + n], 1)]
+    faces = np.concatenate(strips)
     return _outward(vertices, faces, _planar_uv(vertices[faces], 2), image)
 
 
 def _smooth(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """(F, 3, 3) corner normals.
 
-    Faces that meet at less than the crease angle are averaged, weighted by their angles at the corner.
+    Faces that meet at less than the crease angle are averaged, weighted by their angles at the
+    corner.
     """
     unit = np.repeat(_face_normals(points, faces), 3, 0)
     unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
@@ -274,22 +283,21 @@ def _smooth(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 
 def to_scene(parts: Sequence[Part]) -> trimesh.Scene:
-    """A scene of the parts with one mesh per image; it stands on y = 0 and its longest side is 1."""
-    everything = np.concatenate([part.vertices for part in parts])
-    low, high = everything.min(0), everything.max(0)
+    """A scene of the parts, one mesh per image; it stands on y = 0 and its longest side is 1."""
+    vertices = np.concatenate([part.vertices for part in parts])
+    low, high = vertices.min(0), vertices.max(0)
     origin, scale = np.array([(low[0] + high[0]) / 2, low[1], (low[2] + high[2]) / 2]), 1 / (high - low).max()
     scene = trimesh.Scene()
     images = list({id(part.image): part.image for part in parts}.values())
     for number, image in enumerate(images):
-        rows = []
+        corners = []  # (N, 8) each: point, normal, uv
         for part in parts:
             if part.image is image:
                 points = (part.vertices - origin) * scale
-                rows.append(
-                    np.concatenate([points[part.faces], _smooth(points, part.faces), part.uv], 2).reshape(-1, 8)
-                )
+                normals = _smooth(points, part.faces)
+                corners.append(np.concatenate([points[part.faces], normals, part.uv], 2).reshape(-1, 8))
         # float32 as in the file: corners that agree there become one vertex
-        rows, faces = np.unique(np.concatenate(rows).astype(np.float32).round(6), axis=0, return_inverse=True)
+        rows, faces = np.unique(np.concatenate(corners).astype(np.float32).round(6), axis=0, return_inverse=True)
         material = trimesh.visual.material.PBRMaterial(
             name=f"material_{number}", baseColorTexture=image, metallicFactor=0.0, roughnessFactor=0.8
         )

@@ -159,7 +159,8 @@ def star(rng: Generator, image: Image, x: float, z: float, top: float, thickness
             parts.tube(image, [out * 0.01 + [0, hub * 0.9, 0], out * reach + [0, wheel * 1.8, 0]], [0.026, 0.02], 8)
         )
         ball = np.array([0, 0.35, 0.8, 1, 0.8, 0.35]) * wheel + 0.004
-        pieces.append(parts.lathe(image, np.linspace(0, 2 * wheel, 6), ball, *(out * reach)[[0, 2]], sides=8))
+        at_x, _, at_z = out * reach
+        pieces.append(parts.lathe(image, np.linspace(0, 2 * wheel, 6), ball, at_x, at_z, sides=8))
     return pieces
 
 

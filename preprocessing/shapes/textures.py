@@ -7,18 +7,18 @@ enough to be seen there.
 
 import colorsys
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import PIL.Image
 import PIL.ImageDraw
 from numpy.random import Generator
-from numpy.typing import ArrayLike
 from PIL.Image import Image
 
 SIZE = 128  # side of an image in pixels
 
 T = TypeVar("T")
+Numbers = Sequence[Any] | np.ndarray  # an array, or a nested list, of numbers
 
 
 def chance(rng: Generator, probability: float) -> bool:
@@ -58,8 +58,8 @@ def wood_colour(rng: Generator) -> np.ndarray:
     return np.clip(rng.dirichlet([0.5] * 5) @ tones * rng.uniform(0.85, 1.15, 3), 0, 1)
 
 
-def mix(a: np.ndarray, b: np.ndarray, share: ArrayLike) -> np.ndarray:
-    """Colours a (3,), b (3,) and shares (...) -> (..., 3): a where the share is 0, b where it is 1."""
+def mix(a: np.ndarray, b: np.ndarray, share: float | Numbers) -> np.ndarray:
+    """Colours (3,) and shares (...) -> (..., 3): a where the share is 0, b where it is 1."""
     share = np.asarray(share)[..., None]
     return a * (1 - share) + b * share
 
@@ -75,10 +75,11 @@ def noise(rng: Generator, rows: int, columns: int, size: int = SIZE) -> np.ndarr
     return np.asarray(small.resize((size, size), PIL.Image.Resampling.BICUBIC), float) / 255
 
 
-def _grid(size: int = SIZE) -> list[np.ndarray]:
+def _grid(size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
     """v (downward) and u (to the right) of the pixel centres, (size, size) each, in [0, 1]."""
     line = (np.arange(size) + 0.5) / size
-    return np.meshgrid(line, line, indexing="ij")
+    v, u = np.meshgrid(line, line, indexing="ij")
+    return v, u
 
 
 def wood(rng: Generator, base: np.ndarray | None = None) -> Image:
@@ -109,7 +110,7 @@ def metal(rng: Generator) -> Image:
 
 
 def weave(rng: Generator, base: np.ndarray | None = None) -> Image:
-    """Threads, and often a pattern: stripes, checks, plaid, dots, zigzag, or patches of two colours."""
+    """Cloth, often with a pattern: stripes, checks, plaid, dots, zigzag, patches, a gradient."""
     a = colour(rng) if base is None else base
     b = contrast(rng, a)
     v, u = _grid()
@@ -189,7 +190,7 @@ class Atlas:
 
     AXES = {"side": (2, 1), "top": (0, 2), "front": (0, 1), "back": (0, 1)}
 
-    def __init__(self, low: ArrayLike, high: ArrayLike, layout: Mapping[str, Sequence[float]], size: int = 256) -> None:
+    def __init__(self, low: Numbers, high: Numbers, layout: Mapping[str, Sequence[float]], size: int = 256) -> None:
         """An atlas in black.
 
         Args:
@@ -202,7 +203,7 @@ class Atlas:
         self.image = PIL.Image.new("RGB", (size, size))
         self.draw = PIL.ImageDraw.Draw(self.image)
 
-    def place(self, view: str, points: ArrayLike) -> np.ndarray:
+    def place(self, view: str, points: Numbers) -> np.ndarray:
         """(..., 2) points in the plane of a view, or (..., 3) of the object -> (..., 2) uv."""
         points = np.asarray(points, float)
         axes = list(self.AXES[view])
@@ -227,31 +228,29 @@ class Atlas:
         uv = self.place(view, points)
         return [tuple(p) for p in np.stack([uv[:, 0], 1 - uv[:, 1]], 1) * self.size - 0.5]
 
-    def fill(self, view: str, tint: ArrayLike) -> None:
+    def fill(self, view: str, tint: Numbers) -> None:
         """Paint a whole view."""
         u0, v0, u1, v1 = np.array(self.layout[view]) * self.size
         self.draw.rectangle([u0, self.size - v1, u1 - 1, self.size - v0 - 1], fill=rgb(tint))
 
-    def polygon(self, view: str, points: ArrayLike, tint: ArrayLike) -> None:
+    def polygon(self, view: str, points: Numbers, tint: Numbers) -> None:
         """Fill a polygon (n, 2) in the plane of a view."""
         self.draw.polygon(self.pixels(view, np.asarray(points, float)), fill=rgb(tint))
 
-    def rectangle(
-        self, view: str, low: Sequence[float] | np.ndarray, high: Sequence[float] | np.ndarray, tint: ArrayLike
-    ) -> None:
+    def rectangle(self, view: str, low: Numbers, high: Numbers, tint: Numbers) -> None:
         """Fill the rectangle between two points in the plane of a view."""
         self.polygon(view, [low, (high[0], low[1]), high, (low[0], high[1])], tint)
 
-    def disc(self, view: str, centre: ArrayLike, radius: float, tint: ArrayLike) -> None:
+    def disc(self, view: str, centre: Numbers, radius: float, tint: Numbers) -> None:
         """Fill a disc that is round in the coordinates of the object."""
         angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
         self.polygon(view, np.asarray(centre) + radius * np.stack([np.cos(angle), np.sin(angle)], 1), tint)
 
-    def line(self, view: str, points: ArrayLike, tint: ArrayLike, width: int = 1) -> None:
+    def line(self, view: str, points: Numbers, tint: Numbers, width: int = 1) -> None:
         """Draw a polyline (n, 2); `width` is in pixels."""
         self.draw.line(self.pixels(view, np.asarray(points, float)), fill=rgb(tint), width=width)
 
 
-def rgb(tint: ArrayLike) -> tuple[int, ...]:
+def rgb(tint: Numbers) -> tuple[int, ...]:
     """(3,) float colour -> tuple of 8-bit values."""
     return tuple(int(c) for c in np.clip(np.asarray(tint) * 255, 0, 255).round())

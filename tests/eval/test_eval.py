@@ -10,7 +10,7 @@ import trimesh
 
 from data.shards import Database
 from models.networks.texdisn import build_field_network
-from models.training.preview import validation_picture
+from models.training.preview import validation_preview
 from models.weights.run import Run, save_checkpoint
 from tests.helpers import tiny
 from utils.errors import UserError
@@ -58,7 +58,7 @@ def make_run(folder, database, binary, radius=1.0):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("binary", [True, False])
-def test_evaluation_writes_what_it_says_and_goes_on_where_it_stopped(binary, tiny_database, tmp_path, capsys):
+def test_evaluation_writes_what_it_says_and_resumes(binary, tiny_database, tmp_path, capsys):
     run = make_run(tmp_path / "run", tiny_database, binary)
     command = [
         "--restore_model",
@@ -77,8 +77,9 @@ def test_evaluation_writes_what_it_says_and_goes_on_where_it_stopped(binary, tin
     evaluation.main(command)
     out = run / "eval_test"
     result = json.loads((out / "results.json").read_text())
-    level = json.loads((run / "level.json").read_text())
-    assert result["iso"] == level["iso"] and max(level["levels"].values()) == level["iou"] and result["step"] == 7
+    found = json.loads((out / "iso.json").read_text())
+    assert not (run / "iso.json").exists()  # an evaluation writes into its own folder alone
+    assert result["iso"] == found["iso"] and max(found["levels"].values()) == found["iou"] and result["step"] == 7
     assert set(result["results"]) == {"prediction", "mean shape", "retrieval"}
     rows = result["images"]["prediction"]
     assert [(row["category"], row["view"]) for row in rows] == [
@@ -94,13 +95,13 @@ def test_evaluation_writes_what_it_says_and_goes_on_where_it_stopped(binary, tin
         folder = out / "predictions" / row["category"] / row["object_id"]
         field = read_txt(folder / f"{row['view']}_pred.txt")
         assert field.resolution == 16 and len(field.geometry) == 16**3
-        inside = field.geometry > level["iso"] if binary else field.geometry < level["iso"]
+        inside = field.geometry > found["iso"] if binary else field.geometry < found["iso"]
         np.testing.assert_array_equal(inside, field.coloured())
         assert (folder / f"{row['view']}_pred.obj").exists()
         assert row["failed"] is None and row["no_mesh"] is None
         vertices = trimesh.load(folder / f"{row['view']}_mesh.obj").vertices
         vertices = vertices[np.abs(vertices).max(1) < 0.46]  # the rest is where the cube cuts the octahedron off
-        radius = (1.0 - level["iso"] / 2) / 2 if binary else (1.0 + 2 * 10 * level["iso"]) / 2
+        radius = (1.0 - found["iso"] / 2) / 2 if binary else (1.0 + 2 * 10 * found["iso"]) / 2
         np.testing.assert_allclose(np.abs(vertices).sum(1), radius, atol=0.03)
     assert cv2.imread(str(out / "figure.png")).std() > 5
     assert "retrieval" in capsys.readouterr().out
@@ -271,24 +272,24 @@ def test_an_empty_field_counts_as_a_failure(tiny_database, tmp_path):
     )
 
 
-def test_a_picture_of_the_validation(tiny_database):
+def test_the_preview_of_a_validation(tiny_database):
     database = Database(tiny_database)
-    picture = validation_picture(build_field_network(tiny.config()), database, database.objects("val"))
-    assert picture.shape == (4 * tiny.SIZE, 3 * tiny.SIZE, 3) and picture.min() >= 0 and picture.max() <= 1
-    truth = picture[: tiny.SIZE, 2 * tiny.SIZE :]
+    preview = validation_preview(build_field_network(tiny.config()), database, database.objects("val"))
+    assert preview.shape == (4 * tiny.SIZE, 3 * tiny.SIZE, 3) and preview.min() >= 0 and preview.max() <= 1
+    truth = preview[: tiny.SIZE, 2 * tiny.SIZE :]
     assert 0.02 < (truth.min(-1) < 1).mean() < 0.9  # an object on a white ground
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--views", "0,x"], "--views 0,x"),
+        (["--views", "0,x"], "argument --views: 'x' is not a whole number"),
         (["--views", "0,0"], "each index once"),
-        (["--iso", "high"], "--iso high"),
-        (["--sdf_res", "1"], "--sdf_res 1"),
+        (["--iso", "high"], "argument --iso: 'high' is not a number"),
+        (["--sdf_res", "1"], "argument --sdf_res: '1' is not a whole number .at least 2"),
         (["--mesh_res", "64"], "needs --create_obj"),
         (["--create_obj", "--mesh_res", "511"], "--mesh_res 511"),
-        (["--limit", "0"], "--limit 0"),
+        (["--limit", "0"], "argument --limit: '0' is not"),
         (["--metrics", "iou,cd"], "unknown metric 'cd'; known: all, iou, psnr, "),
         ([], "no such folder"),
     ],

@@ -239,7 +239,7 @@ def test_pictures_of_all_kinds_and_one_failure_does_not_stop_the_others(runs, le
 
 @pytest.mark.slow
 def test_a_picture_on_which_something_breaks_does_not_stop_the_others(runs, letters, tmp_path, capsys, monkeypatch):
-    plain = reconstruction.encoded_mesh
+    plain = reconstruction.extract_mesh
     calls = []
 
     def breaks_once(*args, **options):
@@ -248,7 +248,7 @@ def test_a_picture_on_which_something_breaks_does_not_stop_the_others(runs, lett
             raise RuntimeError("a bug")
         return plain(*args, **options)
 
-    monkeypatch.setattr(reconstruction, "encoded_mesh", breaks_once)
+    monkeypatch.setattr(reconstruction, "extract_mesh", breaks_once)
     with pytest.raises(PartialFailure, match="1 of 2"):
         command(runs, tmp_path, picture(tmp_path / "x.png"), picture(tmp_path / "y.png"))
     assert f"failed: {tmp_path / 'x.png'}: RuntimeError: a bug" in capsys.readouterr().out

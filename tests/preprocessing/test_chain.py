@@ -1,4 +1,4 @@
-"""The chain of commands from meshes to shards, and what is left of it where cameras and distances are not given."""
+"""The commands from meshes to shards, with and without cameras and distances in between."""
 
 import shutil
 
@@ -13,7 +13,7 @@ from utils.geometry.cameras import project
 
 @pytest.mark.slow
 def test_a_folder_without_cameras_and_distances_gives_the_same_cameras(tmp_path):
-    """What Im2Avatar ships: views, colour and flow volumes. The cameras agree to 0.1 pixel, the distances to a voxel."""
+    """Im2Avatar has views, colour and flow volumes alone; recovered cameras agree to 0.1 pixel."""
     make_shapes.main(["--out", str(tmp_path / "meshes"), "--per_category", "1", "--seed", "3", "--jobs", "1"])
     views = ["--views", "3", "--sdf_points", "2000", "--surface_points", "2000", "--jobs", "1"]
     render_views.main(["--meshes", str(tmp_path / "meshes"), "--out", str(tmp_path / "full"), *views])

@@ -1,4 +1,4 @@
-"""The command that writes the procedural objects: the same files in any order, stopped and repeated runs, wrong flags."""
+"""The command that writes procedural objects: the same files in any order, stopped runs, flags."""
 
 import functools
 import io
@@ -44,7 +44,7 @@ def test_files_depend_on_seed_category_and_number_alone(tmp_path):
             assert np.isfinite(mesh.vertex_normals).all()
 
 
-def test_a_stopped_run_goes_on_and_keeps_what_is_there(tmp_path):
+def test_a_stopped_run_resumes_and_keeps_existing_files(tmp_path):
     whole = run(tmp_path / "a", "--per_category", "2", "--categories", "table")
     kept, lost = tmp_path / "a" / "table" / "table_0000.glb", tmp_path / "a" / "table" / "table_0001.glb"
     kept.write_bytes(b"mine")
@@ -94,7 +94,7 @@ def test_a_process_that_dies_ends_the_run_with_one_line(tmp_path, monkeypatch):
 
 
 def assert_group_ends(group):
-    """Within ten seconds no process of the group is left."""
+    """All processes of the group end within ten seconds."""
     stop = time.monotonic() + 10
     with pytest.raises(ProcessLookupError):
         while time.monotonic() < stop:
@@ -105,7 +105,7 @@ def assert_group_ends(group):
 @pytest.mark.slow
 def test_an_interrupt_ends_all_processes_without_a_traceback(tmp_path):
     command = [sys.executable, make_shapes.__file__, "--out", str(tmp_path), "--per_category", "500", "--jobs", "2"]
-    # tests that run in the background of a shell have their interrupts ignored, and so would this process
+    # a test in the background of a shell ignores interrupts, and so would this process
     heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heed

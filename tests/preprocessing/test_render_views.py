@@ -1,4 +1,4 @@
-"""The raw folder that render_views writes: cameras, acceptance of its contents, killed and repeated runs."""
+"""The raw folder that render_views writes: cameras, its contents, killed and repeated runs."""
 
 import os
 import pathlib
@@ -16,7 +16,6 @@ from scipy.ndimage import distance_transform_edt
 
 from data.raw_layout import RawObject, find_objects
 from preprocessing import render_views
-from preprocessing.meshes import find
 from preprocessing.random_streams import object_rng
 from preprocessing.rendering import raw_writer
 from utils import processes
@@ -72,12 +71,12 @@ def test_auto_distance_just_fits_the_bounding_sphere(radius):
 
 
 def test_drawn_cameras_keep_to_their_ranges_and_to_their_seed():
-    given = settings(views=200, elevation=[-10.0, 40.0], azimuth="random", distance=[1.5, 2.5])
+    ranges = settings(views=200, elevation=[-10.0, 40.0], azimuth="random", distance=[1.5, 2.5])
 
     def draw(seed, category, name):
         rng = object_rng(category, name, seed)
-        K, RT = raw_writer.view_cameras(given, 0.6, rng)
-        return np.array([azimuth_elevation_distance(compose(*each)) for each in zip(K, RT, strict=True)])
+        K, RT = raw_writer.view_cameras(ranges, 0.6, rng)
+        return np.array([azimuth_elevation_distance(compose(k, rt)) for k, rt in zip(K, RT, strict=True)])
 
     views = draw(0, "chair", "a")
     for column, (low, high) in enumerate(((0, 360), (-10, 40), (1.5, 2.5))):
@@ -86,10 +85,9 @@ def test_drawn_cameras_keep_to_their_ranges_and_to_their_seed():
     assert np.array_equal(views, draw(0, "chair", "a")) and np.array_equal(views, draw(0, "03001627", "a"))
     for other in ((1, "chair", "a"), (0, "car", "a"), (0, "chair", "b")):
         assert not np.allclose(views, draw(*other))
-    factors = raw_writer.view_cameras(settings(views=200, distance=["auto", 1.0, 1.6]), 0.6, np.random.default_rng(0))[
-        1
-    ]
-    distances = np.linalg.norm(factors[:, :, 3], axis=1) / fitting_distance(0.6)
+    factors = settings(views=200, distance=["auto", 1.0, 1.6])
+    _, RT = raw_writer.view_cameras(factors, 0.6, np.random.default_rng(0))
+    distances = np.linalg.norm(RT[:, :, 3], axis=1) / fitting_distance(0.6)
     assert 1 <= distances.min() < 1.05 and 1.55 < distances.max() <= 1.6
     with pytest.raises(UserError, match="within the object"):
         raw_writer.view_cameras(settings(distance=[0.5]), 0.6, np.random.default_rng(0))
@@ -118,33 +116,6 @@ def test_wrong_flags_are_named(wrong):
         render_views.parse(["--meshes", "m", "--out", "o", *wrong])
 
 
-def test_meshes_are_found_in_both_layouts(tmp_path):
-    for place in (
-        "chair/a.glb",
-        "03001627/1a2b/models/model_normalized.obj",
-        "03001627/1a2b/models/other.obj",
-        "car/old/model.obj",
-        "car/notes.txt",
-        "car/b.PLY",
-        "car/.c.17.tmp.glb",
-    ):
-        (tmp_path / "m" / place).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "m" / place).touch()
-    found = [(*key, path.relative_to(tmp_path / "m").as_posix()) for *key, path in find.find_meshes(tmp_path / "m")]
-    assert found == [
-        ("03001627", "1a2b", "03001627/1a2b/models/model_normalized.obj"),
-        ("car", "b", "car/b.PLY"),
-        ("car", "old", "car/old/model.obj"),
-        ("chair", "a", "chair/a.glb"),
-    ]
-    (tmp_path / "m/chair/a.obj").touch()
-    with pytest.raises(UserError, match="a.glb and .*a.obj would both become chair/a"):
-        find.find_meshes(tmp_path / "m")
-    for folder in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(UserError, match=r"<category>/<object>"):
-            find.find_meshes(folder)
-
-
 def test_out_that_cannot_be_a_folder_is_noticed_before_the_work(tmp_path):
     (tmp_path / "file").touch()
     for out in (tmp_path / "file", tmp_path / "file" / "raw"):
@@ -153,7 +124,7 @@ def test_out_that_cannot_be_a_folder_is_noticed_before_the_work(tmp_path):
 
 
 def check_raw_object(raw, image_size):
-    """The acceptance of one object: surface points and masks cover each other, volumes and cameras agree."""
+    """Surface points and masks of an object cover each other, its volumes and cameras agree."""
     with h5py.File(raw.surface) as file:
         points, sdf_points, sdf = (file[name][:].astype(float) for name in ("points", "sdf_points", "sdf"))
         assert file["colours"].dtype == np.uint8 and file.attrs["scale"] > 0 and file.attrs["centre"].shape == (3,)
@@ -211,9 +182,9 @@ def meshes(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_run_leaves_out_what_is_broken_and_goes_on_where_it_stopped(meshes, tmp_path, capsys):
+def test_a_run_leaves_out_what_is_broken_and_resumes_where_it_stopped(meshes, tmp_path, capsys):
     raw = tmp_path / "raw"
-    stale = raw / ".unfinished" / "car" / "torus"  # of a run that was killed
+    stale = raw / ".unfinished" / "car" / "torus"  # left by a run that was killed
     (stale / "views").mkdir(parents=True)
     (stale / "views" / "99.png").touch()
     command = [sys.executable, render_views.__file__, "--meshes", str(meshes), "--out", str(raw), *SMALL, "--jobs", "2"]
@@ -225,14 +196,14 @@ def test_a_run_leaves_out_what_is_broken_and_goes_on_where_it_stopped(meshes, tm
     )
     assert "Traceback" not in result.stderr
     objects = find_objects(raw)
-    assert [(each.category, each.object_id) for each in objects] == [
+    assert [(raw_object.category, raw_object.object_id) for raw_object in objects] == [
         ("03001627", "1a2b"),
         ("car", "cube"),
         ("car", "torus"),
     ]
-    for each in objects:
-        check_raw_object(each, 48)
-        assert each.view_names() == ["00", "01", "02"]
+    for raw_object in objects:
+        check_raw_object(raw_object, 48)
+        assert raw_object.view_names() == ["00", "01", "02"]
     with h5py.File(RawObject(raw, "03001627", "1a2b").surface) as file:
         assert np.abs(file["colours"][:].astype(int) - [200, 40, 20]).max() <= 3  # the texture beside models/ was found
     assert not (raw / ".unfinished").exists()
@@ -262,7 +233,7 @@ def test_a_run_leaves_out_what_is_broken_and_goes_on_where_it_stopped(meshes, tm
 
 
 def perish(task):
-    """Ends its process when it is given 2."""
+    """Ends its process for the mesh 2."""
     if task.mesh == 2:
         os._exit(9)
     return [f"done {task.mesh}"], None
@@ -271,7 +242,8 @@ def perish(task):
 @pytest.mark.slow
 def test_a_process_that_dies_costs_one_mesh():
     tasks = [raw_writer.Task(number, None, None) for number in range(5)]
-    outcome = {task.mesh: result for task, result in processes.run_in_processes(perish, tasks, 2, died=raw_writer.process_died)}
+    results = processes.run_in_processes(perish, tasks, 2, died=raw_writer.process_died)
+    outcome = {task.mesh: result for task, result in results}
     assert sorted(outcome) == [0, 1, 2, 3, 4]
     assert "the process died" in outcome[2][1]
     assert all(outcome[number][0] == [f"done {number}"] for number in (0, 1, 3, 4))
@@ -292,8 +264,17 @@ def test_a_sheet_seen_edge_on_leaves_a_line(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not KENNEY.is_dir(), reason="the real meshes are not here")
-@pytest.mark.parametrize("name", [  # the last one is seen edge on in two views
-    "car/ambulance", "chair/chairDesk", "table/tableGlass", "other/pottedPlant", "other/lampWall", "other/rail_end"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "car/ambulance",
+        "chair/chairDesk",
+        "table/tableGlass",
+        "other/pottedPlant",
+        "other/lampWall",
+        "other/rail_end",  # seen edge on in two views
+    ],
+)
 def test_real_meshes_are_accepted(tmp_path, name):
     category, object_id = name.split("/")
     raw = RawObject(tmp_path, category, object_id)

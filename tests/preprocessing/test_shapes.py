@@ -1,4 +1,4 @@
-"""Procedural objects: deterministic, closed, connected, textured, upright, and different from each other."""
+"""Procedural objects: closed, connected, textured, upright, and different from each other."""
 
 import igl
 import numpy as np
@@ -33,9 +33,9 @@ def voxels(mesh, resolution=64):
     low, high = mesh.bounds
     points = trimesh.sample.sample_surface(mesh, 60000, seed=0)[0]
     index = ((points - (low + high) / 2) / (high - low).max() + 0.5) * resolution
-    found = np.zeros((resolution,) * 3, bool)
-    found[tuple(index.astype(int).clip(0, resolution - 1).T)] = True
-    return found
+    occupied = np.zeros((resolution,) * 3, bool)
+    occupied[tuple(index.astype(int).clip(0, resolution - 1).T)] = True
+    return occupied
 
 
 def flat(scene):
@@ -83,7 +83,7 @@ def test_normals_are_smooth_on_a_cylinder_and_sharp_on_a_box():
     assert np.allclose(np.abs(box.vertex_normals).max(1), 1)
 
 
-def test_atlas_gives_back_what_was_painted_where_a_part_faces():
+def test_a_part_shows_the_painted_view_that_its_faces_turn_to():
     views = {"side": (0, 0.5, 1, 1), "top": (0, 0, 0.4, 0.5), "front": (0.4, 0, 0.7, 0.5), "back": (0.7, 0, 1, 0.5)}
     atlas = textures.Atlas([-1, 0, -2], [1, 3, 2], views)
     tints = {"side": (1, 0, 0), "top": (0, 1, 0), "front": (0, 0, 1), "back": (1, 1, 0)}
@@ -105,20 +105,20 @@ def test_atlas_gives_back_what_was_painted_where_a_part_faces():
 @pytest.mark.parametrize("category", MAKERS)
 def test_every_part_is_closed_outward_and_within_its_texture(category):
     for number in range(40):
-        found = MAKERS[category](np.random.default_rng([7, number]))
-        longest = np.ptp(np.concatenate([part.vertices for part in found]), axis=0).max()
-        for part in found:
+        pieces = MAKERS[category](np.random.default_rng([7, number]))
+        longest = np.ptp(np.concatenate([part.vertices for part in pieces]), axis=0).max()
+        for part in pieces:
             assert closed(part) and volume(part) > 0
             assert np.isfinite(part.vertices).all()
             assert part.uv.min() > -1e-6 and part.uv.max() < 1 + 1e-6
             assert part.image.mode == "RGB" and max(part.image.size) <= 256
-            # a voxel thick at least: 4 V / A is the diameter of a long rod, twice the thickness of a plate
+            # at least a voxel thick: 4 V / A is the diameter of a rod, or twice that of a plate
             area = trimesh.Trimesh(part.vertices, part.faces, process=False).area
             assert 4 * volume(part) / area > longest / 64
 
 
 def touch(one, other, tolerance=0.003):
-    """Whether some of the surface of `one` lies on or inside `other`."""
+    """Whether a part of the surface of `one` lies on or inside `other`."""
     surface = trimesh.sample.sample_surface(trimesh.Trimesh(one.vertices, one.faces, process=False), 600, seed=0)[0]
     points = np.concatenate([one.vertices, surface])
     low, high = other.vertices.min(0) - tolerance, other.vertices.max(0) + tolerance
@@ -134,8 +134,8 @@ def touch(one, other, tolerance=0.003):
 @pytest.mark.parametrize("category", MAKERS)
 def test_the_parts_of_an_object_are_one_connected_thing(category):
     for number in range(25):
-        found = MAKERS[category](np.random.default_rng([1, number]))
-        joined = np.array([[touch(one, other) for other in found] for one in found])
+        pieces = MAKERS[category](np.random.default_rng([1, number]))
+        joined = np.array([[touch(one, other) for other in pieces] for one in pieces])
         assert scipy.sparse.csgraph.connected_components(joined, directed=False)[0] == 1, (
             f"{category} {number} falls apart"
         )
@@ -196,7 +196,7 @@ def test_objects_differ_in_shape_and_colour(category):
 
 @pytest.mark.slow
 def test_all_alternatives_occur(monkeypatch):
-    """Every structural alternative is chosen within 60 objects (what trucks carry, one car in ten, within 200)."""
+    """60 objects show every structural alternative; loads of trucks, one car in ten, need 200."""
     seen = set()
 
     def watched(rng, options):

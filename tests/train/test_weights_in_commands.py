@@ -28,7 +28,7 @@ def checkpoint(folder, **kind):
 
 
 def settings(folder, *words):
-    return train_sdf.settings(train_sdf.build_parser().parse_args(["--log_dir", str(folder), *map(str, words)]))[0]
+    return train_sdf.plan(train_sdf.build_parser().parse_args(["--log_dir", str(folder), *map(str, words)])).config
 
 
 def test_training_takes_sizes_and_conventions_from_its_first_weights(tmp_path):
@@ -52,7 +52,7 @@ def test_training_takes_sizes_and_conventions_from_its_first_weights(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("binary", [True, False])
 def test_train_from_tf1_then_evaluate_it_and_the_checkpoint(binary, tiny_database, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("models.training.trainer.validation_picture", lambda *_: np.zeros((4, 4, 3), np.float32))
+    monkeypatch.setattr("models.training.field_trainer.validation_preview", lambda *_: np.zeros((4, 4, 3), np.float32))
     prefix = checkpoint(tmp_path / "tf1", binary=binary, colour=binary)
     run = tmp_path / "run"
     words = [

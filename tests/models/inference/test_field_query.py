@@ -9,10 +9,10 @@ import trimesh
 
 from benchmarks.original import Original
 from data.network_input import network_camera, network_image
-from models.inference import field_query, predict
+from models.inference import chunks, field_query, predict
 from models.inference.field_query import FieldQuery
 from models.networks import texdisn
-from models.training.trainer import Trainer
+from models.training.field_trainer import FieldTrainer
 from tests.eval.test_eval import make_octahedron
 from tests.helpers import tiny
 from tests.models.networks.test_texdisn import randomise
@@ -43,7 +43,7 @@ def trained(request):
     record = tiny.box("box", "a", np.random.default_rng(0))
     frame, rng = frames.cube_frame(config.binary), np.random.default_rng(1)
     image = network_image(record.images[0], config)
-    trainer = Trainer(config, tf.distribute.get_strategy())
+    trainer = FieldTrainer(config, tf.distribute.get_strategy())
     for _ in range(150):
         points = frames.voxel_centres()[rng.permutation(64**3)[:512]]
         points = np.concatenate(
@@ -160,7 +160,8 @@ def test_fields_of_trained_weights(trained, tmp_path):
 def check_mesh(model, rgba, camera, iso, resolution):
     """The coarse-to-fine surface against the dense one."""
     query = FieldQuery(model)
-    vertices, faces, colours, normals, asked = predict.textured_mesh(query, rgba, camera, resolution, iso)
+    mesh = predict.mesh_of_image(query, rgba, camera, resolution, iso)
+    vertices, faces, colours, normals, asked = mesh.vertices, mesh.faces, mesh.colours, mesh.normals, mesh.queries
     encoded = query.encode(network_image(rgba, model.config), network_camera(camera, rgba, model.config))
     grid = query.geometry(encoded, frames.voxel_centres(resolution)).reshape((resolution,) * 3).transpose(2, 1, 0)
     expected, _ = dense.extract(grid, model.config.binary, iso)
@@ -198,18 +199,18 @@ def test_an_empty_field_says_so(binary):
     model = texdisn.build_field_network(tiny.config(binary))
     make_octahedron(model, -1.0)
     with pytest.raises(UserError, match="field is empty: min .*, max .*, iso value 0"):
-        predict.textured_mesh(FieldQuery(model), *pictures(np.random.default_rng(0))[0], 64, 0.0)
+        predict.mesh_of_image(FieldQuery(model), *pictures(np.random.default_rng(0))[0], 64, 0.0)
 
 
 def test_a_surface_of_one_wall_keeps_it_when_inner_walls_are_left_out():
     model = texdisn.build_field_network(tiny.config(False))
     make_octahedron(model, 0.5)
     picture = pictures(np.random.default_rng(0))[0]
-    with_all, filled = (
-        predict.textured_mesh(FieldQuery(model), *picture, 64, 0.0, fill=fill) for fill in (False, True)
+    with_all, outer = (
+        predict.mesh_of_image(FieldQuery(model), *picture, 64, 0.0, inner_walls=walls) for walls in (True, False)
     )
-    np.testing.assert_allclose(with_all[0], filled[0])
-    np.testing.assert_allclose(with_all[3], filled[3])
+    np.testing.assert_allclose(with_all.vertices, outer.vertices)
+    np.testing.assert_allclose(with_all.normals, outer.normals)
 
 
 def test_bfloat16_changes_few_voxels(trained):
@@ -226,8 +227,8 @@ def test_bfloat16_changes_few_voxels(trained):
 
 def test_chunks_fit_the_memory_that_is_there(monkeypatch):
     config = tiny.config()
-    usual = field_query.chunk_size(config)
-    monkeypatch.setattr(field_query, "available_memory", lambda: 1 << 22)
-    assert field_query.STEP <= field_query.chunk_size(config) < usual
-    monkeypatch.setattr(field_query, "available_memory", lambda: 0)
-    assert field_query.chunk_size(config) == field_query.STEP
+    usual = chunks.chunk_size(config)
+    monkeypatch.setattr(chunks, "available_memory", lambda: 1 << 22)
+    assert chunks.STEP <= chunks.chunk_size(config) < usual
+    monkeypatch.setattr(chunks, "available_memory", lambda: 0)
+    assert chunks.chunk_size(config) == chunks.STEP

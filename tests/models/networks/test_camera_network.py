@@ -186,10 +186,10 @@ def test_training_learns_and_resumes(tiny_database, tmp_path, eagerly, monkeypat
     "words, message",
     [
         (["--img_h", "30"], "width and height must be equal"),
-        (["--camera_widths", "0"], "--camera_widths 0"),
-        (["--crop", "2"], "--crop"),
-        (["--momentum", "0.3"], "--momentum would do nothing"),
-        (["--encoder_size", "40"], "--encoder_size 40"),
+        (["--camera_widths", "0"], "camera_widths 0"),
+        (["--crop", "2"], "crop must be in"),
+        (["--momentum", "0.3"], "momentum would do nothing"),
+        (["--encoder_size", "40"], "encoder_size 40"),
     ],
 )
 def test_wrong_settings_are_refused(words, message, tiny_database, tmp_path):

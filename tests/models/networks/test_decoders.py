@@ -12,7 +12,7 @@ from models.networks import texdisn
 from models.networks.local_features import to_camera_axes
 from models.networks.voxel_decoder import read_grid
 from models.presets import preset
-from models.training.trainer import Trainer
+from models.training.field_trainer import FieldTrainer
 from models.weights.run import load_checkpoint, save_checkpoint
 from tests.helpers import tiny
 from tests.models.networks.test_texdisn import inputs, randomise, read_numpy, stream_numpy
@@ -169,7 +169,7 @@ def test_field_query_of_a_variant_is_its_network(binary, name, rng):
 @pytest.mark.parametrize(("binary", "name"), ALL)
 def test_every_variable_of_a_variant_is_trained(binary, name, rng):
     """Training steps lower the loss and change every variable, so all have gradients."""
-    trainer = Trainer(config(binary, name), tf.distribute.get_strategy())
+    trainer = FieldTrainer(config(binary, name), tf.distribute.get_strategy())
     images, points, cameras = inputs(trainer.config, rng, 64)
     batch = {"image": images, "points": points, "trans_mat": cameras}
     inside = (np.abs(points) < (16 if binary else 0.5)).all(-1)
@@ -218,7 +218,8 @@ def test_camera_axes_are_those_of_disn(rng):
         )
         turn_x = np.array([[1, 0, 0], [0, np.cos(el), -np.sin(el)], [0, np.sin(el), np.cos(el)]])
         obj_rot_mat = np.array([[0, 0, -1], [0, 1, 0], [1, 0, 0]]) @ (turn_x @ turn_y).T
-        # the same view: the camera stands at azimuth 90 - a of this project's frame (3D-R2N2 counts from x to z)
+        # The same view: the camera stands at azimuth 90 - a of this project's frame, since
+        # 3D-R2N2 counts azimuths from x to z.
         points = rng.uniform(-1, 1, (5, 3))
         expected = points @ obj_rot_mat
         towards = obj_rot_mat[:, 2]  # of the camera, in the object frame

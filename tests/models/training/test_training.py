@@ -15,8 +15,9 @@ import tensorflow as tf
 from data.field_samples import FieldSamples
 from data.shards import Database
 from models.networks.texdisn import build_field_network
+from models.training.field_trainer import FieldTrainer
 from models.training.loop import Loop
-from models.training.trainer import Trainer
+from models.training.session import open_weights
 from models.weights.run import Run
 from tests.helpers import tiny
 from train import train_sdf
@@ -29,7 +30,7 @@ def loop(config, database, folder):
     """A loop as train_sdf makes it, on few threads of its own so that sums are taken in one order."""
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.seed)
-    trainer = Trainer(config, tf.distribute.get_strategy())
+    trainer = FieldTrainer(config, tf.distribute.get_strategy())
     folder = Run(folder)
     config.save(folder.config)
     data = Database(database)
@@ -98,7 +99,7 @@ def test_killed_and_resumed_equals_uninterrupted(binary, tiny_database, tmp_path
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
     """They take most of the time of a short run; test_pictures looks at one."""
-    monkeypatch.setattr("models.training.trainer.validation_picture", lambda *_: np.zeros((4, 4, 3), np.float32))
+    monkeypatch.setattr("models.training.field_trainer.validation_preview", lambda *_: np.zeros((4, 4, 3), np.float32))
 
 
 @pytest.mark.slow
@@ -141,36 +142,39 @@ def test_a_shard_that_breaks_during_training_stops_it_in_one_line(tiny_database,
     assert "\n" not in str(error.value)
 
 
+def planned(*extra):
+    return train_sdf.plan(flags(*extra))
+
+
 def flags(*extra):
     return train_sdf.build_parser().parse_args(["--log_dir", *map(str, extra)])
 
 
 def test_flags_become_the_configuration(tmp_path):
-    config, resumed = train_sdf.settings(
-        flags(tmp_path, "--preset", "small", "--no-binary", "--batch_size", 3, "--alpha")
-    )
+    plan = planned(tmp_path, "--preset", "small", "--no-binary", "--batch_size", 3, "--alpha")
+    config, resumed = plan.config, plan.resumed
     assert config.preset == "small"
     assert not resumed and not config.binary and config.batch_size == 3 and config.alpha and config.normalisation
-    config, _ = train_sdf.settings(flags(tmp_path))
+    config = planned(tmp_path).config
     assert (
         config.binary and config.batch_size == 20 and config.encoder_widths[-1] == 512 and config.learning_rate == 1e-4
     )
 
 
 def test_resume_keeps_the_settings_and_refuses_others(tmp_path):
-    config, _ = train_sdf.settings(flags(tmp_path, "--preset", "small", "--batch_size", 3))
+    config = planned(tmp_path, "--preset", "small", "--batch_size", 3).config
     run = Run(tmp_path)
     config.save(run.config)
     run.last.write_bytes(b"")
-    again, resumed = train_sdf.settings(flags(tmp_path, "--preset", "small", "--batch_size", 3, "--max_epoch", 7))
-    assert resumed and again == dataclasses.replace(config, max_epoch=7)
-    assert train_sdf.settings(flags(tmp_path)) == (config, True)
+    again = planned(tmp_path, "--preset", "small", "--batch_size", 3, "--max_epoch", 7)
+    assert again.resumed and again.config == dataclasses.replace(config, max_epoch=7)
+    assert planned(tmp_path).resumed and planned(tmp_path).config == config
     with pytest.raises(UserError, match="preset small -> full"):
-        train_sdf.settings(flags(tmp_path, "--preset", "full"))
+        planned(tmp_path, "--preset", "full")
     with pytest.raises(UserError, match="batch_size 3 -> 4"):
-        train_sdf.settings(flags(tmp_path, "--preset", "small", "--batch_size", 4))
-    with pytest.raises(UserError, match="--restore_model starts a new run"):
-        train_sdf.settings(flags(tmp_path, "--preset", "small", "--batch_size", 3, "--restore_model", tmp_path))
+        planned(tmp_path, "--preset", "small", "--batch_size", 4)
+    with pytest.raises(UserError, match="the run would resume from it"):
+        planned(tmp_path, "--preset", "small", "--batch_size", 3, "--restore_model", tmp_path)
 
 
 def test_sizes_are_flags(tmp_path):
@@ -181,9 +185,7 @@ def test_sizes_are_flags(tmp_path):
         "decoder_widths": (16, 8),
     }
     text = [word for name, value in given.items() for word in (f"--{name}", ",".join(map(str, value)))]
-    config, _ = train_sdf.settings(
-        flags(tmp_path, *text, "--encoder_size", 64, "--encoder_fc", 24, "--num_classes", 12)
-    )
+    config = planned(tmp_path, *text, "--encoder_size", 64, "--encoder_fc", 24, "--num_classes", 12).config
     assert {name: getattr(config, name) for name in given} == given
     network = build_field_network(config)
     global_feature, maps = network.encode(np.zeros((1, config.img_h, config.img_w, 3), np.float32))
@@ -198,8 +200,8 @@ WRONG_SIZES = {"--encoder_widths": "4,8", "--decoder_widths": "16,0", "--encoder
 
 @pytest.mark.parametrize("bad", WRONG_SIZES.items())
 def test_sizes_that_make_no_network_are_refused(bad, tmp_path):
-    with pytest.raises(UserError, match=bad[0]):
-        train_sdf.settings(flags(tmp_path, *bad))
+    with pytest.raises(UserError, match=bad[0].removeprefix("--")):
+        planned(tmp_path, *bad)
 
 
 WRONG = {
@@ -214,8 +216,8 @@ WRONG = {
 
 @pytest.mark.parametrize("bad", WRONG.items())
 def test_senseless_values_are_refused(bad, tmp_path):
-    with pytest.raises(UserError, match=bad[0]):
-        train_sdf.settings(flags(tmp_path, *bad))
+    with pytest.raises(UserError, match=bad[0].removeprefix("--")):
+        planned(tmp_path, *bad)
 
 
 def test_unknown_flag_is_an_error(tmp_path):
@@ -229,7 +231,7 @@ def test_weights_of_another_run_start_a_new_one(tiny_database, tmp_path):
     source.save(better=True)
     for flag, all_of_them in (("--restore_model", True), ("--restore_modelcnn", False)):
         target = loop(tiny.config(max_epoch=1, seed=5), tiny_database, tmp_path / "b")
-        train_sdf.restore(target.trainer, flags(tmp_path / "b", flag, tmp_path / "a"))
+        open_weights(str(tmp_path / "a"), flag == "--restore_model").load(target.trainer.network)
         for a, b in zip(source.trainer.network.variables, target.trainer.network.variables, strict=True):
             if all_of_them or "vgg_16" in a.path:
                 np.testing.assert_array_equal(a, b)
@@ -237,7 +239,7 @@ def test_weights_of_another_run_start_a_new_one(tiny_database, tmp_path):
         assert np.array_equal(*decoders) == all_of_them
     with pytest.raises(UserError, match="does not fit this network"):
         other = loop(tiny.config(num_classes=9), tiny_database, tmp_path / "c")
-        train_sdf.restore(other.trainer, flags(tmp_path / "c", "--restore_model", tmp_path / "a"))
+        open_weights(str(tmp_path / "a"), True).load(other.trainer.network)
 
 
 TWO_DEVICES = """
@@ -246,13 +248,13 @@ tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU"
 from data.field_samples import FieldSamples
 from data.shards import Database
 from models.training.loop import Loop
-from models.training.trainer import Trainer
+from models.training.field_trainer import FieldTrainer
 from tests import tiny
 from models.weights.run import Run
 config = tiny.config(normalisation=sys.argv[3] == "yes", max_epoch=1)
 for name, strategy in (("one", tf.distribute.get_strategy()), ("two", tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))):
     keras.utils.set_random_seed(0)
-    trainer, data = Trainer(config, strategy), Database(sys.argv[1])
+    trainer, data = FieldTrainer(config, strategy), Database(sys.argv[1])
     np.savez(f"{sys.argv[2]}/{name}.npz", **{v.path: np.asarray(v) for v in trainer.network.variables})
     Loop(trainer, Run(f"{sys.argv[2]}/{name}"), FieldSamples(data, config), data.objects("train"), data.objects("val"), 1e9).run()
     assert strategy.num_replicas_in_sync == (1 if name == "one" else 2)

@@ -1,4 +1,4 @@
-"""Reading meshes, textures, surface samples, distances and voxels: against brute force and analytic solids."""
+"""Reading mesh files: geometry, colours, textures and materials of every format, broken files."""
 
 import json
 import struct
@@ -14,11 +14,7 @@ from preprocessing.meshes.load import load_mesh
 from preprocessing.meshes.materials import UNCOLOURED
 from utils.errors import UserError
 from utils.mesh import sampling
-from utils.mesh.mesh import albedo, coloured_mesh, normalise, sample_texture
-
-
-def solid(shape, colour=(0.5, 0.5, 0.5)):
-    return coloured_mesh(shape.vertices, shape.faces, np.tile(colour, (len(shape.vertices), 1)))
+from utils.mesh.mesh import albedo
 
 
 def textured_box(image, **material):
@@ -33,26 +29,6 @@ def textured_box(image, **material):
 def load_colour(path):
     """Mean albedo of the surface of a mesh file."""
     return sampling.sample_surface(load_mesh(path), 2000, np.random.default_rng(0))[1].mean(0)
-
-
-def test_texel_brute_force():
-    rng = np.random.default_rng(0)
-    image = rng.integers(0, 256, (3, 5, 4), dtype=np.uint8)
-    uv = rng.uniform(-2, 3, (300, 2))
-    got = sample_texture(image, uv)
-    for (u, v), value in zip(uv, got, strict=True):
-        x, y, expected = u * 5 - 0.5, (1 - v) * 3 - 0.5, np.zeros(4)
-        for column in (int(np.floor(x)), int(np.floor(x)) + 1):
-            for row in (int(np.floor(y)), int(np.floor(y)) + 1):
-                expected += (1 - abs(x - column)) * (1 - abs(y - row)) * image[row % 3, column % 5] / 255
-        assert np.allclose(value, expected, atol=1e-5)
-
-
-def test_texel_centres_give_the_texels():
-    image = np.random.default_rng(1).integers(0, 256, (4, 6, 4), dtype=np.uint8)
-    row, column = np.divmod(np.arange(24), 6)
-    got = sample_texture(image, np.stack([(column + 0.5) / 6, 1 - (row + 0.5) / 4], 1))
-    assert np.allclose(got, image.reshape(-1, 4) / 255, atol=1e-6)
 
 
 def test_scene_transforms_mirrors_and_materials(tmp_path):
@@ -90,8 +66,8 @@ def test_images_of_every_mode(tmp_path, mode):
 
 
 def test_large_textures_are_made_smaller(tmp_path):
-    picture = Image.new("RGB", (3000, 30), (10, 200, 30))
-    textured_box(picture).export(tmp_path / "box.glb")
+    image = Image.new("RGB", (3000, 30), (10, 200, 30))
+    textured_box(image).export(tmp_path / "box.glb")
     mesh = load_mesh(tmp_path / "box.glb")
     assert mesh.materials[0].image.shape == (10, 1024, 4)
     assert np.abs(load_colour(tmp_path / "box.glb") - [10, 200, 30]).max() <= 1
@@ -186,13 +162,12 @@ def test_absent_texels(tmp_path, mode, cutoff, share):
     mesh = load_mesh(tmp_path / "box.glb")
     rng = np.random.default_rng(0)
     x, y = rng.random((2, 40000))
-    weights = np.stack([1 - x, x - np.minimum(x, y), np.minimum(x, y)], 1)[
-        x >= y
-    ]  # uniform in the triangle (0,0) (1,0) (1,1)
-    there = albedo(mesh, np.zeros(len(weights), int), weights)[1]
+    weights = np.stack([1 - x, x - np.minimum(x, y), np.minimum(x, y)], 1)
+    weights = weights[x >= y]  # uniform in the triangle (0,0) (1,0) (1,1)
+    present = albedo(mesh, np.zeros(len(weights), int), weights)[1]
     # the triangle's part with u > t has the share 1 - t^2
-    assert there.mean() == pytest.approx(1 - (1 - share) ** 2, abs=0.02)
-    uv = weights[there] @ mesh.uv[mesh.faces[0]]
+    assert present.mean() == pytest.approx(1 - (1 - share) ** 2, abs=0.02)
+    uv = weights[present] @ mesh.uv[mesh.faces[0]]
     assert uv[:, 0].min() == pytest.approx(1 - share, abs=0.01)
 
 
@@ -234,14 +209,3 @@ def test_unusable_files_say_why_in_one_line(tmp_path, name, content, reason):
     assert name in str(caught.value) and "\n" not in str(caught.value)
     with pytest.raises(UserError, match="missing"):
         load_mesh(tmp_path / "nowhere.obj")
-
-
-def test_normalise_is_undone_by_its_centre_and_scale():
-    shape = trimesh.creation.box([1, 4, 2])
-    shape.apply_translation([7, -3, 2])
-    mesh = solid(shape)
-    mesh.vertices = np.concatenate([mesh.vertices, [[99, 99, 99]]])  # belongs to no face: must not count
-    result, centre, scale = normalise(mesh)
-    used = result.vertices[result.faces.ravel()]
-    assert np.allclose(used.max(0), [0.125, 0.5, 0.25]) and np.allclose(used.min(0), [-0.125, -0.5, -0.25])
-    assert np.allclose(result.vertices / scale + centre, mesh.vertices)

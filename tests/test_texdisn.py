@@ -1,0 +1,118 @@
+"""The Python interface: what its functions give, and the notebook that shows them."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import matplotlib
+import numpy as np
+import PIL.Image
+import pytest
+import trimesh
+
+import texdisn
+from data.shards import Database
+from tests.eval.test_eval import make_run
+from utils.images.photo import read_photo
+
+ROOT = pathlib.Path(__file__).parents[1]
+CHAIR = ROOT / "examples" / "chair.png"
+
+
+@pytest.fixture(scope="module")
+def model():
+    return texdisn.load_model()
+
+
+@pytest.fixture(scope="module")
+def result(model):
+    return model.reconstruct(CHAIR, resolution=48)
+
+
+def test_a_mesh_is_the_same_in_every_form(result, tmp_path):
+    mesh, other = result.mesh, result.to_trimesh()
+    assert other.is_watertight and len(other.faces) == len(mesh.faces) > 1000
+    np.testing.assert_array_equal(other.vertices, mesh.vertices)
+    np.testing.assert_allclose(other.visual.vertex_colors[:, :3] / 255, mesh.colours[:, :3], atol=1 / 255)
+    for suffix in ("glb", "ply", "obj"):
+        result.save(tmp_path / f"chair.{suffix}")
+        loaded = trimesh.load(tmp_path / f"chair.{suffix}", force="mesh", process=False)
+        assert len(loaded.faces) == len(mesh.faces)
+        np.testing.assert_allclose(loaded.bounds, other.bounds, atol=1e-5)
+    result.save(tmp_path / "textured.glb", texture_size=128)
+    assert trimesh.load(tmp_path / "textured.glb", force="mesh").visual.kind == "texture"
+    with pytest.raises(texdisn.UserError, match="stl"):
+        result.save(tmp_path / "chair.stl")
+
+
+def test_a_turntable_shows_the_mesh(result):
+    frames = result.turntable()
+    assert len(frames) == 8 and all((frame < 250).any() and (frame[0, 0] == 255).all() for frame in frames)
+
+
+def test_images_in_every_form_give_the_same_mesh(model, result):
+    image = PIL.Image.open(CHAIR)
+    for form in (str(CHAIR), image, np.asarray(image), np.asarray(image) / 255, read_photo(CHAIR)):
+        other = model.reconstruct(form, resolution=48)
+        np.testing.assert_allclose(other.vertices, result.vertices, atol=1e-6)
+    mask = np.asarray(image)[..., 3]
+    other = model.reconstruct(np.asarray(image.convert("RGB")), mask=mask, resolution=48)
+    assert other.foreground == "array" and np.array_equal(other.mask, result.mask)
+    with pytest.raises(texdisn.UserError, match="must have one size"):
+        model.reconstruct(image, mask=mask[:-1])
+    for wrong in (np.zeros((40, 40, 2), np.uint8), np.full((40, 40, 3), 7.0), np.zeros((40, 40), int)):
+        with pytest.raises(texdisn.UserError, match="an image array is"):
+            model.reconstruct(wrong)
+
+
+def test_cameras(model, result):
+    given = model.reconstruct(CHAIR, camera=result.camera, resolution=32)
+    np.testing.assert_allclose(given.camera, result.camera)
+    size = result.mask.shape[0]
+    matrix = texdisn.camera(40, 20, 2.2, size)
+    np.testing.assert_allclose(model.reconstruct(CHAIR, camera=(40.0, 20.0, 2.2), resolution=32).camera, matrix)
+
+
+def test_the_field_of_a_result(result):
+    """At its vertices the field has the iso value; inside it is larger, outside smaller."""
+    values = result.field(result.vertices)
+    assert np.abs(values - result.iso).mean() < 0.3
+    corner = result.field(np.array([[0.49, 0.49, 0.49]]))
+    assert corner[0] < result.iso
+    inner = result.vertices - 0.5 / 48 * result.normals
+    assert (result.field(inner) > values - 1e-3).mean() > 0.8
+    moved = np.abs(result.colour_of(result.vertices) - result.colours)  # queried before the vertices' last move
+    assert np.quantile(moved, 0.98) < 0.1
+
+
+def test_evaluate_is_the_command(tiny_database, tmp_path):
+    run = make_run(tmp_path / "run", tiny_database, True)
+    options = {"views": [0], "limit": 1, "resolution": 16, "figure_objects": 0}
+    results = texdisn.evaluate(run, tiny_database, tmp_path / "python", **options)
+    assert isinstance(texdisn.open_database(tiny_database), Database)
+    words = ["--views", "0", "--limit", "1", "--sdf_res", "16", "--figure_objects", "0"]
+    command = [sys.executable, ROOT / "eval/eval.py", "--restore_model", run, "--log_dir", tmp_path / "command", *words]
+    subprocess.run(list(map(str, command)), check=True, cwd=tmp_path, capture_output=True)
+    by_command = json.loads((tmp_path / "command" / "results.json").read_text())
+    assert by_command["results"] == json.loads(json.dumps(results["results"]))
+
+
+def test_the_module_is_found_from_any_folder(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-c", "import texdisn; print(texdisn.load_model.__name__)"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "load_model"
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_from_top_to_bottom(tmp_path, monkeypatch):
+    matplotlib.use("Agg")
+    monkeypatch.chdir(tmp_path)
+    notebook = json.loads((ROOT / "examples" / "texdisn.ipynb").read_text())
+    names = {}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), cell["id"], "exec"), names)
+    assert names["results"]["results"]["prediction"]["iou"]["mean"] > 0
