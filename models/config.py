@@ -239,7 +239,9 @@ class Config(Settings):
         if self.rot and not self.streams:
             raise UserError(f"rot would do nothing: decoder {self.decoder} does not take points")
         if self.binary and (self.model_frame != "cube" or self.distance_offset or self.tanh):
-            raise UserError("model_frame sphere, distance_offset and tanh are settings of signed distances; this model is binary")
+            raise UserError(
+                "model_frame sphere, distance_offset and tanh are settings of signed distances; this model is binary"
+            )
 
     @property
     def geometry_channels(self) -> int:

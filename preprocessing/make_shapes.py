@@ -23,7 +23,8 @@ import numpy as np
 import trimesh
 from tqdm import tqdm
 
-from preprocessing.shapes import car, chair, guitar, parts, table
+from preprocessing.shapes import car, chair, guitar, table
+from preprocessing.shapes.scene import to_scene
 from utils.cli import parser, run, whole_number
 from utils.errors import UserError
 from utils.files import check_out, read_json, replacing, write_json
@@ -37,7 +38,7 @@ Job = tuple[str, int]  # category and number of an object
 def scene(category: str, seed: int, number: int) -> trimesh.Scene:
     """Object `number` of a category."""
     rng = np.random.default_rng([seed, zlib.crc32(category.encode()), number])
-    return parts.to_scene(MAKERS[category](rng))
+    return to_scene(MAKERS[category](rng))
 
 
 def path_of(out: str | os.PathLike[str], category: str, number: int) -> pathlib.Path:

@@ -178,7 +178,7 @@ def check_python(text):
             ast.parse(code)
         except SyntaxError as error:
             defects.append(f"{code.splitlines()[0]} ...: {error}")
-    names = set(re.findall(r"\btexdisn\.(\w+)\b(?!\.)", text)) - {"py"}
+    names = set(re.findall(r"\btexdisn\.(\w+)\b(?!\.)", text)) - {"py", "ipynb"}
     return defects + [f"texdisn.{name}: there is no such name" for name in sorted(names - set(known))]
 
 

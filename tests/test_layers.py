@@ -1,4 +1,6 @@
-"""The layers of docs/architecture.md, by the imports of every file: each may import what lies below it, at its top."""
+"""The layers of docs/architecture.md, by the imports of every file: each may import what lies below
+it, at its top.
+"""
 
 import ast
 import pathlib
@@ -17,15 +19,26 @@ BELOW = {  # package: those it may import; nothing imports the entry points, ben
 }
 ROOMS = {  # package: its rooms from below; rooms of one row do not import each other
     "utils": [
-        ["errors"], ["files", "processes", "stages"], ["cli"], ["geometry"], ["images", "mesh"], ["surface", "rendering"], ["metrics"], ["reports"],
+        ["errors"],
+        ["files", "processes", "stages"],
+        ["cli"],
+        ["geometry"],
+        ["images", "mesh"],
+        ["surface", "rendering"],
+        ["metrics"],
+        ["reports"],
         ["web"],
     ],
     "models": [["settings"], ["config"], ["presets"], ["networks"], ["weights"], ["inference"], ["training"]],
     "preprocessing": [
-        ["random_streams", "shapes", "meshes"], ["rendering", "recovery"], ["readers"], ["database"],
-        ["make_shapes", "render_views", "check_db"], ["gen_db"],
+        ["random_streams", "shapes", "meshes"],
+        ["rendering", "recovery"],
+        ["readers"],
+        ["database"],
+        ["make_shapes", "render_views", "check_db"],
+        ["gen_db"],
     ],
-}  # fmt: skip
+}
 LAZY = {"gradio", "rembg", "xatlas", "open3d", "playwright"}  # optional, or slow to import and seldom needed
 ENTRY = {"train", "eval"}  # their main() imports TensorFlow late, so that --help and wrong flags do not wait for it
 PROJECT = {*BELOW, "benchmarks", "examples", "tests"}
@@ -76,6 +89,8 @@ def test_every_room_has_a_place():
 
 
 def test_folders_of_entry_points_do_not_hide_packages():
-    """python eval/x.py puts eval/ first on the path: a folder eval/utils would take the place of utils."""
+    """python eval/x.py puts eval/ first on the path: a folder eval/utils would take the place of
+    utils.
+    """
     for package in ("preprocessing", "train", "eval"):
         assert not {path.stem for path in (ROOT / package).iterdir()} & (set(BELOW) - {package}), package

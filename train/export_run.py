@@ -7,20 +7,19 @@ Writes the best weights as 16-bit floats, the configuration, and the iso value t
 validation split. Evaluation, reconstruction and --restore_model take the result like any other run;
 training cannot resume from it. Kernels become float16 (11 bits of precision; every weight must be
 below 65504). Vectors stay float32: they are few, and the variances of batch normalisation can be
-tiny. Prints the sizes and the largest change of a weight. Takes a second.
+tiny. Prints the sizes and the largest change of a weight.
 """
 
 import pathlib
-from typing import Any
 
 import h5py
 import numpy as np
 
-from models.config import load_either
+from models.config import Config, load_either
 from models.weights.run import Run, weights_digest
 from utils import cli
 from utils.errors import UserError
-from utils.files import read_json, replacing, write_json
+from utils.files import replacing, write_json
 
 
 def halved(values: np.ndarray) -> np.ndarray:
@@ -49,27 +48,12 @@ def export_weights(source: Run, target: Run) -> float:
     return change
 
 
-def found_iso(source: Run) -> dict[str, Any] | None:
-    """The content of iso.json (level.json in older runs): the iso value found for the best weights.
-
-    None if there is no such file, or if it belongs to other weights of the run.
-    """
-    path = source.iso if source.iso.exists() else source.level
-    if not path.exists():
-        return None
-    found = read_json(path)
-    weights = found.get("weights")  # in older runs not their digest but the path, size and time of the file
-    if isinstance(weights, str) and weights != weights_digest(source.weights):
-        print(f"{path} was found for other weights than {source.weights}, it is not exported")
-        return None
-    return found
-
-
 def export_run(source: Run, target: Run) -> float:
     """Write a small copy of a run.
 
     Args:
-        source: A run of either kind of network.
+        source: A run of either kind of network. The iso value that is exported with a field network
+            is the one that an evaluation found for its best weights, if there is one.
         target: The run to write; its folder need not exist.
 
     Returns:
@@ -83,12 +67,17 @@ def export_run(source: Run, target: Run) -> float:
     config = load_either(source.config)
     if target.last.exists():
         raise UserError(f"{target.folder} is a run that can be trained; give another folder")
-    iso = found_iso(source)
+    iso = None
+    if isinstance(config, Config):  # a camera network has no field
+        from models.inference.iso_search import stored_iso
+        from models.weights.sources import RunModel
+
+        iso = stored_iso(RunModel(source.folder, {}))
     change = export_weights(source, target)
     config.save(target.config)
-    for outdated in (target.iso, target.level):
+    for outdated in (target.iso, target.level):  # of an earlier export
         outdated.unlink(missing_ok=True)
-    if iso is not None:  # the export changed the weights' content, by which the file names them
+    if iso is not None:  # the file names weights by their content, which the export changed
         write_json(target.iso, {**iso, "weights": weights_digest(target.best)})
     return change
 

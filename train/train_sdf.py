@@ -1,12 +1,11 @@
 """Train the network on a database of shards.
 
-    python train/train_sdf.py --db db --log_dir runs/all --preset small --num_sample_points 512 --max_minutes 26
+    python train/train_sdf.py --db db --log_dir runs/all --preset small --max_minutes 26
 
 Prints the settings, a progress bar (loss parts, accuracy, samples/s, share of time spent waiting
 for data), a line per epoch with the validation loss, and where the run is. Writes RUN/config.json,
 last.h5, best.h5, history.json and TensorBoard scalars and images. Kill it at any moment: the same
-command, or
---log_dir RUN alone, resumes from the last checkpoint.
+command, or --log_dir RUN alone, resumes from the last checkpoint.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """Parametric textured objects, for training and trying the system without a data set.
 
-parts.py       closed primitives with texture coordinates, and how they become one scene
+parts.py       closed primitives with texture coordinates
+scene.py       the parts of an object as one scene
 textures.py    procedural images and colours; an atlas, painted in an object's own coordinates
 supports.py    legs and other bases of chairs and tables
 car_shape.py, liveries.py    the proportions of cars, their paint

@@ -1,20 +1,16 @@
-"""Closed primitives with texture coordinates, faces outward, and their assembly into one scene.
+"""Closed primitives with texture coordinates and faces outward.
 
 An object is about 1 long. Unless a part is painted with an atlas, one unit of surface is one width
 of its texture, centred: all textures have the same density, and texture coordinates stay in [0, 1].
 """
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
-import scipy.sparse
 import trimesh
 from PIL.Image import Image
 
 from preprocessing.shapes.textures import Atlas, Numbers
-
-CREASE = np.cos(np.radians(40))  # sharper edges stay sharp: 12-sided tubes look round, octagons do not
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,11 +39,11 @@ class Part:
 
     def painted(self, atlas: Atlas) -> "Part":
         """The part with the image of an atlas; every face shows the view that it faces most."""
-        normals = _face_normals(self.vertices, self.faces)
+        normals = face_normals(self.vertices, self.faces)
         return dataclasses.replace(self, uv=atlas.uv(self.vertices[self.faces], normals), image=atlas.image)
 
 
-def _face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+def face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """(F, 3) normals; their length is twice the area of the face."""
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     return np.cross(b - a, c - a)
@@ -56,7 +52,7 @@ def _face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 def _outward(vertices: Numbers, faces: Numbers, uv: Numbers, image: Image | None) -> Part:
     """A Part with its faces turned outward: its signed volume is positive."""
     vertices, faces, uv = np.asarray(vertices, float), np.asarray(faces), np.asarray(uv, float)
-    volume = np.einsum("ij,ij->", vertices[faces[:, 0]], _face_normals(vertices, faces))
+    volume = np.einsum("ij,ij->", vertices[faces[:, 0]], face_normals(vertices, faces))
     if volume < 0:
         faces, uv = faces[:, ::-1], uv[:, ::-1]
     return Part(vertices, faces, uv, image)
@@ -100,7 +96,7 @@ def loft(image: Image | None, rings: Numbers) -> Part:
     for end, offset in ((0, 0), (1, (n - 1) * m)):
         centre = np.full(m, n * m + end)
         cap = np.stack([centre, offset + k, offset + j] if end == 0 else [centre, offset + j, offset + k], 1)
-        normal = np.abs(_face_normals(vertices, cap).sum(0))
+        normal = np.abs(face_normals(vertices, cap).sum(0))
         faces.append(cap)
         uv.append(_planar_uv(vertices[cap], int(normal.argmax())))
     return _outward(vertices, np.concatenate(faces), np.concatenate(uv), image)
@@ -259,51 +255,3 @@ def extrude(image: Image | None, outline: Numbers, back: float, front: float, be
         strips += [np.stack([a, b, b + n], 1), np.stack([a, b + n, a + n], 1)]
     faces = np.concatenate(strips)
     return _outward(vertices, faces, _planar_uv(vertices[faces], 2), image)
-
-
-def _smooth(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """(F, 3, 3) corner normals.
-
-    Faces that meet at less than the crease angle are averaged, weighted by their angles at the
-    corner.
-    """
-    unit = np.repeat(_face_normals(points, faces), 3, 0)
-    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
-    angles = trimesh.triangles.angles(points[faces]).reshape(-1, 1)
-    normals = unit * np.maximum(angles, 1e-6)  # a sliver still has its own normal
-    corners = len(normals)
-    at = scipy.sparse.csr_array((np.ones(corners), (np.arange(corners), faces.ravel())), shape=(corners, len(points)))
-    pairs = (at @ at.T).tocoo()
-    near = np.einsum("ij,ij->i", unit[pairs.row], unit[pairs.col]) > CREASE
-    total = np.zeros_like(normals)
-    for axis in range(3):
-        total[:, axis] = np.bincount(pairs.row[near], normals[pairs.col[near], axis], minlength=corners)
-    length = np.linalg.norm(total, axis=1, keepdims=True)
-    return np.where(length > 1e-12, total / np.maximum(length, 1e-12), [0, 1, 0]).reshape(-1, 3, 3)
-
-
-def to_scene(parts: Sequence[Part]) -> trimesh.Scene:
-    """A scene of the parts, one mesh per image; it stands on y = 0 and its longest side is 1."""
-    vertices = np.concatenate([part.vertices for part in parts])
-    low, high = vertices.min(0), vertices.max(0)
-    origin, scale = np.array([(low[0] + high[0]) / 2, low[1], (low[2] + high[2]) / 2]), 1 / (high - low).max()
-    scene = trimesh.Scene()
-    images = list({id(part.image): part.image for part in parts}.values())
-    for number, image in enumerate(images):
-        corners = []  # (N, 8) each: point, normal, uv
-        for part in parts:
-            if part.image is image:
-                points = (part.vertices - origin) * scale
-                normals = _smooth(points, part.faces)
-                corners.append(np.concatenate([points[part.faces], normals, part.uv], 2).reshape(-1, 8))
-        # float32 as in the file: corners that agree there become one vertex
-        rows, faces = np.unique(np.concatenate(corners).astype(np.float32).round(6), axis=0, return_inverse=True)
-        material = trimesh.visual.material.PBRMaterial(
-            name=f"material_{number}", baseColorTexture=image, metallicFactor=0.0, roughnessFactor=0.8
-        )
-        mesh = trimesh.Trimesh(
-            vertices=rows[:, :3], faces=faces.reshape(-1, 3), vertex_normals=rows[:, 3:6], process=False,
-            visual=trimesh.visual.TextureVisuals(uv=rows[:, 6:].clip(0, 1), material=material),
-        )  # fmt: skip
-        scene.add_geometry(mesh, node_name=f"part_{number}", geom_name=f"part_{number}")
-    return scene

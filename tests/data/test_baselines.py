@@ -46,8 +46,8 @@ def test_chosen_share_has_the_best_iou():
     validation = [index for index, _ in objects[12:]]
     q, score = baselines.choose_share(share, validation)
     scores = []
-    for each in baselines.SHARES:
-        voxels, _ = baselines.mean_shape(share, colour, each)
+    for candidate in baselines.SHARES:
+        voxels, _ = baselines.mean_shape(share, colour, candidate)
         scores.append(np.mean([voxel_metrics.iou(voxels, index - 32.0) for index in validation]))
     assert score == pytest.approx(max(scores))
     assert q == baselines.SHARES[np.argmax(scores)]
@@ -63,20 +63,20 @@ def test_identical_objects_are_their_own_mean_shape():
     index, colours = training(np.random.default_rng(2), 1)[0]
     share, colour = baselines.accumulate([(index, colours)] * 4)
     q, score = baselines.choose_share(share, [index])
-    voxels, found = baselines.mean_shape(share, colour, q)
+    voxels, mean_colours = baselines.mean_shape(share, colour, q)
     assert score == 1
     assert voxel_metrics.iou(voxels, index - 32.0) == 1
-    assert voxel_metrics.psnr(voxels, found, index - 32.0, colours) == voxel_metrics.PEAK_DB
+    assert voxel_metrics.psnr(voxels, mean_colours, index - 32.0, colours) == voxel_metrics.PEAK_DB
 
 
 def test_retrieval_is_the_all_pairs_minimum():
     rng = np.random.default_rng(3)
     train, queries = (np.stack([baselines.thumbnail(rng.random((40, 40, 3))) for _ in range(n)]) for n in (50, 9))
-    nearest, error = baselines.retrieve(baselines.fit_retrieval(train), queries)
+    nearest, error = baselines.nearest_views(train, queries)
     pairs = ((queries[:, None].astype(np.float64) - train[None]) ** 2).mean(-1)
     np.testing.assert_array_equal(nearest, pairs.argmin(1))
     np.testing.assert_allclose(error, pairs.min(1), rtol=1e-4)
-    own, none = baselines.retrieve(baselines.fit_retrieval(train), train + np.float32(1e-4))
+    own, none = baselines.nearest_views(train, train + np.float32(1e-4))
     np.testing.assert_array_equal(own, np.arange(50))
     assert none.max() < 1e-6
 

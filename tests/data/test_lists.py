@@ -1,4 +1,4 @@
-"""Splits: lists that are given, lists beside the data, and the split by hash."""
+"""Splits: from lists in a folder of their own, from lists beside the data, and by hash."""
 
 import pytest
 
@@ -11,8 +11,8 @@ IDS = [f"object {number}" for number in range(20)]
 
 def write_lists(folder, category="chair", **ids):
     folder.mkdir(exist_ok=True)
-    for split, each in ids.items():
-        (folder / f"{split}_list_{category}.txt").write_text("\n".join(each) + "\n")
+    for split, object_ids in ids.items():
+        (folder / f"{split}_list_{category}.txt").write_text("\n".join(object_ids) + "\n")
 
 
 @pytest.mark.parametrize("count", range(40))
@@ -35,7 +35,7 @@ def test_hash_split_is_known():
 
 def test_hash_split_without_validation():
     split = hash_split(IDS, {"train": 0.5, "val": 0, "test": 0.5})
-    assert [len(split[each]) for each in ("train", "val", "test")] == [10, 0, 10]
+    assert [len(split[name]) for name in ("train", "val", "test")] == [10, 0, 10]
 
 
 def test_lists_are_read_tolerantly(tmp_path):
@@ -57,7 +57,7 @@ def test_names_and_synsets_are_the_same_lists(tmp_path, category, name):
     assert (lists.absent, lists.unlisted) == ([], 14)
 
 
-def test_given_lists_go_before_those_beside_the_data(tmp_path):
+def test_lists_of_a_folder_take_precedence_over_those_beside_the_data(tmp_path):
     write_lists(tmp_path / "raw", train=IDS[:3], val=IDS[3:4], test=IDS[4:6])
     write_lists(tmp_path / "lists", train=[*IDS[6:8], "gone"], val=[], test=["lost"])
     lists = split_objects("chair", IDS, tmp_path / "raw", tmp_path / "lists", SHARES)
@@ -65,7 +65,7 @@ def test_given_lists_go_before_those_beside_the_data(tmp_path):
     assert lists.absent == ["gone", "lost"]
 
 
-def test_no_lists_give_the_hash_split(tmp_path):
+def test_without_lists_the_split_is_by_hash(tmp_path):
     lists = split_objects("chair", IDS, tmp_path, None, SHARES)
     assert lists.ids == {split: sorted(ids) for split, ids in hash_split(IDS, SHARES).items()}
 
@@ -88,7 +88,7 @@ def test_contradicting_lists(tmp_path):
 
 
 def test_disn_lists(tmp_path):
-    """<category>_<split>.lst; there is no validation list, so that a share of the training ids takes its place."""
+    """They are called <category>_<split>.lst; a share of the training ids is for validation."""
     (tmp_path / "03001627_train.lst").write_text("\n".join(IDS[:16]) + "\n")
     (tmp_path / "03001627_test.lst").write_text("\r\n".join(IDS[16:]) + "\r\n")
     lists = split_objects("chair", IDS, "nowhere", tmp_path, SHARES)

@@ -1,10 +1,11 @@
-"""Training samples: what they hold, and that they depend on seed, epoch and pair alone."""
+"""Training samples: their contents, and that they depend on seed, epoch and pair alone."""
 
 import numpy as np
 import pytest
 
+from data import camera_samples
 from data.field_samples import FieldSamples, voxel_points
-from data.network_input import network_camera, network_image
+from data.network_input import network_camera, network_image, network_view
 from data.pipeline import batches, epoch_order
 from data.shards import Database
 from tests.helpers import tiny
@@ -31,8 +32,8 @@ def test_cat_limit_caps_each_category_and_draws_anew(database):
     entries = database.objects("train")
     orders = [epoch_order(entries, 1, epoch, 5) for epoch in range(4)]
     for order in orders:
-        found = [entries[i].category for i, _ in order]
-        assert {name: found.count(name) for name in found} == {"box": 5, "crate": 5}
+        categories = [entries[i].category for i, _ in order]
+        assert {name: categories.count(name) for name in categories} == {"box": 5, "crate": 5}
     assert len({tuple(pair) for order in orders for pair in order}) > 10
 
 
@@ -48,13 +49,13 @@ def test_voxel_points_are_half_occupied_half_empty():
         assert inside == (n < 100) == (value[0] > -1)
         if not inside:
             assert (value == -1).all()
-    full = np.argwhere(np.ones((64, 64, 64), bool))[:-3].astype(np.uint8)  # three empty voxels are found too
+    full = np.argwhere(np.ones((64, 64, 64), bool))[:-3].astype(np.uint8)  # only three voxels are empty
     points, target = voxel_points(full, np.zeros_like(full), 8, rng)
     assert len(points) == 8 and (target[4:] == -1).all() and (points[4:, 0] == 31).all()
 
 
 def test_binary_sample_lies_on_the_object_in_the_image(database):
-    """The occupied points of a sample project onto opaque pixels: camera, frame and image belong together."""
+    """Occupied points project onto opaque pixels: camera, frame and image belong together."""
     config, entry = tiny.config(alpha=True), database.objects("train")[0]
     sample = FieldSamples(database, config).read(entry, 1, np.random.default_rng(0))
     uv, _ = project(sample["points"].astype(float), sample["trans_mat"].astype(float))
@@ -101,20 +102,20 @@ def test_augmentations_change_what_they_say_and_nothing_else(database):
     assert np.abs(fore - plain).max() <= 30 / 255 + 1e-6
     back = network_image(rgba, tiny.config(augcolorback=True), np.random.default_rng(0))
     assert (back[empty] != plain[empty]).any() and np.allclose(back[~empty], plain[~empty])
-    for given in ({"augcolorfore": True}, {"augcolorback": True}):  # never in evaluation
-        np.testing.assert_array_equal(network_image(rgba, tiny.config(**given)), plain)
+    for overrides in ({"augcolorfore": True}, {"augcolorback": True}):  # never in evaluation
+        np.testing.assert_array_equal(network_image(rgba, tiny.config(**overrides)), plain)
 
 
-def soft_picture():
-    """A picture of every opacity, colours that a shift by 30 does not clip."""
+def soft_image():
+    """An image with pixels of every opacity, whose colours a shift by 30 does not clip."""
     rng = np.random.default_rng(1)
     alpha = np.concatenate([rng.integers(1, 255, 800), np.zeros(400), np.full(400, 255)]).reshape(40, 40, 1)
     return np.concatenate([rng.integers(31, 224, (40, 40, 3)), alpha], -1).astype(np.uint8)
 
 
 def test_colour_switches_act_by_opacity_and_on_colours_alone():
-    """Where a pixel is partly transparent, each acts on its own part: the object's shift by alpha, the background by 1 - alpha."""
-    rgba = soft_picture()
+    """In half-transparent pixels the object is shifted by alpha, the background by 1 - alpha."""
+    rgba = soft_image()
     alpha = rgba[..., 3:] / 255
     plain = network_image(rgba, tiny.config())
     np.testing.assert_allclose(plain, rgba[..., :3] / 255 * alpha, atol=1e-6)
@@ -148,7 +149,7 @@ def test_colour_switches_act_by_opacity_and_on_colours_alone():
 
 
 def test_samples_are_augmented_in_training_alone(database):
-    """And the augmentation is a sample's own: it depends on seed, epoch and pair."""
+    """The augmentation of a sample depends on its seed, epoch and pair."""
     entry = database.objects("train")[0]
     config = tiny.config(augcolorfore=True, augcolorback=True)
     plain = network_image(database.image(entry, 0), tiny.config())
@@ -163,8 +164,8 @@ def test_samples_are_augmented_in_training_alone(database):
 def read_all(database, first=0, share=(0, 1), seed=0):
     entries, config = database.objects("train"), tiny.config(seed=seed)
     order = epoch_order(entries, config.seed, 3, 10**6)
-    found = batches(FieldSamples(database, config), entries, order, 3, True, first, share)
-    return [{k: v.numpy() for k, v in batch.items()} for batch in found]
+    dataset = batches(FieldSamples(database, config), entries, order, 3, True, first, share)
+    return [{k: v.numpy() for k, v in batch.items()} for batch in dataset]
 
 
 def test_batches_resume_and_share_without_changing_a_sample(database):
@@ -179,3 +180,24 @@ def test_batches_resume_and_share_without_changing_a_sample(database):
     for n, batch in enumerate(whole):
         np.testing.assert_array_equal(batch["points"], np.concatenate([part[n]["points"] for part in parts]))
     assert not np.array_equal(whole[0]["points"], read_all(database, seed=1)[0]["points"])
+
+
+@pytest.mark.parametrize("crop", [0.0, 0.85])
+def test_a_view_is_its_image_and_its_camera(database, crop):
+    config, entry = tiny.config(crop=crop, augcolorback=True, img_h=30), database.objects("train")[0]
+    rgba, trans_mat = database.image(entry, 0), database.trans_mat(entry, 0)
+    image, camera = network_view(rgba, trans_mat, config, np.random.default_rng(0))
+    np.testing.assert_array_equal(image, network_image(rgba, config, np.random.default_rng(0)))
+    np.testing.assert_array_equal(camera, network_camera(trans_mat, rgba, config))
+
+
+@pytest.mark.parametrize("count", [1, 2047, 2048, 4095, 4096, 16384])
+def test_memory_of_cached_surface_points_is_bounded(count):
+    class Surface:
+        def surface(self, entry):
+            return np.arange(3.0 * count).reshape(count, 3).astype(np.float32), np.zeros((count, 3), np.uint8)
+
+    points = camera_samples.surface_points(Surface(), "object")
+    assert min(count, 2048) <= len(points) < 4096
+    assert points.flags.owndata  # not a view of the whole surface
+    assert points.nbytes * camera_samples.surface_points.cache_info().maxsize <= 256 * 2**20

@@ -1,4 +1,4 @@
-"""The database: what was written is what is read, by every process and thread, and damage is named."""
+"""The database: every process and thread reads what was written, and damage is named."""
 
 import concurrent.futures
 import dataclasses
@@ -15,7 +15,7 @@ from utils.errors import UserError
 
 
 def record(seed, object_id, category="chair", views=2, size=(10, 12)):
-    """An ObjectRecord of random values; every object has its own numbers of views, voxels and points."""
+    """An ObjectRecord of random values; objects differ in their numbers of voxels and points."""
     rng = np.random.default_rng(seed)
     voxels, points, surface = rng.integers(1, 9), rng.integers(5, 9), rng.integers(1, 9)
     return ObjectRecord(
@@ -69,12 +69,12 @@ def test_every_field_comes_back(database, records):
         for view in range(len(expected.view_names)):
             np.testing.assert_array_equal(database.image(entry, view), expected.images[view])
             np.testing.assert_array_equal(database.trans_mat(entry, view), expected.trans_mats[view])
-        for got, wanted in zip(database.voxels(entry), (expected.voxels, expected.voxel_colours), strict=True):
-            np.testing.assert_array_equal(got, wanted)
-        for got, wanted in zip(
+        for actual, wanted in zip(database.voxels(entry), (expected.voxels, expected.voxel_colours), strict=True):
+            np.testing.assert_array_equal(actual, wanted)
+        for actual, wanted in zip(
             database.surface(entry), (expected.surface_points, expected.surface_colours), strict=True
         ):
-            np.testing.assert_array_equal(got, wanted)
+            np.testing.assert_array_equal(actual, wanted)
 
 
 def test_objects_are_sorted_and_chosen(database):
@@ -206,7 +206,7 @@ def test_an_error_of_the_disk_is_named(database, monkeypatch, name):
         reads[name]()
 
 
-def test_folders_that_are_no_database(tmp_path):
+def test_folders_that_are_not_databases(tmp_path):
     with pytest.raises(UserError, match="not a folder"):
         Database(tmp_path / "none")
     with pytest.raises(UserError, match="no shard"):
@@ -217,7 +217,7 @@ def test_folders_that_are_no_database(tmp_path):
         Database(tmp_path)
 
 
-def test_nothing_half_written(tmp_path):
+def test_nothing_is_half_written(tmp_path):
     path = tmp_path / shard_name("chair", "train", 0)
     broken = record(0, "a", views=2)
     broken.trans_mats = broken.trans_mats[:1]

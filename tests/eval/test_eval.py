@@ -22,7 +22,9 @@ evaluation = importlib.import_module("eval.eval")
 
 
 def make_octahedron(network, radius):
-    """Weights that make the geometry that of the octahedron |x| + |y| + |z| < radius of the cube [-1, 1], whatever the image."""
+    """Weights that make the geometry that of the octahedron |x| + |y| + |z| < radius of the cube
+    [-1, 1], whatever the image.
+    """
 
     def put(layer, block):
         kernel = np.zeros(layer.kernel.shape, np.float32)
@@ -159,7 +161,8 @@ def test_all_metrics_of_a_known_solid(binary, tiny_database, tmp_path, capsys):
     text = capsys.readouterr().out
     assert all(f"{metric.heading} (" in text for metric in registry.METRICS.values()) and "±" in text
 
-    # the octahedron |x| + |y| + |z| < 1/2 against the boxes, by points that the evaluation never saw
+    # the octahedron |x| + |y| + |z| < 1/2 against the boxes, by points that the evaluation never
+    # saw
     database, rng = Database(tiny_database), np.random.default_rng(0)
     points = rng.uniform(-0.5, 0.5, (200_000, 3))
     octahedron = np.abs(points).sum(1) < 0.5

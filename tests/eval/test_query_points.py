@@ -25,7 +25,9 @@ def camera():
 
 @pytest.fixture(params=["binary", "sdf"])
 def case(request, tmp_path):
-    """A TF1 checkpoint, an image as the network takes it, object-frame points, and what to expect of them."""
+    """A TF1 checkpoint, an image as the network takes it, object-frame points, and what to expect
+    of them.
+    """
     binary = request.param == "binary"
     w = tf1_models.values(tf1_models.shapes(binary=binary, colour=binary))
     prefix = tf1_models.save(tmp_path / "tf1" / "model.ckpt", w)

@@ -1,4 +1,6 @@
-"""Photographs to meshes through the command: files, formats, cameras, masks, pictures of all kinds, mistakes."""
+"""Photographs to meshes through the command: files, formats, cameras, masks, pictures of all kinds,
+mistakes.
+"""
 
 import json
 import pathlib
@@ -21,10 +23,14 @@ from utils.geometry import frames
 from utils.geometry.cameras import azimuth_elevation_distance, compose, intrinsics, look_at, project
 from utils.rendering import turntable
 
-BOXES = np.array([  # corners of an upright letter F with a foot: no turn and no mirror image of it is the same
-    [[-0.3, -0.5, -0.1], [-0.1, 0.5, 0.1]], [[-0.3, 0.3, -0.1], [0.35, 0.5, 0.1]], [[-0.3, -0.05, -0.1], [0.15, 0.15, 0.1]],
-    [[-0.3, -0.5, -0.1], [-0.1, -0.3, 0.45]],
-])  # fmt: skip
+BOXES = np.array(
+    [  # corners of an upright letter F with a foot: no turn and no mirror image of it is the same
+        [[-0.3, -0.5, -0.1], [-0.1, 0.5, 0.1]],
+        [[-0.3, 0.3, -0.1], [0.35, 0.5, 0.1]],
+        [[-0.3, -0.05, -0.1], [0.15, 0.15, 0.1]],
+        [[-0.3, -0.5, -0.1], [-0.1, -0.3, 0.45]],
+    ]
+)
 
 
 def letter(points):
@@ -92,8 +98,14 @@ def test_a_picture_becomes_a_folder(runs, letters, tmp_path, capsys):
     command(runs, tmp_path, given)
     folder = tmp_path / "out" / "a chair"
     assert {path.name for path in folder.iterdir()} == {
-        "mesh.glb", "input.png", "camera.txt", "overlay.png", "turntable.png", "turntable.gif", "results.json",
-    }  # fmt: skip
+        "mesh.glb",
+        "input.png",
+        "camera.txt",
+        "overlay.png",
+        "turntable.png",
+        "turntable.gif",
+        "results.json",
+    }
     result = json.loads((folder / "results.json").read_text())
     assert (
         result["camera"]["source"] == "estimated"
@@ -217,9 +229,11 @@ def test_masks(runs, letters, tmp_path):
 @pytest.mark.slow
 def test_pictures_of_all_kinds_and_one_failure_does_not_stop_the_others(runs, letters, tmp_path, capsys):
     good = [
-        picture(tmp_path / "grey.png", mode="L"), picture(tmp_path / "cmyk.jpg", mode="CMYK"), picture(tmp_path / "palette.gif", mode="P"),
+        picture(tmp_path / "grey.png", mode="L"),
+        picture(tmp_path / "cmyk.jpg", mode="CMYK"),
+        picture(tmp_path / "palette.gif", mode="P"),
         picture(tmp_path / "moving.gif", mode="P", save_all=True, append_images=[Image.new("P", (80, 60))] * 2),
-    ]  # fmt: skip
+    ]
     deep = np.full((60, 80), 30000, np.uint16)
     deep[20:45, 30:60] = 60000
     Image.fromarray(deep).save(tmp_path / "deep.png")

@@ -1,4 +1,7 @@
-"""A box with six colours in the layouts of other projects, all from formulas: nothing here uses the code that reads them."""
+"""A box with six colours in the layouts of other projects, from formulas.
+
+Nothing here uses the code that reads them.
+"""
 
 import cv2
 import h5py
@@ -6,21 +9,17 @@ import numpy as np
 
 SIZE = 64  # pixels of a view
 CENTRE, HALF = np.array([0.05, -0.02, 0.08]), np.array([0.3, 0.2, 0.12])  # of the box, in the units of its mesh
-# colours of the faces -x +x -y +y -z +z, RGB: none is another one with red and blue exchanged
+# RGB of the faces -x +x -y +y -z +z; exchanging red and blue of one never gives another
 COLOURS = np.array(
     [[220, 40, 30], [40, 200, 60], [30, 60, 210], [230, 210, 40], [60, 200, 220], [140, 30, 90]], np.uint8
 )
-VIEWS = [
-    (20, 30, 0.7),
-    (110, 25, 0.75),
-    (200, 28, 0.8),
-    (290, 35, 0.72),
-]  # azimuth, elevation, distance ratio as in 3D-R2N2
+# azimuth, elevation, distance ratio as in 3D-R2N2
+VIEWS = [(20, 30, 0.7), (110, 25, 0.75), (200, 28, 0.8), (290, 35, 0.72)]
 SCALE = 1 / (2 * HALF.max())  # object frame p = (x - CENTRE) * SCALE
 
 
 def camera(azimuth, elevation, ratio, size=SIZE):
-    """(4, 3) matrix, frame of the mesh to pixels whose edges are at integers: 3D-R2N2's camera, spelled out."""
+    """3D-R2N2's camera, spelled out: (4, 3), frame of the mesh to pixels with edges at integers."""
     az, el = np.radians([azimuth, elevation])
     back = np.array([np.cos(el) * np.cos(az), np.sin(el), np.cos(el) * np.sin(az)])  # from the object to the camera
     right = np.array([np.sin(az), 0, -np.cos(az)])
@@ -42,13 +41,13 @@ def box_distance(p):
 
 
 def face_at(p):
-    """The face (index into COLOURS) nearest to points (N, 3) of the object frame that lie on the surface."""
+    """The face (index into COLOURS) nearest to surface points (N, 3) of the object frame."""
     off = np.stack([p + HALF * SCALE, HALF * SCALE - p], -1)
     return np.abs(off).reshape(-1, 6).argmin(1)
 
 
-def picture(matrix, size=SIZE):
-    """(size, size, 4) uint8 RGBA of the box, a ray through the middle of every pixel; transparent beside it."""
+def render(matrix, size=SIZE):
+    """Cast a ray through the middle of every pixel: RGBA (size, size, 4) uint8 of the box."""
     P = matrix.T
     inverse = np.linalg.inv(P[:, :3])
     origin = -inverse @ P[:, 3]
@@ -91,7 +90,7 @@ def voxels():
 
 
 def write_original(root, category, object_id, rng, axes=((1, 0, 0), (0, 1, 0), (0, 0, 1)), channels="bgr", alpha=False):
-    """models/voxel.h5 and h5/NN.h5. Voxels are stored along other axes q = A^T p, views float in [0, 1] before white."""
+    """Write models/voxel.h5 and h5/NN.h5: voxels along the axes q = A^T p, views on white."""
     index, colours = voxels()
     stored = np.rint((index - 31.5) @ np.array(axes) - 0.5)  # row vectors: q = p A
     order = rng.permutation(len(stored))
@@ -104,7 +103,7 @@ def write_original(root, category, object_id, rng, axes=((1, 0, 0), (0, 1, 0), (
         file["voxel_pt"] = np.concatenate([stored[order], empty]).astype(np.float64)
         file["voxel_val"] = np.concatenate([colours[order] / 255, np.full((len(stored), 3), -1.0)])
     for view, row in enumerate(VIEWS):
-        rgba = picture(camera(*row)) / 255
+        rgba = render(camera(*row)) / 255
         if not alpha:
             rgba[..., :3] = rgba[..., :3] * rgba[..., 3:] + 1 - rgba[..., 3:]
         rgba = rgba[..., [2, 1, 0, 3]] if channels == "bgr" else rgba
@@ -114,7 +113,7 @@ def write_original(root, category, object_id, rng, axes=((1, 0, 0), (0, 1, 0), (
 
 
 def original_camera(row, axes):
-    """(4, 3): stored voxel coordinates v = 64 q - 0.5, p = A q, to pixels with texel centres at integers."""
+    """(4, 3): voxel coordinates v = 64 q - 0.5, p = A q, to pixels with centres at integers."""
     to_mesh = np.eye(4)
     to_mesh[:3, :3] = np.asarray(axes).T / 64 / SCALE  # row vectors: p = q A^T
     to_mesh[3, :3] = 0.5 * np.asarray(axes).T.sum(0) / 64 / SCALE + CENTRE
@@ -125,7 +124,7 @@ NORM = np.array([0.03, -0.01, 0.06, 0.4])  # DISN's centre (mean of surface samp
 
 
 def write_disn(root, images, category, object_id, rng, count=16384, full_grid=None):
-    """ori_sample.h5 and NN.h5 as DISN writes them; full_grid: points a side of its full grid instead of samples."""
+    """Write ori_sample.h5 and NN.h5 like DISN; full_grid: side of a grid instead of samples."""
 
     def distance(d):  # in DISN's frame d = (x - c) / m
         return box_distance(object_points(d * NORM[3] + NORM[:3])) / SCALE / NORM[3]
@@ -142,7 +141,7 @@ def write_disn(root, images, category, object_id, rng, count=16384, full_grid=No
         value = distance(grid)
         layers = [(-0.1, -0.03), (-0.03, 0), (0, 0.03), (0.03, 0.1)]
         chosen = [np.flatnonzero((value >= low) & (value < high))[: count // 4] for low, high in layers]
-        chosen = np.concatenate([np.resize(each, count // 4) for each in chosen])
+        chosen = np.concatenate([np.resize(rows, count // 4) for rows in chosen])
         samples = np.concatenate([grid, value[:, None]], 1)[chosen]
     (root / category / object_id).mkdir(parents=True)
     (images / category / object_id).mkdir(parents=True, exist_ok=True)
@@ -153,7 +152,7 @@ def write_disn(root, images, category, object_id, rng, count=16384, full_grid=No
         file["sdf_params"] = corners.astype(np.float32)
     for view, row in enumerate(VIEWS):
         with h5py.File(images / category / object_id / f"{view:02d}.h5", "w") as file:
-            file["img_arr"] = picture(camera(*row))[..., [2, 1, 0, 3]]
+            file["img_arr"] = render(camera(*row))[..., [2, 1, 0, 3]]
             file["trans_mat"] = disn_camera(row).astype(np.float32)
             for name, shape in (("regress_mat", (4, 3)), ("K", (3, 3)), ("RT", (3, 4)), ("obj_rot_mat", (3, 3))):
                 file[name] = np.zeros(shape, np.float32)  # not read
@@ -167,11 +166,11 @@ def disn_camera(row):
 
 
 def write_r2n2(root, meshes, category, object_id):
-    """rendering/NN.png, rendering_metadata.txt and the mesh, as ShapeNetCore has it (<category>/<object>/model.obj; here a PLY file)."""
+    """Write rendering/NN.png, rendering_metadata.txt and the mesh (a PLY file here)."""
     folder = root / category / object_id / "rendering"
     folder.mkdir(parents=True)
     write_mesh(meshes / category / f"{object_id}.ply")
     for view, row in enumerate(VIEWS):
-        cv2.imwrite(str(folder / f"{view:02d}.png"), picture(camera(*row))[..., [2, 1, 0, 3]])
+        cv2.imwrite(str(folder / f"{view:02d}.png"), render(camera(*row))[..., [2, 1, 0, 3]])
     (folder / "renderings.txt").write_text("".join(f"{view:02d}.png\n" for view in range(len(VIEWS))))
     (folder / "rendering_metadata.txt").write_text("".join(f"{az} {el} 0 {ratio} 25\n" for az, el, ratio in VIEWS))

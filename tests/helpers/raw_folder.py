@@ -1,4 +1,4 @@
-"""A small raw folder from formulas: solids of known voxels and colours, known cameras, volumes with any axes."""
+"""A small raw folder from formulas: known voxels, colours and cameras, volumes with any axes."""
 
 import cv2
 import h5py
@@ -32,7 +32,7 @@ def write_volume(path, index, values):
 
 
 def write_object(raw, seed, views=2, size=32, cameras=False, axes=dlt.IDENTITY):
-    """One raw object with the given volume axes (p = A q), its views flat discs; returns its cameras (V, 4, 3)."""
+    """Write one raw object with volume axes p = A q; returns its cameras (V, 4, 3)."""
     index, colours = solid(seed)
     stored = dlt.turn_index(index, np.array(axes).T)
     matrices = np.stack([camera(90 + 30 * view, size) for view in range(views)])
@@ -40,11 +40,10 @@ def write_object(raw, seed, views=2, size=32, cameras=False, axes=dlt.IDENTITY):
     write_volume(raw.colour_volume, stored, colours)
     for view, matrix in enumerate(matrices):
         pixels = project((index + 0.5) / 64 - 0.5, matrix)[0]
-        picture = np.full((size, size, 3), 255, np.uint8)
-        picture[tuple(np.clip(np.rint(pixels[:, ::-1]).astype(int), 0, size - 1).T)] = (255 * colours[:, ::-1]).astype(
-            np.uint8
-        )
-        cv2.imwrite(str(raw.view(f"{view:02d}")), picture)
+        image = np.full((size, size, 3), 255, np.uint8)
+        rows, columns = np.clip(np.rint(pixels[:, ::-1]).astype(int), 0, size - 1).T
+        image[rows, columns] = (255 * colours[:, ::-1]).astype(np.uint8)
+        cv2.imwrite(str(raw.view(f"{view:02d}")), image)
         write_volume(raw.flow_volume(f"{view:02d}"), stored, pixel_to_image(pixels, size))
     if cameras:
         with h5py.File(raw.cameras, "w") as file:

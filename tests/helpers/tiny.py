@@ -1,4 +1,4 @@
-"""A tiny network and a tiny database of coloured boxes, for the tests of training and evaluation."""
+"""A tiny network and a tiny database of coloured boxes, for tests of training and evaluation."""
 
 import numpy as np
 
@@ -32,9 +32,18 @@ def config(binary=True, **given):
 def camera_config(**given):
     """The camera network of the small preset, much smaller."""
     values = {
-        "img_h": SIZE, "img_w": SIZE, "num_classes": 8, "encoder_size": 32, "encoder_widths": (4, 4, 8, 8, 8), "encoder_convs": (1, 1, 1, 1, 1),
-        "encoder_fc": 16, "camera_widths": (16, 8), "num_sample_points": 32, "batch_size": 4, "max_epoch": 2,
-    }  # fmt: skip
+        "img_h": SIZE,
+        "img_w": SIZE,
+        "num_classes": 8,
+        "encoder_size": 32,
+        "encoder_widths": (4, 4, 8, 8, 8),
+        "encoder_convs": (1, 1, 1, 1, 1),
+        "encoder_fc": 16,
+        "camera_widths": (16, 8),
+        "num_sample_points": 32,
+        "batch_size": 4,
+        "max_epoch": 2,
+    }
     return camera_preset("small", **{**values, **given})
 
 
@@ -75,10 +84,23 @@ def box(category, object_id, rng, views=3):
 
     surface = centres[shell].astype(np.float32)
     return ObjectRecord(
-        category, object_id, [f"{i:02d}" for i in range(views)], images, cameras, index, painted(len(index)),
-        points.astype(np.float32), sdf.astype(np.float32), painted(512), surface, painted(len(surface)),
-        np.zeros(3), 1.0, float("nan"), "file",
-    )  # fmt: skip
+        category,
+        object_id,
+        [f"{i:02d}" for i in range(views)],
+        images,
+        cameras,
+        index,
+        painted(len(index)),
+        points.astype(np.float32),
+        sdf.astype(np.float32),
+        painted(512),
+        surface,
+        painted(len(surface)),
+        np.zeros(3),
+        1.0,
+        float("nan"),
+        "file",
+    )
 
 
 def write_database(folder, counts=(4, 2, 2), categories=("box", "crate")):

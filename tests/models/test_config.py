@@ -93,7 +93,9 @@ def test_values_out_of_bounds_are_refused(cls, field):
 
 
 def test_the_code_reads_every_setting():
-    """A setting that nothing reads does nothing: its name must be an attribute somewhere outside its declaration."""
+    """A setting that nothing reads does nothing: its name must be an attribute somewhere outside
+    its declaration.
+    """
     read = set()
     for package in ("data", "models"):
         for path in (ROOT / package).rglob("*.py"):

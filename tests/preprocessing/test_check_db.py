@@ -12,7 +12,7 @@ from data.shard_format import UNFINISHED, write_shard
 from preprocessing import check_db, gen_db
 from preprocessing.database.checks import cameras
 from preprocessing.database.contact_sheet import CELL, IN, OUT, TITLE, sheet
-from tests.helpers import external_folder as foreign
+from tests.helpers import external_folder as external
 from tests.helpers import tiny
 from utils.errors import UserError
 
@@ -232,7 +232,7 @@ def test_wrong_flags(db, tmp_path):
 def test_a_wrong_data_set_is_noticed(tmp_path, capsys):
     """3D-R2N2's views of which one was rendered with another camera than its metadata say."""
     for object_id in "abc":
-        foreign.write_r2n2(tmp_path / "raw", tmp_path / "meshes", "chair", object_id)
+        external.write_r2n2(tmp_path / "raw", tmp_path / "meshes", "chair", object_id)
     metadata = tmp_path / "raw" / "chair" / "b" / "rendering" / "rendering_metadata.txt"
     metadata.write_text(metadata.read_text().replace("110 25 ", "170 25 "))
     flags = [

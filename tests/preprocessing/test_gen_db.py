@@ -1,4 +1,4 @@
-"""From a raw folder to the database: every input right, every input wrong, and a run that was killed."""
+"""From a raw folder to the database: right inputs, wrong inputs, and a run that was killed."""
 
 import json
 import os
@@ -48,8 +48,8 @@ def root(tmp_path, pristine):
 
 
 def all_objects(database):
-    found = [database.record(entry) for split in ("train", "val", "test") for entry in database.objects(split)]
-    return {record.object_id: record for record in found}
+    records = [database.record(entry) for split in ("train", "val", "test") for entry in database.objects(split)]
+    return {record.object_id: record for record in records}
 
 
 def assert_same_databases(one, other):
@@ -79,7 +79,7 @@ def test_database_holds_the_raw_data(root, capsys):
         assert 0 <= record.reprojection_error < 1e-3
         assert f"chair/c{seed}: cameras from the flow volumes, 0.000 px\n" in out
         assert (record.sdf_source, len(record.sdf), len(record.surface_points)) == ("volume", 500, 300)
-        # colours are positions here: those of the nearest voxel, and of the voxel a surface point is in
+        # colours are positions here: of the nearest voxel, or of the voxel that holds the point
         near = np.abs(record.sdf) < 1 / 64
         assert np.abs(record.sdf_colours[near] / 255 - 0.5 - record.sdf_points[near]).max() < 0.04
         assert np.abs(record.surface_colours / 255 - 0.5 - record.surface_points).max() < 0.011
@@ -121,7 +121,7 @@ def test_axes_of_the_volumes_are_undone(tmp_path, capsys, axes):
 
 
 def spoil(path, name="data", value=None, shape=None):
-    """Rewrite a dataset of an HDF5 file: removed (no value, no shape), or with another shape, or with one value changed."""
+    """Rewrite a dataset of an HDF5 file with another shape or one value changed, or remove it."""
     with h5py.File(path, "r") as file:
         data = file[name][()]
     with h5py.File(path, "w") as file:
@@ -145,7 +145,7 @@ def garble(path):
 
 
 FAULTS = {
-    "truncated picture": ("view", truncate, "01.png is broken or cut off"),
+    "truncated image": ("view", truncate, "01.png is broken or cut off"),
     "truncated volume": ("colour_volume", truncate, "model_normalized_64.h5: cannot be read"),
     "no data": ("colour_volume", spoil, "model_normalized_64.h5: has no dataset 'data', only other"),
     "small volume": (
@@ -280,7 +280,7 @@ def test_a_database_is_finished_when_all_categories_begun_are(root, monkeypatch,
         build(root, "--category", "car")
     assert build(root, "--category", "table").categories == ["car", "chair", "table"]
     (root / "db" / UNFINISHED).write_text(json.dumps({"categories": ["gone"]}))
-    build(root)  # all that is there: nothing is missing after it
+    build(root)  # builds everything: nothing is missing afterwards
 
 
 def test_out_that_cannot_be_a_folder_is_noticed_before_the_work(root, monkeypatch):
@@ -292,8 +292,8 @@ def test_out_that_cannot_be_a_folder_is_noticed_before_the_work(root, monkeypatc
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on(root, tmp_path):
-    """Killed without warning after its first shard; then it ends as a run that was never killed."""
+def test_a_killed_run_resumes(root, tmp_path):
+    """It is killed after its first shard and ends like a run that was never killed."""
     flags = ["--raw", str(root / "raw"), *SMALL, "--objects_per_shard", "1"]
     gen_db.main([*flags, "--out", str(tmp_path / "whole")])
     command = [sys.executable, gen_db.__file__, *flags, "--out", str(root / "db"), "--jobs", "2"]

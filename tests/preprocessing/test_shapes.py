@@ -8,6 +8,7 @@ import trimesh
 
 from preprocessing import make_shapes
 from preprocessing.shapes import car, chair, guitar, parts, supports, table, textures
+from preprocessing.shapes.scene import to_scene
 
 MAKERS = {"car": car.make, "chair": chair.make, "guitar": guitar.make, "table": table.make}
 
@@ -74,12 +75,12 @@ def test_triangulation_covers_a_concave_polygon():
 
 
 def test_normals_are_smooth_on_a_cylinder_and_sharp_on_a_box():
-    (tube,) = parts.to_scene([parts.lathe(red(), [0, 1], [0.3, 0.3], sides=24)]).geometry.values()
+    (tube,) = to_scene([parts.lathe(red(), [0, 1], [0.3, 0.3], sides=24)]).geometry.values()
     side = np.abs(tube.vertex_normals[:, 1]) < 0.5
     outward = tube.vertices[side] * [1, 0, 1]
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
     assert np.einsum("ij,ij->i", outward, tube.vertex_normals[side]).min() > 0.999
-    (box,) = parts.to_scene([parts.box(red(), [0, 0, 0], [1, 1, 1])]).geometry.values()
+    (box,) = to_scene([parts.box(red(), [0, 0, 0], [1, 1, 1])]).geometry.values()
     assert np.allclose(np.abs(box.vertex_normals).max(1), 1)
 
 

@@ -1,9 +1,10 @@
-"""The original's and DISN's networks in plain NumPy and a few TensorFlow ops, checked against recorded outputs.
+"""The original's and DISN's networks in plain NumPy and a few TensorFlow ops, checked against
+recorded outputs.
 
-    python reference.py            # prints the largest difference to seed.npz and disn.npz, about a minute
+    python reference.py            # prints the largest difference to seed.npz and disn.npz
 
-seed.npz and disn.npz hold what the original code and DISN's code returned for the weights of `weights()` and the
-image of `image()`, both made from seeds, so that no weights have to be stored.
+seed.npz and disn.npz hold what the original code and DISN's code returned for the weights of
+`weights()` and the image of `image()`, both made from seeds, so that no weights have to be stored.
 """
 
 import ast
@@ -86,7 +87,9 @@ def stream(w, scope, points, feature, binary):
 
 
 def predict(w, img, points, trans_mat, binary):
-    """-> pixels, global feature, local features, geometry, colour (None in SDF mode) for (N, 3) points."""
+    """-> pixels, global feature, local features, geometry, colour (None in SDF mode) for (N, 3)
+    points.
+    """
     size = img.shape[1]
     glob, maps = encode(w, img)
     uv = project(points, trans_mat, size)

@@ -6,6 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
+from models.config import load_either
+from models.inference.iso_search import solid_iso
 from models.networks.texdisn import build_field_network
 from models.weights.run import Run, save_checkpoint, weights_digest
 from models.weights.sources import open_model
@@ -45,24 +47,31 @@ def test_an_exported_run_has_16_bit_kernels_and_predicts_the_same(run, tmp_path,
     assert kinds == {True: {np.dtype(np.float16)}, False: {np.dtype(np.float32)}}
 
 
-@pytest.mark.parametrize("name", ["iso", "level"])
-def test_the_iso_value_is_exported_for_the_new_weights(name, run, tmp_path):
-    weights = weights_digest(run.best) if name == "iso" else {"file": "best.h5", "bytes": 1}
-    getattr(run, name).write_text(json.dumps({"weights": weights, "category": "all", "iso": 1.5}))
+@pytest.mark.parametrize("file", ["iso.json", "level.json", "eval_test/iso.json"])
+def test_the_iso_value_is_exported_for_the_new_weights(file, run, tmp_path):
+    weights = {"file": "best.h5", "bytes": 1} if file == "level.json" else weights_digest(run.best)
+    (run.folder / file).parent.mkdir(exist_ok=True)
+    (run.folder / file).write_text(json.dumps({"weights": weights, "category": "all", "iso": 1.5}))
     small = Run(tmp_path / "small")
     export_run.export_run(run, small)
     expected = {"weights": weights_digest(small.best), "category": "all", "iso": 1.5}
     assert json.loads(small.iso.read_text()) == expected and not small.level.exists()
+    assert solid_iso(open_model(small.folder)) == 1.5
 
 
-def test_an_iso_value_of_other_weights_is_not_exported(run, tmp_path, capsys):
+def test_an_iso_value_of_other_weights_is_not_exported(run, tmp_path):
     run.iso.write_text(json.dumps({"weights": "0" * 64, "iso": 1.5}))
     small = Run(tmp_path / "small")
     small.folder.mkdir()
     small.level.write_text('{"iso": 3.0}')  # of an earlier export
     export_run.export_run(run, small)
     assert not small.iso.exists() and not small.level.exists()
-    assert "found for other weights" in capsys.readouterr().out
+
+
+def test_a_camera_network_is_exported_too(tmp_path):
+    source, small = Run(tiny.camera_run(tmp_path / "run")), Run(tmp_path / "small")
+    assert 0 < export_run.export_run(source, small) < 1e-3
+    assert load_either(small.config) == load_either(source.config) and small.best.exists()
 
 
 def test_runs_that_cannot_be_exported_are_refused(run, tmp_path):

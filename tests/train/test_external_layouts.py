@@ -8,7 +8,7 @@ import pytest
 
 from data.shards import Database
 from preprocessing import check_db, gen_db
-from tests.helpers import external_folder as foreign
+from tests.helpers import external_folder as external
 from tests.helpers import tiny
 from train import train_sdf
 from utils.errors import UserError
@@ -27,19 +27,19 @@ SIZES = [
 
 def write_original(root):
     for object_id in "abc":
-        foreign.write_original(root / "raw", "chair", object_id, np.random.default_rng(0), alpha=True)
+        external.write_original(root / "raw", "chair", object_id, np.random.default_rng(0), alpha=True)
     return []
 
 
 def write_disn(root):
     for object_id in "abc":
-        foreign.write_disn(root / "raw", root / "images", "03001627", object_id, np.random.default_rng(0), count=4096)
+        external.write_disn(root / "raw", root / "images", "03001627", object_id, np.random.default_rng(0), count=4096)
     return ["--images", str(root / "images")]
 
 
 def write_r2n2(root):
     for object_id in "abc":
-        foreign.write_r2n2(root / "raw", root / "meshes", "chair", object_id)
+        external.write_r2n2(root / "raw", root / "meshes", "chair", object_id)
     return ["--meshes", str(root / "meshes")]
 
 
@@ -47,7 +47,7 @@ def write_r2n2(root):
 @pytest.mark.parametrize(("layout", "binary"), [("original", True), ("disn", False), ("r2n2", True)])
 def test_a_layout_trains_and_evaluates(eagerly, tmp_path, layout, binary, capsys):
     flags = {"original": write_original, "disn": write_disn, "r2n2": write_r2n2}[layout](tmp_path)
-    counts = ["--jobs", "1", "--sdf_points", "2000", "--surface_points", "2000", "--image_size", str(foreign.SIZE)]
+    counts = ["--jobs", "1", "--sdf_points", "2000", "--surface_points", "2000", "--image_size", str(external.SIZE)]
     gen_db.main(["--raw", str(tmp_path / "raw"), "--out", str(tmp_path / "db"), "--format", layout, *counts, *flags])
     assert Database(tmp_path / "db").settings["format"] == layout
 

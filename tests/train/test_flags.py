@@ -1,4 +1,5 @@
-"""Every flag of the three commands does something: with it, what a user gets differs in the way the flag says.
+"""Every flag of the three commands does something: with it, what a user gets differs in the way the
+flag says.
 
 A new flag fails test_every_flag_is_in_a_table until one of the tables below describes its effect.
 """
@@ -87,7 +88,7 @@ def steps(loop):
 
 
 def history(loop):
-    """Of the whole run, which the other observations leave out: the steps of its epochs, and its files."""
+    """The steps of the epochs of the whole run, which the other observations leave out."""
     models.training.loop.Loop.run(loop)
     return [row["step"] for row in loop.history]
 
@@ -171,7 +172,7 @@ def plain_runs():
 
 @pytest.fixture
 def trained(tiny_database, tmp_path, monkeypatch, eagerly):
-    """A function: flags and an observation -> what train_sdf.main has made when its loop would start."""
+    """A function: flags and an observation -> what is observed when the loop would start."""
     monkeypatch.setattr("models.training.field_trainer.validation_preview", lambda *_: np.zeros((4, 4, 3), np.float32))
     places = {
         "tmp": tmp_path,
@@ -297,7 +298,8 @@ class Evaluated:
         )
 
 
-# flag: (flags, what holds of the plain evaluation and of the one with the flags, and not of the plain one twice)
+# flag: (flags, what holds of the plain evaluation and of the one with the flags, and not of the
+# plain one twice)
 EVAL = {
     "--restore_model": (["--restore_model", "{other_run}"], lambda a, b: np.max(b.iou) < np.min(a.iou)),
     "--log_dir": (["--log_dir", "{tmp}/elsewhere"], lambda a, b: b.out.name == "elsewhere"),
@@ -406,7 +408,10 @@ def test_iso_auto_is_looked_for_and_recorded(evaluated, plain):
 )
 @pytest.mark.parametrize("binary", [True, False])
 def test_other_decoders_train_and_evaluate(binary, given, tiny_database, tmp_path, capsys, monkeypatch):
-    """Through training's own loop and eval.main: it learns; without a colour branch no metric speaks of colours."""
+    """Through training's own loop and eval.main: it learns.
+
+    Without a colour branch no metric speaks of colours.
+    """
     monkeypatch.setattr("models.training.field_trainer.validation_preview", lambda *_: np.zeros((4, 4, 3), np.float32))
     config = tiny.config(binary, db=str(tiny_database), max_epoch=12, learning_rate=1e-2 if binary else 3e-3, **given)
     database = Database(tiny_database)

@@ -142,7 +142,9 @@ def test_weights_that_do_not_fit_start_no_training(tiny_database, tmp_path):
 
 
 def test_sphere_frame_of_samples(tiny_database):
-    """Points, camera and distances of a sample in DISN's frame: the same pixels, lengths scaled, the surface in the unit sphere."""
+    """Points, camera and distances of a sample in DISN's frame: the same pixels, lengths scaled,
+    the surface in the unit sphere.
+    """
     database = Database(tiny_database)
     entry = database.objects("train")[0]
     cube = tiny.config(binary=False)
@@ -161,7 +163,10 @@ def test_sphere_frame_of_samples(tiny_database):
 
 
 def test_field_is_the_distance_whatever_the_frame():
-    """A network that answers -10 x offset everywhere predicts distance 0; an output of 10 d is d / scale in the object frame."""
+    """A network that answers -10 x offset everywhere predicts distance 0.
+
+    An output of 10 d is d / scale in the object frame.
+    """
     config = tiny.config(binary=False, normalisation=False, model_frame="sphere", distance_offset=0.25)
     model = build_field_network(config)
     for stream in model.streams:

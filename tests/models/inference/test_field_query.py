@@ -1,4 +1,7 @@
-"""The fast ways against the reference: views together, grids, dense fields, coarse-to-fine meshes; random and trained weights, both modes."""
+"""The fast ways against the reference: views together, grids, dense fields, coarse-to-fine meshes.
+
+Random and trained weights, both modes.
+"""
 
 import dataclasses
 
@@ -87,8 +90,17 @@ def reference(model, rgba, camera, resolution):
     ].clip(0, 1)
 
 
-@pytest.mark.parametrize("given", [{}, {"rot": True}, {"binary": False}, {"binary": False, "decoder": "threedcnn"}, {"decoder": "onestream"},
-                                   {"normalisation": False, "resized_reading": True}])  # fmt: skip
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"rot": True},
+        {"binary": False},
+        {"binary": False, "decoder": "threedcnn"},
+        {"decoder": "onestream"},
+        {"normalisation": False, "resized_reading": True},
+    ],
+)
 def test_views_together_and_grids_are_the_network(given, monkeypatch):
     monkeypatch.setattr(field_query, "BLOCK", 512)
     rng = np.random.default_rng(0)
@@ -117,7 +129,9 @@ def test_the_formulation_of_the_original_is_the_network():
 
 
 def check_field(model, rgba, camera, iso, path):
-    """The txt of the fast path equals the reference's to 1e-3, and so do IoU and PSNR to 1e-4 -> share of occupied cells."""
+    """The txt of the fast path equals the reference's to 1e-3, and so do IoU and PSNR to 1e-4 ->
+    share of occupied cells.
+    """
     query = FieldQuery(model)
     write_txt(path, predict.predict(query, [(rgba, camera)] * 2, 24, iso)[1])
     fast = read_txt(path)

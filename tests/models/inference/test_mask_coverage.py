@@ -17,7 +17,10 @@ CAMERA = compose(intrinsics(SIZE), look_at(30, 20, 2.2))
 
 
 def query(binary):
-    """A ball of radius 0.4 whose field is sure within 0.25 and less sure, the further out; logits, or 1/50 of them as distances."""
+    """A ball of radius 0.4 whose field is sure within 0.25 and less sure, the further out.
+
+    Logits, or 1/50 of them as distances.
+    """
 
     def logits(n):
         return (8 * (0.4 - np.linalg.norm(frames.voxel_centres(n), axis=1)) / 0.15).astype(

@@ -27,7 +27,7 @@ ROOT = pathlib.Path(__file__).parents[3]
 
 
 def loop(config, database, folder):
-    """A loop as train_sdf makes it, on few threads of its own so that sums are taken in one order."""
+    """A loop as train_sdf makes it, deterministic: sums are taken in one order."""
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.seed)
     trainer = FieldTrainer(config, tf.distribute.get_strategy())
@@ -244,7 +244,8 @@ def test_weights_of_another_run_start_a_new_one(tiny_database, tmp_path):
 
 TWO_DEVICES = """
 import sys, keras, numpy as np, tensorflow as tf
-tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+two = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], two)
 from data.field_samples import FieldSamples
 from data.shards import Database
 from models.training.loop import Loop
@@ -252,11 +253,13 @@ from models.training.field_trainer import FieldTrainer
 from tests import tiny
 from models.weights.run import Run
 config = tiny.config(normalisation=sys.argv[3] == "yes", max_epoch=1)
-for name, strategy in (("one", tf.distribute.get_strategy()), ("two", tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))):
+mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+for name, strategy in (("one", tf.distribute.get_strategy()), ("two", mirrored)):
     keras.utils.set_random_seed(0)
     trainer, data = FieldTrainer(config, strategy), Database(sys.argv[1])
     np.savez(f"{sys.argv[2]}/{name}.npz", **{v.path: np.asarray(v) for v in trainer.network.variables})
-    Loop(trainer, Run(f"{sys.argv[2]}/{name}"), FieldSamples(data, config), data.objects("train"), data.objects("val"), 1e9).run()
+    run, samples = Run(f"{sys.argv[2]}/{name}"), FieldSamples(data, config)
+    Loop(trainer, run, samples, data.objects("train"), data.objects("val"), 1e9).run()
     assert strategy.num_replicas_in_sync == (1 if name == "one" else 2)
     for variable in trainer.network.variables if name == "two" else []:
         first, second = (value.numpy() for value in variable.value.values)
@@ -267,7 +270,9 @@ for name, strategy in (("one", tf.distribute.get_strategy()), ("two", tf.distrib
 @pytest.mark.slow
 @pytest.mark.parametrize("normalisation", ["no", "yes"])
 def test_two_devices_train_as_one(normalisation, tiny_database, tmp_path):
-    """The same batch shared between two devices gives the same weights on both, and those of one device."""
+    """The same batch shared between two devices gives the same weights on both, and those of one
+    device.
+    """
     command = [sys.executable, "-c", TWO_DEVICES, str(tiny_database), str(tmp_path), normalisation]
     result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert result.returncode == 0, result.stderr[-3000:]
@@ -275,5 +280,6 @@ def test_two_devices_train_as_one(normalisation, tiny_database, tmp_path):
     start = np.load(tmp_path / "one.npz")
     apart = np.concatenate([(two["network/" + key] - one["network/" + key]).ravel() for key in start])
     moved = np.concatenate([(one["network/" + key] - start[key]).ravel() for key in start])
-    # Adam divides by the size of a gradient: where that is nearly nothing, rounding decides the direction
+    # Adam divides by the size of a gradient: where that is nearly nothing, rounding decides the
+    # direction
     assert np.abs(apart).mean() < 0.02 * np.abs(moved).mean() and np.abs(moved).mean() > 1e-4

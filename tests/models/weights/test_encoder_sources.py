@@ -232,7 +232,9 @@ def test_training_takes_the_encoder_input_of_its_first_weights(tmp_path):
     saved.save(run.config)
 
     def settings(*words):
-        return train_sdf.plan(train_sdf.build_parser().parse_args(["--log_dir", str(tmp_path / "new"), *map(str, words)])).config
+        return train_sdf.plan(
+            train_sdf.build_parser().parse_args(["--log_dir", str(tmp_path / "new"), *map(str, words)])
+        ).config
 
     for source, kind in (("vgg.h5", "keras"), ("slim/vgg_16.ckpt", "slim"), ("run", "bgr"), ("slim", "slim")):
         started = settings("--restore_modelcnn", tmp_path / source)

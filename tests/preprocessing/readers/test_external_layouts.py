@@ -1,4 +1,4 @@
-"""Other projects' data sets become the same database: cameras, voxels, distances and colours against a box from formulas."""
+"""Databases from other projects' data sets: all their contents against a box from formulas."""
 
 import re
 import shutil
@@ -12,11 +12,11 @@ from data.shards import Database
 from preprocessing import gen_db
 from preprocessing.readers.r2n2 import camera as r2n2_camera
 from preprocessing.recovery import dlt
-from tests.helpers import external_folder as foreign
+from tests.helpers import external_folder as external
 from utils.errors import PartialFailure, UserError
 from utils.geometry.cameras import project
 
-SMALL = ["--jobs", "1", "--sdf_points", "4000", "--surface_points", "3000", "--image_size", str(foreign.SIZE)]
+SMALL = ["--jobs", "1", "--sdf_points", "4000", "--surface_points", "3000", "--image_size", str(external.SIZE)]
 VOXEL = 1 / 64
 
 
@@ -36,16 +36,16 @@ def write_three(write, *folders, **more):
         write(*folders, "chair", object_id, **more)
 
 
-def assert_pixels(record, expected, scale=foreign.SCALE, centre=foreign.CENTRE, atol=1e-3):
-    """Its cameras project any point to where expected(point of the mesh, row of VIEWS) says."""
-    assert len(record.trans_mats) == len(foreign.VIEWS)
-    x = np.random.default_rng(1).uniform(-0.3, 0.3, (100, 3)) + foreign.CENTRE
-    for matrix, row in zip(record.trans_mats, foreign.VIEWS, strict=True):
+def assert_pixels(record, expected, scale=external.SCALE, centre=external.CENTRE, atol=1e-3):
+    """Its cameras project points x of the mesh to expected(x, row of VIEWS)."""
+    assert len(record.trans_mats) == len(external.VIEWS)
+    x = np.random.default_rng(1).uniform(-0.3, 0.3, (100, 3)) + external.CENTRE
+    for matrix, row in zip(record.trans_mats, external.VIEWS, strict=True):
         np.testing.assert_allclose(project((x - centre) * scale, matrix)[0], expected(x, row), atol=atol)
 
 
 def edge_pixels(x, row):
-    return project(x, foreign.camera(*row))[0]
+    return project(x, external.camera(*row))[0]
 
 
 def centre_pixels(x, row):
@@ -53,26 +53,26 @@ def centre_pixels(x, row):
 
 
 def wrongly_coloured(points, colours, margin):
-    """Share of surface points (N, 3) that have not the colour of their face, of those `margin` or more from the box's edges.
+    """Share of surface points (N, 3) that lack the colour of their face.
 
-    margin 0: of all. With a margin the face -y is left out too: no view sees it.
+    With a margin, only points so far from the edges of the box count, and none of the face -y,
+    which no view sees.
     """
     points = points.astype(float)
-    away = np.sort(foreign.HALF * foreign.SCALE - np.abs(points), axis=1)[:, 1] >= margin
-    face = foreign.face_at(points)
+    away = np.sort(external.HALF * external.SCALE - np.abs(points), axis=1)[:, 1] >= margin
+    face = external.face_at(points)
     counted = away & (face != 2) if margin else np.ones(len(points), bool)
-    return (np.abs(colours.astype(int) - foreign.COLOURS[face]).max(1) > 8)[counted].mean()
+    return (np.abs(colours.astype(int) - external.COLOURS[face]).max(1) > 8)[counted].mean()
 
 
 def assert_box(record, distance_error, surface_error, margin):
-    """Distances, surface points, voxels and their colours are those of the box, in the object frame."""
-    assert np.abs(record.sdf - foreign.box_distance(record.sdf_points.astype(float))).max() < distance_error
-    assert np.abs(foreign.box_distance(record.surface_points.astype(float))).max() < surface_error
+    """Distances, surface points, voxels and colours are those of the box, in the object frame."""
+    assert np.abs(record.sdf - external.box_distance(record.sdf_points.astype(float))).max() < distance_error
+    assert np.abs(external.box_distance(record.surface_points.astype(float))).max() < surface_error
     centres = (record.voxels + 0.5) / 64 - 0.5
-    assert np.abs(foreign.box_distance(centres)).max() < np.sqrt(3) / 2 * VOXEL + surface_error
-    assert (
-        scipy.spatial.cKDTree(record.voxels).query(foreign.voxels()[0])[0].max() < 2
-    )  # none of the surface is missing
+    assert np.abs(external.box_distance(centres)).max() < np.sqrt(3) / 2 * VOXEL + surface_error
+    missing = scipy.spatial.cKDTree(record.voxels).query(external.voxels()[0])[0]
+    assert missing.max() < 2  # the voxels cover the whole surface
     assert wrongly_coloured(record.surface_points, record.surface_colours, margin) < 0.02
     assert wrongly_coloured(centres, record.voxel_colours, margin + 2 * VOXEL) < 0.02  # mixed in the voxels of edges
     near = np.abs(record.sdf) < 0.5 * VOXEL
@@ -80,8 +80,8 @@ def assert_box(record, distance_error, surface_error, margin):
 
 
 def assert_views(record):
-    for image, row in zip(record.images, foreign.VIEWS, strict=True):
-        truth = foreign.picture(foreign.camera(*row))
+    for image, row in zip(record.images, external.VIEWS, strict=True):
+        truth = external.render(external.camera(*row))
         seen = truth[..., 3] == 255
         np.testing.assert_array_equal(image[seen], truth[seen])
 
@@ -95,7 +95,7 @@ MIRRORED = ((-1, 0, 0), (0, 1, 0), (0, 0, 1))
 def test_the_original(tmp_path, capsys, axes, channels):
     rng = np.random.default_rng(0)
     write_three(
-        foreign.write_original, tmp_path / "raw", rng=rng, axes=axes, channels=channels, alpha=channels == "bgr"
+        external.write_original, tmp_path / "raw", rng=rng, axes=axes, channels=channels, alpha=channels == "bgr"
     )
     database = build(tmp_path, "--format", "original")
     out = capsys.readouterr().out
@@ -105,22 +105,22 @@ def test_the_original(tmp_path, capsys, axes, channels):
         assert database.settings["axes"] == dlt.describe(axes)
         assert_pixels(record, centre_pixels)
         assert_views(record)
-        index, colours = foreign.voxels()
+        index, colours = external.voxels()
         stored = dict(zip(map(tuple, record.voxels.tolist()), record.voxel_colours.tolist(), strict=True))
         assert stored == dict(zip(map(tuple, index.tolist()), colours.tolist(), strict=True))
         assert record.sdf_source == "volume"
-        assert np.abs(record.sdf - foreign.box_distance(record.sdf_points.astype(float))).max() < 1.5 * VOXEL
+        assert np.abs(record.sdf - external.box_distance(record.sdf_points.astype(float))).max() < 1.5 * VOXEL
 
 
 def test_the_original_with_its_points_and_views_apart(tmp_path):
-    write_three(foreign.write_original, tmp_path / "raw", rng=np.random.default_rng(0))
+    write_three(external.write_original, tmp_path / "raw", rng=np.random.default_rng(0))
     for object_id in "abc":
         target = tmp_path / "images" / "03001627" / object_id
         target.mkdir(parents=True)
         shutil.move(tmp_path / "raw" / "chair" / object_id / "h5", target / "h5")
     with pytest.raises(UserError, match="none of the 3 objects"):
         build(tmp_path, "--format", "original")
-    assert len(records(build(tmp_path, "--images", str(tmp_path / "images")))) == 3  # auto knows it by voxel.h5
+    assert len(records(build(tmp_path, "--images", str(tmp_path / "images")))) == 3  # auto recognises voxel.h5
 
 
 @pytest.fixture(scope="module")
@@ -128,8 +128,8 @@ def disn(tmp_path_factory):
     """Two objects, points and views in two folders, and a mesh of one of them."""
     root = tmp_path_factory.mktemp("disn")
     for object_id in "ab":
-        foreign.write_disn(root / "raw", root / "images", "chair", object_id, np.random.default_rng(0))
-    foreign.write_mesh(root / "meshes" / "03001627" / "a.ply")
+        external.write_disn(root / "raw", root / "images", "chair", object_id, np.random.default_rng(0))
+    external.write_mesh(root / "meshes" / "03001627" / "a.ply")
     return root
 
 
@@ -141,16 +141,16 @@ def copy(folder, tmp_path):
 def test_disn(disn, tmp_path):
     database = build(copy(disn, tmp_path), "--format", "disn", "--images", str(tmp_path / "images"))
     for record in (database.record(entry) for entry in database.objects("train")):
-        assert abs(record.scale / foreign.SCALE - 1) < 0.005
-        assert np.abs(record.centre - foreign.CENTRE).max() < 0.005
-        # whatever centre and scale are, the map is exact: pixels, and distances in the units of the mesh
+        assert abs(record.scale / external.SCALE - 1) < 0.005
+        assert np.abs(record.centre - external.CENTRE).max() < 0.005
+        # pixels, and distances in the units of the mesh, are exact whatever centre and scale are
         assert_pixels(record, edge_pixels, record.scale, record.centre)
         x = record.sdf_points.astype(float) / record.scale + record.centre
-        exact = foreign.box_distance(foreign.object_points(x)) / foreign.SCALE
+        exact = external.box_distance(external.object_points(x)) / external.SCALE
         np.testing.assert_allclose(record.sdf / record.scale, exact, atol=1e-6)
         assert_box(record, 0.005, VOXEL, 0.08)
         assert_views(record)
-        assert np.abs(record.sdf).max() <= 0.1 * foreign.NORM[3] * record.scale + 1e-6
+        assert np.abs(record.sdf).max() <= 0.1 * external.NORM[3] * record.scale + 1e-6
         assert np.abs(np.corrcoef(np.arange(4000), record.sdf)[0, 1]) < 0.1  # in random order, unlike in the file
 
 
@@ -159,14 +159,14 @@ def test_disn_with_its_mesh_and_offset(disn, tmp_path):
     flags = ["--images", str(tmp_path / "images"), "--meshes", str(tmp_path / "meshes"), "--sdf_offset", "0.003"]
     database = build(tmp_path, *flags)
     (record,) = (database.record(entry) for entry in database.objects("train"))
-    np.testing.assert_allclose(record.centre, foreign.CENTRE, atol=1e-6)
+    np.testing.assert_allclose(record.centre, external.CENTRE, atol=1e-6)
     assert_pixels(record, edge_pixels)
-    record.sdf = record.sdf + np.float32(0.003 * foreign.NORM[3] * foreign.SCALE)
+    record.sdf = record.sdf + np.float32(0.003 * external.NORM[3] * external.SCALE)
     assert_box(record, 1e-5, 1e-5, 0)
 
 
 def test_disn_full_grid(tmp_path):
-    foreign.write_disn(tmp_path / "raw", tmp_path / "raw", "chair", "a", np.random.default_rng(0), full_grid=65)
+    external.write_disn(tmp_path / "raw", tmp_path / "raw", "chair", "a", np.random.default_rng(0), full_grid=65)
     database = build(tmp_path)  # everything in one folder
     (record,) = (database.record(entry) for entry in database.objects("train"))
     assert_pixels(record, edge_pixels, record.scale, record.centre)
@@ -174,16 +174,16 @@ def test_disn_full_grid(tmp_path):
 
 
 def test_r2n2(tmp_path):
-    write_three(foreign.write_r2n2, tmp_path / "raw", tmp_path / "meshes")
+    write_three(external.write_r2n2, tmp_path / "raw", tmp_path / "meshes")
     for record in records(build(tmp_path, "--format", "r2n2", "--meshes", str(tmp_path / "meshes"))):
-        np.testing.assert_allclose(record.centre, foreign.CENTRE, atol=1e-6)
+        np.testing.assert_allclose(record.centre, external.CENTRE, atol=1e-6)
         assert_pixels(record, centre_pixels)
         assert_box(record, 1e-5, 1e-5, 0)
         assert_views(record)
 
 
 def test_r2n2_camera_is_disns():
-    """Pixels that DISN's own projection gives for azimuth 37.5, elevation 28, distance ratio 0.83; its texels begin at integers."""
+    """Pixels that DISN's own projection gives; the edges of its pixels are at integers."""
     points = np.array([[0, 0, 0], [0.3, 0, 0], [0, 0.3, 0], [0, 0, 0.3]])
     expected = [[68.5, 68.5], [90.527334, 81.976931], [68.5, 38.239651], [40.880446, 78.449624]]
     np.testing.assert_allclose(
@@ -194,7 +194,7 @@ def test_r2n2_camera_is_disns():
 @pytest.mark.slow
 def test_meshes_in_one_command(tmp_path):
     for object_id in "abc":
-        foreign.write_mesh(tmp_path / "meshes" / "chair" / f"{object_id}.ply")
+        external.write_mesh(tmp_path / "meshes" / "chair" / f"{object_id}.ply")
     (tmp_path / "meshes" / "chair" / "broken.ply").write_text("no mesh")
     with pytest.raises(PartialFailure, match="1 of 4 meshes were left out"):
         build(tmp_path, "--format", "meshes", "--meshes", str(tmp_path / "meshes"))
@@ -202,7 +202,7 @@ def test_meshes_in_one_command(tmp_path):
     assert sorted(record.object_id for record in records(database)) == ["a", "b", "c"]
     for record in records(database):
         assert_box(record, 1e-5, 1e-5, 0)
-        assert record.images.shape == (12, foreign.SIZE, foreign.SIZE, 4)
+        assert record.images.shape == (12, external.SIZE, external.SIZE, 4)
 
 
 def rewrite(path, name, change):
@@ -253,7 +253,7 @@ def test_faults_are_named(disn, tmp_path, fault, capsys):
             )
     else:
         for object_id in "ab":
-            foreign.write_original(tmp_path / "raw", "chair", object_id, np.random.default_rng(0))
+            external.write_original(tmp_path / "raw", "chair", object_id, np.random.default_rng(0))
     rewrite(tmp_path / "raw" / "chair" / "b" / file, name, change)
     with pytest.raises(PartialFailure, match="1 objects could not be read"):
         build(tmp_path)
@@ -271,7 +271,7 @@ def test_flags_that_do_nothing_are_errors(disn, tmp_path):
         build(tmp_path, "--format", "r2n2")
     with pytest.raises(UserError, match="holds no <category>/<object>/models/voxel.h5; it looks like format disn"):
         build(disn, "--format", "original")
-    write_three(foreign.write_r2n2, tmp_path / "raw", tmp_path / "meshes")
+    write_three(external.write_r2n2, tmp_path / "raw", tmp_path / "meshes")
     (tmp_path / "meshes" / "chair" / "b.ply").unlink()
     metadata = tmp_path / "raw" / "chair" / "c" / "rendering" / "rendering_metadata.txt"
     metadata.write_text(metadata.read_text().replace(" 0 0.8 ", " 10 0.8 "))

@@ -1,4 +1,4 @@
-"""One raw object: its pictures, cameras and distances end up in the record as they should."""
+"""One raw object: its images, cameras and distances in the record."""
 
 import cv2
 import h5py
@@ -41,8 +41,8 @@ def test_surface_file_is_taken(tmp_path):
 
 
 @pytest.mark.parametrize(("height", "width", "size"), [(96, 128, 138), (256, 256, 100), (60, 200, 64)])
-def test_resizing_moves_the_cameras_with_the_pictures(tmp_path, height, width, size):
-    """A soft blob is drawn where a point projects to; it must be there in the stored picture too."""
+def test_resizing_moves_the_cameras_with_the_images(tmp_path, height, width, size):
+    """A blob drawn where a point projects to must be there in the stored image too."""
     raw = RawObject(tmp_path / "raw", "car", "a")
     raw_folder.write_object(raw, 0, views=1)
     point = np.array([[0.12, 0.2, -0.15]])

@@ -1,4 +1,4 @@
-"""Cameras and axes from flow volumes: known cameras come back, from clean, rounded, noisy and spoilt pixels."""
+"""Cameras and axes from flow volumes: known cameras from exact, noisy and spoilt pixels."""
 
 import numpy as np
 import pytest
@@ -58,8 +58,8 @@ def test_noise_and_outliers(points, noise, share):
     pixels[spoilt] = rng.uniform(0, SIZE, (spoilt.sum(), 2))
     fit = dlt.fit_camera(points, pixels, rng)
     dlt.accept(fit, "here")
-    level = {"none": 1e-6, "float32": 1e-3, "rounded": 0.15, "gaussian": 0.15}[noise]
-    assert off(fit, points, matrix) < level
+    tolerance = {"none": 1e-6, "float32": 1e-3, "rounded": 0.15, "gaussian": 0.15}[noise]
+    assert off(fit, points, matrix) < tolerance
     # RMS of two channels: 1 / sqrt(12) and 0.5 each
     expected = {"none": 0, "float32": 0, "rounded": np.sqrt(2 / 12), "gaussian": 0.5 * np.sqrt(2)}[noise]
     assert fit.rms == pytest.approx(expected, abs=0.03)
@@ -105,10 +105,11 @@ def recovered(points, axes, rng, noise=0.0):
     """Cameras recovered from a volume stored in axes q, p = A q."""
     stored = points @ np.array(axes)  # q = A^-1 p, as rows
     pixels = [project(points, camera(azimuth))[0] for azimuth in AZIMUTHS[::3]]
-    return [dlt.fit_camera(stored, each + rng.normal(0, noise, each.shape), rng).trans_mat for each in pixels]
+    return [dlt.fit_camera(stored, exact + rng.normal(0, noise, exact.shape), rng).trans_mat for exact in pixels]
 
 
-# Those that lead from a volume to the true frame with fewer changes than any other right-handed, upright choice.
+# Axes that lead from a volume to the true frame with fewer changes than any other right-handed,
+# upright choice.
 UNDONE = [
     ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
     ((-1, 0, 0), (0, 1, 0), (0, 0, 1)),
@@ -141,9 +142,9 @@ def test_signed_permutations_are_all_48():
     axes = dlt.signed_permutations()
     assert axes[0] == dlt.IDENTITY
     assert len(set(axes)) == 48
-    assert len({dlt.describe(each) for each in axes}) == 48
-    for each in axes:
-        np.testing.assert_array_equal(np.array(each) @ np.array(each).T, np.eye(3))
+    assert len({dlt.describe(matrix) for matrix in axes}) == 48
+    for matrix in axes:
+        np.testing.assert_array_equal(np.array(matrix) @ np.array(matrix).T, np.eye(3))
 
 
 @pytest.mark.parametrize("axes", dlt.signed_permutations()[::5], ids=dlt.describe)
