@@ -1,6 +1,6 @@
 """How well objects are cut out of photographs without transparency: IoU with the true mask.
 
-    python benchmarks/masks.py --meshes ../shared/meshes/kenney --limit 16 --out masks.json
+    python benchmarks/masks.py --meshes MESHES --limit 16 --out masks.json
 
 Takes a folder of <category>/<object>.{glb,gltf,obj,ply,off}. Every object is rendered once, at
 512 x 512 pixels, from its own direction and up to an eighth off the middle. It is laid over one

@@ -7,7 +7,7 @@ For views of validation objects, compares the estimated camera with the results 
 silhouettes. `aligned` scales and moves the image until the bounding box of the field's silhouette
 is that of the mask. `turned` also tries azimuths up to 16 degrees away, and takes the best of five.
 Prints the median and mean of the overlap of the silhouettes, and of the errors against the true
-camera. Takes about 1 s per image. docs/reconstruction.md draws the conclusions for reconstruct.py.
+camera. docs/reconstruction.md draws the conclusions for reconstruct.py.
 """
 
 import dataclasses

@@ -8,10 +8,10 @@ r"""Query the field of one image at given points.
 P.txt has a point x y z a row, in the model's own frame (--frame model: the voxel frame -32..31 in
 binary mode, 2 p in SDF mode) or in another one. T.txt is the 4x3 camera, [x y z 1] @ T = (u w, v w,
 w), from the object frame to the pixels of the image file. A matrix of the model's frame, such as
-the original code works with, needs --camera_frame model. The image is an image file (composited and
-resized as in training, its camera with it), or an .npy of float (H, W, 3 or 4) in [0, 1] that the
-network gets
-as it is: in its own channel order (--encoder_input bgr: BGR) and of its own size.
+the original code works with, needs --camera_frame model. An image file is turned upright, if its
+EXIF data say so, composited and resized as in training, its camera with it. An .npy of float
+(H, W, 3 or 4) in [0, 1] goes to the network as it is: in its own channel order (--encoder_input
+bgr: BGR) and of its own size.
 
 O.txt has a row per point under a header line that names the columns: the point; u v, the pixel
 where local features are read (clipped to the image); w, its depth (below 0: behind the camera);

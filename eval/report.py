@@ -7,9 +7,8 @@ Needs the results of eval/eval.py; neither the network nor its weights are loade
 self-contained and opens offline, without JavaScript. It has every metric of the prediction and of
 the baselines with its definition, the failures with their reasons, the metrics by view, the losses
 by epoch, and for every category the best image, the worst and a few between them, each with its
-input, the prediction and the true voxels from three sides. It takes about 2 s a row of images on 2
-cores; with --objects 0, which leaves the gallery out and needs no database, 3 s in all. The last
-line of the output is the path of the file.
+input, the prediction and the true voxels from three sides. With --objects 0 there is no gallery,
+and no database is needed. The last line of the output is the path of the file.
 """
 
 import argparse

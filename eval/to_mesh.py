@@ -10,7 +10,7 @@ class 0, or the signed distance. Files of six columns (no g0) can be read too. E
 colour from the coloured points around it.
 
 Prints the mode and the iso value used, the numbers of vertices and faces, the bounds, whether the
-mesh is watertight, and its path. Takes about 2 s at 64^3, about a minute at 256^3.
+mesh is watertight, and its path.
 """
 
 import argparse

@@ -12,8 +12,8 @@ The checks cover
                 is checked against its edges)
   the whole     shards that are missing or made with other settings, objects that are there twice,
                 identical voxels or views in two splits
-Prints a progress bar, a table of categories and splits, and a line for every defect. It takes some
-60 ms per object of 12 views. Exit code 1: there are defects.
+Prints a progress bar, a table of categories and splits, and a line for every defect. Exit
+code 1: there are defects.
 """
 
 import collections

@@ -14,9 +14,8 @@ DB becomes a folder of shards as described in data/shard_format.py, whatever the
 The split comes from the lists of --lst_dir, from lists in RAW, or from a hash of the ids.
 Defaults are read from preprocessing/info.json.
 Prints the plan, a progress bar, a line for every object that is left out or whose cameras are
-recovered (with their reprojection error), and the counts of every category and split. It takes
-about half a second per object and core, 4 seconds for disn without meshes. A stopped run resumes
-when it is started again. Exit code 3: something was left out.
+recovered (with their reprojection error), and the counts of every category and split. A
+stopped run resumes when it is started again. Exit code 3: something was left out.
 """
 
 import argparse

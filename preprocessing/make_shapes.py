@@ -3,7 +3,7 @@
     python preprocessing/make_shapes.py --out MESHES --per_category 150 --seed 0
 
 writes MESHES/<category>/<category>_<number>.glb (y up, front towards +z, textures inside), 150 each
-of car, chair, guitar and table, in about a minute. Object number i of a category depends on the
+of car, chair, guitar and table. Object number i of a category depends on the
 seed, the category and i alone: a larger --per_category adds objects and changes none. Existing
 files are kept, so that a stopped run resumes. MESHES/shapes.json holds the seed; all objects of a
 folder have the same one.

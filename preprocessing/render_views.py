@@ -9,8 +9,7 @@ MESHES holds <category>/<object>.glb (or gltf, obj, ply, off) or ShapeNet's
 RAW/<category>/<object>/ in the layout of data/raw_layout.py. View 0 looks from azimuth 90 degrees
 (+x), the next one from 120, and so on.
 Prints a progress bar, one line for every mesh or texture that cannot be used, and where the result
-is. It takes about 1 to 2 seconds per object and core. A stopped run resumes when it is started
-again. Exit code 3: some meshes were left out.
+is. A stopped run resumes when it is started again. Exit code 3: some meshes were left out.
 """
 
 import argparse

@@ -8,7 +8,6 @@ shapes of the variables, and writes config.json and best.h5. Settings that leave
 the defaults of the checkpoint's kind, which the flags override. Optimiser slots and counters are
 listed and left behind. To TF1: writes model.ckpt-<step> and the file `checkpoint`, under the
 original's variable names. Prints what was read, what was left and why, and the folder written.
-Takes about 10 s at full size.
 """
 
 from __future__ import annotations

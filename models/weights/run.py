@@ -4,7 +4,7 @@
 <run>/last.h5         weights, optimiser and progress, from which an interrupted run resumes
 <run>/best.h5         weights of the epoch with the lowest validation loss
 <run>/history.json    one entry per epoch
-<run>/iso.json        the iso value found on the validation split (level.json in older runs)
+<run>/iso.json        of an exported run: the best iso value on the validation split
 <run>/tensorboard/    scalars and images
 """
 
@@ -41,7 +41,7 @@ class Run:
     """Paths of a run folder.
 
     Attributes:
-        iso: The iso value found on the validation split.
+        iso: The iso value that was exported with the weights.
         level: The name of that file in older runs; it is read, never written.
     """
 

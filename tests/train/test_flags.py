@@ -166,7 +166,7 @@ SIZES |= {"num_sample_points": 16, "batch_size": 4, "max_epoch": 1}
 
 @pytest.fixture(scope="module")
 def plain_runs():
-    """What was observed without the flag in question: made once, by the first test that needs it."""
+    """Observations without the flag in question, made by the first test that needs them."""
     return {}
 
 

@@ -119,8 +119,8 @@ def _photo_of_array(values: np.ndarray) -> Photo:
         if values.dtype.kind != "f" or not (values.min() >= 0 and values.max() <= 1):
             raise UserError(f"an image array is uint8, or float in [0, 1], not {values.dtype}")
         values = np.rint(255 * values).astype(np.uint8)
-    rgba = np.asarray(Image.fromarray(values.reshape(values.shape[:2]) if channels == 1 else values).convert("RGBA"))
-    return Photo(rgba, "the image", rgba.shape[:2], [], channels == 4)
+    image = Image.fromarray(values.reshape(values.shape[:2]) if channels == 1 else values)
+    return as_photo(image)
 
 
 def read_view(path: str | os.PathLike[str]) -> Photo:
