@@ -35,8 +35,7 @@ ROOMS = {  # package: its rooms from below; rooms of one row do not import each 
         ["rendering", "recovery"],
         ["readers"],
         ["database"],
-        ["make_shapes", "render_views", "check_db"],
-        ["gen_db"],
+        ["make_shapes", "render_views", "check_db", "gen_db"],
     ],
 }
 LAZY = {"gradio", "rembg", "xatlas", "open3d", "playwright"}  # optional, or slow to import and seldom needed

@@ -67,7 +67,7 @@ def _part(
 
 
 def _placed(geometry: trimesh.Trimesh, transform: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Vertices (V, 3), unit normals (V, 3), faces (F, 3) of a geometry in the frame of its scene."""
+    """Vertices (V, 3), unit normals (V, 3), faces (F, 3) of a geometry in its scene's frame."""
     matrix = transform[:3, :3]
     determinant = np.linalg.det(matrix)
     vertices = geometry.vertices @ matrix.T + transform[:3, 3]
