@@ -14,7 +14,6 @@ import typing
 
 from tqdm import tqdm
 
-from data.estimated_cameras import EstimatedCameras
 from data.shards import Database, ObjectEntry
 from models.inference.field_query import FieldQuery
 from models.inference.predict import mesh_of_view, predict_views, surface_voxels
@@ -34,7 +33,7 @@ class ViewEvaluator:
     """Predicts and measures views of one database into one folder; it resumes where it stopped."""
 
     query: FieldQuery
-    database: Database | EstimatedCameras
+    database: Database
     folder: pathlib.Path
     names: list[str]  # of the metrics
     iso: float  # value of the field at the surface

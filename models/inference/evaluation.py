@@ -134,7 +134,7 @@ class Evaluation:
         write_json(self.folder / "settings.json", settings)
         return settings
 
-    def _views(self, database: Database | EstimatedCameras, folder: pathlib.Path) -> ViewEvaluator:
+    def _views(self, database: Database, folder: pathlib.Path) -> ViewEvaluator:
         sizes = self.options.resolution, self.options.mesh_resolution
         return ViewEvaluator(self.query, database, folder, self.names, self.iso, *sizes)
 

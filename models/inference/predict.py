@@ -5,7 +5,7 @@ import dataclasses
 
 import numpy as np
 
-from data.network_input import network_camera, network_image, object_frame
+from data.network_input import network_view, object_frame
 from data.shards import Database, ObjectEntry
 from models.inference.field_query import Encoded, FieldQuery
 from utils.errors import UserError
@@ -47,8 +47,8 @@ def predict(
         frame: the object's, as FieldQuery.encode takes it.
     """
     config = query.config
-    images = [network_image(rgba, config) for rgba, _ in views]
-    encoded = query.encode_views(images, [network_camera(matrix, rgba, config) for rgba, matrix in views], frame)
+    images, cameras = zip(*[network_view(rgba, trans_mat, config) for rgba, trans_mat in views], strict=True)
+    encoded = query.encode_views(images, cameras, frame)
     points = frames.voxel_centres(resolution)
     fields = []
     for view, geometry in zip(encoded, query.geometry_of_views(encoded, points), strict=True):
@@ -168,8 +168,7 @@ def mesh_of_image(
     frame: frames.ModelFrame | None = None,
 ) -> PredictedMesh:
     """extract_mesh() of an (H, W, 4) uint8 image and its (4, 3) object-frame camera."""
-    config = query.config
-    encoded = query.encode(network_image(rgba, config), network_camera(trans_mat, rgba, config), frame)
+    encoded = query.encode(*network_view(rgba, trans_mat, query.config), frame)
     return extract_mesh(query, encoded, resolution, iso, inner_walls=inner_walls)
 
 

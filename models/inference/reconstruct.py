@@ -11,7 +11,7 @@ import numpy as np
 import PIL.Image
 import trimesh
 
-from data.network_input import network_camera, network_image, source_camera
+from data.network_input import network_camera, network_image, network_view, source_camera
 from models.inference.camera_estimator import CameraEstimator
 from models.inference.field_query import Encoded, FieldQuery
 from models.inference.iso_search import solid_iso
@@ -160,8 +160,7 @@ class Reconstructor:
             matrix, source = self._camera(photo, rgba, camera)
         with stages("image"):
             view, view_matrix = self._as_in_training(rgba, matrix)
-            seen = network_image(view, self.config)
-            seen_camera = network_camera(view_matrix, view, self.config)
+            seen, seen_camera = network_view(view, view_matrix, self.config)
             encoded = self.query.encode(seen, seen_camera)
         with stages("level"):
             iso = self.iso
@@ -192,11 +191,6 @@ class Reconstructor:
             query=self.query,
             encoded=encoded,
         )
-
-    def encode(self, image: np.ndarray, trans_mat: np.ndarray) -> Encoded:
-        """An (H, W, 4) uint8 image whose alpha is the mask, its (4, 3) camera -> for self.query."""
-        view, matrix = self._as_in_training(image, trans_mat)
-        return self.query.encode(network_image(view, self.config), network_camera(matrix, view, self.config))
 
     def _camera(self, photo: Photo, rgba: np.ndarray, camera: Camera) -> tuple[np.ndarray, str]:
         """The camera of rgba, and where it came from."""

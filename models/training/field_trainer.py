@@ -37,9 +37,7 @@ class FieldTrainer(Trainer):
         return validation_preview(self.network, database, entries)
 
     @classmethod
-    def source_database(
-        cls, config: Config, entries: list[ObjectEntry], database: Database
-    ) -> Database | EstimatedCameras:
+    def source_database(cls, config: Config, entries: list[ObjectEntry], database: Database) -> Database:
         """With cam_est: estimated cameras take the place of the true ones."""
         if not config.cam_est:
             return database

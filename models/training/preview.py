@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from data.network_input import network_camera, network_image, object_frame
+from data.network_input import network_view, object_frame
 from data.shards import Database, ObjectEntry
 from models.inference.field_query import FieldQuery
 from models.networks.texdisn import TexDISN
@@ -19,7 +19,7 @@ def validation_preview(network: TexDISN, database: Database, entries: list[Objec
     rows = []
     for entry in entries[:: max(1, len(entries) // COUNT)][:COUNT]:
         rgba = database.image(entry, 0)
-        image, camera = network_image(rgba, config), network_camera(database.trans_mat(entry, 0), rgba, config)
+        image, camera = network_view(rgba, database.trans_mat(entry, 0), config)
         encoded = query.encode(image, camera, object_frame(config, database, entry))
         points = frames.voxel_centres(RESOLUTION)
         points = points[query.occupied(query.geometry(encoded, points), 0.0)]
