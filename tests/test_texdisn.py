@@ -14,7 +14,7 @@ import trimesh
 
 import texdisn
 from data.shards import Database
-from tests.eval.test_eval import make_run
+from tests.helpers import tiny
 from utils.images.photo import read_photo
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -88,7 +88,7 @@ def test_the_field_of_a_result(result):
 
 
 def test_evaluate_is_the_command(tiny_database, tmp_path):
-    run = make_run(tmp_path / "run", tiny_database, True)
+    run = tiny.field_run(tmp_path / "run", tiny_database, True)
     options = {"views": [0], "limit": 1, "resolution": 16, "figure_objects": 0}
     results = texdisn.evaluate(run, tiny_database, tmp_path / "python", **options)
     assert isinstance(texdisn.open_database(tiny_database), Database)

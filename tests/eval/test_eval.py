@@ -11,7 +11,7 @@ import trimesh
 from data.shards import Database
 from models.networks.texdisn import build_field_network
 from models.training.preview import validation_preview
-from models.weights.run import Run, save_checkpoint
+from models.weights.run import Run
 from tests.helpers import tiny
 from utils.errors import UserError
 from utils.metrics import registry
@@ -21,47 +21,10 @@ from utils.surface.txt_format import read_txt
 evaluation = importlib.import_module("eval.eval")
 
 
-def make_octahedron(network, radius):
-    """Weights that make the geometry that of the octahedron |x| + |y| + |z| < radius of the cube
-    [-1, 1], whatever the image.
-    """
-
-    def put(layer, block):
-        kernel = np.zeros(layer.kernel.shape, np.float32)
-        kernel[: len(block), : len(block[0])] = block
-        layer.kernel.assign(kernel)
-        if layer.use_bias:
-            layer.bias.assign(np.zeros(layer.bias.shape))
-
-    stream, identity = network.streams[0], np.eye(6)
-    (first, _), (second, _) = stream.fold1
-    put(first, np.hstack([np.eye(3), -np.eye(3)]))  # the ReLU leaves |x|, |y|, |z| in two parts each
-    for layer in (second, stream.geometry_point, stream.geometry_hidden):
-        put(layer, identity)
-    put(stream.geometry_features[0], [[0]])
-    for layer in (stream.geometry_out, network.streams[1].geometry_out):
-        put(layer, [[0]])
-    sign = np.array([1, -1]) if network.config.binary else np.array([1])  # outside: class 0, positive distance
-    stream.geometry_out.kernel.assign(
-        np.vstack([np.repeat(sign[None], 6, 0), np.zeros((stream.geometry_out.kernel.shape[0] - 6, len(sign)))])
-    )
-    stream.geometry_out.bias.assign(-radius * sign)
-
-
-def make_run(folder, database, binary, radius=1.0):
-    config = tiny.config(binary, db=str(database))
-    network = build_field_network(config)
-    make_octahedron(network, radius)
-    run = Run(folder)
-    config.save(run.config)
-    save_checkpoint(run.best, {"network": network.variables}, {"step": 7})
-    return folder
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("binary", [True, False])
 def test_evaluation_writes_what_it_says_and_resumes(binary, tiny_database, tmp_path, capsys):
-    run = make_run(tmp_path / "run", tiny_database, binary)
+    run = tiny.field_run(tmp_path / "run", tiny_database, binary)
     command = [
         "--restore_model",
         str(run),
@@ -131,7 +94,7 @@ def results_of(out):
 @pytest.mark.slow
 @pytest.mark.parametrize("binary", [True, False])
 def test_all_metrics_of_a_known_solid(binary, tiny_database, tmp_path, capsys):
-    run = make_run(tmp_path / "run", tiny_database, binary)
+    run = tiny.field_run(tmp_path / "run", tiny_database, binary)
     command = [
         "--restore_model",
         str(run),
@@ -185,7 +148,7 @@ def test_all_metrics_of_a_known_solid(binary, tiny_database, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_more_metrics_are_measured_on_the_stored_fields(tiny_database, tmp_path, monkeypatch):
-    run = make_run(tmp_path / "run", tiny_database, True)
+    run = tiny.field_run(tmp_path / "run", tiny_database, True)
     command = ["--restore_model", str(run), "--views", "0", "--limit", "1", "--sdf_res", "16", "--figure_objects", "0"]
     everything = [*command, "--metrics", "iou,psnr_ycbcr,chamfer_l1,emd"]
     evaluation.main([*everything, "--log_dir", str(tmp_path / "fresh")])
@@ -213,7 +176,7 @@ def test_more_metrics_are_measured_on_the_stored_fields(tiny_database, tmp_path,
 
 @pytest.mark.slow
 def test_a_field_without_an_empty_cell_has_voxels_and_no_mesh(tiny_database, tmp_path, capsys):
-    run = make_run(tmp_path / "run", tiny_database, True, 100.0)
+    run = tiny.field_run(tmp_path / "run", tiny_database, True, 100.0)
     command = [
         "--restore_model",
         str(run),
@@ -247,7 +210,7 @@ def test_a_field_without_an_empty_cell_has_voxels_and_no_mesh(tiny_database, tmp
 
 @pytest.mark.slow
 def test_an_empty_field_counts_as_a_failure(tiny_database, tmp_path):
-    run = make_run(tmp_path / "run", tiny_database, True, -100.0)
+    run = tiny.field_run(tmp_path / "run", tiny_database, True, -100.0)
     evaluation.main(
         [
             "--restore_model",
@@ -303,7 +266,7 @@ def test_wrong_flags_are_named(flags, message, tmp_path):
 
 
 def test_views_and_categories_that_are_not_there(tiny_database, tmp_path):
-    run = make_run(tmp_path / "run", tiny_database, True)
+    run = tiny.field_run(tmp_path / "run", tiny_database, True)
     with pytest.raises(UserError, match="has 3 views, there is no view 5"):
         evaluation.main(["--restore_model", str(run), "--views", "5"])
     with pytest.raises(UserError, match="no category 'boat'; known: all, box, crate"):

@@ -16,7 +16,6 @@ from data.network_input import network_image
 from eval import reconstruct
 from models.inference import reconstruct as reconstruction
 from models.inference.field_query import FieldQuery
-from tests.eval.test_eval import make_run
 from tests.helpers import tiny
 from utils.errors import PartialFailure, UserError
 from utils.geometry import frames
@@ -47,7 +46,7 @@ def paint(points):
 @pytest.fixture(scope="module")
 def runs(tiny_database, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
-    return make_run(folder / "field", tiny_database, True), tiny.camera_run(folder / "camera", crop=0.85)
+    return tiny.field_run(folder / "field", tiny_database, True), tiny.camera_run(folder / "camera", crop=0.85)
 
 
 @pytest.fixture

@@ -80,12 +80,11 @@ def red_octahedron(folder):
     """A run that makes every image a red octahedron."""
     from models.networks.texdisn import build_field_network
     from models.weights.run import Run, save_checkpoint
-    from tests.eval.test_eval import make_octahedron
     from tests.helpers import tiny
 
     config, run = tiny.config(True), Run(folder)
     network = build_field_network(config)
-    make_octahedron(network, 0.8)
+    tiny.make_octahedron(network, 0.8)
     for stream, bias in ((network.streams[0], [3, -6, -6]), (network.streams[1], [-6, -6, -6])):
         stream.colour_out.kernel.assign(np.zeros(stream.colour_out.kernel.shape))
         stream.colour_out.bias.assign(bias)

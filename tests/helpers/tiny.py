@@ -47,6 +47,46 @@ def camera_config(**given):
     return camera_preset("small", **{**values, **given})
 
 
+def make_octahedron(network, radius):
+    """Weights that make the geometry that of the octahedron |x| + |y| + |z| < radius of the cube
+    [-1, 1], whatever the image.
+    """
+
+    def put(layer, block):
+        kernel = np.zeros(layer.kernel.shape, np.float32)
+        kernel[: len(block), : len(block[0])] = block
+        layer.kernel.assign(kernel)
+        if layer.use_bias:
+            layer.bias.assign(np.zeros(layer.bias.shape))
+
+    stream, identity = network.streams[0], np.eye(6)
+    (first, _), (second, _) = stream.fold1
+    put(first, np.hstack([np.eye(3), -np.eye(3)]))  # the ReLU leaves |x|, |y|, |z| in two parts each
+    for layer in (second, stream.geometry_point, stream.geometry_hidden):
+        put(layer, identity)
+    put(stream.geometry_features[0], [[0]])
+    for layer in (stream.geometry_out, network.streams[1].geometry_out):
+        put(layer, [[0]])
+    sign = np.array([1, -1]) if network.config.binary else np.array([1])  # outside: class 0, positive distance
+    stream.geometry_out.kernel.assign(
+        np.vstack([np.repeat(sign[None], 6, 0), np.zeros((stream.geometry_out.kernel.shape[0] - 6, len(sign)))])
+    )
+    stream.geometry_out.bias.assign(-radius * sign)
+
+
+def field_run(folder, database, binary, radius=1.0):
+    """A run folder of a field network whose geometry is an octahedron (see make_octahedron)."""
+    from models.networks.texdisn import build_field_network
+    from models.weights.run import Run, save_checkpoint
+
+    settings, run = config(binary, db=str(database)), Run(folder)
+    network = build_field_network(settings)
+    make_octahedron(network, radius)
+    settings.save(run.config)
+    save_checkpoint(run.best, {"network": network.variables}, {"step": 7})
+    return folder
+
+
 def camera_run(folder, seed=0, **given):
     """A run folder of a camera network with random weights."""
     import keras

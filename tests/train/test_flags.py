@@ -22,7 +22,6 @@ from eval import to_mesh
 from models.config import Config
 from models.training.field_trainer import FieldTrainer
 from models.weights.run import Run
-from tests.eval.test_eval import make_run
 from tests.helpers import tf1_models, tiny
 from train import train_sdf
 from utils import cli
@@ -341,13 +340,13 @@ EVAL_TF1 = {
 
 @pytest.fixture(scope="module")
 def plain(tiny_database, tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("plain") / "run", tiny_database, True)
+    return tiny.field_run(tmp_path_factory.mktemp("plain") / "run", tiny_database, True)
 
 
 @pytest.fixture
 def evaluated(plain, tiny_database, tmp_path, capsys, eagerly):
     """A function: flags -> the Evaluated of eval.main."""
-    other_run = make_run(tmp_path / "other_run", tiny_database, True, radius=0.5)
+    other_run = tiny.field_run(tmp_path / "other_run", tiny_database, True, radius=0.5)
     tiny.write_database(tmp_path / "other", (2, 1, 1), ("ball",))
     places = {
         "tmp": tmp_path,

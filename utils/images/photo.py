@@ -9,10 +9,11 @@ import warnings
 import zlib
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image
 from PIL.Image import Resampling, Transpose
 
 from utils.errors import UserError
+from utils.images.pixel_modes import eight_bit, to_srgb
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "TIFF", "GIF", "PPM")  # Pillow's EPS reader would start Ghostscript
 MAX_BYTES = 50_000_000  # of the file
@@ -208,13 +209,13 @@ def _decode(image: Image.Image, name: str, longest: int | None) -> Photo:
         image.draft(None, size)  # only JPEG: a large one is decoded at a half, a quarter or an eighth
     image.load()
     has_alpha = image.mode in ALPHA_MODES or "transparency" in image.info
-    image = _eight_bit(image, name)
+    image = eight_bit(image, name)
     if image.size != size:
         image = image.resize(size, Resampling.BOX)  # area average with colours weighted by alpha, as in resize.py
     if turn is not None:
         image = image.transpose(turn)
     if profile:
-        image = _to_srgb(image, profile)
+        image = to_srgb(image, profile)
     upright = (width, height) if turn in SIDEWAYS else (height, width)
     return Photo(np.asarray(image.convert("RGBA")), name, upright, notes, has_alpha)
 
@@ -234,68 +235,6 @@ def _notes_of_frames(image: Image.Image, name: str) -> list[str]:
     frames = getattr(image, "n_frames", 1)
     image.seek(0)
     return [f"{name} holds {frames} images, the first is used"] if frames > 1 and image.format != "MPO" else []
-
-
-def _eight_bit(image: Image.Image, name: str) -> Image.Image:
-    """A loaded Pillow image of any mode -> L, LA, RGB, RGBA or CMYK."""
-    mode = image.mode
-    if mode == "I" or mode.startswith("I;16"):
-        return _grey(np.asarray(image), image.info.get("transparency"), name)
-    if mode == "F":
-        raise UserError(f"{name} has floating-point pixels, whose white is not known: save it with 8 or 16 bits")
-    if mode in ("La", "RGBa", "PA"):
-        return image.convert({"La": "LA"}.get(mode, "RGBA"))
-    if "transparency" in image.info and mode in ("1", "L", "P", "RGB"):
-        return image.convert("RGBA")
-    if mode in ("L", "LA", "RGB", "RGBA", "CMYK"):
-        return image
-    return image.convert("L" if mode == "1" else "RGB")  # P, YCbCr, RGBX, HSV; ValueError where that is impossible
-
-
-def _grey(values: np.ndarray, transparent: int | None, name: str) -> Image.Image:
-    """Integer grey values of more than 8 bits as an 8-bit image.
-
-    Args:
-        values: (H, W). White is 2^16 - 1, or 2^32 - 1 where there are larger values than that.
-        transparent: the value that stands for transparent pixels.
-        name: the file, for messages.
-    """
-    values = values.astype(np.float64)
-    if values.min() < 0:
-        raise UserError(f"{name} has negative pixels, whose black is not known: save it with 8 or 16 bits")
-    white = 2**16 - 1 if values.max() < 2**16 else 2**32 - 1
-    grey = Image.fromarray(np.rint(values * (255 / white)).astype(np.uint8))
-    if transparent is not None:
-        grey.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
-    return grey
-
-
-def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """Convert an L, LA, RGB, RGBA or CMYK image to RGB or RGBA in sRGB by its ICC profile.
-
-    An image whose profile cannot be used is returned unchanged.
-    """
-    alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
-    colour = image.convert(image.mode[:-1]) if alpha is not None else image
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if source.profile.xcolor_space.strip() == "RGB" and colour.mode == "L":
-            colour = colour.convert("RGB")
-        result = ImageCms.profileToProfile(
-            colour,
-            source,
-            ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")),
-            ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            "RGB",
-            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return image
-    if result is None:  # for the type checker: only a conversion in place returns nothing
-        return image
-    if alpha is not None:
-        result.putalpha(alpha)
-    return result
 
 
 def _other_content(data: bytes) -> str:

@@ -32,6 +32,7 @@ import numpy as np
 
 from utils.errors import UserError
 from utils.surface.sparse_grid import BRICK, SparseGrid
+from utils.surface.stencils import AROUND, CORNERS, DIFFERENCES, INTERPOLATION, SECOND_DIFFERENCES, largest_sum
 
 COARSEST = 32  # cells along an axis of the first grid, at least
 SAFETY, MOST = 2.0, 64.0  # factor on both estimates: to begin with, and the largest
@@ -179,10 +180,10 @@ def _cut(
     if not len(cells):
         return
     finer.add_bricks(cells // (BRICK // 2))
-    values = _INTERPOLATION @ around  # (8, M)
-    error = 0.1 * _largest_sum(_SECOND_DIFFERENCES, around) + CURVED * _largest_sum(_DIFFERENCES, around)
+    values = INTERPOLATION @ around  # (8, M)
+    error = 0.1 * largest_sum(SECOND_DIFFERENCES, around) + CURVED * largest_sum(DIFFERENCES, around)
     margin = abs(values) / np.maximum(error, 1e-20)
-    children = (2 * cells + _CORNERS[:, None]).reshape(-1, 3)  # in the order of values.ravel()
+    children = (2 * cells + CORNERS[:, None]).reshape(-1, 3)  # in the order of values.ravel()
     margin, values, safety, queried = margin.ravel(), values.ravel(), SAFETY, np.zeros(values.size, bool)
     while True:
         new = np.flatnonzero((margin <= safety) & ~queried)
@@ -213,7 +214,7 @@ def _neighbourhoods(grid: SparseGrid) -> tuple[np.ndarray, np.ndarray]:
     Row 13 holds the cells themselves.
     """
     size = BRICK + 2
-    offsets = ((_AROUND @ [size * size, size, 1]) + (size * size + size + 1))[:, None]
+    offsets = ((AROUND @ [size * size, size, 1]) + (size * size + size + 1))[:, None]
     cells, around = [], []
     for first in range(0, len(grid.values), BATCH):
         slots = np.arange(first, min(first + BATCH, len(grid.values)))
@@ -235,26 +236,9 @@ def _margins(around: np.ndarray, width: float) -> np.ndarray:
         (M,) margins, 0 where a neighbour is on the other side.
     """
     reach = 0.5 * (1 - width)  # from a cell's centre to its outermost finest centre, in cells
-    change = _largest_sum(_DIFFERENCES, around) * reach
+    change = largest_sum(DIFFERENCES, around) * reach
     mixed = (around.max(0) > 0) != (around.min(0) > 0)
     return np.where(mixed, 0, abs(around[13]) / np.maximum(change, 1e-20))
-
-
-def _largest_sum(differences: np.ndarray, around: np.ndarray) -> np.ndarray:
-    """The largest absolute difference along each axis, summed over the three axes.
-
-    Args:
-        differences: (3 x rows, 27) weights of the differences, axis by axis.
-        around: (27, M) values of 3^3 cells.
-
-    Returns:
-        (M,).
-    """
-    result = np.empty(around.shape[1], np.float32)
-    for first in range(0, len(result), 1 << 15):  # stays in cache
-        part = slice(first, first + (1 << 15))
-        result[part] = abs(differences @ around[:, part]).reshape(3, len(differences) // 3, -1).max(1).sum(0)
-    return result
 
 
 def _follow_surface(grid: SparseGrid, field: _SignedField) -> None:
@@ -269,7 +253,7 @@ def _follow_surface(grid: SparseGrid, field: _SignedField) -> None:
             incomplete = mixed & ~_over_cubes(known, np.logical_and)
             if incomplete.any():
                 corner = np.zeros(known.shape, bool)
-                for x, y, z in _CORNERS:
+                for x, y, z in CORNERS:
                     corner[:, x : x + 17, y : y + 17, z : z + 17] |= incomplete
                 brick, *local = np.nonzero(corner & ~known)
                 cells = grid.origins[batch[brick]] + np.stack(local, 1) - 1
@@ -278,7 +262,7 @@ def _follow_surface(grid: SparseGrid, field: _SignedField) -> None:
             return
         cells = np.unique(np.concatenate(unknown), axis=0)
         grid.insert(cells, field.at_cells(cells, grid.resolution))
-        bricks = np.unique((cells[:, None] + _AROUND).reshape(-1, 3) // BRICK, axis=0)
+        bricks = np.unique((cells[:, None] + AROUND).reshape(-1, 3) // BRICK, axis=0)
         bricks = bricks[((bricks >= 0) & (bricks < len(grid.slot_of))).all(1)]
         slots = grid.slot_of[tuple(bricks.T)]
         slots = slots[slots >= 0]
@@ -289,33 +273,3 @@ def _over_cubes(corners: np.ndarray, function: np.ufunc) -> np.ndarray:
     for axis in (1, 2, 3):
         corners = function(corners.take(range(17), axis), corners.take(range(1, 18), axis))
     return corners
-
-
-def _along_axes(line_weights: list[list[int]]) -> np.ndarray:
-    """Weights of three cells in a line -> those of 3^3 cells, for all nine lines along each axis.
-
-    Args:
-        line_weights: rows of three weights.
-
-    Returns:
-        (3 x 9 x rows, 27) float32, axis by axis.
-    """
-    rows = []
-    for axis in range(3):
-        for place in np.ndindex(3, 3):
-            for weights in np.array(line_weights, np.float32):
-                row = np.zeros((3, 3, 3), np.float32)
-                index: list[int | slice] = [*place]
-                index.insert(axis, slice(None))
-                row[tuple(index)] = weights
-                rows.append(row.ravel())
-    return np.stack(rows)
-
-
-_AROUND = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij"), -1).reshape(-1, 3)  # 3^3 cells
-_CORNERS = np.stack(np.meshgrid(*[[0, 1]] * 3, indexing="ij"), -1).reshape(-1, 3)  # of a cube
-_DIFFERENCES = _along_axes([[-1, 1, 0], [0, -1, 1]])
-_SECOND_DIFFERENCES = _along_axes([[1, -2, 1]])
-# trilinear interpolation at the centres of the eight finer cells, 1/4 of a cell from the middle
-_QUARTER = np.array([[0.25, 0.75, 0], [0, 0.75, 0.25]], np.float32)
-_INTERPOLATION = np.stack([np.einsum("i,j,k->ijk", *_QUARTER[corner]).ravel() for corner in _CORNERS])

@@ -16,7 +16,6 @@ from models.inference import chunks, field_query, predict
 from models.inference.field_query import FieldQuery
 from models.networks import texdisn
 from models.training.field_trainer import FieldTrainer
-from tests.eval.test_eval import make_octahedron
 from tests.helpers import tiny
 from tests.models.networks.test_texdisn import randomise
 from utils.errors import UserError
@@ -203,7 +202,7 @@ def test_meshes_of_trained_weights(trained):
 @pytest.mark.parametrize("radius", [0.5, 1.3], ids=["inside", "touching the border"])
 def test_meshes_of_an_octahedron(binary, radius):
     model = texdisn.build_field_network(tiny.config(binary))
-    make_octahedron(model, radius)
+    tiny.make_octahedron(model, radius)
     vertices = check_mesh(model, *pictures(np.random.default_rng(0))[0], 0.0, 64)
     assert abs(vertices).max() == pytest.approx(min(radius / 2, 0.5), abs=1.5 / 64)
 
@@ -211,14 +210,14 @@ def test_meshes_of_an_octahedron(binary, radius):
 @pytest.mark.parametrize("binary", [True, False])
 def test_an_empty_field_says_so(binary):
     model = texdisn.build_field_network(tiny.config(binary))
-    make_octahedron(model, -1.0)
+    tiny.make_octahedron(model, -1.0)
     with pytest.raises(UserError, match="field is empty: min .*, max .*, iso value 0"):
         predict.mesh_of_image(FieldQuery(model), *pictures(np.random.default_rng(0))[0], 64, 0.0)
 
 
 def test_a_surface_of_one_wall_keeps_it_when_inner_walls_are_left_out():
     model = texdisn.build_field_network(tiny.config(False))
-    make_octahedron(model, 0.5)
+    tiny.make_octahedron(model, 0.5)
     picture = pictures(np.random.default_rng(0))[0]
     with_all, outer = (
         predict.mesh_of_image(FieldQuery(model), *picture, 64, 0.0, inner_walls=walls) for walls in (True, False)

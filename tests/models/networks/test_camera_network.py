@@ -15,7 +15,6 @@ from models.inference.camera_estimator import CameraEstimator, estimate
 from models.networks.camera_network import build_camera_network, camera_losses, rotation_of, transformed
 from models.training.flags import shown
 from models.weights.run import Run, load_checkpoint
-from tests.eval.test_eval import make_run
 from tests.helpers import tiny
 from train import train_cam
 from utils.errors import UserError
@@ -200,7 +199,8 @@ def test_wrong_settings_are_refused(words, message, tiny_database, tmp_path):
 
 @pytest.mark.slow
 def test_evaluation_reports_estimated_cameras_beside_the_true_ones(tiny_database, tmp_path, capsys, eagerly):
-    run, cameras = make_run(tmp_path / "run", tiny_database, True), tiny.camera_run(tmp_path / "cameras", crop=0.85)
+    run = tiny.field_run(tmp_path / "run", tiny_database, True)
+    cameras = tiny.camera_run(tmp_path / "cameras", crop=0.85)
     base = ["--restore_model", str(run), "--views", "0,2", "--limit", "1", "--sdf_res", "16", "--figure_objects", "0"]
     evaluation.main(base)
     plain = json.loads((run / "eval_test" / "results.json").read_text())
