@@ -31,7 +31,7 @@ def test_train_killed_and_resumed_then_evaluated_and_meshed(tiny_database, tmp_p
         sizes += [f"--{name}", ",".join(map(str, value)) if isinstance(value, tuple) else value]
     train = command(
         "train/train_sdf.py", "--db", tiny_database, "--log_dir", run, "--preset", "small", *sizes,
-        "--learning_rate", 3e-3, "--max_epoch", 12, "--checkpoint_minutes", 0,
+        "--learning_rate", 1e-2, "--max_epoch", 5, "--checkpoint_minutes", 0,
     )  # fmt: skip
     with open(log, "w") as output:
         process = subprocess.Popen(train, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
@@ -44,7 +44,7 @@ def test_train_killed_and_resumed_then_evaluated_and_meshed(tiny_database, tmp_p
     resumed = subprocess.run(train, cwd=ROOT, capture_output=True, text=True, check=False)
     assert resumed.returncode == 0 and "resuming" in resumed.stdout, resumed.stderr
     history = json.loads((run / "history.json").read_text())
-    assert [row["epoch"] for row in history] == list(range(1, 13)) and history[-1]["step"] == 12 * 6
+    assert [row["epoch"] for row in history] == list(range(1, 6)) and history[-1]["step"] == 5 * 6
 
     evaluate = command(
         "eval/eval.py", "--restore_model", run, "--iso", "auto", "--sdf_res", 16, "--views", 0, "--limit", 1,

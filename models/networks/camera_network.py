@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from models.config import CameraConfig
 from models.networks.encoder import Encoder
-from models.networks.layers import activate, dense, normaliser, policies
+from models.networks.layers import BuiltByCall, activate, dense, normaliser, policies
 
 SOFTNESS = 0.04  # object-frame length; proposals whose errors differ by less are about equally good choices
 DISTANCE = 2.3  # predicted by an output of 0: from there the cube fills the image (preprocessing/render_views.py)
@@ -24,7 +24,7 @@ def rotation_of(six: tf.Tensor) -> tf.Tensor:
     return tf.stack([x, y, tf.linalg.cross(x, y)], 1)
 
 
-class CameraNetwork(keras.Model):
+class CameraNetwork(BuiltByCall, keras.Model):
     """Estimates cameras from images (B, img_h, img_w, 3 or 4) float32 in [0, 1], RGB(A).
 
     VGG16, its global feature and a few linear layers predict the parts of

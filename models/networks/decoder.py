@@ -6,10 +6,10 @@ import keras
 import tensorflow as tf
 
 from models.config import Config
-from models.networks.layers import Normaliser, activate, dense, normaliser
+from models.networks.layers import BuiltByCall, Normaliser, activate, dense, normaliser
 
 
-class Stream(keras.layers.Layer):
+class Stream(BuiltByCall, keras.layers.Layer):
     """Decodes points (B, N, 3) and features, each (B, 1 or N, F), to geometry and colour.
 
     The geometry is (B, N, 2 or 1), the colour (B, N, 3) in [0, 1], or None without a colour branch

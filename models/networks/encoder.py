@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from models.config import Settings
-from models.networks.layers import WholeConvolution, activate, normaliser
+from models.networks.layers import BuiltByCall, WholeConvolution, activate, normaliser
 from models.networks.local_features import resize_bilinear
 
 IMAGENET_MEAN = (123.68, 116.779, 103.939)  # RGB, of images in 0..255 (Simonyan & Zisserman 2015)
@@ -38,7 +38,7 @@ def encoder_pixels(images: tf.Tensor, kind: str) -> tf.Tensor:
     return tf.concat([colours, images[..., 3:]], -1)
 
 
-class Encoder(keras.layers.Layer):
+class Encoder(BuiltByCall, keras.layers.Layer):
     """Encodes images (B, H, W, 3 or 4), RGB(A) in [0, 1].
 
     Returns a global feature (B, num_classes) and a list of five maps (B, h, w, c). Each map is

@@ -25,6 +25,17 @@ def policies(config: Settings, all_bfloat16: bool) -> tuple[str, str]:
     return policy, policy if all_bfloat16 else "float32"
 
 
+class BuiltByCall:
+    """Mixin of layers made of layers: the first call builds them.
+
+    A layer without build() is called twice at first, and its parts four times, since Keras traces
+    the call in a graph to create the variables.
+    """
+
+    def build(self, *_: object) -> None:
+        """Leave the variables to the layers inside."""
+
+
 def dense(width: int, name: str, policy: str, bias: bool = True) -> keras.layers.Dense:
     """A linear layer over the last axis. The policy is the type it computes in."""
     return keras.layers.Dense(width, use_bias=bias, name=name, dtype=policy)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from models.config import DECODERS, Config
 from models.networks.decoder import Stream
 from models.networks.encoder import Encoder
-from models.networks.layers import policies
+from models.networks.layers import BuiltByCall, policies
 from models.networks.local_features import project, read_maps, to_camera_axes
 from models.networks.voxel_decoder import VoxelDecoder
 
@@ -21,7 +21,7 @@ from models.networks.voxel_decoder import VoxelDecoder
 OTHER_DECODERS = {"threedcnn": VoxelDecoder}
 
 
-class TexDISN(keras.Model):
+class TexDISN(BuiltByCall, keras.Model):
     """Predicts geometry and colour of points, from an image and its camera.
 
     config.decoder chooses how the features of the image become geometry and colour

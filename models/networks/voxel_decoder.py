@@ -4,13 +4,13 @@ import keras
 import tensorflow as tf
 
 from models.config import Config
-from models.networks.layers import activate, normaliser
+from models.networks.layers import BuiltByCall, activate, normaliser
 from utils.geometry import frames
 
 NODES = 65  # along an axis: the corners of the 64^3 voxels
 
 
-class VoxelDecoder(keras.layers.Layer):
+class VoxelDecoder(BuiltByCall, keras.layers.Layer):
     """Decodes a global feature (B, F) to geometry (B, 65, 65, 65, 2 or 1), float32.
 
     Six transposed convolutions of stride 2 (1 -> 2 -> 4 -> 8 -> 16 -> 32 -> 65 nodes) with ReLU,

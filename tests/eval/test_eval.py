@@ -21,6 +21,12 @@ from utils.surface.txt_format import read_txt
 evaluation = importlib.import_module("eval.eval")
 
 
+@pytest.fixture(autouse=True)
+def few_points(monkeypatch):
+    """The best assignment of DISN's 2048 points takes a second each time."""
+    monkeypatch.setattr("utils.metrics.surface_metrics.DISN_POINTS", 256)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("binary", [True, False])
 def test_evaluation_writes_what_it_says_and_resumes(binary, tiny_database, tmp_path, capsys):

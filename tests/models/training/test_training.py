@@ -105,7 +105,7 @@ def no_pictures(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("binary", [True, False])
 def test_it_learns(binary, tiny_database, tmp_path):
-    config = tiny.config(binary, max_epoch=25, learning_rate=3e-3)
+    config = tiny.config(binary, max_epoch=12, learning_rate=1e-2)
     training = loop(config, tiny_database, tmp_path / "run")
     training.run()
     rows = training.history
@@ -250,7 +250,7 @@ from data.field_samples import FieldSamples
 from data.shards import Database
 from models.training.loop import Loop
 from models.training.field_trainer import FieldTrainer
-from tests import tiny
+from tests.helpers import tiny
 from models.weights.run import Run
 config = tiny.config(normalisation=sys.argv[3] == "yes", max_epoch=1)
 mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
