@@ -109,12 +109,12 @@ SDF = ["--no-binary"]
 TRAIN = {
     "--log_dir": ([], ["--log_dir", "{tmp}/elsewhere"], place),
     "--preset": ([], ["--preset", "full"], shapes),  # all sizes are given, the normalisation is the preset's
-    "--checkpoint_minutes": ([], ["--checkpoint_minutes", "0"], checkpoints),
+    "--checkpoint_minutes": (["--cat_limit", "4"], ["--checkpoint_minutes", "0"], checkpoints),
     "--db": ([], ["--db", "{other}"], batch),
     "--category": ([], ["--category", "crate"], lambda loop: [entry.object_id for entry in loop.train + loop.val]),
     "--num_sample_points": ([], ["--num_sample_points", "24"], lambda loop: batch(loop)["points"]),
-    "--max_epoch": ([], ["--max_epoch", "2"], history),
-    "--max_minutes": ([], ["--max_minutes", "1e-9"], history),
+    "--max_epoch": (["--cat_limit", "4"], ["--max_epoch", "2"], history),
+    "--max_minutes": (["--cat_limit", "4"], ["--max_minutes", "1e-9"], history),
     "--batch_size": ([], ["--batch_size", "3"], image),
     "--img_h": ([], ["--img_h", "32"], image),
     "--img_w": ([], ["--img_w", "32"], image),
@@ -403,9 +403,13 @@ def test_iso_auto_is_looked_for_and_recorded(evaluated, plain):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "given", [{"decoder": "threedcnn", "voxel_widths": (6, 5, 4, 4, 3, 2)}, {"decoder": "onestream", "rot": True}]
+    ("binary", "given"),
+    [
+        (True, {"decoder": "threedcnn", "voxel_widths": (6, 5, 4, 4, 3, 2)}),
+        (False, {"decoder": "onestream", "rot": True}),
+    ],
+    ids=["voxels", "one stream"],
 )
-@pytest.mark.parametrize("binary", [True, False])
 def test_other_decoders_train_and_evaluate(binary, given, tiny_database, tmp_path, capsys, monkeypatch):
     """Through training's own loop and eval.main: it learns.
 

@@ -45,14 +45,15 @@ def trained(request):
     record = tiny.box("box", "a", np.random.default_rng(0))
     frame, rng = frames.cube_frame(config.binary), np.random.default_rng(1)
     image = network_image(record.images[0], config)
+    occupied = np.zeros((64,) * 3, bool)
+    occupied[tuple(record.voxels.T)] = True
     trainer = FieldTrainer(config, tf.distribute.get_strategy())
     for _ in range(150):
         points = frames.voxel_centres()[rng.permutation(64**3)[:512]]
         points = np.concatenate(
             [points, record.surface_points[rng.integers(len(record.surface_points), size=512)]]
         ).astype(np.float32)
-        voxel = np.floor((points + 0.5) * 64).astype(int)
-        full = (voxel[:, None] == record.voxels[None].astype(int)).all(-1).any(1) if config.binary else None
+        full = occupied[tuple(np.floor((points + 0.5) * 64).astype(int).clip(0, 63).T)]
         colour = np.broadcast_to(record.voxel_colours[0] / 255, (1024, 3))
         batch = {
             "image": image[None],
