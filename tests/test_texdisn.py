@@ -1,5 +1,6 @@
 """The Python interface: what its functions give, and the notebook that shows them."""
 
+import importlib
 import json
 import os
 import pathlib
@@ -93,8 +94,8 @@ def test_evaluate_is_the_command(tiny_database, tmp_path):
     results = texdisn.evaluate(run, tiny_database, tmp_path / "python", **options)
     assert isinstance(texdisn.open_database(tiny_database), Database)
     words = ["--views", "0", "--limit", "1", "--sdf_res", "16", "--figure_objects", "0"]
-    command = [sys.executable, ROOT / "eval/eval.py", "--restore_model", run, "--log_dir", tmp_path / "command", *words]
-    subprocess.run(list(map(str, command)), check=True, cwd=tmp_path, capture_output=True)
+    command = importlib.import_module("eval.eval")
+    command.main(["--restore_model", str(run), "--log_dir", str(tmp_path / "command"), *words])
     by_command = json.loads((tmp_path / "command" / "results.json").read_text())
     assert by_command["results"] == json.loads(json.dumps(results["results"]))
 

@@ -1,7 +1,6 @@
 """The raw folder that render_views writes: cameras, its contents, killed and repeated runs."""
 
 import os
-import pathlib
 import shutil
 import subprocess
 import sys
@@ -31,7 +30,6 @@ from utils.geometry.cameras import (
 )
 from utils.mesh import voxels
 
-KENNEY = pathlib.Path(__file__).parents[3] / "shared" / "meshes" / "kenney"
 SMALL = ["--views", "3", "--image_size", "48", "--sdf_points", "500", "--surface_points", "4000"]
 
 
@@ -260,25 +258,3 @@ def test_a_sheet_seen_edge_on_leaves_a_line(tmp_path):
     check_raw_object(raw, 138)
     edge, full = (cv2.imread(str(raw.view(name)), cv2.IMREAD_UNCHANGED)[..., 3] for name in ("00", "01"))
     assert 0 < (edge > 0).sum() < 0.05 * (full > 0).sum() and edge.max() < 32 < full.max()
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not KENNEY.is_dir(), reason="the real meshes are not here")
-@pytest.mark.parametrize(
-    "name",
-    [
-        "car/ambulance",
-        "chair/chairDesk",
-        "table/tableGlass",
-        "other/pottedPlant",
-        "other/lampWall",
-        "other/rail_end",  # seen edge on in two views
-    ],
-)
-def test_real_meshes_are_accepted(tmp_path, name):
-    category, object_id = name.split("/")
-    raw = RawObject(tmp_path, category, object_id)
-    task = raw_writer.Task(KENNEY / f"{name}.glb", raw, settings(sdf_points=1000, surface_points=16384))
-    assert raw_writer.write_object(task) == ([], None)
-    check_raw_object(raw, 138)
-    assert find_objects(tmp_path)[0].view_names() == [f"{i:02d}" for i in range(12)]
