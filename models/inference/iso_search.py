@@ -109,7 +109,7 @@ def search_iso(query: FieldQuery, database: Database, entries: list[ObjectEntry]
             solids.setdefault(entry.category, []).append([_solid_iou(field, iso, truth) for iso in values])
     iso, best, means = _best(values, scores)
     table = {f"{value:.6g}": float(mean) for value, mean in zip(values, means, strict=True)}
-    result = {"iso": iso, "iou": best, "images": len(chosen), "levels": table}
+    result = {"iso": iso, "iou": best, "images": len(chosen), "iou_by_iso": table}
     if binary:
         result["solid"] = dict(zip(("iso", "iou"), _best(values, solids)[:2], strict=True))
     return result

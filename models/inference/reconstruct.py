@@ -162,7 +162,7 @@ class Reconstructor:
             view, view_matrix = self._as_in_training(rgba, matrix)
             seen, seen_camera = network_view(view, view_matrix, self.config)
             encoded = self.query.encode(seen, seen_camera)
-        with stages("level"):
+        with stages("iso"):
             iso = self.iso
             if self.covers:
                 seen_mask = network_image(view, dataclasses.replace(self.config, alpha=True))[..., 3] >= 0.5

@@ -11,6 +11,7 @@ import pytest
 from eval import query_points
 from models.weights.tf1_conventions import DISN
 from tests.helpers import tf1_models
+from train import convert_checkpoint
 from utils.errors import UserError
 from utils.geometry import frames
 from utils.geometry.cameras import compose, intrinsics, look_at, project, resize_camera
@@ -165,16 +166,13 @@ def test_as_a_process_on_a_converted_run(tmp_path):
         for name, file in {"image": "i.npy", "trans_mat": "T.txt", "points": "P.txt"}.items()
     ]
     size = ["--img_h", SIZE, "--img_w", SIZE]
-    commands = [
-        ["train/convert_checkpoint.py", tmp_path / "tf1", "--out", tmp_path / "run", *size],
-        ["eval/query_points.py", "--restore_model", prefix, "--out", tmp_path / "a.txt", *inputs, *size],
-        ["eval/query_points.py", "--restore_model", tmp_path / "run", "--out", tmp_path / "b.txt", *inputs],
-    ]
-    for command in commands:
-        result = subprocess.run(
-            [sys.executable, *map(str, command)], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-        assert result.returncode == 0, result.stderr
+    convert_checkpoint.main([str(word) for word in [tmp_path / "tf1", "--out", tmp_path / "run", *size]])
+    original = ["--restore_model", prefix, "--out", tmp_path / "a.txt", *inputs, *size]
+    query_points.main([str(word) for word in original])
+    converted = [str(word) for word in ["--restore_model", tmp_path / "run", "--out", tmp_path / "b.txt", *inputs]]
+    command = [sys.executable, "eval/query_points.py", *converted]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
     assert (tmp_path / "a.txt").read_text() == (tmp_path / "b.txt").read_text()
     with pytest.raises(UserError, match="carries its settings"):
-        query_points.main([*map(str, commands[2][1:]), "--img_h=7"])
+        query_points.main([*converted, "--img_h=7"])

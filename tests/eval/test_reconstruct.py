@@ -111,7 +111,7 @@ def test_a_picture_becomes_a_folder(runs, letters, tmp_path, capsys):
         and result["foreground"]["source"] == "alpha"
         and result["resolution"] == 32
     )
-    assert set(result["seconds"]) == {"read", "mask", "camera", "image", "level", "mesh", "texture", "pictures"}
+    assert set(result["seconds"]) == {"read", "mask", "camera", "image", "iso", "mesh", "texture", "views"}
     assert str(runs[0]) in result["model"]["field"] and str(runs[1]) in result["model"]["camera"]
     mesh = mesh_of(folder)
     # trimesh splits nothing here: as many vertices as the surface has

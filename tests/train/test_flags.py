@@ -343,17 +343,21 @@ def plain(tiny_database, tmp_path_factory):
     return tiny.field_run(tmp_path_factory.mktemp("plain") / "run", tiny_database, True)
 
 
-@pytest.fixture
-def evaluated(plain, tiny_database, tmp_path, capsys, eagerly):
-    """A function: flags -> the Evaluated of eval.main."""
-    other_run = tiny.field_run(tmp_path / "other_run", tiny_database, True, radius=0.5)
-    tiny.write_database(tmp_path / "other", (2, 1, 1), ("ball",))
-    places = {
-        "tmp": tmp_path,
-        "other_run": other_run,
-        "other": tmp_path / "other",
-        "cameras": tiny.camera_run(tmp_path / "cameras"),
+@pytest.fixture(scope="module")
+def other_places(tiny_database, tmp_path_factory):
+    """Another run, another database and a camera run, which flags name."""
+    folder = tmp_path_factory.mktemp("others")
+    return {
+        "other_run": tiny.field_run(folder / "other_run", tiny_database, True, radius=0.5),
+        "other": tiny.write_database(folder / "other", (2, 1, 1), ("ball",)),
+        "cameras": tiny.camera_run(folder / "cameras"),
     }
+
+
+@pytest.fixture
+def evaluated(plain, other_places, tiny_database, tmp_path, capsys, eagerly):
+    """A function: flags -> the Evaluated of eval.main."""
+    places = {"tmp": tmp_path, **other_places}
 
     def evaluate(flags, folder):
         base = {

@@ -78,7 +78,7 @@ def write_results(
     path = folder / f"mesh.{mesh_format.suffix}"
     with stages("texture"):
         vertices, faces = write_result_mesh(path, result, mesh_format), result.faces
-    with stages("pictures"):
+    with stages("views"):
         scene = scene_of(result.vertices, faces, result.colours)
         frames = turntable(scene)
         _write_image(folder / "input.png", np.rint(255 * result.seen).astype(np.uint8))
@@ -121,9 +121,9 @@ def _described(result: Reconstruction, vertices: np.ndarray, closed: bool, stage
             "elevation": elevation,
             "distance": distance,
             "trans_mat": np.asarray(result.camera).tolist(),
-            "frame": "object frame to pixels of the picture",
+            "frame": "object frame to pixels of the image",
         },
-        "picture": {"height": result.mask.shape[0], "width": result.mask.shape[1]},
+        "image": {"height": result.mask.shape[0], "width": result.mask.shape[1]},
         "foreground": {"source": result.foreground, "share": float((result.mask >= 128).mean())},
         "surface": {
             "vertices": len(vertices),
@@ -131,7 +131,7 @@ def _described(result: Reconstruction, vertices: np.ndarray, closed: bool, stage
             "closed": closed,
             "box": [vertices.min(0).tolist(), vertices.max(0).tolist()],
         },
-        "level": result.iso,
+        "iso": result.iso,
         "notes": result.notes,
         "seconds": stages.seconds,
     }

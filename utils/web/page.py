@@ -20,10 +20,10 @@ STEPS = {
     "mask": "Finding the object",
     "camera": "Estimating the camera",
     "image": "Encoding the image",
-    "level": "Finding the iso value of the surface",
+    "iso": "Finding the iso value of the surface",
     "mesh": "Extracting the surface",
     "texture": "Writing the model",
-    "pictures": "Drawing the views",
+    "views": "Drawing the views",
 }
 WELCOME = "Drop an image of one object, or click an example; then press <b>Reconstruct</b>."
 DONE = "Done: turn the model with the mouse or a finger."

@@ -48,9 +48,7 @@ def stored(path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("binary", [True, False])
-def test_killed_and_resumed_equals_uninterrupted(binary, tiny_database, tmp_path, monkeypatch, request):
-    if not binary:  # compiled steps in the one mode are enough
-        request.getfixturevalue("eagerly")
+def test_killed_and_resumed_equals_uninterrupted(binary, tiny_database, tmp_path, monkeypatch, eagerly):
     config = tiny.config(binary, augcolorfore=True)
     loop(config, tiny_database, tmp_path / "whole").run()
 

@@ -45,7 +45,7 @@ def test_files_and_results(octahedron, tmp_path):
     results = json.loads((tmp_path / "new" / "results.json").read_text())
     assert results["camera"]["azimuth"] == pytest.approx(40) and results["camera"]["distance"] == pytest.approx(2)
     assert results["surface"] == {"vertices": 6, "faces": 8, "closed": True, "box": [[-0.5] * 3, [0.5] * 3]}
-    assert (results["level"], results["resolution"], results["mesh"]) == (0.25, 32, "mesh.glb")
+    assert (results["iso"], results["resolution"], results["mesh"]) == (0.25, 32, "mesh.glb")
     assert results["foreground"] == {"source": "none", "share": 1.0} and set(results["seconds"]) == set(stages.seconds)
     np.testing.assert_allclose(np.loadtxt(tmp_path / "new" / "camera.txt"), octahedron.camera, atol=1e-6)
 
