@@ -104,7 +104,7 @@ class Loop:
             self.end_epoch(epoch)
         reason = "the minutes are used up" if self.time_is_up() else "all epochs are done"
         step, minutes = self.progress["step"], self.progress["minutes"]
-        print(f"{reason}: {step} steps of {self.config.batch_size}, {minutes:.1f} minutes")
+        print(f"{reason}: {step} steps of {self.config.batch_size} samples, {minutes:.1f} minutes")
         best = f"best weights: {self.folder.best}  validation loss {self.progress['best']:.3f}"
         print(f"run: {self.folder.folder}  {best}")
 
