@@ -105,7 +105,7 @@ def no_pictures(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("binary", [True, False])
 def test_it_learns(binary, tiny_database, tmp_path):
-    config = tiny.config(binary, max_epoch=12, learning_rate=1e-2)
+    config = tiny.config(binary, max_epoch=25, learning_rate=3e-3)
     training = loop(config, tiny_database, tmp_path / "run")
     training.run()
     rows = training.history
