@@ -89,9 +89,10 @@ def search_iso(query: FieldQuery, database: Database, entries: list[ObjectEntry]
     """Try iso values on validation objects.
 
     Returns:
-        iso, iou (mean over categories), images, levels {iso value: iou}. Binary: also solid {iso,
-        iou}, where the filled voxels agree best with the true ones, filled. A mesh to look at is
-        better taken there: the IoU of surface voxels prefers holes to a wall one voxel too thick.
+        iso, iou (mean over categories), images, iou_by_iso {iso value: iou}. Binary: also solid
+        {iso, iou}, where the filled voxels agree best with the true ones, filled. A mesh to look
+        at is better taken there: the IoU of surface voxels prefers holes to a wall one voxel too
+        thick.
     """
     binary = query.config.binary
     values = BINARY_VALUES if binary else SDF_VALUES

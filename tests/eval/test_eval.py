@@ -27,25 +27,18 @@ def few_points(monkeypatch):
     monkeypatch.setattr("utils.metrics.surface_metrics.DISN_POINTS", 256)
 
 
+def words_of(run, views, resolution):
+    """A command line that evaluates one object of every category."""
+    return ["--restore_model", str(run), "--views", views, "--limit", "1", "--sdf_res", str(resolution)]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("binary", [True, False])
 def test_evaluation_writes_what_it_says_and_resumes(binary, tiny_database, tmp_path, capsys, request):
     if not binary:  # compiled queries in the one mode are enough
         request.getfixturevalue("eagerly")
     run = tiny.field_run(tmp_path / "run", tiny_database, binary)
-    command = [
-        "--restore_model",
-        str(run),
-        "--views",
-        "0,2",
-        "--limit",
-        "1",
-        "--sdf_res",
-        "16",
-        "--create_obj",
-        "--iso",
-        "auto",
-    ]
+    command = [*words_of(run, "0,2", 16), "--create_obj", "--iso", "auto"]
     command += ["--figure_objects", "1" if binary else "0"]
     evaluation.main(command)
     out = run / "eval_test"
@@ -104,18 +97,7 @@ def results_of(out):
 @pytest.mark.parametrize("binary", [True, False])
 def test_all_metrics_of_a_known_solid(binary, tiny_database, tmp_path, capsys):
     run = tiny.field_run(tmp_path / "run", tiny_database, binary)
-    command = [
-        "--restore_model",
-        str(run),
-        "--views",
-        "0,2",
-        "--limit",
-        "1",
-        "--sdf_res",
-        "32",
-        "--figure_objects",
-        "0",
-    ]
+    command = [*words_of(run, "0,2", 32), "--figure_objects", "0"]
     evaluation.main([*command, "--metrics", "all"])
     out, names = run / "eval_test", list(registry.METRICS)
     result = results_of(out)
@@ -186,19 +168,7 @@ def test_more_metrics_are_measured_on_the_stored_fields(tiny_database, tmp_path,
 @pytest.mark.slow
 def test_a_field_without_an_empty_cell_has_voxels_and_no_mesh(tiny_database, tmp_path, capsys):
     run = tiny.field_run(tmp_path / "run", tiny_database, True, 100.0)
-    command = [
-        "--restore_model",
-        str(run),
-        "--views",
-        "0",
-        "--limit",
-        "1",
-        "--sdf_res",
-        "8",
-        "--create_obj",
-        "--figure_objects",
-        "0",
-    ]
+    command = [*words_of(run, "0", 8), "--create_obj", "--figure_objects", "0"]
     evaluation.main(command)
     rows = json.loads((run / "eval_test" / "results.json").read_text())["images"]["prediction"]
     assert len(rows) == 2 and all(row["failed"] is None and row["no_mesh"] for row in rows)
@@ -220,20 +190,7 @@ def test_a_field_without_an_empty_cell_has_voxels_and_no_mesh(tiny_database, tmp
 @pytest.mark.slow
 def test_an_empty_field_counts_as_a_failure(tiny_database, tmp_path):
     run = tiny.field_run(tmp_path / "run", tiny_database, True, -100.0)
-    evaluation.main(
-        [
-            "--restore_model",
-            str(run),
-            "--views",
-            "0",
-            "--limit",
-            "1",
-            "--sdf_res",
-            "8",
-            "--log_dir",
-            str(tmp_path / "out"),
-        ]
-    )
+    evaluation.main([*words_of(run, "0", 8), "--log_dir", str(tmp_path / "out")])
     result = json.loads((tmp_path / "out" / "results.json").read_text())["results"]["prediction"]
     assert result["failed"] == result["images"] == 2 and result["iou"]["mean"] == result["psnr"]["mean"] == 0
     assert "field is empty: min" in result["failures"][0]["failed"] and "iso value 0" in result["failures"][0]["failed"]

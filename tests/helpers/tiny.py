@@ -8,23 +8,26 @@ from utils.geometry import frames
 from utils.geometry.cameras import compose, intrinsics, look_at, project
 
 SIZE = 40  # pixels
+SHARED = {  # settings of both networks
+    "img_h": SIZE,
+    "img_w": SIZE,
+    "num_classes": 8,
+    "encoder_size": 32,
+    "encoder_widths": (4, 4, 8, 8, 8),
+    "encoder_convs": (1, 1, 1, 1, 1),
+    "encoder_fc": 16,
+    "batch_size": 4,
+    "max_epoch": 2,
+}
 
 
 def config(binary=True, **given):
     """The small preset, much smaller."""
     values = {
-        "img_h": SIZE,
-        "img_w": SIZE,
-        "num_classes": 8,
-        "encoder_size": 32,
-        "encoder_widths": (4, 4, 8, 8, 8),
-        "encoder_convs": (1, 1, 1, 1, 1),
-        "encoder_fc": 16,
+        **SHARED,
         "point_widths": (8, 16),
         "decoder_widths": (16, 8),
         "num_sample_points": 64,
-        "batch_size": 4,
-        "max_epoch": 2,
     }
     return preset("small", binary, **{**values, **given})
 
@@ -32,17 +35,9 @@ def config(binary=True, **given):
 def camera_config(**given):
     """The camera network of the small preset, much smaller."""
     values = {
-        "img_h": SIZE,
-        "img_w": SIZE,
-        "num_classes": 8,
-        "encoder_size": 32,
-        "encoder_widths": (4, 4, 8, 8, 8),
-        "encoder_convs": (1, 1, 1, 1, 1),
-        "encoder_fc": 16,
+        **SHARED,
         "camera_widths": (16, 8),
         "num_sample_points": 32,
-        "batch_size": 4,
-        "max_epoch": 2,
     }
     return camera_preset("small", **{**values, **given})
 
