@@ -17,8 +17,15 @@ from utils.mesh.mesh import Mesh
 class Format:
     """How files with one suffix are read."""
 
-    read_scene: Callable[[pathlib.Path], trimesh.Scene]
-    linear: bool = False  # whether colour factors and vertex colours are linear light instead of sRGB
+    read: Callable[[pathlib.Path], Mesh]
+
+
+def _through_trimesh(read_scene: Callable[[pathlib.Path], trimesh.Scene], linear: bool = False) -> Format:
+    """A format that is read as a scene of trimesh.
+
+    `linear`: colour factors and vertex colours are linear light instead of sRGB.
+    """
+    return Format(lambda path: flatten(read_scene(path), linear, path))
 
 
 def _read_with_trimesh(path: pathlib.Path) -> trimesh.Scene:
@@ -27,11 +34,11 @@ def _read_with_trimesh(path: pathlib.Path) -> trimesh.Scene:
 
 
 FORMATS = {
-    ".glb": Format(gltf.read_scene, linear=True),
-    ".gltf": Format(gltf.read_scene, linear=True),
-    ".obj": Format(obj.read_scene),
-    ".ply": Format(_read_with_trimesh),
-    ".off": Format(off.read_scene),
+    ".glb": _through_trimesh(gltf.read_scene, linear=True),
+    ".gltf": _through_trimesh(gltf.read_scene, linear=True),
+    ".obj": _through_trimesh(obj.read_scene),
+    ".ply": _through_trimesh(_read_with_trimesh),
+    ".off": _through_trimesh(off.read_scene),
 }
 SUFFIXES = tuple(FORMATS)
 
@@ -49,10 +56,9 @@ def load_mesh(path: str | os.PathLike[str]) -> Mesh:
     if not path.is_file():
         raise UserError(f"{path} is missing")
     try:
-        scene = file_format.read_scene(path)
+        return file_format.read(path)
     except UserError:
         raise
     except Exception as error:  # every reader of trimesh raises its own kinds of errors
         reason = str(error).strip().splitlines()
         raise UserError(f"{path} cannot be read: {reason[0] if reason else type(error).__name__}") from error
-    return flatten(scene, file_format.linear, path)

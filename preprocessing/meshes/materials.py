@@ -1,16 +1,14 @@
 """Materials of trimesh -> Material."""
 
 import pathlib
-import warnings
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from preprocessing.meshes.colours import linear_to_srgb, to_rgba
+from preprocessing.meshes.textures import to_texture
 from utils.mesh.mesh import ABSENT, Material
 
-LARGEST_TEXTURE = 1024  # texels a side: a view of 138 pixels, supersampled, shows half of that
 UNCOLOURED = 0.8  # grey of a surface whose file gives no colour
 
 
@@ -43,7 +41,7 @@ class MaterialTable:
         else:  # without a Kd, trimesh would give a dark grey
             factor, texture = source.diffuse if "kd" in source.kwargs else _grey(), source.image
         rgba = np.ones(4) if factor is None else to_rgba(factor)
-        image = None if texture is None else _read_texture(texture, self._path)
+        image = None if texture is None else to_texture(texture, self._path)
         if self._linear:
             rgba[:3] = linear_to_srgb(rgba[:3])
             return Material(rgba, image, _alpha_cutoff(source))
@@ -61,24 +59,3 @@ def _alpha_cutoff(source: Any) -> float:
     if mode in ("OPAQUE", "BLEND"):
         return 0.0 if mode == "OPAQUE" else ABSENT
     return 0.5 if source.alphaCutoff is None else source.alphaCutoff
-
-
-def _read_texture(texture: Image.Image, path: pathlib.Path) -> np.ndarray | None:
-    """A PIL image of any mode -> (H, W, 4) uint8 RGBA, at most LARGEST_TEXTURE a side.
-
-    None, and a warning that names the mesh file `path`, if the image is broken.
-    """
-    try:
-        if texture.mode in ("I", "F") or texture.mode.startswith("I;16"):  # PIL would clip these at 255
-            grey = np.asarray(texture, np.float64)
-            grey = grey / 257 if texture.mode != "F" else grey * 255
-            texture = Image.fromarray(np.clip(np.rint(grey), 0, 255).astype(np.uint8))
-        texture = texture.convert("RGBA")
-    except (OSError, ValueError, SyntaxError) as error:
-        warnings.warn(f"{path}: a texture cannot be read ({error}), its material's colour is used", stacklevel=3)
-        return None
-    if max(texture.size) > LARGEST_TEXTURE:
-        ratio = LARGEST_TEXTURE / max(texture.size)
-        width, height = (max(1, round(side * ratio)) for side in texture.size)
-        texture = texture.resize((width, height), Image.Resampling.BOX)
-    return np.asarray(texture)

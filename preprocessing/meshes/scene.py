@@ -1,6 +1,5 @@
 """A trimesh scene -> one Mesh."""
 
-import dataclasses
 import pathlib
 import warnings
 from typing import Any
@@ -10,11 +9,8 @@ import trimesh
 
 from preprocessing.meshes.colours import linear_to_srgb, to_rgba
 from preprocessing.meshes.materials import MaterialTable
-from utils.errors import UserError
-from utils.mesh.mesh import Material, Mesh, face_areas
-
-# Smallest area of a face, over the square of the extent; smaller areas are rounding errors.
-SMALLEST_FACE = 1e-14
+from preprocessing.meshes.parts import join
+from utils.mesh.mesh import Mesh
 
 
 def flatten(scene: trimesh.Scene, linear: bool, path: pathlib.Path) -> Mesh:
@@ -35,9 +31,7 @@ def flatten(scene: trimesh.Scene, linear: bool, path: pathlib.Path) -> Mesh:
         geometry = scene.geometry[name]
         if isinstance(geometry, trimesh.Trimesh) and len(geometry.faces):
             parts.append(_part(geometry, transform, table, linear, path))
-    if not parts:
-        raise UserError(f"{path} holds no triangles")
-    return _without_empty_faces(_concatenate(parts, table.materials), path)
+    return join(parts, table.materials, path)
 
 
 def _part(
@@ -91,26 +85,3 @@ def _texture_coordinates(visual: Any, missing: np.ndarray, path: pathlib.Path) -
     if getattr(material, "baseColorTexture", getattr(material, "image", None)) is not None:
         warnings.warn(f"{path}: a textured part has no texture coordinates", stacklevel=4)
     return missing
-
-
-def _concatenate(parts: list[Mesh], materials: list[Material]) -> Mesh:
-    """One Mesh of many parts whose face_material already counts in `materials`."""
-    starts = np.cumsum([0] + [len(part.vertices) for part in parts[:-1]])
-    joined = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("vertices", "normals", "uv", "colours", "face_material")
-    }
-    faces = np.concatenate([part.faces + start for part, start in zip(parts, starts, strict=True)])
-    return Mesh(faces=faces, materials=materials, **joined)
-
-
-def _without_empty_faces(mesh: Mesh, path: pathlib.Path) -> Mesh:
-    """Drop faces that have no area; UserError if none is left or a vertex is not finite."""
-    corners = mesh.vertices[mesh.faces.ravel()]
-    if not np.isfinite(corners).all():
-        raise UserError(f"{path} has vertices that are not finite")
-    extent = np.ptp(corners, axis=0).max()
-    solid = face_areas(mesh.vertices, mesh.faces) > SMALLEST_FACE * extent**2
-    if not solid.any():
-        raise UserError(f"{path} has no face with an area")
-    return dataclasses.replace(mesh, faces=mesh.faces[solid], face_material=mesh.face_material[solid])
