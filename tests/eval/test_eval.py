@@ -9,6 +9,7 @@ import pytest
 import trimesh
 
 from data.shards import Database
+from models.inference import iso_search
 from models.networks.texdisn import build_field_network
 from models.training.preview import validation_preview
 from models.weights.run import Run
@@ -23,8 +24,10 @@ evaluation = importlib.import_module("eval.eval")
 
 @pytest.fixture(autouse=True)
 def few_points(monkeypatch):
-    """The best assignment of DISN's 2048 points takes a second each time."""
+    """The best assignment of DISN's 2048 points takes a second each time, 37 iso values ten."""
     monkeypatch.setattr("utils.metrics.surface_metrics.DISN_POINTS", 256)
+    for name in ("BINARY_VALUES", "SDF_VALUES"):
+        monkeypatch.setattr(iso_search, name, getattr(iso_search, name)[::5])
 
 
 def words_of(run, views, resolution):
@@ -76,6 +79,7 @@ def test_evaluation_writes_what_it_says_and_resumes(binary, tiny_database, tmp_p
     lines = (out / "rows.jsonl").read_text().splitlines(keepends=True)
     (out / "rows.jsonl").write_text("".join(lines[:2]) + lines[2][:20])  # killed while writing the third
     stamp = (out / "predictions" / "box" / rows[0]["object_id"] / "00_pred.txt").stat().st_mtime_ns
+    command += ["--figure_objects", "0"]
     evaluation.main(command)
     assert "2 images are done already" in capsys.readouterr().out
     again = json.loads((out / "results.json").read_text())["images"]["prediction"]

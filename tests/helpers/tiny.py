@@ -16,6 +16,7 @@ SHARED = {  # settings of both networks
     "encoder_widths": (4, 4, 8, 8, 8),
     "encoder_convs": (1, 1, 1, 1, 1),
     "encoder_fc": 16,
+    "normalisation": False,  # it doubles the variables, which take most of the time of a test; its tests ask for it
     "batch_size": 4,
     "max_epoch": 2,
 }

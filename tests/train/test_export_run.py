@@ -18,7 +18,7 @@ from utils.errors import UserError
 
 @pytest.fixture
 def run(tmp_path):
-    config, run = tiny.config(), Run(tmp_path / "run")
+    config, run = tiny.config(normalisation=True), Run(tmp_path / "run")
     config.save(run.config)
     save_checkpoint(run.best, {"network": build_field_network(config).variables}, {"step": 7})
     return run
@@ -78,7 +78,7 @@ def test_runs_that_cannot_be_exported_are_refused(run, tmp_path):
     with pytest.raises(UserError, match="no such folder"):
         export_run.main([str(tmp_path / "none"), "--out", str(tmp_path / "small")])
     with h5py.File(run.best, "r+") as file:
-        name = "network/" + build_field_network(tiny.config()).streams[1].geometry_out.kernel.path
+        name = "network/" + build_field_network(tiny.config(normalisation=True)).streams[1].geometry_out.kernel.path
         file[name][...] = 1e6
     with pytest.raises(UserError, match="too large for 16 bits"):
         export_run.main([str(run.folder), "--out", str(tmp_path / "small")])

@@ -167,7 +167,7 @@ def test_field_is_the_distance_whatever_the_frame():
 
     An output of 10 d is d / scale in the object frame.
     """
-    config = tiny.config(binary=False, normalisation=False, model_frame="sphere", distance_offset=0.25)
+    config = tiny.config(binary=False, model_frame="sphere", distance_offset=0.25)
     model = build_field_network(config)
     for stream in model.streams:
         stream.geometry_out.kernel.assign(np.zeros(stream.geometry_out.kernel.shape))

@@ -33,15 +33,21 @@ def pictures(rng):
 
 
 def random_network(rng, **given):
-    model = texdisn.build_field_network(tiny.config(**given))
+    model = texdisn.build_field_network(tiny.config(**{"normalisation": True, **given}))
     randomise(model, rng)
     return model
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["binary", "sdf"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(binary, marks=pytest.mark.xdist_group(f"trained {name}"), id=name)
+        for binary, name in ((True, "binary"), (False, "sdf"))
+    ],
+)
 def trained(request):
     """A tiny network fitted to one view of a box, and that view."""
-    config = tiny.config(request.param, batch_size=1, num_sample_points=1024, learning_rate=5e-3)
+    config = tiny.config(request.param, normalisation=True, batch_size=1, num_sample_points=1024, learning_rate=5e-3)
     record = tiny.box("box", "a", np.random.default_rng(0))
     frame, rng = frames.cube_frame(config.binary), np.random.default_rng(1)
     image = network_image(record.images[0], config)

@@ -227,8 +227,8 @@ def test_evaluation_reports_estimated_cameras_beside_the_true_ones(tiny_database
 
 
 def test_weights_survive_their_file(tmp_path):
-    config = tiny.camera_config()
-    folder = Run(tiny.camera_run(tmp_path / "run"))
+    config = tiny.camera_config(normalisation=True)
+    folder = Run(tiny.camera_run(tmp_path / "run", normalisation=True))
     network = build_camera_network(config)
     load_checkpoint(folder.weights, {"network": network.variables})
     images = np.random.default_rng(0).random((2, 40, 40, 3)).astype(np.float32)

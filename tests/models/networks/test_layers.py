@@ -16,7 +16,7 @@ from tests.helpers import tiny
 def test_normaliser_is_keras_batch_normalisation(shape, policy):
     """Compares output, gradients and moving averages in training, and the output at inference."""
     rng = np.random.default_rng(0)
-    ours = normaliser(tiny.config(), "norm", policy)
+    ours = normaliser(tiny.config(normalisation=True), "norm", policy)
     theirs = keras.layers.BatchNormalization(momentum=ours.momentum, epsilon=ours.epsilon, dtype=policy)
     x = tf.Variable(rng.normal(2, 3, shape), dtype=tf.float32)
     target = rng.normal(size=shape).astype(np.float32)

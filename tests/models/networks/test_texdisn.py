@@ -1,5 +1,6 @@
 """The network against the same maths in plain NumPy, eager and compiled, saved and reloaded."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -21,9 +22,9 @@ from utils.geometry import frames
 from utils.geometry.cameras import compose, intrinsics, look_at, project
 
 MODES = [
-    {"binary": True},
-    {"binary": False},
-    {"binary": True, "normalisation": False, "resized_reading": True, "coordinate_scale": 1.0},
+    {"binary": True, "normalisation": True},
+    {"binary": False, "normalisation": True},
+    {"binary": True, "resized_reading": True, "coordinate_scale": 1.0},
 ]
 
 
@@ -148,10 +149,10 @@ def test_eager_compiled_saved_and_reloaded_agree(overrides, rng, tmp_path):
 
 @pytest.mark.parametrize("all_bfloat16", [False, True])
 def test_bfloat16_is_close_to_float32(rng, all_bfloat16):
-    config = tiny.config()
+    config = tiny.config(normalisation=True)
     exact, coarse = (
         texdisn.build_field_network(config),
-        texdisn.build_field_network(tiny.config(bfloat16=True), all_bfloat16),
+        texdisn.build_field_network(dataclasses.replace(config, bfloat16=True), all_bfloat16),
     )
     randomise(exact, rng)
     for a, b in zip(coarse.variables, exact.variables, strict=True):
@@ -232,7 +233,7 @@ def test_sdf_losses_equal_numpy(rng):
 
 
 def test_weight_decay_takes_kernels_of_encoder_and_decoders_alone(rng):
-    model = texdisn.build_field_network(tiny.config(normalisation=False))
+    model = texdisn.build_field_network(tiny.config())
     randomise(model, rng)
     kernels = [v.numpy() for v in model.variables if v.path.endswith("kernel")]
     assert len(kernels) == 8 + 2 * 11  # convolutions of the encoder, matrices of two streams

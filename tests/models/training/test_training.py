@@ -49,7 +49,7 @@ def stored(path):
 @pytest.mark.slow
 @pytest.mark.parametrize("binary", [True, False])
 def test_killed_and_resumed_equals_uninterrupted(binary, tiny_database, tmp_path, monkeypatch, eagerly):
-    config = tiny.config(binary, augcolorfore=True)
+    config = tiny.config(binary, augcolorfore=True, normalisation=binary)
     loop(config, tiny_database, tmp_path / "whole").run()
 
     class Killed(Exception):
@@ -105,7 +105,7 @@ def no_pictures(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("binary", [True, False])
 def test_it_learns(binary, tiny_database, tmp_path):
-    config = tiny.config(binary, max_epoch=25, learning_rate=3e-3)
+    config = tiny.config(binary, max_epoch=25, learning_rate=3e-3, normalisation=True)
     training = loop(config, tiny_database, tmp_path / "run")
     training.run()
     rows = training.history

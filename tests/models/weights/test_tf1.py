@@ -194,12 +194,12 @@ def test_conversions_that_make_no_sense_are_refused(tmp_path):
         convert_checkpoint.main([str(prefix), "--out", str(tmp_path / "new"), "--to", "tf1"])
     plain = {"normalisation": False, "resized_reading": True, "coordinate_scale": 1.0}
     refused = {
-        "normalisation": "normalisation",
-        "resized_reading": "resized_reading is False",
-        "coordinate_scale": "coordinate_scale is 0.03",
+        "normalisation": (True, "normalisation"),
+        "resized_reading": (False, "resized_reading is False"),
+        "coordinate_scale": (0.03, "coordinate_scale is 0.03"),
     }
-    for field, message in refused.items():
-        config = tiny.config(**{name: value for name, value in plain.items() if name != field})
+    for field, (value, message) in refused.items():
+        config = tiny.config(**{**plain, field: value})
         run = Run(tmp_path / field)
         save_checkpoint(run.best, {"network": build_field_network(config).variables}, {"step": 1})
         config.save(run.config)
