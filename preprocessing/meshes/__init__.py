@@ -8,6 +8,7 @@ parts.py      the parts of a file as one Mesh
 gltf.py, obj.py, off.py    read_scene(path): a trimesh scene, with what trimesh's reader leaves out
 scene.py      a trimesh scene as one Mesh
 materials.py  trimesh's materials as Material
+polygons.py   polygons -> triangles
 colours.py    conversions of colours
 distances.py  points in space and their signed distances to a mesh
 """
