@@ -53,7 +53,7 @@ def read_mesh(path: pathlib.Path) -> Mesh:
         table = vertices.numbers.reshape(header.vertices, -1)
         polygons = PolygonMesh(*_positions(table, header.letters), *_corners(faces))
     except (ValueError, IndexError):
-        raise UserError(f"{path} is damaged or cut off, or its header has wrong numbers") from None
+        raise UserError(f"{path} cannot be read: it is damaged or cut off, or its header has wrong numbers") from None
     polygons.normals, polygons.colours = _normals_and_colours(table, header.letters)
     polygons.polygon_colours = _face_colours(faces, polygons.sizes, path)
     return to_mesh(polygons, path)

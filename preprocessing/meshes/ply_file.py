@@ -77,9 +77,9 @@ def read_ply(path: pathlib.Path) -> PlyFile:
         try:
             elements[name], position = _read_element(body, position, count, properties, order, replaced)
         except (ValueError, struct.error):
-            raise UserError(f"{path} is damaged or cut off: its header declares {count} x {name}") from None
+            raise UserError(f"{path} cannot be read: it is damaged, or too short for {count} x {name}") from None
     if replaced and position < len(body):
-        raise UserError(f"{path} holds more numbers than its header declares")
+        raise UserError(f"{path} cannot be read: it holds more numbers than its header declares")
     return PlyFile(elements, header.comments)
 
 
@@ -91,7 +91,7 @@ def _split_header(raw: bytes, path: pathlib.Path) -> tuple[_Header, int]:
         rb"[\r\n]end_header[ \t]*(\Z|" + (rb"\r" if match[1] == b"\r" else rb"\r?\n") + rb")", raw
     )
     if not match or not end:
-        raise UserError(f"{path} is no PLY file, or its header is cut off")
+        raise UserError(f"{path} cannot be read: it is no PLY file, or its header is cut off")
     header = _Header("", [], [])
     lines = [words for words in (line.split(None, 1) for line in _decode(raw[match.end() : end.start()])) if words]
     for keyword, *rest in lines:
@@ -110,7 +110,7 @@ def _split_header(raw: bytes, path: pathlib.Path) -> tuple[_Header, int]:
             else:
                 raise ValueError
         except (ValueError, KeyError, IndexError):
-            raise UserError(f"{path} has a line in its header that means nothing: {keyword} {text[:80]}") from None
+            raise UserError(f"{path} cannot be read: its header has the line {keyword} {text[:80]}") from None
     return header, end.end()
 
 
@@ -147,7 +147,7 @@ def _numbers(text: bytes, path: pathlib.Path) -> bytes:
     try:
         return np.fromstring(text, dtype=NUMBER, sep=" ").tobytes()
     except ValueError:
-        raise UserError(f"{path} holds something that is no number after its header") from None
+        raise UserError(f"{path} cannot be read: something after its header is no number") from None
 
 
 def _read_element(

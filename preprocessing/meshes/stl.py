@@ -63,14 +63,14 @@ def _read_text(raw: bytes, path: pathlib.Path) -> np.ndarray:
     try:
         return np.array(words or np.zeros((0, 3))).astype(np.float64).reshape(-1, 3, 3)
     except ValueError:
-        raise UserError(f"{path} is damaged or cut off: its vertices are not three numbers, three a face") from None
+        raise UserError(f"{path} cannot be read: its vertices are not three numbers, three a face") from None
 
 
 def _read_binary(raw: bytes, path: pathlib.Path) -> np.ndarray:
     """(T,) TRIANGLE of a binary file."""
     count, held = _declared(raw), max(0, len(raw) - HEADER) // TRIANGLE.itemsize
     if len(raw) < HEADER or count > held:
-        raise UserError(f"{path} is no STL file or cut off: it declares {count} triangles and has room for {held}")
+        raise UserError(f"{path} cannot be read: it declares {count} triangles, but has room for {held}")
     return np.frombuffer(raw, TRIANGLE, count, HEADER)
 
 
