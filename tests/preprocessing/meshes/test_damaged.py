@@ -29,7 +29,7 @@ SEED_FILES = {
 def mutate(data, rng):
     """A few bytes, words or stretches of a file changed, or its end cut off."""
     for _ in range(rng.integers(1, 4)):
-        kind, place = rng.integers(5), int(rng.integers(len(data) + 1) * rng.choice([1, 0.1]))
+        kind, place = rng.integers(6), int(rng.integers(len(data) + 1) * rng.choice([1, 0.1]))
         if kind == 0:
             data = data[:place]
         elif kind == 1:
@@ -40,8 +40,10 @@ def mutate(data, rng):
             data = b" ".join(words)
         elif kind == 3:
             data = data[:place] + data[place + int(rng.integers(1, 40)) :]
-        else:
+        elif kind == 4:
             data = data[:place] + data[place : place + 30] + data[place:]
+        elif data[place : place + 1].isdigit():
+            data = data[:place] + b"%d" % rng.integers(10) + data[place + 1 :]
     return data
 
 
