@@ -4,7 +4,7 @@
     python preprocessing/render_views.py --meshes MESHES --out RAW --azimuth random \\
         --elevation 5 50 --distance auto 1 1.6 --jobs 4
 
-MESHES holds <category>/<object>.glb (or gltf, obj, ply, off) or ShapeNet's
+MESHES holds <category>/<object>.glb (or gltf, obj, ply, off, stl) or ShapeNet's
 <category>/<object>/models/*.obj. The meshes need not be watertight; y is up. Every object becomes
 RAW/<category>/<object>/ in the layout of data/raw_layout.py. View 0 looks from azimuth 90 degrees
 (+x), the next one from 120, and so on.

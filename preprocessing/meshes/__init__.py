@@ -2,9 +2,16 @@
 
 find.py       the meshes of a folder
 load.py       load_mesh, the one entry; the table of formats
-gltf.py, obj.py, off.py    read_scene(path): a trimesh scene, with what trimesh's reader leaves out
+side_files.py finding the files that a mesh file names
+textures.py   the pictures of textures
+parts.py      the parts of a file as one Mesh
+gltf.py, obj.py    read_scene(path): a trimesh scene, with what trimesh's reader leaves out
+ply.py, off.py, stl.py    read_mesh(path): a Mesh, without trimesh
+ply_file.py   the tables of a PLY file
+polygon_mesh.py    polygons with colours and textures as one Mesh
 scene.py      a trimesh scene as one Mesh
 materials.py  trimesh's materials as Material
+polygons.py   polygons -> triangles
 colours.py    conversions of colours
 distances.py  points in space and their signed distances to a mesh
 """

@@ -16,6 +16,21 @@ def to_rgba(colours: npt.ArrayLike) -> np.ndarray:
     return colours if colours.shape[-1] == 4 else np.concatenate([colours, np.ones_like(colours[..., :1])], -1)
 
 
+def of_any_depth(values: np.ndarray) -> np.ndarray:
+    """Colours of a format that does not say what white is -> floats in [0, 1].
+
+    White is 255 in the 8-bit types, and 1 in floats that are at most 2. In all others it is 255 or
+    65535, whichever the values do not exceed. Values that are not finite become 0.
+    """
+    if values.dtype.itemsize == 1:
+        return values.view(np.uint8) / 255  # many programs call the type of bytes signed
+    exact = np.nan_to_num(np.asarray(values, np.float64), posinf=0, neginf=0)
+    largest = exact.max(initial=0)
+    whites = (255, 65535) if values.dtype.kind in "iu" else (2, 255, 65535)
+    white = next((white for white in whites if largest <= white), largest)
+    return np.clip(exact / (1 if white == 2 else white), 0, 1)
+
+
 def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
     """Linear light in [0, 1] -> display values in [0, 1] (sRGB, IEC 61966-2-1)."""
     return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055)

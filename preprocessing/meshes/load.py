@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import trimesh
 
-from preprocessing.meshes import gltf, obj, off
+from preprocessing.meshes import gltf, obj, off, ply, stl
 from preprocessing.meshes.scene import flatten
 from utils.errors import UserError
 from utils.mesh.mesh import Mesh
@@ -28,17 +28,13 @@ def _through_trimesh(read_scene: Callable[[pathlib.Path], trimesh.Scene], linear
     return Format(lambda path: flatten(read_scene(path), linear, path))
 
 
-def _read_with_trimesh(path: pathlib.Path) -> trimesh.Scene:
-    """Read a file whose format trimesh handles completely."""
-    return trimesh.load_scene(path, process=False)
-
-
 FORMATS = {
     ".glb": _through_trimesh(gltf.read_scene, linear=True),
     ".gltf": _through_trimesh(gltf.read_scene, linear=True),
     ".obj": _through_trimesh(obj.read_scene),
-    ".ply": _through_trimesh(_read_with_trimesh),
-    ".off": _through_trimesh(off.read_scene),
+    ".ply": Format(ply.read_mesh),
+    ".off": Format(off.read_mesh),
+    ".stl": Format(stl.read_mesh),
 }
 SUFFIXES = tuple(FORMATS)
 

@@ -1,20 +1,171 @@
-"""OFF files: trimesh reads them, but drops the vertex colours of the COFF variant."""
+"""OFF files and their variants: COFF, NOFF, CNOFF, STOFF, 4OFF."""
 
 import pathlib
+import re
+import warnings
+from typing import NamedTuple
 
 import numpy as np
-import trimesh
+
+from preprocessing.meshes.colours import of_any_depth
+from preprocessing.meshes.materials import UNCOLOURED
+from preprocessing.meshes.polygon_mesh import PolygonMesh, to_mesh
+from utils.errors import UserError
+from utils.mesh.mesh import Mesh
+
+KEYWORD = re.compile(r"((?:ST|C|N|4|n)*)OFF")
 
 
-def read_scene(path: pathlib.Path) -> trimesh.Scene:
-    """Read an .off file with its vertex colours."""
-    scene = trimesh.load_scene(path, process=False)
-    lines = [line.split("#")[0].split() for line in path.read_text(errors="replace").splitlines()]
-    lines = [words for words in lines if words]
-    if lines[0][0].upper() == "COFF":
-        (geometry,) = scene.geometry.values()
-        first = 1 if len(lines[0]) > 1 else 2  # the counts may stand on the line of the keyword
-        vertex_lines = lines[first : first + len(geometry.vertices)]
-        colours = np.array([words[3:6] for words in vertex_lines], np.float64)  # x y z r g b [a]
-        geometry.visual.vertex_colors = colours if colours.max() <= 1 else colours / 255
-    return scene
+class _Header(NamedTuple):
+    letters: str  # what stands before OFF
+    vertices: int
+    faces: int
+    first: int  # line of the first vertex
+
+
+class _Rows(NamedTuple):
+    """Lines of numbers."""
+
+    numbers: np.ndarray  # all of them
+    starts: np.ndarray  # (rows,) where each line begins in `numbers`
+    counts: np.ndarray  # (rows,)
+
+
+def read_mesh(path: pathlib.Path) -> Mesh:
+    """Read an .off file with the colours of its vertices or faces, which COFF need not announce.
+
+    Texture coordinates are ignored, since the format names no texture. Warns of colours that are
+    numbers in a table, which no file contains. UserError if the file is damaged, binary or holds
+    no triangles.
+    """
+    raw = path.read_bytes()
+    if b"\0" in raw:
+        raise UserError(f"{path} is a binary OFF file, which cannot be read: export it as text")
+    text = raw.removeprefix(b"\xef\xbb\xbf").decode("latin-1")
+    lines = [line for line in (line.partition("#")[0].strip() for line in text.splitlines()) if line]
+    try:
+        header = _read_header(lines, path)
+        split = header.first + header.vertices
+        vertices = _rows(lines[header.first : split])
+        faces = _rows(lines[split : split + header.faces])
+        if (vertices.counts != vertices.counts[:1]).any() or len(faces.counts) < header.faces:
+            vertices, faces = _without_lines(lines[header.first :], header)
+        table = vertices.numbers.reshape(header.vertices, -1)
+        polygons = PolygonMesh(*_positions(table, header.letters), *_corners(faces))
+    except (ValueError, IndexError):
+        raise UserError(f"{path} cannot be read: it is damaged or cut off, or its header has wrong numbers") from None
+    polygons.normals, polygons.colours = _normals_and_colours(table, header.letters)
+    polygons.polygon_colours = _face_colours(faces, polygons.sizes, path)
+    return to_mesh(polygons, path)
+
+
+def _read_header(lines: list[str], path: pathlib.Path) -> _Header:
+    """The keyword, which may be missing or touch the numbers, and the numbers of things."""
+    line, first = lines[0], 1
+    match = KEYWORD.match(line) or KEYWORD.match(line.upper())
+    if match:
+        line = line[match.end() :]
+    if "BINARY" in line.upper():
+        raise UserError(f"{path} is a binary OFF file, which cannot be read: export it as text")
+    letters = match[1] if match else ""
+    if "n" in letters:
+        raise UserError(f"{path} is an nOFF file, with points of any dimension: export it as OFF")
+    words = line.split()
+    while len(words) < 2:
+        words += lines[first].split()
+        first += 1
+    vertices, faces = int(words[0]), int(words[1])
+    if vertices < 0 or faces < 0 or vertices > sum(map(len, lines)):
+        raise ValueError
+    return _Header(letters, vertices, faces, first)
+
+
+def _rows(lines: list[str]) -> _Rows:
+    """Lines of numbers; ValueError if they hold anything else."""
+    counts = np.array([len(line.split()) for line in lines], np.int64)
+    numbers = np.fromstring(" ".join(lines), np.float64, sep=" ") if lines else np.zeros(0)
+    if len(numbers) != counts.sum():
+        raise ValueError
+    return _Rows(numbers, np.cumsum(counts) - counts, counts)
+
+
+def _without_lines(lines: list[str], header: _Header) -> tuple[_Rows, _Rows]:
+    """Vertices and faces of a file whose lines end anywhere; it cannot have colours of faces."""
+    numbers = _rows(lines).numbers
+    width = _width(header.letters)
+    end = header.vertices * width
+    starts = []
+    place = end
+    for _ in range(header.faces):
+        starts.append(place)
+        size = numbers[place]
+        if not 0 <= size <= len(numbers):
+            raise ValueError
+        place += 1 + int(size)
+    if place != len(numbers):
+        raise ValueError
+    vertices = _Rows(numbers[:end], np.arange(header.vertices) * width, np.full(header.vertices, width))
+    bounds = np.array([*starts, place], np.int64) - end
+    return vertices, _Rows(numbers[end:], bounds[:-1], np.diff(bounds))
+
+
+def _width(letters: str) -> int:
+    """Numbers per vertex that the keyword announces; a colour has 4."""
+    return 3 + ("4" in letters) + 3 * ("N" in letters) + 4 * ("C" in letters) + 2 * ("ST" in letters)
+
+
+def _positions(table: np.ndarray, letters: str) -> tuple[np.ndarray]:
+    """(V, 3) positions; those of 4OFF are homogeneous."""
+    if table.shape[1] < 3 + ("4" in letters):
+        raise ValueError
+    if "4" in letters:
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            return (table[:, :3] / table[:, 3:4],)
+    return (table[:, :3],)
+
+
+def _corners(faces: _Rows) -> tuple[np.ndarray, np.ndarray]:
+    """The vertices of all faces, one face after another, and their number for each face."""
+    declared = faces.numbers[faces.starts]
+    if (declared != np.rint(declared)).any() or (declared < 0).any() or (declared >= faces.counts).any():
+        raise ValueError
+    sizes = declared.astype(np.int64)
+    before = np.cumsum(sizes) - sizes
+    places = np.repeat(faces.starts + 1 - before, sizes) + np.arange(sizes.sum())
+    corners = faces.numbers[places]
+    if (corners != np.rint(corners)).any() or (np.abs(corners) > 2**53).any():
+        raise ValueError
+    return corners.astype(np.int64), sizes
+
+
+def _normals_and_colours(table: np.ndarray, letters: str) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """(V, 3) normals and (V, 3) colours of the vertices, or None.
+
+    What a line has beyond the position counts, whatever the keyword says: two numbers at the end of
+    ST are texture coordinates, three or four a colour, more than that a normal and a colour.
+    """
+    rest = table[:, 3 + ("4" in letters) :]
+    if "ST" in letters or rest.shape[1] in (2, 5, 8, 9):
+        rest = rest[:, :-2]
+    normal = "N" in letters or rest.shape[1] in (6, 7) or (rest.shape[1] == 3 and bool((rest < 0).any()))
+    normals = rest[:, :3] if normal and rest.shape[1] >= 3 else None
+    colours = rest[:, 3:] if normal else rest
+    return normals, of_any_depth(colours)[:, :3] if colours.shape[1] in (3, 4) else None
+
+
+def _face_colours(faces: _Rows, sizes: np.ndarray, path: pathlib.Path) -> np.ndarray | None:
+    """(P, 3) colours of the faces, grey where one has none; None if no face has one.
+
+    `sizes`: (P,) number of corners.
+    """
+    extra = faces.counts - 1 - sizes
+    if (extra == 1).any():
+        text = f"{path}: colours of faces are numbers in a table that the file does not contain: they are grey"
+        warnings.warn(text, stacklevel=3)
+    coloured = np.flatnonzero(extra >= 3)
+    if not len(coloured):
+        return None
+    places = (faces.starts + 1 + sizes)[coloured, None] + np.arange(3)
+    colours = np.full((len(sizes), 3), UNCOLOURED)
+    colours[coloured] = of_any_depth(faces.numbers[places])
+    return colours

@@ -1,0 +1,168 @@
+"""PLY files: what their elements and properties mean, under the names that programs give them."""
+
+import pathlib
+import re
+import warnings
+
+import numpy as np
+
+from preprocessing.meshes.colours import of_any_depth
+from preprocessing.meshes.ply_file import Element, Lists, PlyFile, read_ply
+from preprocessing.meshes.polygon_mesh import PolygonMesh, to_mesh
+from preprocessing.meshes.textures import Textures
+from utils.errors import UserError
+from utils.mesh.mesh import Mesh
+
+FACES = ("face", "faces", "polygon", "polygons", "triangle", "triangles")
+STRIPS = ("tristrips", "tristrip", "triangle_strips")
+INDICES = ("vertex_indices", "vertex_index", "vertex_indexes", "vertices", "indices", "index")
+COLOURS = (
+    ("red", "green", "blue"),
+    ("diffuse_red", "diffuse_green", "diffuse_blue"),
+    ("r", "g", "b"),
+    ("color_red", "color_green", "color_blue"),
+    ("color_r", "color_g", "color_b"),
+    ("red_8", "green_8", "blue_8"),
+    ("ambient_red", "ambient_green", "ambient_blue"),
+)
+# s t, u v, texture_u texture_v, texcoord_s texcoord_t, u0 v0, ...: first coordinate -> second
+FIRST_COORDINATE = re.compile(r"((?:tex|uv|st|map)\w*?[_.]?)?([us])([_.]?0)?")
+SECOND = {"u": "v", "s": "t"}
+CORNER_UV = re.compile(r"tex.*(coord|uv).*|uvs?|wedge_uvs?")
+TEXTURE_NUMBER = re.compile(r"tex(ture)?_?(number|num|n|id|index)|material_(index|id)")
+TEXTURE_FILE = re.compile(r"texture\s?_?file(?:name)?\s*[:=]?\s+(.*\S)", re.IGNORECASE)
+SPLATS = "f_dc_0"  # a property that only Gaussian splats have
+
+
+def read_mesh(path: pathlib.Path) -> Mesh:
+    """Read a .ply file.
+
+    Warns of textures that cannot be used, and of several textures without a number for each face.
+    UserError if the file is damaged or holds no triangles.
+    """
+    file = read_ply(path)
+    vertex = file.elements.get("vertex") or file.elements.get("vertices")
+    if vertex is None or not {"x", "y", "z"} <= vertex.scalars.keys():
+        raise UserError(f"{path} has no vertices with x, y and z")
+    face, indices = _faces(file)
+    if not len(indices.sizes):
+        what = "holds Gaussian splats, no triangles" if SPLATS in vertex.scalars else "holds no triangles"
+        raise UserError(f"{path} {what}")
+    polygons = PolygonMesh(
+        vertices=_columns(vertex, ("x", "y", "z")).astype(np.float64),
+        corners=indices.values,
+        sizes=indices.sizes,
+        normals=_columns(vertex, ("nx", "ny", "nz")) if {"nx", "ny", "nz"} <= vertex.scalars.keys() else None,
+        colours=_colours(vertex),
+        polygon_colours=_colours(face),
+        uv=_uv(vertex),
+        corner_uv=_corner_uv(face, indices),
+    )
+    _add_textures(polygons, file, face, path)
+    return to_mesh(polygons, path)
+
+
+def _columns(element: Element, names: tuple[str, ...]) -> np.ndarray:
+    return np.stack([element.scalars[name] for name in names], axis=1)
+
+
+def _faces(file: PlyFile) -> tuple[Element, Lists]:
+    """The element of the faces and the vertices of each; strips of triangles are cut into these."""
+    strips = Element(0, {}, {}), Lists(np.zeros(0, np.int64), np.zeros(0, np.int64))
+    for name, element in file.elements.items():
+        indices = next((element.lists[name] for name in INDICES if name in element.lists), None)
+        if indices is None and len(element.lists) == 1:
+            (indices,) = element.lists.values()
+        if indices is None or not element.count:
+            continue
+        if name in FACES:
+            return element, Lists(_as_indices(indices.values), indices.sizes)
+        if name in STRIPS:
+            triangles = _triangles_of_strips(indices)
+            strips = Element(len(triangles), {}, {}), Lists(triangles.ravel(), np.full(len(triangles), 3))
+    return strips
+
+
+def _as_indices(values: np.ndarray) -> np.ndarray:
+    """Numbers of vertices as int64; fractions and numbers that are none become -1."""
+    if values.dtype.kind != "f":
+        return values.astype(np.int64)
+    whole = np.isfinite(values) & (values == np.rint(values)) & (np.abs(values) < 2**53)
+    return np.where(whole, values, -1).astype(np.int64)
+
+
+def _triangles_of_strips(strips: Lists) -> np.ndarray:
+    """(T, 3) triangles of strips, each of which a -1 (or the largest number) may cut into more.
+
+    Every other triangle of a strip is turned round, so that all wind as the first.
+    """
+    values = strips.values.astype(np.int64)
+    if strips.values.dtype.kind == "u":
+        values[strips.values == np.iinfo(strips.values.dtype).max] = -1
+    ends = np.cumsum(strips.sizes)
+    values = np.insert(values, ends, -1)  # a strip ends where its row does
+    place = np.arange(len(values))
+    since = place - np.maximum.accumulate(np.where(values < 0, place, -1)) - 1  # of the strip's start
+    windows = np.stack([values[:-2], values[1:-1], values[2:]], axis=1)
+    odd = since[:-2] % 2 == 1
+    windows[odd] = windows[odd][:, [1, 0, 2]]
+    a, b, c = windows.T
+    return windows[(windows >= 0).all(1) & (a != b) & (b != c) & (c != a)]
+
+
+def _colours(element: Element) -> np.ndarray | None:
+    """(rows, 3) colours in [0, 1], or None. Alpha is left out: many programs write nonsense."""
+    for names in COLOURS:
+        if set(names) <= element.scalars.keys():
+            return of_any_depth(_columns(element, names))
+    return None
+
+
+def _uv(vertex: Element) -> np.ndarray | None:
+    """(V, 2) texture coordinates, or None."""
+    for first in vertex.scalars:
+        match = FIRST_COORDINATE.fullmatch(first)
+        if match:
+            second = (match[1] or "") + SECOND[match[2]] + (match[3] or "")
+            if second in vertex.scalars:
+                return _columns(vertex, (first, second))
+    return None
+
+
+def _corner_uv(face: Element, indices: Lists) -> np.ndarray | None:
+    """(C, 2) texture coordinates of the corners of faces, 0 where a face has none; or None."""
+    for name, coordinates in face.lists.items():
+        if CORNER_UV.fullmatch(name) and (coordinates.sizes > 0).any():
+            matching = coordinates.sizes == 2 * indices.sizes
+            uv = np.zeros((len(indices.values), 2))
+            uv[np.repeat(matching, indices.sizes)] = coordinates.values[np.repeat(matching, coordinates.sizes)].reshape(
+                -1, 2
+            )
+            return uv
+    return None
+
+
+def _add_textures(polygons: PolygonMesh, file: PlyFile, face: Element, path: pathlib.Path) -> None:
+    """Give the faces the textures that comments name; warns of those that cannot be used."""
+    names = [match[1] for match in map(TEXTURE_FILE.fullmatch, file.comments) if match]
+    if not names:
+        return
+    if polygons.uv is None and polygons.corner_uv is None:
+        warnings.warn(f"{path}: a texture is named, but there are no texture coordinates", stacklevel=3)
+        return
+    numbers = next((face.scalars[name] for name in face.scalars if TEXTURE_NUMBER.fullmatch(name)), None)
+    if numbers is None:
+        if len(names) > 1:
+            text = f"{path}: {len(names)} textures are named, but not for which faces: the first is used"
+            warnings.warn(text, stacklevel=3)
+        numbers = np.zeros(len(polygons.sizes), np.int64)
+    numbers = _as_indices(numbers)
+    textures = Textures(path)
+    place = np.full(len(names) + 1, -1)  # of each texture among those that can be used; the last is none
+    for number in np.unique(numbers[(numbers >= 0) & (numbers < len(names))]):
+        pixels = textures.from_file(names[number])
+        if pixels is not None:
+            place[number] = len(polygons.images)
+            polygons.images.append(pixels)
+    polygons.polygon_image = place[np.where((numbers >= 0) & (numbers < len(names)), numbers, -1)]
+    textures.warn()

@@ -1,0 +1,145 @@
+"""OFF and STL files of many programs load to the triangles and colours that were written."""
+
+import warnings
+
+import numpy as np
+import pytest
+import trimesh
+
+from preprocessing.meshes.load import load_mesh
+from preprocessing.meshes.materials import UNCOLOURED
+from preprocessing.meshes.stl import TRIANGLE
+from utils.errors import UserError
+
+SQUARE = ["0 0 0", "1 0 0", "1 1 0", "0 1 0"]
+COLOURS = ["255 0 0", "0 255 0", "0 0 255", "255 255 255"]
+RGB = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]])
+FACES = ["3 0 1 2", "3 0 2 3"]
+
+
+def off(path, head, rows, faces=FACES):
+    path.write_text("\n".join([*head, *rows, *faces, ""]))
+    return load_mesh(path)
+
+
+def rows_with(*columns):
+    return [" ".join(parts) for parts in zip(*columns, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("head", "columns"),
+    [
+        (["COFF4 2 0"], [SQUARE, COLOURS]),
+        (["COFF 4 2 0"], [SQUARE, COLOURS, ["255"] * 4]),
+        (["coff", "4 2"], [SQUARE, COLOURS]),
+        (["# made", "COFF # colours", "", "4 2 0 # counts"], [SQUARE, ["1 0 0 1", "0 1 0 1", "0 0 1 1", "1 1 1 1"]]),
+        (["OFF", "4 2 0"], [SQUARE, COLOURS, ["128"] * 4]),
+        (["4 2 0"], [SQUARE, COLOURS]),
+        (["CNOFF", "4 2 0"], [SQUARE, ["0 0 1"] * 4, COLOURS]),
+        (["NCOFF", "4 2 0"], [SQUARE, ["0 0 1"] * 4, COLOURS]),
+        (["STCOFF", "4 2 0"], [SQUARE, COLOURS, ["0.5 0.5"] * 4]),
+        (["C4OFF", "4 2 0"], [["0 0 0 2", "2 0 0 2", "2 2 0 2", "0 2 0 2"], COLOURS]),
+    ],
+)
+def test_vertex_colours_under_every_header(tmp_path, head, columns):
+    mesh = off(tmp_path / "a.off", head, rows_with(*columns))
+    assert np.array_equal(mesh.vertices, [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]])
+    assert np.array_equal(mesh.colours[:, :3], RGB) and np.array_equal(mesh.faces, [[0, 1, 2], [0, 2, 3]])
+    assert np.allclose(mesh.normals, [0, 0, 1])
+
+
+@pytest.mark.parametrize("head", [["OFF4 2 0"], ["NOFF", "4 2 0"], ["STOFF", "4 2 0"], ["OFF 4 2 0"], ["4 2 0"]])
+def test_without_colours_a_mesh_is_grey(tmp_path, head):
+    extra = {"N": ["0 3 4"] * 4, "S": ["0 0.5"] * 4}.get(head[0][0], [""] * 4)
+    mesh = off(tmp_path / "a.off", head, rows_with(SQUARE, extra))
+    assert (mesh.colours == 1).all() and np.allclose(mesh.materials[0].factor, [UNCOLOURED] * 3 + [1])
+    assert np.allclose(mesh.normals, [0, 0.6, 0.8] if head[0][0] == "N" else [0, 0, 1])
+
+
+@pytest.mark.parametrize(
+    "colours", [("255 0 0", "0 51 255"), ("1. 0. 0. 1.", "0. .2 1. 1."), ("255 0 0 9", "0 51 255")]
+)
+def test_colours_of_faces(tmp_path, colours):
+    mesh = off(tmp_path / "a.off", ["OFF", "4 2 0"], SQUARE, rows_with(FACES, colours))
+    assert np.allclose(mesh.colours[mesh.faces][..., :3], np.array([[1, 0, 0], [0, 0.2, 1]])[:, None])
+
+
+def test_colours_from_a_table_are_warned_of(tmp_path):
+    with pytest.warns(UserWarning, match="a.off: colours of faces are numbers in a table"):
+        mesh = off(tmp_path / "a.off", ["OFF", "4 2 0"], SQUARE, ["3 0 1 2 7", "3 0 2 3 1"])
+    assert np.allclose(mesh.materials[0].factor[:3], UNCOLOURED)
+
+
+def test_lines_that_end_anywhere_and_polygons(tmp_path):
+    words = " ".join([*SQUARE, "0.5 0.2 1", "4 0 1 2 3", *FACES, "2 0 1"]).split()
+    lines = [" ".join(words[k : k + 4]) for k in range(0, len(words), 4)]
+    (tmp_path / "a.off").write_text("\n".join(["OFF", "5 4 0", *lines]))
+    mesh = load_mesh(tmp_path / "a.off")
+    assert np.array_equal(mesh.faces, [[0, 1, 2], [0, 2, 3], [0, 1, 2], [0, 2, 3]])
+    assert np.array_equal(mesh.vertices[4], [0.5, 0.2, 1])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("OFF BINARY\n4 2 0\n", "binary OFF"),
+        ("OFF\n4 2 0\n\0\0", "binary OFF"),
+        ("nOFF\n3\n4 2 0\n", "nOFF"),
+        ("", "cannot be read"),
+        ("OFF\n", "cannot be read"),
+        ("OFF\n99999999999 2 0\n0 0 0\n", "cannot be read"),
+        ("OFF\n4 2 0\n0 0 0\n1 0 0\n1 1 0\n0 1 0\n3 0 1 2\n", "cannot be read"),
+        ("OFF\n3 1 0\n0 0 0\n1 0 0\n1 1 x\n3 0 1 2\n", "cannot be read"),
+        ("OFF\n3 1 0\n0 0 0\n1 0 0\n1 1 0\n3 0 1 3\n", "face with vertex 3, but only 3"),
+        ("OFF\n3 0 0\n0 0 0\n1 0 0\n1 1 0\n", "holds no triangles"),
+    ],
+)
+def test_off_files_that_cannot_be_used(tmp_path, text, reason):
+    (tmp_path / "a.off").write_text(text)
+    with pytest.raises(UserError, match=f"a.off .*{reason}"):
+        load_mesh(tmp_path / "a.off")
+
+
+@pytest.mark.parametrize("kind", ["stl", "stl_ascii"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_stl_as_trimesh_writes_it(tmp_path, kind, end):
+    shape = trimesh.creation.torus(1, 0.3)
+    data = shape.export(file_type=kind)
+    data = data.replace("\n", end).encode() if kind == "stl_ascii" else b"solid" + data[5:] + b"\0" * (end == "\r\n")
+    (tmp_path / "a.stl").write_bytes(data)
+    with pytest.warns(UserWarning, match="a.stl: an STL file without colours: it becomes grey"):
+        mesh = load_mesh(tmp_path / "a.stl")
+    assert len(mesh.vertices) == len(shape.vertices)  # equal points are one vertex again
+    assert np.allclose(mesh.vertices[mesh.faces], shape.triangles, atol=1e-6)
+    assert trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).is_watertight
+
+
+def binary_stl(path, header, attributes):
+    table = np.zeros(2, TRIANGLE)
+    table["points"] = [[[0, 0, 0], [1, 0, 0], [1, 1, 0]], [[0, 0, -0.0], [1, 1, 0], [0, 1, 0]]]
+    table["attribute"] = attributes
+    path.write_bytes(header.ljust(80, b"\0") + (2).to_bytes(4, "little") + table.tobytes())
+    return load_mesh(path)
+
+
+def test_colours_of_stl(tmp_path):
+    with warnings.catch_warnings(action="error"):
+        viscam = binary_stl(tmp_path / "a.stl", b"VisCAM", [0x8000 | 31 << 10, 0])
+        magics = binary_stl(tmp_path / "b.stl", b"COLOR=\x00\xff\x00\xff", [31, 0x8000])
+    assert np.allclose(viscam.colours[viscam.faces][:, 0, :3], [[1, 0, 0], [UNCOLOURED] * 3])
+    assert np.allclose(magics.colours[magics.faces][:, 0, :3], [[1, 0, 0], [0, 1, 0]])
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "cannot be read"),
+        (b"solid x\nendsolid x\n", "holds no triangles"),
+        (b"solid x\nvertex 0 0 0\nvertex 1 0 0\n", "cannot be read"),
+        (b"\0" * 80 + b"\xff\xff\xff\xff" + b"\0" * 90, "declares 4294967295 triangles, but has room for 1"),
+    ],
+)
+def test_stl_files_that_cannot_be_used(tmp_path, data, reason):
+    (tmp_path / "a.stl").write_bytes(data)
+    with pytest.raises(UserError, match=f"a.stl .*{reason}"):
+        load_mesh(tmp_path / "a.stl")
