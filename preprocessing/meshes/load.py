@@ -36,7 +36,7 @@ def _read_with_trimesh(path: pathlib.Path) -> trimesh.Scene:
 FORMATS = {
     ".glb": _through_trimesh(gltf.read_scene, linear=True),
     ".gltf": _through_trimesh(gltf.read_scene, linear=True),
-    ".obj": _through_trimesh(obj.read_scene),
+    ".obj": Format(obj.read_mesh),
     ".ply": _through_trimesh(_read_with_trimesh),
     ".off": _through_trimesh(off.read_scene),
 }

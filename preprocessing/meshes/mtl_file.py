@@ -8,10 +8,9 @@ from preprocessing.meshes.side_files import find_side_file
 from preprocessing.meshes.text_lines import read_lines
 
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-SEVERAL_NUMBERS = {"o", "s", "t", "mm"}  # options that take up to three; the others take one word
-OPTIONS = SEVERAL_NUMBERS | {"blendu", "blendv", "bm", "boost", "cc", "clamp", "imfchan", "texres", "type"}
-OPTION = re.compile(rf"-({'|'.join(sorted(OPTIONS))})\s+((?:{NUMBER}(?=\s)\s*){{1,3}}|\S+\s*)", re.IGNORECASE)
-TRAILING = re.compile(rf"\s-(?:{'|'.join(sorted(OPTIONS))})\s", re.IGNORECASE)
+OPTIONS = "blendu|blendv|bm|boost|cc|clamp|imfchan|mm|o|s|t|texres|type"  # each with a word or up to three numbers
+OPTION = re.compile(rf"-({OPTIONS})\s+((?:{NUMBER}(?=\s)\s*){{1,3}}|\S+\s*)", re.IGNORECASE)
+TRAILING = re.compile(rf"\s-(?:{OPTIONS})\s", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
