@@ -115,9 +115,10 @@ def _mesh(obj: ObjFile, triangles: np.ndarray, look: np.ndarray, looks: list[Loo
     textured = np.array([one.material.image is not None for one in looks])[look]
     if (coordinate.reshape(-1, 3)[textured] < 0).all(1).any():
         notes.append("a textured part has no texture coordinates")
-    given = np.isfinite(obj.colours).all(1)
+    vertex_colours = _of_any_depth(obj.colours)
+    given = np.isfinite(vertex_colours).all(1)
     coloured = ~textured & given[vertex].reshape(-1, 3).all(1)
-    if (obj.colours[given] == obj.colours[given].max(initial=0)).all():  # white
+    if (vertex_colours[given] == 1).all():  # some programs write white where there are no colours
         coloured[:] = False
     # a vertex of its own for each that differs in one of these
     laid = np.where(textured, look, -1)
@@ -125,7 +126,7 @@ def _mesh(obj: ObjFile, triangles: np.ndarray, look: np.ndarray, looks: list[Loo
     vertex, coordinate, normal = vertex[first], coordinate[first], normal[first]
     colours = np.ones((len(first), 4))
     shown = np.repeat(coloured, 3)[first]
-    colours[shown] = to_rgba(_of_any_depth(obj.colours, given)[vertex[shown]])
+    colours[shown] = to_rgba(vertex_colours[vertex[shown]])
     scale = np.array([one.picture.scale if one.picture else (1, 1) for one in looks])[np.repeat(look, 3)[first]]
     offset = np.array([one.picture.offset if one.picture else (0, 0) for one in looks])[np.repeat(look, 3)[first]]
     with np.errstate(over="ignore", invalid="ignore"):
@@ -154,9 +155,10 @@ def _distinct(columns: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return first, inverse
 
 
-def _of_any_depth(colours: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """(V, 3) vertex colours that go up to 1 or to 255 -> up to 1."""
-    return colours / (255 if colours[given].max(initial=0) > 1 else 1)
+def _of_any_depth(colours: np.ndarray) -> np.ndarray:
+    """(V, 3) vertex colours that go up to 1 or to 255 -> up to 1; those not finite stay so."""
+    finite = colours[np.isfinite(colours)]
+    return colours / (255 if finite.max(initial=0) > 1 else 1)
 
 
 def _normals(obj: ObjFile, triangles: np.ndarray, vertex: np.ndarray, normal: np.ndarray) -> np.ndarray:
