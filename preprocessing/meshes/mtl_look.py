@@ -62,7 +62,7 @@ def _colour(material: MtlMaterial, keyword: str) -> np.ndarray | None:
 
 
 def _masked(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """An image, at least (1, 1, 3), with the alpha of a picture of opacity: its alpha or its grey."""
+    """An image, at least (1, 1, 3), with the opacity of a picture: its alpha, else its grey."""
     has_alpha = (mask[..., 3] < 255).any()
     alpha = Image.fromarray(np.ascontiguousarray(mask[..., 3])) if has_alpha else Image.fromarray(mask).convert("L")
     height, width = np.maximum(image.shape[:2], mask.shape[:2])

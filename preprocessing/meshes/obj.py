@@ -102,7 +102,7 @@ def _file_names(argument: str, path: pathlib.Path) -> list[str]:
 
 
 def _find_material(name: str, library: dict[str, MtlMaterial]) -> MtlMaterial | None:
-    """The material of a usemtl statement: by its name, without a comment, in letters of any case."""
+    """The material of a usemtl statement, whose name may have a comment or letters in another case."""
     short = name.partition(" #")[0]
     if name in library or short in library:
         return library.get(name, library.get(short))
@@ -110,7 +110,7 @@ def _find_material(name: str, library: dict[str, MtlMaterial]) -> MtlMaterial | 
 
 
 def _mesh(obj: ObjFile, triangles: np.ndarray, look: np.ndarray, looks: list[Look], notes: list[str]) -> Mesh:
-    """The (T, 3) triangles, counted in corners, with the looks (T,), as a Mesh that has materials."""
+    """The (T, 3) triangles, counted in corners, with the looks (T,), as a Mesh with materials."""
     vertex, coordinate, normal = obj.corners[triangles.ravel()].T
     textured = np.array([one.material.image is not None for one in looks])[look]
     if (coordinate.reshape(-1, 3)[textured] < 0).all(1).any():
@@ -143,7 +143,7 @@ def _mesh(obj: ObjFile, triangles: np.ndarray, look: np.ndarray, looks: list[Loo
 
 
 def _distinct(columns: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """The first place of every distinct row of integer columns >= -1, and each row's index in them."""
+    """The first place of every distinct row of columns >= -1, and each row's index in these."""
     key, count = np.zeros(len(columns[0]), np.int64), 1
     for column in columns:
         size = int(column.max(initial=0)) + 2

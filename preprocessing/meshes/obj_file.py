@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import warnings
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from preprocessing.meshes.text_lines import read_lines
 from utils.errors import UserError
 
 FREE_FORM = {"curv", "curv2", "surf"}
+LARGEST = 2**53  # integers below it are exact as floats
 
 
 @dataclasses.dataclass
@@ -31,7 +33,7 @@ class ObjFile:
 
 
 class _Statements:
-    """The lines of an OBJ file by keyword, with what faces need to know of the lines before them."""
+    """The lines of an OBJ file by keyword, and what faces need to know of the lines before."""
 
     def __init__(self, lines: list[str]) -> None:
         self.vertices: list[str] = []
@@ -72,7 +74,7 @@ def read_obj(path: pathlib.Path) -> ObjFile:
     vertices, colours = _vertices(statements.vertices, path)
     uv = _rows(statements.uv, "vt", 1, path)
     normals = _rows(statements.normals, "vn", 3, path)[:, :3]
-    faces = [_without_comment(face) for face in statements.faces]
+    faces = _without_comments(statements.faces)
     sizes = np.array([len(face.split()) for face in faces], np.int64)
     indices = _indices(faces, path)
     _make_absolute(indices, sizes, statements.relative)
@@ -86,8 +88,8 @@ def read_obj(path: pathlib.Path) -> ObjFile:
     )
 
 
-def _without_comment(text: str) -> str:
-    return text.partition("#")[0] if "#" in text else text
+def _without_comments(texts: list[str]) -> list[str]:
+    return [text.partition("#")[0] for text in texts] if any("#" in text for text in texts) else texts
 
 
 def _vertices(texts: list[str], path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
@@ -101,32 +103,34 @@ def _vertices(texts: list[str], path: pathlib.Path) -> tuple[np.ndarray, np.ndar
 
 
 def _rows(texts: list[str], keyword: str, least: int, path: pathlib.Path) -> np.ndarray:
-    """The numbers of statements of one keyword, (N, M) with M >= least; NaN after the end of a row."""
-    lines = [_without_comment(text).split() for text in texts]
-    lengths = np.array([len(line) for line in lines], np.int64)
-    try:
-        values = np.array([float(word) for line in lines for word in line], np.float64)
-        bad = int(np.argmin(lengths)) if len(lengths) and lengths.min() < least else None
-    except ValueError:
-        bad = next(row for row, line in enumerate(lines) if not _are_numbers(line))
-    if bad is not None:
-        raise UserError(f"{path}: '{keyword} {_shown(texts[bad])}' cannot be read: {least} numbers belong there")
+    """The numbers of statements of one keyword, (N, M >= least); NaN after the end of a row."""
+    texts = _without_comments(texts)
+    lengths = np.array([len(text.split()) for text in texts], np.int64)
+    values, bad = _numbers(" ".join(texts), int(lengths.sum())), None
+    if values is None:
+        bad = next(row for row, text in enumerate(texts) if _numbers(text, len(text.split())) is None)
+    elif len(lengths) and lengths.min() < least:
+        bad = int(np.argmin(lengths))
+    if values is None or bad is not None:
+        raise UserError(f"{path}: '{keyword} {_shown(texts[bad or 0])}' cannot be read: {least} numbers belong there")
     width = min(int(lengths.max(initial=least)), 8)
     if (lengths == width).all():
         return values.reshape(-1, width)
-    rows = np.full((len(lines), width), np.nan)
+    rows = np.full((len(texts), width), np.nan)
     columns = np.arange(len(values)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     kept = columns < width
-    rows[np.repeat(np.arange(len(lines)), lengths)[kept], columns[kept]] = values[kept]
+    rows[np.repeat(np.arange(len(texts)), lengths)[kept], columns[kept]] = values[kept]
     return rows
 
 
-def _are_numbers(words: list[str]) -> bool:
+def _numbers(text: str, count: int) -> np.ndarray | None:
+    """The `count` numbers of a text; None if it is anything else."""
     try:
-        [float(word) for word in words]
-    except ValueError:
-        return False
-    return True
+        with warnings.catch_warnings(action="error"):  # NumPy before 2.3 warns where others raise
+            values = np.fromstring(text, np.float64, sep=" ") if text.strip() else np.zeros(0)
+    except (ValueError, DeprecationWarning):
+        return None
+    return values if len(values) == count else None
 
 
 def _shown(text: str) -> str:
@@ -135,17 +139,17 @@ def _shown(text: str) -> str:
 
 
 def _indices(faces: list[str], path: pathlib.Path) -> np.ndarray:
-    """(C, 3) numbers of the corners v, v/vt, v//vn or v/vt/vn as in the file; 0 where one is absent."""
+    """(C, 3) numbers of the corners v, v/vt, v//vn or v/vt/vn as in the file; 0: absent."""
     text = " ".join(faces)
     words = text.split()
     kinds = {word.count("/") for word in words}
     try:
         if len(kinds) == 1 and max(kinds) <= 2:
             count = max(kinds) + 1
-            numbers = list(map(int, text.replace("//", "/0/").replace("/", " ").split()))
-            if len(numbers) == count * len(words):
+            numbers = _numbers(text.replace("//", "/0/").replace("/", " "), count * len(words))
+            if numbers is not None and (np.abs(numbers) < LARGEST).all() and (numbers == np.rint(numbers)).all():
                 indices = np.zeros((len(words), 3), np.int64)
-                indices[:, :count] = np.array(numbers, np.int64).reshape(-1, count)
+                indices[:, :count] = numbers.reshape(-1, count)
                 return indices
         return np.array([_corner(word) for word in words], np.int64).reshape(-1, 3)
     except (ValueError, OverflowError):
@@ -168,7 +172,7 @@ def _is_face(face: str) -> bool:
 
 
 def _make_absolute(indices: np.ndarray, sizes: np.ndarray, relative: list[tuple[int, int, int, int]]) -> None:
-    """Replace negative numbers, which count back from the line of their face (-1: the last before)."""
+    """Replace negative numbers, which count back from the line of their face (-1: the last)."""
     if not relative:
         return
     before = np.zeros((len(sizes), 3), np.int64)
@@ -189,7 +193,7 @@ def _check(
     path: pathlib.Path,
     notes: list[str],
 ) -> None:
-    """UserError for vertices that do not exist; texture coordinates and normals become absent (0)."""
+    """UserError for vertices that do not exist; texture coordinates and normals become 0."""
     wrong = (indices > np.array(counts)) | (indices < 0)
     wrong[:, 0] |= indices[:, 0] == 0
     polygon = np.repeat(np.arange(len(sizes)), sizes)
