@@ -102,7 +102,7 @@ def _file_names(argument: str, path: pathlib.Path) -> list[str]:
 
 
 def _find_material(name: str, library: dict[str, MtlMaterial]) -> MtlMaterial | None:
-    """The material of a usemtl statement, whose name may have a comment or letters in another case."""
+    """The material of a usemtl statement: without a comment, in letters of any case."""
     short = name.partition(" #")[0]
     if name in library or short in library:
         return library.get(name, library.get(short))

@@ -10,6 +10,7 @@ from preprocessing.meshes.text_lines import read_lines
 from utils.errors import UserError
 
 FREE_FORM = {"curv", "curv2", "surf"}
+LARGEST_COORDINATE = 1e60  # the squares of areas stay finite
 LARGEST = 2**53  # integers below it are exact as floats
 
 
@@ -93,13 +94,13 @@ def _without_comments(texts: list[str]) -> list[str]:
 
 
 def _vertices(texts: list[str], path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
-    """(V, 3) positions and (V, 3) colours, NaN where there is none.
+    """(V, 3) positions, NaN where they are too large, and (V, 3) colours, NaN where none is.
 
     A fourth number alone is a weight, which polygons do not use; three or four more are a colour.
     """
     rows = _rows(texts, "v", 3, path)
     colours = rows[:, 3:6] if rows.shape[1] >= 6 else np.full((len(rows), 3), np.nan)
-    return rows[:, :3], colours
+    return np.where(np.abs(rows[:, :3]) < LARGEST_COORDINATE, rows[:, :3], np.nan), colours
 
 
 def _rows(texts: list[str], keyword: str, least: int, path: pathlib.Path) -> np.ndarray:

