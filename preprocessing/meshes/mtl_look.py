@@ -33,9 +33,8 @@ def look_of(material: MtlMaterial, textures: Textures, mesh: pathlib.Path) -> Lo
     colour, light = _colour(material, "kd"), _colour(material, "ke")
     black = colour is None or not colour.any()
     if black and light is not None and light.any():
-        colour, keywords = light, ("map_kd", "map_ke", "map_ka")
-    else:
-        keywords = ("map_kd", "map_ke", "map_ka") if black else ("map_kd", "map_ka")
+        colour = light
+    keywords = ["map_kd", *(["map_ke"] if black else []), "map_ka"]
     if colour is None:
         ambient = _colour(material, "ka")
         colour = ambient if ambient is not None and ambient.any() else np.full(3, UNCOLOURED)
