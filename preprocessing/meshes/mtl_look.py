@@ -9,7 +9,7 @@ from PIL import Image
 from preprocessing.meshes.materials import UNCOLOURED
 from preprocessing.meshes.mtl_file import Map, MtlMaterial
 from preprocessing.meshes.textures import Textures
-from utils.mesh.mesh import ABSENT, Material
+from utils.mesh.mesh import ABSENT, REPEAT, Material, Wrap
 
 EIGHT_BIT = 2  # colours above this are counted up to 255
 
@@ -48,7 +48,9 @@ def look_of(material: MtlMaterial, textures: Textures, mesh: pathlib.Path) -> Lo
         picture = picture if image is not None else cut_out
         image = _masked(np.rint(255 * colour).astype(np.uint8).reshape(1, 1, 3) if image is None else image, mask)
     factor = np.array([*(colour if image is None else np.ones(3)), 1.0])
-    return Look(Material(factor, image), picture if image is not None else None, _opacity(material))
+    shown = picture if image is not None else None
+    wrap: tuple[Wrap, Wrap] = ("clamp", "clamp") if shown and shown.clamp else REPEAT
+    return Look(Material(factor, image, wrap=wrap), shown, _opacity(material))
 
 
 def _colour(material: MtlMaterial, keyword: str) -> np.ndarray | None:

@@ -137,6 +137,14 @@ def test_scale_and_offset_of_a_map(tmp_path):
     assert np.allclose(mesh.uv[corner], [3.25, 1.5])
 
 
+def test_a_clamped_map_continues_its_edge(tmp_path):
+    mesh = load(write(tmp_path, SQUARE, "newmtl a\nmap_Kd -clamp on -s 2 2 tex.png\n"))
+    points, colours = colours_at(mesh)
+    beyond = (points > 0.02)[:, :2].all(1)
+    assert beyond.sum() > 500
+    assert np.array_equal(np.unique(colours[beyond], axis=0), QUARTERS[:1, 1])
+
+
 def test_names_with_spaces_and_several_libraries(tmp_path):
     (tmp_path / "my first.mtl").write_text("newmtl red one\nKd 1 0 0\nnewmtl green\nKd 0 0 1\n")
     (tmp_path / "second.mtl").write_text("newmtl green\nKd 0 1 0\n")
