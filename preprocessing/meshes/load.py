@@ -31,7 +31,7 @@ def _through_trimesh(read_scene: Callable[[pathlib.Path], trimesh.Scene], linear
 FORMATS = {
     ".glb": _through_trimesh(gltf.read_scene, linear=True),
     ".gltf": _through_trimesh(gltf.read_scene, linear=True),
-    ".obj": _through_trimesh(obj.read_scene),
+    ".obj": Format(obj.read_mesh),
     ".ply": Format(ply.read_mesh),
     ".off": Format(off.read_mesh),
     ".stl": Format(stl.read_mesh),

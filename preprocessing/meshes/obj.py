@@ -1,32 +1,178 @@
-"""OBJ files: trimesh reads them, but does not warn of missing material and texture files."""
+"""OBJ files with their material libraries -> Mesh."""
 
+import os
 import pathlib
 import re
 import warnings
 
-import trimesh
+import numpy as np
+
+from preprocessing.meshes.colours import to_rgba
+from preprocessing.meshes.materials import UNCOLOURED
+from preprocessing.meshes.mtl_file import MtlMaterial, read_mtl
+from preprocessing.meshes.mtl_look import Look, look_of
+from preprocessing.meshes.obj_file import ObjFile, read_obj
+from preprocessing.meshes.parts import join
+from preprocessing.meshes.polygons import triangulate
+from preprocessing.meshes.side_files import find_side_file
+from preprocessing.meshes.textures import Textures
+from utils.errors import UserError, first_of
+from utils.mesh.mesh import ABSENT, Material, Mesh
+
+NO_MATERIAL = {"", "(null)", "none"}  # what programs write after usemtl where a face has none
+DRAWN_OPAQUE = 0.95  # opacity below which it is worth telling that a material is drawn opaque
+LARGEST_UV = 1e9  # texture coordinates beyond it are broken; a texture need not repeat that often
 
 
-def read_scene(path: pathlib.Path) -> trimesh.Scene:
-    """Read an .obj file; warns of material libraries and textures that are missing."""
-    _warn_of_missing_files(path)
-    return trimesh.load_scene(path, process=False)
+def read_mesh(path: pathlib.Path) -> Mesh:
+    """Read an .obj file with the material libraries and textures that it names.
+
+    What cannot be found or used is warned of. Vertex colours count where there is no texture, in
+    place of the colour of the material. Faces of a material that is invisible are left out.
+
+    Raises:
+        UserError: the file is malformed, or there is no triangle with an area.
+    """
+    obj = read_obj(path)
+    triangles, owner = triangulate(obj.vertices, obj.corners[:, 0], obj.sizes)
+    if not len(triangles):
+        raise UserError(f"{path} holds no triangles")
+    notes = list(obj.notes)
+    looks = _looks(obj, np.unique(obj.polygon_name[owner]), path, notes)
+    look = obj.polygon_name[owner]
+    visible = np.array([one.opacity >= ABSENT for one in looks])[look]
+    mesh = _mesh(obj, triangles[visible], look[visible], looks, notes)
+    for note in dict.fromkeys(notes):
+        warnings.warn(f"{path}: {note}", stacklevel=3)
+    return join([mesh], mesh.materials, path)
 
 
-def _warn_of_missing_files(path: pathlib.Path) -> None:
-    """Warn of the missing files that an OBJ file or one of its material libraries names."""
-    names = []
-    for library in _statements(path, "mtllib"):
-        names.append(library)
-        names += _statements(path.parent / library, "map_Kd")
-    for name in dict.fromkeys(names):
-        if not (path.parent / name).is_file():
-            warnings.warn(f"{path}: {name} is missing, plain colours are used instead", stacklevel=4)
+def _looks(obj: ObjFile, used: np.ndarray, path: pathlib.Path, notes: list[str]) -> list[Look]:
+    """The look of each of the names of a file; those that are not `used` may be anything."""
+    library = _read_libraries(obj.libraries, path, notes)
+    textures = Textures(path)
+    plain = Look(Material(np.array([UNCOLOURED] * 3 + [1.0])))
+    looks, unknown = [plain] * len(obj.names), []
+    for index in used:
+        name = obj.names[index]
+        material = _find_material(name, library)
+        if material is None and obj.names == [""] and len(library) == 1:  # scanners write no usemtl
+            (material,) = library.values()
+        if material is not None:
+            looks[index] = look_of(material, textures, path)
+        elif name.lower() not in NO_MATERIAL:
+            unknown.append(name)
+    textures.warn()
+    if unknown and (library or not obj.libraries):  # otherwise the missing library was told already
+        notes.append(f"no material library has {first_of(unknown, 4)}: plain colours are used instead")
+    if not any(looks[index].opacity >= ABSENT for index in used):  # some programs write d 0 for all
+        notes.append("all materials are invisible; they are drawn opaque")
+        return [Look(look.material, look.picture) for look in looks]
+    glass = [f"{obj.names[i]} ({looks[i].opacity:.2g})" for i in used if ABSENT <= looks[i].opacity < DRAWN_OPAQUE]
+    if glass:
+        notes.append(f"materials that let light through are drawn opaque: {first_of(glass, 4)}")
+    return looks
 
 
-def _statements(path: pathlib.Path, keyword: str) -> list[str]:
-    """The arguments of the `keyword` lines of an OBJ or MTL file; none if the file is missing."""
-    if not path.is_file():
-        return []
-    with open(path, errors="replace") as lines:
-        return [match[1] for match in (re.match(rf"\s*{keyword}\s+(.*\S)", line) for line in lines) if match]
+def _read_libraries(arguments: list[str], path: pathlib.Path, notes: list[str]) -> dict[str, MtlMaterial]:
+    """The materials of all libraries by name; of two with the same name the first counts."""
+    library: dict[str, MtlMaterial] = {}
+    missing = []
+    for name in dict.fromkeys(name for argument in arguments for name in _file_names(argument, path)):
+        found = find_side_file(name, path)
+        if found is None or not found.is_file():
+            missing.append(f"{' '.join(name.split())[:200]} is missing" if found is None else f"{name} is not a file")
+            continue
+        try:
+            materials = read_mtl(found, os.path.relpath(found.parent, path.parent).removeprefix("."))
+        except OSError as error:
+            missing.append(f"{name} cannot be read ({error.strerror})")
+            continue
+        library = materials | library
+    if missing:
+        notes.append(f"{first_of(missing, 4)}, plain colours are used instead")
+    return library
+
+
+def _file_names(argument: str, path: pathlib.Path) -> list[str]:
+    """The names of a mtllib statement: one with spaces, or several."""
+    if find_side_file(argument, path):
+        return [argument]
+    return re.findall(r"\S.*?\.mtl(?=\s|$)", argument, re.IGNORECASE) or argument.partition("#")[0].split()
+
+
+def _find_material(name: str, library: dict[str, MtlMaterial]) -> MtlMaterial | None:
+    """The material of a usemtl statement: without a comment, in letters of any case."""
+    short = name.partition(" #")[0]
+    if name in library or short in library:
+        return library.get(name, library.get(short))
+    return next((found for other, found in library.items() if other.casefold() == name.casefold()), None)
+
+
+def _mesh(obj: ObjFile, triangles: np.ndarray, look: np.ndarray, looks: list[Look], notes: list[str]) -> Mesh:
+    """The (T, 3) triangles, counted in corners, with the looks (T,), as a Mesh with materials."""
+    vertex, coordinate, normal = obj.corners[triangles.ravel()].T
+    textured = np.array([one.material.image is not None for one in looks])[look]
+    if (coordinate.reshape(-1, 3)[textured] < 0).all(1).any():
+        notes.append("a textured part has no texture coordinates")
+    vertex_colours = _of_any_depth(obj.colours)
+    given = np.isfinite(vertex_colours).all(1)
+    coloured = ~textured & given[vertex].reshape(-1, 3).all(1)
+    if (vertex_colours[given] == 1).all():  # some programs write white where there are no colours
+        coloured[:] = False
+    # a vertex of its own for each that differs in one of these
+    laid = np.where(textured, look, -1)
+    first, inverse = _distinct([vertex, coordinate, normal, np.repeat(coloured, 3), np.repeat(laid, 3)])
+    vertex, coordinate, normal = vertex[first], coordinate[first], normal[first]
+    colours = np.ones((len(first), 4))
+    shown = np.repeat(coloured, 3)[first]
+    colours[shown] = to_rgba(vertex_colours[vertex[shown]])
+    scale = np.array([one.picture.scale if one.picture else (1, 1) for one in looks])[np.repeat(look, 3)[first]]
+    offset = np.array([one.picture.offset if one.picture else (0, 0) for one in looks])[np.repeat(look, 3)[first]]
+    with np.errstate(over="ignore", invalid="ignore"):
+        uv = np.concatenate([obj.uv, np.zeros((1, 2))])[coordinate] * scale + offset  # -1: the last row
+    return Mesh(
+        vertices=obj.vertices[vertex],
+        faces=inverse.reshape(-1, 3),
+        normals=_normals(obj, triangles, vertex, normal),
+        uv=np.where(np.abs(uv) < LARGEST_UV, uv, 0),
+        colours=colours,
+        face_material=np.where(coloured, len(looks), look),
+        materials=[one.material for one in looks] + [Material(np.ones(4))],
+    )
+
+
+def _distinct(columns: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The first place of every distinct row of columns >= -1, and each row's index in these."""
+    key, count = np.zeros(len(columns[0]), np.int64), 1
+    for column in columns:
+        size = int(column.max(initial=0)) + 2
+        if count * size > 2**62:
+            key = np.unique(key, return_inverse=True)[1]
+            count = len(key)
+        key, count = key * size + column + 1, count * size
+    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    return first, inverse
+
+
+def _of_any_depth(colours: np.ndarray) -> np.ndarray:
+    """(V, 3) vertex colours that go up to 1 or to 255 -> up to 1; those not finite stay so."""
+    finite = colours[np.isfinite(colours)]
+    return colours / (255 if finite.max(initial=0) > 1 else 1)
+
+
+def _normals(obj: ObjFile, triangles: np.ndarray, vertex: np.ndarray, normal: np.ndarray) -> np.ndarray:
+    """Unit normals (N, 3) for N vertices given by their place in the file and that of their normal.
+
+    A normal that is absent, 0 or not finite is the mean of the faces around, weighted by area.
+    """
+    corners = obj.corners[triangles, 0]
+    a, b, c = (obj.vertices[corners[:, k]] for k in range(3))
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        areas = np.repeat(np.cross(b - a, c - a), 3, axis=0)
+        sums = np.stack([np.bincount(corners.ravel(), areas[:, k], len(obj.vertices)) for k in range(3)], 1)
+        wanted = np.concatenate([obj.normals, np.zeros((1, 3))])[normal]
+        length = np.linalg.norm(wanted, axis=1)
+        wanted = np.where((np.isfinite(length) & (length > 0))[:, None], wanted, sums[vertex])
+        length = np.linalg.norm(wanted, axis=1, keepdims=True)
+        return np.where(np.isfinite(length) & (length > 0), wanted / length, 0)

@@ -1,0 +1,79 @@
+"""The statements of MTL files: material libraries of OBJ files."""
+
+import dataclasses
+import pathlib
+import re
+
+from preprocessing.meshes.side_files import find_side_file
+from preprocessing.meshes.text_lines import read_lines
+
+NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+OPTIONS = "blendu|blendv|bm|boost|cc|clamp|imfchan|mm|o|s|t|texres|type"  # each with a word or up to three numbers
+OPTION = re.compile(rf"-({OPTIONS})\s+((?:{NUMBER}(?=\s)\s*){{1,3}}|\S+\s*)", re.IGNORECASE)
+TRAILING = re.compile(rf"\s-(?:{OPTIONS})\s", re.IGNORECASE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Map:
+    """A picture that an MTL statement names, and how it lies on the surface."""
+
+    name: str
+    within: str  # folder that the name refers to, relative to that of the mesh
+    scale: tuple[float, float] = (1.0, 1.0)
+    offset: tuple[float, float] = (0.0, 0.0)
+    clamp: bool = False
+
+
+@dataclasses.dataclass
+class MtlMaterial:
+    """One material: its statements by keyword in small letters, the last of each kind."""
+
+    statements: dict[str, str]
+    within: str  # folder of the library, relative to that of the mesh
+
+    def numbers(self, keyword: str) -> list[float]:
+        """The numbers that a statement begins with; none if it is absent or says it otherwise."""
+        text = self.statements.get(keyword, "").removeprefix("-halo ")
+        found = re.match(rf"\s*((?:{NUMBER}(?=\s|$)\s*)*)", text)
+        return [float(number) for number in found[1].split()] if found else []
+
+    def map(self, keyword: str, mesh: pathlib.Path) -> Map | None:
+        """The picture of a statement such as map_Kd; None if the statement is absent or empty."""
+        text = self.statements.get(keyword, "").strip()
+        options: list[tuple[str, str]] = []
+        trailing = TRAILING.search(text)
+        if trailing and not text.startswith("-"):  # options should stand first
+            text = f"{text[trailing.start() :].strip()} {text[: trailing.start()]}"
+        while found := OPTION.match(text):
+            options.append((found[1].lower(), found[2]))
+            text = text[found.end() :]
+        name, known = text.strip(), dict(options)
+        if " #" in name and find_side_file(name, mesh, self.within) is None:
+            name = name.partition(" #")[0].strip()
+        if not name:
+            return None
+        clamp = known.get("clamp", "").strip().lower() == "on"
+        return Map(name, self.within, _pair(known.get("s"), 1.0), _pair(known.get("o"), 0.0), clamp)
+
+
+def _pair(text: str | None, default: float) -> tuple[float, float]:
+    """The first two of the numbers of an option; those that are left out have the default."""
+    try:
+        numbers = [*map(float, (text or "").split()), default, default]
+    except ValueError:
+        numbers = [default, default]
+    return numbers[0], numbers[1]
+
+
+def read_mtl(path: pathlib.Path, within: str) -> dict[str, MtlMaterial]:
+    """The materials of a library by name; OSError if it cannot be read."""
+    materials: dict[str, MtlMaterial] = {}
+    current: dict[str, str] = {}
+    for line in read_lines(path):
+        keyword, rest = (*line.split(None, 1), "", "")[:2]
+        if keyword.lower() == "newmtl":
+            current = {}
+            materials[" ".join(rest.split())] = MtlMaterial(current, within)
+        elif keyword and not keyword.startswith("#"):
+            current[keyword.lower()] = rest.strip()
+    return materials

@@ -1,0 +1,86 @@
+"""The look of MTL materials: colour, texture and opacity -> Material."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+from PIL import Image
+
+from preprocessing.meshes.materials import UNCOLOURED
+from preprocessing.meshes.mtl_file import Map, MtlMaterial
+from preprocessing.meshes.textures import Textures
+from utils.mesh.mesh import ABSENT, REPEAT, Material, Wrap
+
+EIGHT_BIT = 2  # colours above this are counted up to 255
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """A material, and what Material does not say of it."""
+
+    material: Material
+    picture: Map | None = None  # where the texture lies; None without one
+    opacity: float = 1.0
+
+
+def look_of(material: MtlMaterial, textures: Textures, mesh: pathlib.Path) -> Look:
+    """The look of a material of an OBJ file `mesh`, without light.
+
+    A texture is shown as it is, whatever the colour beside it: many exporters write a black or grey
+    one. Emission counts where there is no diffuse colour or a black one, the ambient colour where
+    there is no other.
+    """
+    colour, light = _colour(material, "kd"), _colour(material, "ke")
+    black = colour is None or not colour.any()
+    if black and light is not None and light.any():
+        colour = light
+    keywords = ["map_kd", *(["map_ke"] if black else []), "map_ka"]
+    if colour is None:
+        ambient = _colour(material, "ka")
+        colour = ambient if ambient is not None and ambient.any() else np.full(3, UNCOLOURED)
+    picture = next((found for found in (material.map(keyword, mesh) for keyword in keywords) if found), None)
+    image = None if picture is None else textures.from_file(picture.name, picture.within)
+    if image is not None and image[..., 3].max() < 255 * ABSENT:  # some programs leave the channel empty
+        image = np.concatenate([image[..., :3], np.full_like(image[..., 3:], 255)], 2)
+    cut_out = material.map("map_d", mesh)
+    mask = None if cut_out is None else textures.from_file(cut_out.name, cut_out.within)
+    if mask is not None:
+        picture = picture if image is not None else cut_out
+        image = _masked(np.rint(255 * colour).astype(np.uint8).reshape(1, 1, 3) if image is None else image, mask)
+    factor = np.array([*(colour if image is None else np.ones(3)), 1.0])
+    shown = picture if image is not None else None
+    wrap: tuple[Wrap, Wrap] = ("clamp", "clamp") if shown and shown.clamp else REPEAT
+    return Look(Material(factor, image, wrap=wrap), shown, _opacity(material))
+
+
+def _colour(material: MtlMaterial, keyword: str) -> np.ndarray | None:
+    """The (3,) colour of a statement in [0, 1]; None if it has none in RGB."""
+    numbers = material.numbers(keyword)
+    if not numbers:
+        return None
+    rgb = np.array(numbers[:3] if len(numbers) >= 3 else numbers[:1] * 3)
+    return np.clip(rgb / (255 if rgb.max() > EIGHT_BIT else 1), 0, 1)
+
+
+def _masked(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """An image, at least (1, 1, 3), with the opacity of a picture: its alpha, else its grey."""
+    has_alpha = (mask[..., 3] < 255).any()
+    alpha = Image.fromarray(np.ascontiguousarray(mask[..., 3])) if has_alpha else Image.fromarray(mask).convert("L")
+    height, width = np.maximum(image.shape[:2], mask.shape[:2])
+    size = (int(width), int(height))
+    colours = Image.fromarray(np.ascontiguousarray(image[..., :3])).resize(size, Image.Resampling.BILINEAR)
+    colours.putalpha(alpha.resize(size, Image.Resampling.BILINEAR))
+    return np.asarray(colours)
+
+
+def _opacity(material: MtlMaterial) -> float:
+    """Opacity in [0, 1], from `d` and from `Tr`, which is 1 - d.
+
+    Some programs write Tr with the meaning of d. Of two statements that differ, the more opaque one
+    counts, and Tr 1 alone means opaque: nobody exports what cannot be seen.
+    """
+    opaque, transparent = material.numbers("d")[:1], material.numbers("tr")[:1]
+    if not opaque and transparent == [1.0]:
+        return 1.0
+    values = [*opaque, *(1 - value for value in transparent)]
+    return float(np.clip(max(values), 0, 1)) if values else 1.0

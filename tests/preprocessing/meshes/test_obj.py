@@ -1,0 +1,324 @@
+"""OBJ and MTL files: every way to write a mesh gives the same triangles and colours."""
+
+import warnings
+
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image
+
+from preprocessing.meshes.load import load_mesh
+from utils.errors import UserError
+from utils.mesh import sampling
+from utils.mesh.mesh import face_areas
+
+V = "v -0.5 -0.5 0\nv 0.5 -0.5 0\nv 0.5 0.5 0\nv -0.5 0.5 0\n"
+VT = "vt 0 0\nvt 1 0\nvt 1 1\nvt 0 1\n"
+FACES = "f 1/1 2/2 3/3\nf 1/1 3/3 4/4\n"
+SQUARE = "mtllib m.mtl\n" + V + VT + "usemtl a\n" + FACES
+QUARTERS = np.array([[[220, 30, 30], [30, 180, 30]], [[30, 60, 220], [230, 210, 30]]], np.uint8)
+
+
+def write(folder, text, mtl="newmtl a\nKd 0 0 0\nmap_Kd tex.png\n", encoding="utf-8"):
+    """A mesh file with its library and a texture of four quarters; its path."""
+    Image.fromarray(QUARTERS.repeat(32, 0).repeat(32, 1)).save(folder / "tex.png")
+    if mtl is not None:
+        (folder / "m.mtl").write_bytes(mtl.encode(encoding))
+    (folder / "a.obj").write_bytes(text.encode(encoding))
+    return folder / "a.obj"
+
+
+def load(path, warns=None):
+    """The mesh of a file that gives one warning of the pattern `warns`, or none."""
+    if warns is None:
+        with warnings.catch_warnings(action="error"):
+            return load_mesh(path)
+    with pytest.warns(UserWarning, match=warns) as caught:
+        mesh = load_mesh(path)
+    assert len(caught) == 1 and path.name in str(caught[0].message) and "\n" not in str(caught[0].message)
+    return mesh
+
+
+def colours_at(mesh, count=3000):
+    return sampling.sample_surface(mesh, count, np.random.default_rng(0))
+
+
+def assert_quarters(mesh, repeat=1):
+    """A unit square that shows the texture, `repeat` times in both directions."""
+    assert face_areas(mesh.vertices, mesh.faces).sum() == pytest.approx(1)
+    points, colours = colours_at(mesh)
+    u, v = ((points[:, :2] + 0.5) * repeat % 1).T
+    inside = (np.abs(u % 0.5 - 0.25) < 0.2) & (np.abs(v % 0.5 - 0.25) < 0.2)
+    assert inside.sum() > 500
+    assert np.array_equal(colours[inside], QUARTERS[(v < 0.5).astype(int), (u > 0.5).astype(int)][inside])
+
+
+def only_colour(mesh):
+    """The colour of a mesh of one colour, in 0..255."""
+    colours = colours_at(mesh, 200)[1].astype(int)
+    assert np.ptp(colours, axis=0).max() <= 1
+    return colours[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SQUARE,
+        SQUARE.replace(" ", "\t"),
+        SQUARE.replace(" ", "  "),
+        "".join(f" \t {line} \n" for line in SQUARE.splitlines()),
+        SQUARE.replace("\n", "\r\n"),
+        SQUARE.replace("\n", "\r"),
+        SQUARE.rstrip("\n"),
+        "\n# made by C:\\\n" + SQUARE.replace("\n", "\n# comment \\\n"),
+        SQUARE.replace("\nv", " # comment\nv").replace("\nf", " # 1 2 3\nf").replace("usemtl a", "usemtl a # it"),
+        SQUARE.replace(" 3/3", " \\\n 3/3").replace("v 0.5 ", "v 0.5\\\r\n"),
+        SQUARE.replace("0.5", ".5"),
+        SQUARE.replace("0.5", "5e-1").replace("0\n", "0.0E+00\n"),
+        SQUARE.replace(" 0\nv", " 0 1.0\nv"),
+        SQUARE.replace("vt 0 0", "vt 0 0 0"),
+        SQUARE.replace("vt 0 0\n", "vt 0\n"),
+        SQUARE.replace(FACES, "f 1/1 2/2 3/3 4/4\n"),
+        SQUARE.replace(FACES, "f -4/-4 -3/-3 -2/-2 -1/-1\n"),
+        SQUARE.replace(FACES, "vn 0 0 1\nf 1/1/1 2/2/1 3/3/-1\nf 1/1 3/3/ 4/4/\n"),
+        SQUARE.replace(FACES, "f 1/1/ 2/2/ 3/3/\nfo 1/1/0 3/3/0 4/4/0\n"),
+        SQUARE.replace(FACES, "f 1/1 2/2\nl 1 2 3\np 1\nf 1\nf\n" + FACES),
+        SQUARE.replace("usemtl", "g x y\no z\ns off\ns 1\nmg 1 2\nunknown 4\nusemtl"),
+        SQUARE.replace("usemtl", "v 0 0 nan\nv 1e30 0 0\nvn 0 0 nan\nusemtl"),
+        SQUARE + "usemtl b\n",
+        V + "usemtl a\n" + VT + FACES + "mtllib m.mtl\n",
+        SQUARE.replace("mtllib m.mtl", "mtllib gone/m.mtl"),
+        SQUARE.replace("mtllib m.mtl", "mtllib C:\\Users\\me\\M.MTL"),
+        SQUARE.replace("usemtl a", "usemtl A"),
+        SQUARE.replace("usemtl a\n", ""),
+    ],
+)
+def test_every_way_to_write_the_square(tmp_path, text):
+    assert_quarters(load(write(tmp_path, text)))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+def test_encodings(tmp_path, encoding):
+    text, mtl = SQUARE.replace("usemtl a", "usemtl Möbel 1"), "newmtl Möbel 1\nmap_Kd tex.png\n"
+    assert_quarters(load(write(tmp_path, text, mtl, encoding)))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "map_Kd TEX.png",
+        "map_kd .\\tex.png",
+        'map_Kd "tex.png"',
+        "map_Kd C:\\Users\\me\\tex.png",
+        "map_Kd /home/me/textures/tex.png",
+        "map_Kd tex.png # the skin",
+        "\tmap_Kd\ttex.png ",
+        "map_Kd -blendu on -blendv off -texres 512 -bm 0.5 -mm 0 1 -imfchan l -cc off -type sphere tex.png",
+        "map_Kd -s 1 1 1 -o 0 0 0 -t 0 tex.png",
+        "map_Kd -o 1 tex.png",
+        "map_Kd tex.png -s 1 1 1",
+        "map_Ka tex.png",
+        "Ke 1 1 1\nmap_Ke tex.png",
+        "map_Kd tex.png\nd 1\nTr 0",
+        "map_Kd tex.png\nTr 1",
+        "map_Kd tex.png\nd 1\nTr 1",
+        "map_Kd tex.png\nd -halo 1",
+        "map_Kd tex.png\nmap_Bump gone.png\nmap_Ks gone.png",
+    ],
+)
+def test_every_way_to_name_the_texture(tmp_path, statement):
+    assert_quarters(load(write(tmp_path, SQUARE, f"newmtl a\nKd 0 0 0\n{statement}\n")))
+
+
+def test_scale_and_offset_of_a_map(tmp_path):
+    assert_quarters(load(write(tmp_path, SQUARE, "newmtl a\nmap_Kd -s 2 2 1 tex.png\n")), repeat=2)
+    mesh = load(write(tmp_path, SQUARE, "newmtl a\nmap_Kd -o 0.25 0.5 -s 3 tex.png\n"))
+    corner = np.argmin(np.abs(mesh.vertices - [0.5, 0.5, 0]).sum(1))
+    assert np.allclose(mesh.uv[corner], [3.25, 1.5])
+
+
+def test_a_clamped_map_continues_its_edge(tmp_path):
+    mesh = load(write(tmp_path, SQUARE, "newmtl a\nmap_Kd -clamp on -s 2 2 tex.png\n"))
+    points, colours = colours_at(mesh)
+    beyond = (points > 0.02)[:, :2].all(1)
+    assert beyond.sum() > 500
+    assert np.array_equal(np.unique(colours[beyond], axis=0), QUARTERS[:1, 1])
+
+
+def test_names_with_spaces_and_several_libraries(tmp_path):
+    (tmp_path / "my first.mtl").write_text("newmtl red one\nKd 1 0 0\nnewmtl green\nKd 0 0 1\n")
+    (tmp_path / "second.mtl").write_text("newmtl green\nKd 0 1 0\n")
+    body = V + "usemtl red one\nf 1 2 3\nusemtl green\nf 1 3 4\n"
+    for libraries in ("mtllib my first.mtl second.mtl\n", "mtllib my first.mtl\nmtllib second.mtl\n"):
+        points, colours = colours_at(load(write(tmp_path, libraries + body, None)))
+        assert np.array_equal(colours, np.where(points[:, 1:2] < points[:, :1], [[255, 0, 0]], [[0, 0, 255]]))
+    assert set(map(tuple, colours_at(load(write(tmp_path, "mtllib second.mtl my first.mtl\n" + body, None)))[1])) == {
+        (255, 0, 0),
+        (0, 255, 0),
+    }
+
+
+@pytest.mark.parametrize(
+    ("mtl", "colour"),
+    [
+        ("Kd 1 0 0", (255, 0, 0)),
+        ("Kd 0.2", (51, 51, 51)),
+        ("Kd 255 128 0", (255, 128, 0)),
+        ("Ka 0 0 1", (0, 0, 255)),
+        ("Ke 0 1 0", (0, 255, 0)),
+        ("Kd 0 0 0\nKe 0 1 0\nKa 1 1 1", (0, 255, 0)),
+        ("Kd 1 0 0\nKe 0 1 0", (255, 0, 0)),
+        ("Kd 0 0 0", (0, 0, 0)),
+        ("Kd spectral file.rfl 1", (204, 204, 204)),
+        ("Ns 10", (204, 204, 204)),
+        ("Kd nan nan nan", (204, 204, 204)),
+    ],
+)
+def test_colours_of_materials(tmp_path, mtl, colour):
+    assert np.allclose(only_colour(load(write(tmp_path, SQUARE, f"newmtl a\n{mtl}\n"))), colour, atol=1)
+
+
+@pytest.mark.parametrize("white", [1, 255])
+def test_vertex_colours_count_where_there_is_no_texture(tmp_path, white):
+    corners = ("1 0 0", "1 0 0", "1 0 0", "0 1 0")
+    lines = [f"{line} {colour}" for line, colour in zip(V.splitlines(), corners, strict=True)]
+    coloured = SQUARE.replace(
+        V, "\n".join(lines).replace(" 1 0 0", f" {white} 0 0").replace(" 0 1 0", f" 0 {white} 0") + "\n"
+    )
+    assert_quarters(load(write(tmp_path, coloured)))
+    for mtl in ("newmtl a\nKd 0.5 0.5 0.5\n", "newmtl a\n"):
+        points, colours = colours_at(load(write(tmp_path, coloured, mtl)))
+        lower = points[:, 1] < points[:, 0]
+        assert np.array_equal(np.unique(colours[lower], axis=0), [[255, 0, 0]])
+        assert len(np.unique(colours[~lower], axis=0)) > 50
+    plain = coloured.replace(f"-0.5 0.5 0 0 {white} 0", "-0.5 0.5 0")  # one vertex without a colour
+    points, colours = colours_at(load(write(tmp_path, plain, "newmtl a\nKd 0 0 1\n")))
+    assert np.array_equal(colours, np.where(points[:, 1:2] < points[:, :1], [[255, 0, 0]], [[0, 0, 255]]))
+    whites = SQUARE.replace(" 0\nv ", " 0 1 1 1\nv ")
+    assert only_colour(load(write(tmp_path, whites, "newmtl a\nKd 0 0 1\n"))).tolist() == [0, 0, 255]
+
+
+BOX = trimesh.creation.box()
+
+
+def boxes(inner, outer):
+    """A unit box of one material within a box of twice the size of another."""
+    vertices = [*BOX.vertices, *(2 * BOX.vertices)]
+    lines = [f"v {x} {y} {z}" for x, y, z in vertices]
+    for name, start in ((inner, 1), (outer, 9)):
+        lines += [f"usemtl {name}", *(f"f {a + start} {b + start} {c + start}" for a, b, c in BOX.faces)]
+    return "mtllib m.mtl\n" + "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("opacity", "area", "warns"),
+    [
+        ("d 0", 6, None),
+        ("d 0\nTr 1", 6, None),
+        ("d 0.01", 6, None),
+        ("d 0.15", 30, r"glass \(0.15\)"),
+        ("Tr 0.6", 30, r"glass \(0.4\)"),
+        ("Tr 1", 30, None),
+        ("d 0\nTr 0", 30, None),
+        ("d 1\nTr 1", 30, None),
+    ],
+)
+def test_opacity(tmp_path, opacity, area, warns):
+    path = write(tmp_path, boxes("red", "glass"), f"newmtl red\nKd 1 0 0\nnewmtl glass\nKd 0 0 1\n{opacity}\n")
+    mesh = load(path, warns)
+    assert face_areas(mesh.vertices, mesh.faces).sum() == pytest.approx(area)
+
+
+def test_where_all_is_invisible_nothing_is(tmp_path):
+    path = write(tmp_path, boxes("a", "a"), "newmtl a\nKd 1 0 0\nd 0\n")
+    assert only_colour(load(path, "all materials are invisible")).tolist() == [255, 0, 0]
+
+
+def test_alpha_maps(tmp_path):
+    mask = np.zeros((64, 64), np.uint8)
+    mask[:, 32:] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    for mtl in ("map_Kd tex.png\nmap_d mask.png", "Kd 1 0 0\nmap_d mask.png"):
+        points, _ = colours_at(load(write(tmp_path, SQUARE, f"newmtl a\n{mtl}\n")))
+        assert points[points[:, 0] > -0.49, 0].min() > -0.02  # at its edge the texture repeats
+    picture = Image.fromarray(QUARTERS.repeat(32, 0).repeat(32, 1))
+    picture.putalpha(0)  # an alpha channel that a program left empty
+    picture.save(tmp_path / "empty.tga")
+    assert_quarters(load(write(tmp_path, SQUARE, "newmtl a\nmap_Kd empty.tga\n")))
+
+
+@pytest.mark.parametrize(
+    ("text", "mtl", "warns", "colour"),
+    [
+        (SQUARE.replace("usemtl a", "usemtl x"), "newmtl a\nKd 1 0 0\n", "no material library has x", 204),
+        (SQUARE.replace("mtllib m.mtl\n", ""), None, "no material library has a", 204),
+        (SQUARE.replace("mtllib m.mtl", "mtllib my gone.mtl"), None, "my gone.mtl is missing", 204),
+        (SQUARE, "newmtl a\nmap_Kd gone.png\nmap_d lost.png\n", "gone.png is missing; lost.png is missing", 204),
+        (SQUARE.replace("usemtl", "curv 0 1 1 2\nusemtl"), "newmtl a\n", "free-form", 204),
+        (SQUARE.replace("4/4", "4/9"), "newmtl a\n", "texture coordinates that do not exist", 204),
+    ],
+)
+def test_what_is_missing_is_told_in_one_warning(tmp_path, text, mtl, warns, colour):
+    assert only_colour(load(write(tmp_path, text, mtl), warns)).tolist() == [colour] * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (V + "f 1 2 5\n", "'f 1 2 5' refers to a vertex that does not exist"),
+        (V + "f 0 1 2\n", "refers to a vertex that does not exist"),
+        (V + "f -5 -1 -2\n", "refers to a vertex that does not exist"),
+        ("f -1 -2 -3\n" + V, "refers to a vertex that does not exist"),
+        (V + "f 1 2 99999999999999999999\n", "'f 1 2 99999999999999999999' is not a face"),
+        (V + "f 1 2 x\n", "'f 1 2 x' is not a face"),
+        (V + "f 1.5 2 3\n", "is not a face"),
+        ("v 0 0\n" + V + "f 1 2 3\n", "'v 0 0' cannot be read: 3 numbers"),
+        (V + "v 1,5 0 0\nf 1 2 3\n", "'v 1,5 0 0' cannot be read"),
+        ("v 0 0 inf\n" + V + "f 1 2 3\n", "not finite"),
+        ("l 1 2\n" + V, "holds no triangles"),
+    ],
+)
+def test_malformed_files_say_so_in_one_line(tmp_path, text, reason):
+    path = write(tmp_path, text)
+    with pytest.raises(UserError) as caught:
+        load_mesh(path)
+    assert reason in str(caught.value) and "a.obj" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_relative_indices_refer_to_their_place_in_the_file(tmp_path):
+    quads = "".join(V.replace(" 0\n", f" {z}\n") + "f -4 -3 -2 -1\n" for z in range(5))
+    mesh = load(write(tmp_path, quads))
+    assert face_areas(mesh.vertices, mesh.faces).sum() == pytest.approx(5)
+    assert np.ptp(mesh.vertices, axis=0).tolist() == [1, 1, 4]
+
+
+def test_polygons_of_any_shape_keep_their_area(tmp_path):
+    rng = np.random.default_rng(3)
+    angles = np.sort(rng.uniform(0, 2 * np.pi, 40))
+    star = np.stack([np.cos(angles), np.sin(angles)], 1) * rng.uniform(0.2, 1, (40, 1))  # about the origin
+    x, y = star.T
+    area = abs(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1))) / 2
+    turned = np.column_stack([star, np.zeros(40)]) @ trimesh.transformations.rotation_matrix(1, [1, 2, 3])[:3, :3]
+    lines = [f"v {a} {b} {c}" for a, b, c in turned] + ["f " + " ".join(map(str, range(1, 41)))]
+    mesh = load(write(tmp_path, "\n".join(lines)))
+    assert face_areas(mesh.vertices, mesh.faces).sum() == pytest.approx(area, rel=1e-6)
+
+
+def test_files_of_another_writer(tmp_path):
+    ball = trimesh.creation.icosphere(2)
+    ball.visual = trimesh.visual.TextureVisuals(uv=ball.vertices[:, :2], image=Image.new("RGB", (4, 4), (9, 90, 200)))
+    for normals in (True, False):
+        ball.export(tmp_path / "ball.obj", include_normals=normals)
+        mesh = load(tmp_path / "ball.obj")
+        assert np.allclose(mesh.vertices[mesh.faces], ball.vertices[ball.faces], atol=1e-6)
+        assert np.allclose(mesh.uv[mesh.faces], ball.vertices[ball.faces][..., :2], atol=1e-6)
+        assert (np.einsum("vc,vc->v", mesh.normals, mesh.vertices) > 0.99).all()
+        assert np.abs(only_colour(mesh) - [9, 90, 200]).max() <= 1
+
+
+def test_vertices_are_split_only_where_corners_differ(tmp_path):
+    mesh = load(write(tmp_path, SQUARE))
+    assert len(mesh.vertices) == 4
+    seam = load(write(tmp_path, SQUARE.replace("f 1/1 3/3 4/4", "f 1/2 3/3 4/4")))
+    assert len(seam.vertices) == 5
+    assert np.allclose(seam.normals, [0, 0, 1])
