@@ -27,9 +27,10 @@ from preprocessing.library.convert import Settings, Task, convert, process_died
 from preprocessing.library.credits import library_row, merge, model_row, read_manifest, write_manifest
 from preprocessing.library.plan import Plan, Planned, plan_library
 from utils.cli import parser, run, whole_number
-from utils.errors import PartialFailure, UserError, reason_of
+from utils.errors import PartialFailure, UserError
 from utils.files import check_out
 from utils.processes import run_in_processes, share_cores
+
 
 def find_libraries(paths: list[pathlib.Path]) -> list[pathlib.Path]:
     """Files as they are, folders as the .sh3f files in them; each once. UserError if one is missing."""
@@ -57,7 +58,9 @@ def plan_all(paths: list[pathlib.Path], out: pathlib.Path, settings: Settings) -
             plan = plan_library(path, out, owners, settings)
             same = [other for other in plans if other.library.id == plan.library.id]
             if same:
-                raise UserError(f"{path} is the library {plan.library.id}, as {same[0].archive.path} is: name one of them")
+                raise UserError(
+                    f"{path} is the library {plan.library.id}, as {same[0].archive.path} is: name one of them"
+                )
             plans.append(plan)
         except UserError as error:
             reasons.append(str(error))
@@ -95,7 +98,11 @@ def record(plan: Plan, failed: dict[str, str], out: pathlib.Path) -> list[Planne
     old, kept = read_manifest(out), {model.file for model in models}
     for row in old["models"]:
         stale = out / row["file"]
-        if row["library"] == plan.library.id and row["file"] not in kept and stale.resolve().is_relative_to(out.resolve()):
+        if (
+            row["library"] == plan.library.id
+            and row["file"] not in kept
+            and stale.resolve().is_relative_to(out.resolve())
+        ):
             stale.unlink(missing_ok=True)
     reasons = {piece: piece.problem for piece in plan.unusable}
     reasons |= {model.piece: failed[model.file] for model in plan.models if model.file in failed}
@@ -117,7 +124,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     flags.add_argument("libraries", type=pathlib.Path, nargs="+", help=".sh3f files, or folders of them")
     flags.add_argument("--out", type=pathlib.Path, required=True, help="folder of meshes to write")
     default = Settings().texture_size
-    flags.add_argument("--texture_size", type=whole_number(1), default=default, help="longest side of textures, in texels")
+    flags.add_argument(
+        "--texture_size", type=whole_number(1), default=default, help="longest side of textures, in texels"
+    )
     flags.add_argument("--jobs", type=whole_number(1), default=1, help="models at once")
     return flags.parse_args(argv)
 

@@ -66,7 +66,9 @@ def read_catalogue(archive: Archive) -> list[Piece]:
         for piece in _read_family(archive, posixpath.dirname(family), languages)
     ]
     if not pieces:
-        raise UserError(f"{archive.path} lists no furniture (PluginFurnitureCatalog.properties): is it a .sh3f library?")
+        raise UserError(
+            f"{archive.path} lists no furniture (PluginFurnitureCatalog.properties): is it a .sh3f library?"
+        )
     return pieces
 
 

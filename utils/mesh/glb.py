@@ -7,7 +7,6 @@ they are stored as float32. Textures are stored as PNG.
 import dataclasses
 import json
 import os
-import pathlib
 import struct
 from typing import Any
 
