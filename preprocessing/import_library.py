@@ -33,7 +33,7 @@ from utils.processes import run_in_processes, share_cores
 
 
 def find_libraries(paths: list[pathlib.Path]) -> list[pathlib.Path]:
-    """Files as they are, folders as the .sh3f files in them; each once. UserError if one is missing."""
+    """Files as they are, folders as the .sh3f files in them; UserError if one is missing."""
     libraries: list[pathlib.Path] = []
     for path in paths:
         if path.is_dir():

@@ -12,7 +12,7 @@ from utils.errors import UserError
 MOST_FILES = 100_000
 MOST_BYTES = 4 << 30  # of all files, unpacked: the largest libraries have some 100 MB
 LARGEST_RATIO = 1000  # of unpacked to packed bytes; deflate reaches 1032, with repeated bytes alone
-SMALL = 1 << 24  # bytes: files that may have any ratio
+SMALL = 1 << 26  # bytes: files that may have any ratio
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError, ValueError)
 
 
@@ -46,7 +46,7 @@ class Archive:
             if name is None:
                 self.rejected.append(f"{info.filename!r} leads out of the archive")
             elif info.file_size > max(SMALL, LARGEST_RATIO * info.compress_size):
-                self.rejected.append(f"{name} unpacks to {info.file_size / 1e9:.1f} GB")
+                self.rejected.append(f"{name} unpacks from {info.compress_size} to {info.file_size} bytes")
             else:
                 self._members[name] = info
         self._folded = {name.casefold(): name for name in self._members}

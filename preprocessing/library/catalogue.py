@@ -88,7 +88,7 @@ def _read_family(archive: Archive, folder: str, languages: dict[str, str]) -> li
 
 
 def _properties(archive: Archive, name: str) -> dict[str, str]:
-    """A file of Java properties: UTF-8, or Latin-1 where it is not valid UTF-8, as Java reads it."""
+    """A file of Java properties: UTF-8, or Latin-1 if it is not valid UTF-8, as Java reads it."""
     raw = archive.read(name)
     try:
         text = raw.decode("utf-8-sig")

@@ -22,6 +22,14 @@ RED = "newmtl red\nKd 0.8 0.1 0.05\n"
 SIZES = "width#1=400\ndepth#1=100\nheight#1=200\n"
 
 
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch):
+    """New processes would take most of the time."""
+    monkeypatch.setattr(
+        import_library, "run_in_processes", lambda function, tasks, jobs, **_: ((t, function(t)) for t in tasks)
+    )
+
+
 def write_library(path, catalogue, files=None, encoding="latin-1", **more):
     """A library of one model m/wedge.obj; `more`: {language: text} of localised catalogues."""
     files = {"m/wedge.obj": WEDGE, "m/m.mtl": RED} if files is None else files
@@ -94,7 +102,7 @@ def test_rotation_and_size(tmp_path):
     assert np.allclose(mesh.vertices.max(0), [0.15, 0.5, 1], atol=1e-6)
     tip = mesh.vertices[mesh.vertices[:, 1].argmax()]  # the wedge's edge along y at x = 0, z = 0
     assert np.allclose(tip, [-0.15, 0.5, 1], atol=1e-6)
-    assert np.allclose(mesh.materials[0].factor[:3], [0.8, 0.1, 0.05], atol=1e-3)
+    assert np.allclose(mesh.materials[0].factor[:3], [0.8, 0.1, 0.05], atol=0.02)
     assert manifest(tmp_path)["models"][0]["size"] == [0.3, 0.5, 2]
 
 
@@ -140,11 +148,10 @@ def test_unusable_pieces_are_left_out(tmp_path, capsys):
 def test_names_that_lead_out_and_bombs_are_not_unpacked(tmp_path, monkeypatch):
     bad = {"../out.obj": WEDGE, "/abs.obj": WEDGE, "C:/disk.obj": WEDGE, "m/a/../../../b.obj": WEDGE}
     path = write_library(tmp_path / "a.sh3f", entry(), {"m/wedge.obj": WEDGE, "bomb.png": bytes(1 << 25)} | bad)
-    archive = Archive(path)
-    assert len(archive.rejected) == len(bad)
+    assert len(Archive(path).rejected) == len(bad)
     folder = tmp_path / "inner/folder"
     folder.mkdir(parents=True)
-    monkeypatch.setattr("preprocessing.library.archive.LARGEST_RATIO", 100)
+    monkeypatch.setattr("preprocessing.library.archive.SMALL", 1 << 20)
     archive = Archive(path)
     assert len(archive.rejected) == len(bad) + 1
     assert archive.unpack(folder) == []
