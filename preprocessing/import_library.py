@@ -139,6 +139,8 @@ def main(argv: list[str] | None = None) -> None:
     done = sum(model.done for plan in plans for model in plan.models)
     missing = sum(len(plan.models) for plan in plans) - done
     print(f"{len(plans)} libraries: {done} models are done already, {missing} to write")
+    for stale in args.out.glob("*/.*.tmp.glb"):  # left by a run that was killed
+        stale.unlink()
     share_cores(args.jobs)
     counts: collections.Counter[str] = collections.Counter()
     left_out = 0

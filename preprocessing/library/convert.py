@@ -16,6 +16,7 @@ from preprocessing.meshes.load import load_mesh
 from utils.errors import reason_of
 from utils.mesh.glb import read_asset, shrink_textures, write_glb
 from utils.mesh.mesh import Mesh
+from utils.processes import DIED
 
 FORMAT = 1  # counts changes of this file after which models are to be written again
 FLAT = 1e-6  # extent, over the longest one, below which a model is flat and not stretched
@@ -55,6 +56,7 @@ def convert(task: Task) -> tuple[list[str], str | None]:
     """Write a piece as GLB; returns its warnings, and the reason if it cannot be used."""
     piece = task.piece
     with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
         warnings.simplefilter("always", UserWarning)
         try:
             mesh = load_mesh(task.folder / piece.model)
@@ -64,7 +66,7 @@ def convert(task: Task) -> tuple[list[str], str | None]:
             asset = {"copyright": _copyright(piece), "extras": {"digest": task.digest}}
             write_glb(task.out, shrink_textures(placed, task.settings.texture_size), asset)
             reason = None
-        except Exception as error:
+        except Exception as error:  # one strange model must not end the run over all others
             reason = f"{piece.source}: {_inside(reason_of(error, piece.model), task)}"
     notes = dict.fromkeys(_inside(str(warning.message), task) for warning in caught)
     return [f"{piece.library.file}: {note}" for note in notes], reason
@@ -72,7 +74,7 @@ def convert(task: Task) -> tuple[list[str], str | None]:
 
 def process_died(task: Task) -> tuple[list[str], str | None]:
     """The result of a piece whose conversion killed its process."""
-    return [], f"{task.piece.source}: the process died (out of memory?)"
+    return [], f"{task.piece.source}: {DIED}"
 
 
 def place(mesh: Mesh, rotation: np.ndarray, size: np.ndarray | None) -> Mesh:

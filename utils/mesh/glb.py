@@ -102,7 +102,7 @@ def _material(material: Material, name: str, colours: np.ndarray) -> trimesh.vis
     image = material.image
     opaque = material.factor[3] == 1 and (colours[:, 3] == 1).all() and (image is None or (image[..., 3] == 255).all())
     if opaque or material.alpha_cutoff <= 0:
-        mode = {"alphaMode": "OPAQUE"}
+        mode: dict[str, Any] = {"alphaMode": "OPAQUE"}
     elif material.alpha_cutoff == ABSENT:  # what a Mesh has for blended materials
         mode = {"alphaMode": "BLEND"}
     else:
