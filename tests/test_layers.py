@@ -32,10 +32,10 @@ ROOMS = {  # package: its rooms from below; rooms of one row do not import each 
     "models": [["settings"], ["config"], ["presets"], ["networks"], ["weights"], ["inference"], ["training"]],
     "preprocessing": [
         ["random_streams", "shapes", "meshes"],
-        ["rendering", "recovery"],
+        ["rendering", "recovery", "library", "survey"],
         ["readers"],
         ["database"],
-        ["make_shapes", "render_views", "check_db", "gen_db"],
+        ["make_shapes", "import_library", "check_meshes", "render_views", "check_db", "gen_db"],
     ],
 }
 LAZY = {"gradio", "rembg", "xatlas", "open3d", "playwright"}  # optional, or slow to import and seldom needed

@@ -67,6 +67,13 @@ def available_memory() -> int:
     return max(free, 0)
 
 
+def share_cores(jobs: int) -> None:
+    """Give each of `jobs` processes its share of the cores; libraries read this when they start."""
+    threads = str(max(1, (os.cpu_count() or 1) // jobs))
+    os.environ.setdefault("OMP_NUM_THREADS", threads)
+    os.environ.setdefault("IGL_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
+
+
 @contextlib.contextmanager
 def _pool(jobs: int) -> Iterator[concurrent.futures.Executor]:
     """A pool of new processes; its end drops queued tasks and waits for running ones."""

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import os
 import pathlib
 import shutil
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from preprocessing.meshes.find import MeshFile, find_meshes
 from preprocessing.rendering.raw_writer import UNFINISHED, Settings, Task, process_died, write_object
 from utils.errors import PartialFailure, UserError
 from utils.files import check_out, differing_settings, read_json, write_json
-from utils.processes import run_in_processes
+from utils.processes import run_in_processes, share_cores
 
 
 def render_folder(
@@ -50,7 +49,7 @@ def render_folder(
     done = len(tasks) - len(missing)
     counts = f"{done} are done already, {len(missing)} to render, {settings.views} views each"
     print(f"{len(tasks)} meshes in {meshes}: {counts}")
-    _share_cores(jobs)
+    share_cores(jobs)
     failed = _render(missing, jobs)
     shutil.rmtree(out / UNFINISHED, ignore_errors=True)
     print(f"{len(missing) - failed} objects written, {done} were there already: {out}")
@@ -83,13 +82,6 @@ def _check_settings(out: pathlib.Path, settings: Settings) -> None:
     if out.is_dir() and any(out.glob("*/*/views")):
         raise UserError(f"{out} holds objects, but no render.json: it was made by other means, use another folder")
     write_json(path, wanted)
-
-
-def _share_cores(jobs: int) -> None:
-    """Give each process its share of the cores; its libraries read this when they start."""
-    threads = str(max(1, (os.cpu_count() or 1) // jobs))
-    os.environ.setdefault("OMP_NUM_THREADS", threads)
-    os.environ.setdefault("IGL_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
 
 
 def _render(tasks: list[Task], jobs: int) -> int:

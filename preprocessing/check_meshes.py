@@ -1,0 +1,107 @@
+"""Look at a folder of meshes before a night of rendering: what is in it, what cannot be used.
+
+    python preprocessing/check_meshes.py MESHES
+    python preprocessing/check_meshes.py MESHES --out REPORT --jobs 4
+
+MESHES is a folder as render_views.py reads it. Prints a table with one line for every mesh:
+  faces      triangles that have an area
+  parts      connected components
+  textures   pictures that its faces use
+  closed     whether it is watertight
+  inside     share of its bounding box's volume that is inside it; 0 means that only a surface
+             will be learned
+  longest    longest side, in the units of the file
+  warnings   number of warnings; they follow the table, such as textures that are missing
+and the totals of each category. With --out, the folder REPORT receives the table (meshes.csv,
+meshes.json) and a contact sheet of every category (sheet_<category>.png).
+Exit code 3: some meshes cannot be used; each is named with its reason.
+"""
+
+import collections
+import contextlib
+import pathlib
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from preprocessing.meshes.find import MeshFile, find_meshes
+from preprocessing.survey.measure import Findings, Task, measure, process_died
+from preprocessing.survey.sheet import contact_sheet
+from preprocessing.survey.table import HEADING, line, totals, write_table
+from utils.cli import parser, real_number, run, whole_number
+from utils.errors import PartialFailure
+from utils.files import check_out, replacing
+from utils.processes import run_in_processes, share_cores
+
+Pictures = dict[str, list[tuple[str, np.ndarray]]]  # {category: [(name, picture)]}
+
+
+def spread(files: list[MeshFile], count: int) -> set[MeshFile]:
+    """At most `count` meshes of each category, spread evenly over its list."""
+    categories = collections.defaultdict(list)
+    for file in files:
+        categories[file.category].append(file)
+    chosen: set[MeshFile] = set()
+    for group in categories.values():
+        places = np.linspace(0, len(group) - 1, min(count, len(group))).round().astype(int)
+        chosen.update(group[place] for place in places)
+    return chosen
+
+
+def survey(tasks: list[Task], jobs: int) -> tuple[list[Findings], Pictures]:
+    """Look at all meshes, in `jobs` processes; prints the table as it grows."""
+    rows: list[Findings] = []
+    pictures: Pictures = collections.defaultdict(list)
+    results = run_in_processes(measure, tasks, jobs, died=process_died, ordered=True, ahead=4, isolate=True)
+    print(HEADING)
+    with contextlib.closing(results), tqdm(total=len(tasks), unit="mesh") as bar:
+        for _, (findings, picture) in results:
+            bar.write(line(findings))
+            rows.append(findings)
+            if picture is not None:
+                pictures[findings.category].append((findings.object_id, picture))
+            bar.update()
+    return rows, pictures
+
+
+def write_report(out: pathlib.Path, rows: list[Findings], pictures: Pictures) -> None:
+    """Write the table and the contact sheets."""
+    write_table(out, rows)
+    for category, named in pictures.items():
+        with replacing(out / f"sheet_{category}.png") as temporary:
+            cv2.imwrite(str(temporary), cv2.cvtColor(contact_sheet(named), cv2.COLOR_RGB2BGR))
+    print(f"written: {out}/meshes.csv, meshes.json, {len(pictures)} contact sheets sheet_<category>.png")
+
+
+def main(argv: list[str] | None = None) -> None:
+    flags = parser(__doc__)
+    flags.add_argument("meshes", type=pathlib.Path, help="folder of <category>/<object> meshes")
+    flags.add_argument("--out", type=pathlib.Path, help="folder for the table and the contact sheets; none: not kept")
+    flags.add_argument("--pictures", type=whole_number(0), default=120, help="meshes on the sheet of a category")
+    flags.add_argument("--azimuth", type=real_number(), default=30, help="degrees, of the pictures; 0: from the front")
+    flags.add_argument("--elevation", type=real_number(above=-90, below=90), default=20, help="degrees")
+    flags.add_argument("--jobs", type=whole_number(1), default=1, help="meshes at once")
+    args = flags.parse_args(argv)
+    files = find_meshes(args.meshes)
+    if args.out:
+        check_out(args.out)
+    pictured = spread(files, args.pictures) if args.out else set()
+    tasks = [Task(file, file in pictured, args.azimuth, args.elevation) for file in files]
+    share_cores(args.jobs)
+    rows, pictures = survey(tasks, args.jobs)
+    for row in rows:
+        for warning in row.warnings:
+            print(f"warning: {row.file}: {warning}")
+    print("\n".join(totals(rows)))
+    if args.out:
+        write_report(args.out, rows, pictures)
+    unusable = [row for row in rows if row.error]
+    for row in unusable:
+        print(f"cannot be used: {row.error}")
+    if unusable:
+        raise PartialFailure(f"{len(unusable)} of {len(rows)} meshes cannot be used, the reasons are above")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,117 @@
+"""A Mesh with all its materials as a GLB file.
+
+Colours of materials and vertices are display (sRGB) values in a Mesh and linear light in glTF;
+they are stored as float32. Textures are stored as PNG.
+"""
+
+import dataclasses
+import json
+import os
+import struct
+from typing import Any
+
+import numpy as np
+import trimesh
+from PIL import Image
+
+from utils import files
+from utils.mesh.mesh import ABSENT, Material, Mesh
+from utils.mesh.writers import linear_light
+
+HEADER = 20  # bytes before the JSON text of a GLB file
+
+
+def write_glb(path: str | os.PathLike[str], mesh: Mesh, asset: dict[str, Any] | None = None) -> None:
+    """Write a mesh as GLB, with one primitive for each of its materials that has faces.
+
+    Args:
+        path: the file.
+        mesh: the mesh; its frame is kept.
+        asset: further properties of the file, such as its copyright; extras can hold any.
+    """
+    scene = trimesh.Scene()
+    used = np.unique(mesh.face_material)
+    for index in used:
+        scene.add_geometry(_geometry(mesh, index))
+
+    def complete(tree: dict[str, Any]) -> None:
+        """Put in what trimesh would round to 8 bits, or leaves out."""
+        tree["asset"] |= asset or {}
+        for primitive in (primitive for part in tree["meshes"] for primitive in part["primitives"]):
+            if "_COLOUR" in primitive["attributes"]:
+                primitive["attributes"]["COLOR_0"] = primitive["attributes"].pop("_COLOUR")
+        for material in tree["materials"]:
+            factor = mesh.materials[int(material["name"])].factor
+            material["pbrMetallicRoughness"]["baseColorFactor"] = [*linear_light(factor[:3]).tolist(), float(factor[3])]
+
+    data = trimesh.exchange.gltf.export_glb(scene, include_normals=True, tree_postprocessor=complete)
+    with files.replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def read_asset(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The properties of a GLB file that write_glb received as `asset`; {} if it is not a GLB."""
+    try:
+        with open(path, "rb") as file:
+            magic, _, _, length, _ = struct.unpack("<4sIIII", file.read(HEADER))
+            asset = json.loads(file.read(length))["asset"] if magic == b"glTF" else {}
+    except (OSError, ValueError, KeyError, TypeError, struct.error):
+        return {}
+    return asset if isinstance(asset, dict) else {}
+
+
+def shrink_textures(mesh: Mesh, longest: int) -> Mesh:
+    """The mesh with textures of at most `longest` texels a side."""
+    return dataclasses.replace(mesh, materials=[_shrunk(material, longest) for material in mesh.materials])
+
+
+def _shrunk(material: Material, longest: int) -> Material:
+    image = material.image
+    if image is None or max(image.shape[:2]) <= longest:
+        return material
+    ratio = longest / max(image.shape[:2])
+    height, width = (max(1, round(side * ratio)) for side in image.shape[:2])
+    small = Image.fromarray(image).resize((width, height), Image.Resampling.BOX)  # weights colours by alpha
+    return dataclasses.replace(material, image=np.asarray(small))
+
+
+def _geometry(mesh: Mesh, index: int) -> trimesh.Trimesh:
+    """The faces of one material, with the vertices they use."""
+    faces = mesh.faces[mesh.face_material == index]
+    used, faces = np.unique(faces, return_inverse=True)
+    colours = mesh.colours[used]
+    attributes = {}
+    if (colours != 1).any():
+        # trimesh would write COLOR_0 with 8 bits; complete() corrects the name
+        linear = np.concatenate([linear_light(colours[:, :3]), colours[:, 3:]], 1)
+        attributes["_COLOUR"] = linear.astype(np.float32)
+    return trimesh.Trimesh(
+        mesh.vertices[used],
+        faces.reshape(-1, 3),
+        vertex_normals=mesh.normals[used],
+        visual=trimesh.visual.TextureVisuals(
+            uv=mesh.uv[used], material=_material(mesh.materials[index], str(index), colours)
+        ),
+        vertex_attributes=attributes,
+        process=False,
+    )
+
+
+def _material(material: Material, name: str, colours: np.ndarray) -> trimesh.visual.material.PBRMaterial:
+    """A matt material of trimesh; `colours` are those of its vertices."""
+    image = material.image
+    opaque = material.factor[3] == 1 and (colours[:, 3] == 1).all() and (image is None or (image[..., 3] == 255).all())
+    if opaque or material.alpha_cutoff <= 0:
+        mode: dict[str, Any] = {"alphaMode": "OPAQUE"}
+    elif material.alpha_cutoff == ABSENT:  # what a Mesh has for blended materials
+        mode = {"alphaMode": "BLEND"}
+    else:
+        mode = {"alphaMode": "MASK", "alphaCutoff": float(material.alpha_cutoff)}
+    return trimesh.visual.material.PBRMaterial(
+        name=name,
+        metallicFactor=0.0,
+        roughnessFactor=1.0,
+        doubleSided=True,  # the faces of many files are not oriented
+        baseColorTexture=None if image is None else Image.fromarray(image[..., :3] if opaque else image),
+        **mode,
+    )
