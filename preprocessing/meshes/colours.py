@@ -14,8 +14,3 @@ def to_rgba(colours: npt.ArrayLike) -> np.ndarray:
     top = np.iinfo(colours.dtype).max if colours.dtype.kind in "ui" else 1
     colours = np.clip(np.nan_to_num(colours / top), 0, 1)
     return colours if colours.shape[-1] == 4 else np.concatenate([colours, np.ones_like(colours[..., :1])], -1)
-
-
-def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
-    """Linear light in [0, 1] -> display values in [0, 1] (sRGB, IEC 61966-2-1)."""
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055)

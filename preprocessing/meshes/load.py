@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import trimesh
 
-from preprocessing.meshes import gltf, obj, off
+from preprocessing.meshes import obj, off
+from preprocessing.meshes.gltf import read as gltf
 from preprocessing.meshes.scene import flatten
 from utils.errors import UserError
 from utils.mesh.mesh import Mesh
@@ -20,12 +21,9 @@ class Format:
     read: Callable[[pathlib.Path], Mesh]
 
 
-def _through_trimesh(read_scene: Callable[[pathlib.Path], trimesh.Scene], linear: bool = False) -> Format:
-    """A format that is read as a scene of trimesh.
-
-    `linear`: colour factors and vertex colours are linear light instead of sRGB.
-    """
-    return Format(lambda path: flatten(read_scene(path), linear, path))
+def _through_trimesh(read_scene: Callable[[pathlib.Path], trimesh.Scene]) -> Format:
+    """A format that is read as a scene of trimesh."""
+    return Format(lambda path: flatten(read_scene(path), path))
 
 
 def _read_with_trimesh(path: pathlib.Path) -> trimesh.Scene:
@@ -34,8 +32,8 @@ def _read_with_trimesh(path: pathlib.Path) -> trimesh.Scene:
 
 
 FORMATS = {
-    ".glb": _through_trimesh(gltf.read_scene, linear=True),
-    ".gltf": _through_trimesh(gltf.read_scene, linear=True),
+    ".glb": Format(gltf.read),
+    ".gltf": Format(gltf.read),
     ".obj": _through_trimesh(obj.read_scene),
     ".ply": _through_trimesh(_read_with_trimesh),
     ".off": _through_trimesh(off.read_scene),

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from preprocessing.meshes.colours import linear_to_srgb, to_rgba
+from preprocessing.meshes.colours import to_rgba
 from preprocessing.meshes.textures import to_texture
-from utils.mesh.mesh import ABSENT, Material
+from utils.mesh.mesh import Material
 
 UNCOLOURED = 0.8  # grey of a surface whose file gives no colour
 
@@ -15,10 +15,10 @@ UNCOLOURED = 0.8  # grey of a surface whose file gives no colour
 class MaterialTable:
     """The different materials of a scene, in the order of their first use."""
 
-    def __init__(self, linear: bool, path: pathlib.Path) -> None:
-        """`linear`: colour factors are linear light; `path`: the mesh file, for warnings."""
+    def __init__(self, path: pathlib.Path) -> None:
+        """`path`: the mesh file, for warnings."""
         self.materials: list[Material] = []
-        self._linear, self._path = linear, path
+        self._path = path
         self._index: dict[Any, int] = {}
         self._sources: list[Any] = []  # kept alive: their ids are keys of _index
 
@@ -35,27 +35,16 @@ class MaterialTable:
     def _convert(self, source: Any, coloured: bool) -> Material:
         """A material of trimesh as a Material; `coloured`: the visual has colours or a texture."""
         if source is None:
-            return Material(np.ones(4) if coloured or self._linear else _grey())
+            return Material(np.ones(4) if coloured else _grey())
         if hasattr(source, "baseColorFactor"):
             factor, texture = source.baseColorFactor, source.baseColorTexture
         else:  # without a Kd, trimesh would give a dark grey
             factor, texture = source.diffuse if "kd" in source.kwargs else _grey(), source.image
         rgba = np.ones(4) if factor is None else to_rgba(factor)
         image = None if texture is None else to_texture(texture, self._path)
-        if self._linear:
-            rgba[:3] = linear_to_srgb(rgba[:3])
-            return Material(rgba, image, _alpha_cutoff(source))
         # MTL: many exporters write a black or grey Kd beside map_Kd; viewers show the plain texture
         return Material(np.array([*(rgba[:3] if image is None else np.ones(3)), 1.0]), image)
 
 
 def _grey() -> np.ndarray:
     return np.array([UNCOLOURED] * 3 + [1.0])
-
-
-def _alpha_cutoff(source: Any) -> float:
-    """The alpha below which a texel of a glTF material is a hole."""
-    mode = source.alphaMode or "OPAQUE"
-    if mode in ("OPAQUE", "BLEND"):
-        return 0.0 if mode == "OPAQUE" else ABSENT
-    return 0.5 if source.alphaCutoff is None else source.alphaCutoff

@@ -7,35 +7,34 @@ from typing import Any
 import numpy as np
 import trimesh
 
-from preprocessing.meshes.colours import linear_to_srgb, to_rgba
+from preprocessing.meshes.colours import to_rgba
 from preprocessing.meshes.materials import MaterialTable
 from preprocessing.meshes.parts import join
 from utils.mesh.mesh import Mesh
 
 
-def flatten(scene: trimesh.Scene, linear: bool, path: pathlib.Path) -> Mesh:
+def flatten(scene: trimesh.Scene, path: pathlib.Path) -> Mesh:
     """All triangles of a scene in its frame, without faces that have no area.
 
     Args:
         scene: geometries and their places.
-        linear: colour factors and vertex colours are linear light (they become sRGB).
         path: the mesh file, for errors and warnings.
 
     Raises:
         UserError: there is no triangle with an area, or a vertex is not finite.
     """
-    table = MaterialTable(linear, path)
+    table = MaterialTable(path)
     parts = []
     for node in scene.graph.nodes_geometry:
         transform, name = scene.graph[node]
         geometry = scene.geometry[name]
         if isinstance(geometry, trimesh.Trimesh) and len(geometry.faces):
-            parts.append(_part(geometry, transform, table, linear, path))
+            parts.append(_part(geometry, transform, table, path))
     return join(parts, table.materials, path)
 
 
 def _part(
-    geometry: trimesh.Trimesh, transform: np.ndarray, table: MaterialTable, linear: bool, path: pathlib.Path
+    geometry: trimesh.Trimesh, transform: np.ndarray, table: MaterialTable, path: pathlib.Path
 ) -> Mesh:
     """One geometry, placed by `transform` (4, 4), as a Mesh; face_material counts in `table`."""
     vertices, normals, faces = _placed(geometry, transform)
@@ -53,10 +52,7 @@ def _part(
         corners = faces.ravel()
         vertices, normals, uv = vertices[corners], normals[corners], uv[corners]
         faces = np.arange(len(corners)).reshape(-1, 3)
-    if not linear:
-        colours[:, 3] = 1  # the fourth channel of PLY, OFF and OBJ colours means nothing in many files
-    elif (colours != 1).any():  # rounding would turn white into a tint
-        colours[:, :3] = linear_to_srgb(colours[:, :3])
+    colours[:, 3] = 1  # the fourth channel of PLY, OFF and OBJ colours means nothing in many files
     return Mesh(vertices, faces, normals, uv, colours, np.full(len(faces), table.index_of(visual)), [])
 
 

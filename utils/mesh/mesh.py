@@ -1,20 +1,41 @@
 """Textured triangle meshes in memory: materials, the object frame, colours at points of faces."""
 
 import dataclasses
+from typing import Literal
 
 import numpy as np
 import trimesh
 
+from utils.mesh.light import linear_light, linear_to_srgb
+
 ABSENT = 0.05  # opacity below which a texel counts as a hole, unless the material says otherwise
+Wrap = Literal["repeat", "clamp", "mirror"]  # how a texture continues beyond its edges
+REPEAT: tuple[Wrap, Wrap] = ("repeat", "repeat")  # along u and v
+
+
+@dataclasses.dataclass
+class Emission:
+    """Light that a surface emits, factor x texture; vertex colours do not change it."""
+
+    factor: np.ndarray  # (3,) float RGB in [0, 1]
+    image: np.ndarray | None = None  # as in Material
+    wrap: tuple[Wrap, Wrap] = REPEAT
 
 
 @dataclasses.dataclass
 class Material:
-    """The look of a face: factor x texture x vertex colour, all of them display (sRGB) values."""
+    """The look of a face: factor x texture x vertex colour + emission.
+
+    All of them are display (sRGB) values. The emission is added as linear light; `linear` says
+    whether the product is one of linear light too, or of display values.
+    """
 
     factor: np.ndarray  # (4,) float RGBA in [0, 1]
     image: np.ndarray | None = None  # (H, W, 4) uint8 RGBA texture, row 0 is v = 1
     alpha_cutoff: float = ABSENT  # texels with an alpha below it are holes
+    wrap: tuple[Wrap, Wrap] = REPEAT
+    emission: Emission | None = None
+    linear: bool = False
 
 
 @dataclasses.dataclass
@@ -28,6 +49,7 @@ class Mesh:
     colours: np.ndarray  # (V, 4) float RGBA in [0, 1]; ones where a vertex has none
     face_material: np.ndarray  # (F,) index into materials
     materials: list[Material]
+    emission_uv: np.ndarray | None = None  # (V, 2) of the textures of emissions; None: as uv
 
 
 def coloured_mesh(vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray) -> Mesh:
@@ -82,29 +104,66 @@ def albedo(mesh: Mesh, face: np.ndarray, weights: np.ndarray) -> tuple[np.ndarra
     corners, material = mesh.faces[face], mesh.face_material[face]
     factors = np.array([m.factor for m in mesh.materials], np.float32)
     cutoffs = np.array([m.alpha_cutoff for m in mesh.materials], np.float32)
+    linear = np.array([m.linear for m in mesh.materials])
     rgba = factors[material]
     if (mesh.colours != 1).any():  # textured meshes have no vertex colours; this would be half of the work
-        rgba *= interpolate(mesh.colours, corners, weights).astype(np.float32)
-    for index, textured in enumerate(mesh.materials):
-        if textured.image is not None:
-            points = np.flatnonzero(material == index)
-            rgba[points] *= sample_texture(textured.image, interpolate(mesh.uv, corners[points], weights[points]))
+        rgba = _product(rgba, interpolate(mesh.colours, corners, weights).astype(np.float32), linear[material])
+    for index, look in enumerate(mesh.materials):
+        if look.image is None and look.emission is None:
+            continue
+        points = np.flatnonzero(material == index)
+        if look.image is not None:
+            texels = sample_texture(look.image, interpolate(mesh.uv, corners[points], weights[points]), look.wrap)
+            rgba[points] = _product(rgba[points], texels, linear[material[points]])
+        if look.emission is not None:
+            light = _emitted(mesh, look.emission, corners[points], weights[points])
+            rgba[points, :3] = linear_to_srgb(np.minimum(linear_light(rgba[points, :3]) + light, 1))
     return rgba, rgba[:, 3] >= cutoffs[material]
 
 
-def sample_texture(image: np.ndarray, uv: np.ndarray) -> np.ndarray:
-    """Bilinear lookup in a repeating texture: (H, W, 4) uint8, (N, 2) uv -> (N, 4) float32.
+def _product(first: np.ndarray, second: np.ndarray, linear: np.ndarray) -> np.ndarray:
+    """(N, 4) product of two RGBA display values, of their linear light where (N,) `linear`."""
+    product = first * second
+    # with black and white, both products are the same
+    mixed = linear & ((first[:, :3] != 1) & (second[:, :3] != 1) & (product[:, :3] != 0)).any(1)
+    if mixed.any():
+        product[mixed, :3] = linear_to_srgb(linear_light(first[mixed, :3]) * linear_light(second[mixed, :3]))
+    return product
 
-    The result is in [0, 1]; v points up. The centre of a texel lies at
-    ((column + 0.5) / W, 1 - (row + 0.5) / H).
+
+def _emitted(mesh: Mesh, emission: Emission, corners: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(N, 3) linear light that a mesh emits at points; (N, 3) corners of their faces."""
+    light = np.broadcast_to(linear_light(emission.factor), (len(corners), 3)).astype(np.float32)
+    if emission.image is not None:
+        uv = interpolate(mesh.uv if mesh.emission_uv is None else mesh.emission_uv, corners, weights)
+        light = light * linear_light(sample_texture(emission.image, uv, emission.wrap)[:, :3])
+    return light
+
+
+def sample_texture(image: np.ndarray, uv: np.ndarray, wrap: tuple[Wrap, Wrap] = REPEAT) -> np.ndarray:
+    """Bilinear lookup in a texture: (H, W, 4) uint8, (N, 2) uv -> (N, 4) float32 in [0, 1].
+
+    v points up. The centre of a texel lies at ((column + 0.5) / W, 1 - (row + 0.5) / H).
     """
     height, width = image.shape[:2]
     x, y = uv[:, 0] * width - 0.5, (1 - uv[:, 1]) * height - 0.5
     left, top = np.floor(x), np.floor(y)
     fx, fy = (x - left).astype(np.float32)[:, None], (y - top).astype(np.float32)[:, None]
-    x0, y0 = np.mod(left, width).astype(np.int64), np.mod(top, height).astype(np.int64)
-    x1, y1 = (x0 + 1) % width, (y0 + 1) % height
+    x0, x1 = _wrapped(left, width, wrap[0])
+    y0, y1 = _wrapped(top, height, wrap[1])
     texels = image.reshape(-1, 4)
     upper = texels[y0 * width + x0] * (1 - fx) + texels[y0 * width + x1] * fx
     lower = texels[y1 * width + x0] * (1 - fx) + texels[y1 * width + x1] * fx
     return (upper * (1 - fy) + lower * fy) / np.float32(255)
+
+
+def _wrapped(index: np.ndarray, size: int, wrap: Wrap) -> tuple[np.ndarray, np.ndarray]:
+    """The texel with (N,) a whole `index`, and the next one, along a side of `size` texels."""
+    if wrap == "repeat":
+        first = np.mod(index, size).astype(np.int64)
+        return first, (first + 1) % size
+    if wrap == "clamp":
+        first, second = (np.clip(each, 0, size - 1).astype(np.int64) for each in (index, index + 1))
+        return first, second
+    first, second = (np.mod(each, 2 * size).astype(np.int64) for each in (index, index + 1))
+    return np.minimum(first, 2 * size - 1 - first), np.minimum(second, 2 * size - 1 - second)

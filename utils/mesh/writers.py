@@ -23,6 +23,7 @@ from PIL import Image
 
 from utils import files
 from utils.errors import UserError
+from utils.mesh.light import linear_light
 
 SUFFIXES = (".ply", ".glb", ".obj")
 
@@ -89,11 +90,6 @@ def write_points(path: str | os.PathLike[str], points: np.ndarray, colours: np.n
         raise UserError(f"{path}: coloured points are written as .obj")
     with files.replacing(path) as temporary:
         _write_obj(temporary, np.asarray(points), np.zeros((0, 3), int), np.clip(colours, 0, 1))
-
-
-def linear_light(colours: np.ndarray) -> np.ndarray:
-    """Display values (sRGB) in [0, 1] -> linear light (IEC 61966-2-1)."""
-    return np.where(colours <= 0.04045, colours / 12.92, ((np.maximum(colours, 0.04045) + 0.055) / 1.055) ** 2.4)
 
 
 def _write_ply(path: pathlib.Path, vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray) -> None:

@@ -13,6 +13,7 @@ from preprocessing.meshes.load import load_mesh
 from utils.errors import UserError
 from utils.geometry import frames
 from utils.mesh import writers
+from utils.mesh.light import linear_light
 from utils.surface import dense, field_grid
 from utils.surface.field_grid import FieldGrid
 from utils.surface.txt_format import write_txt
@@ -196,7 +197,7 @@ def test_mesh_files_come_back(tmp_path, suffix):
     np.testing.assert_allclose(mesh.vertices, vertices, atol=1e-6)
     np.testing.assert_array_equal(mesh.faces, faces)
     assert mesh.volume > 0
-    np.testing.assert_allclose(written, writers.linear_light(colours) if suffix == ".glb" else colours, atol=0.51 / 255)
+    np.testing.assert_allclose(written, linear_light(colours) if suffix == ".glb" else colours, atol=0.51 / 255)
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
@@ -219,7 +220,7 @@ def test_glb_has_what_viewers_need(tmp_path):
 
 def test_linear_light_known_values():
     np.testing.assert_allclose(
-        writers.linear_light(np.array([0, 0.04045, 0.5, 1])), [0, 0.0031308, 0.2140411, 1], atol=1e-6
+        linear_light(np.array([0, 0.04045, 0.5, 1])), [0, 0.0031308, 0.2140411, 1], atol=1e-6
     )
 
 
