@@ -1,12 +1,68 @@
 """The pictures of textures, at the size that rendering needs."""
 
+import io
+import os
 import pathlib
 import warnings
+from collections.abc import Callable
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+
+from preprocessing.meshes.side_files import find_side_file
+from utils.errors import UserError, first_of
+from utils.images.contents import check_png, other_content
+from utils.images.pixel_modes import eight_bit
 
 LARGEST_TEXTURE = 1024  # texels a side: a view of 138 pixels, supersampled, shows half of that
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "DIB", "TIFF", "GIF", "PPM", "TGA", "DDS", "PCX", "JPEG2000")
+MAX_BYTES = 256_000_000  # of the file
+MAX_DECODED = 640_000_000  # bytes that Pillow needs for the whole picture
+BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I": 24}  # of Pillow; of `eight_bit` for I; other modes need 4
+STRIP = 32  # rows of the result that are made at a time
+
+
+class Textures:
+    """The textures of one mesh file; each is read once.
+
+    A picture that cannot be used is None, and `warn` tells of all of these in one warning: the
+    mesh is still worth having in the colours of its materials.
+    """
+
+    def __init__(self, mesh: pathlib.Path) -> None:
+        """`mesh`: the mesh file, for messages and as the place that names refer to."""
+        self._mesh = mesh
+        self._known: dict[tuple[str, str], np.ndarray | None] = {}
+        self._problems: list[str] = []
+
+    def from_file(self, name: str, within: str = "") -> np.ndarray | None:
+        """The texture that the mesh file names, (H, W, 4) uint8 RGBA; as in `find_side_file`."""
+        if (name, within) not in self._known:
+            self._known[name, within] = self._attempt(lambda: _read(name, self._mesh, within))
+        return self._known[name, within]
+
+    def from_bytes(self, data: bytes, name: str) -> np.ndarray | None:
+        """The texture in the bytes of an image file, (H, W, 4) uint8 RGBA.
+
+        `name`: what stands for the picture in the warning. It is not read once only.
+        """
+        return self._attempt(lambda: decode_texture(data, name))
+
+    def warn(self) -> None:
+        """Warn of the pictures that could not be used since the last warning, if there are any."""
+        problems, self._problems = list(dict.fromkeys(self._problems)), []
+        if problems:
+            text = f"{self._mesh}: {first_of(problems, 4)}; plain colours are used instead"
+            warnings.warn(text, stacklevel=3)
+
+    def _attempt(self, read: Callable[[], np.ndarray]) -> np.ndarray | None:
+        try:
+            return read()
+        except UserError as error:
+            self._problems.append(str(error))
+            return None
 
 
 def to_texture(picture: Image.Image, path: pathlib.Path) -> np.ndarray | None:
@@ -15,16 +71,93 @@ def to_texture(picture: Image.Image, path: pathlib.Path) -> np.ndarray | None:
     None, and a warning that names the mesh file `path`, if the image is broken.
     """
     try:
-        if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):  # PIL would clip these at 255
-            grey = np.asarray(picture, np.float64)
-            grey = grey / 257 if picture.mode != "F" else grey * 255
-            picture = Image.fromarray(np.clip(np.rint(grey), 0, 255).astype(np.uint8))
-        picture = picture.convert("RGBA")
-    except (OSError, ValueError, SyntaxError) as error:
+        return _texels(picture, "a texture")
+    except Exception as error:  # every reader of Pillow raises its own kinds of errors for broken files
         warnings.warn(f"{path}: a texture cannot be read ({error}), its material's colour is used", stacklevel=3)
         return None
-    if max(picture.size) > LARGEST_TEXTURE:
-        ratio = LARGEST_TEXTURE / max(picture.size)
-        width, height = (max(1, round(side * ratio)) for side in picture.size)
-        picture = picture.resize((width, height), Image.Resampling.BOX)
-    return np.asarray(picture)
+
+
+def decode_texture(data: bytes, name: str) -> np.ndarray:
+    """The bytes of an image file -> (H, W, 4) uint8 RGBA, at most LARGEST_TEXTURE a side.
+
+    Pictures that Pillow would need more than MAX_DECODED bytes for are not decoded. Of a large
+    JPEG, it only decodes an eighth of the size.
+
+    Raises:
+        UserError: begins with `name`, the picture, and says why it cannot be used.
+    """
+    if not data:
+        raise UserError(f"{name} is empty")
+    if len(data) > MAX_BYTES:
+        raise UserError(f"{name} is larger than {MAX_BYTES // 1_000_000} MB")
+    try:
+        # Pillow warns of sizes, which _texels checks, and of odd metadata, which do no harm
+        with warnings.catch_warnings(action="ignore"), _open(data) as picture:
+            return _texels(picture, name)
+    except UserError:
+        raise
+    except Image.DecompressionBombError:
+        raise UserError(f"{name} has too many pixels: make it smaller") from None
+    except UnidentifiedImageError:
+        raise UserError(f"{name} {other_content(data)}") from None
+    except Exception as error:  # every reader of Pillow raises its own kinds of errors for broken files
+        reason = str(error).strip().splitlines()
+        raise UserError(f"{name} is broken or cut off ({reason[0] if reason else type(error).__name__})") from None
+
+
+def _read(name: str, mesh: pathlib.Path, within: str) -> np.ndarray:
+    """The texture that a mesh file names; UserError if it cannot be used."""
+    shown = " ".join(name.split())[:200]
+    path = find_side_file(name, mesh, within)
+    if path is None or not os.path.exists(path):
+        raise UserError(f"{shown} is missing")
+    if not os.path.isfile(path):  # reading a named pipe would wait for ever
+        raise UserError(f"{shown} is a folder" if os.path.isdir(path) else f"{shown} is not a file")
+    if os.path.getsize(path) > MAX_BYTES:
+        raise UserError(f"{shown} is larger than {MAX_BYTES // 1_000_000} MB")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{shown} cannot be read ({error.strerror})") from None
+    return decode_texture(data, shown)
+
+
+def _open(data: bytes) -> Image.Image:
+    """Open the bytes of an image file.
+
+    Image.open refuses large pictures by a limit of its own, even those that it need not decode in
+    full; the classes of the two usual formats do not.
+    """
+    if data.startswith(b"\xff\xd8\xff"):
+        return JpegImageFile(io.BytesIO(data))
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        check_png(data)
+        return PngImageFile(io.BytesIO(data))
+    return Image.open(io.BytesIO(data), formats=FORMATS)
+
+
+def _texels(picture: Image.Image, name: str) -> np.ndarray:
+    """An open picture, which need not be decoded yet -> (H, W, 4) uint8 RGBA."""
+    ratio = min(1.0, LARGEST_TEXTURE / max(picture.size))
+    width, height = (max(1, round(side * ratio)) for side in picture.size)
+    shown, whole = "x".join(map(str, picture.size)), picture.size
+    if ratio < 1:
+        picture.draft(None, (width, height))  # only JPEG: it is decoded at a half, a quarter or an eighth
+    # a progressive JPEG is kept in full until it is decoded, whatever the size
+    decoded = whole if picture.info.get("progressive") else picture.size
+    if decoded[0] * decoded[1] * BYTES_PER_PIXEL.get(picture.mode, 4) > MAX_DECODED:
+        raise UserError(f"{name} has {shown} pixels, too many to decode: make it smaller")
+    picture.load()
+    if picture.size == (width, height):
+        return np.asarray(eight_bit(picture, name).convert("RGBA"))
+    # in strips, since RGBA is larger than most modes; `eight_bit` finds the white of I in the whole
+    scale, rows = picture.height / height, height if picture.mode == "I" else STRIP
+    strips = []
+    for start in range(0, height, rows):
+        stop = min(start + rows, height)
+        top, bottom = start * scale, min(stop * scale, picture.height)
+        first = int(top)
+        strip = eight_bit(picture.crop((0, first, picture.width, int(np.ceil(bottom)))), name).convert("RGBA")
+        box = (0, top - first, picture.width, min(bottom - first, strip.height))
+        strips.append(np.asarray(strip.resize((width, stop - start), Image.Resampling.BOX, box)))
+    return np.concatenate(strips)

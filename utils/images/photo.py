@@ -4,15 +4,14 @@ import dataclasses
 import io
 import os
 import pathlib
-import struct
 import warnings
-import zlib
 
 import numpy as np
 from PIL import Image
 from PIL.Image import Resampling, Transpose
 
 from utils.errors import UserError
+from utils.images.contents import check_png, other_content
 from utils.images.pixel_modes import eight_bit, to_srgb
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "TIFF", "GIF", "PPM")  # Pillow's EPS reader would start Ghostscript
@@ -33,16 +32,6 @@ TURNS = {
 SIDEWAYS = (Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90)  # rows to columns
 ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
 HINT = "give a PNG, JPEG or WebP"
-OTHER_CONTENTS = {
-    b"%PDF": "a PDF",
-    b"%!PS": "PostScript",
-    b"<svg": "an SVG drawing",
-    b"<?xm": "an SVG drawing or other XML",
-    b"<!DO": "a web page",
-    b"<htm": "a web page",
-    b"PK\x03\x04": "a ZIP archive",
-}
-HEIC_BRANDS = (b"heic", b"heix", b"heif", b"mif1", b"msf1", b"hevc")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,14 +129,14 @@ def decode_photo(data: bytes, name: str, longest: int | None = LONGEST, shortest
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(image.size, name, longest, shortest)
             if image.format == "PNG":
-                _check_png(data)
+                check_png(data)
             return _decode(image, name, longest)
     except UserError:
         raise
     except Image.DecompressionBombError:
         raise UserError(f"{name} has more than {MAX_PIXELS // 1_000_000} megapixels: make it smaller") from None
     except Image.UnidentifiedImageError:
-        raise UserError(f"{name} {_other_content(data)}: {HINT}") from None
+        raise UserError(f"{name} {other_content(data)}: {HINT}") from None
     except Exception as error:  # every reader of Pillow raises its own kinds of error for broken files
         reason = str(error).strip().splitlines()
         raise UserError(
@@ -171,27 +160,6 @@ def _check_size(size: tuple[int, int], name: str, longest: int | None, shortest:
         raise UserError(
             f"{name} has {size[0]}x{size[1]} pixels, too few to see an object: each side needs at least {shortest}"
         )
-
-
-def _check_png(data: bytes) -> None:
-    """Check that a PNG is complete and fits its checksums, as Pillow's decoder does not.
-
-    Pillow's verify() does most of this, but the image must be opened again after it, which makes
-    reading a small view a third slower.
-
-    Raises:
-        OSError: the file is damaged.
-    """
-    start, kind, view = 8, b"", memoryview(data)  # a signature of 8 bytes, then chunks
-    while kind != b"IEND":
-        try:
-            length, kind = struct.unpack_from(">I4s", data, start)
-            (checksum,) = struct.unpack_from(">I", data, start + 8 + length)
-        except struct.error:
-            raise OSError("the end of the PNG is missing") from None
-        if zlib.crc32(view[start + 4 : start + 8 + length]) != checksum:
-            raise OSError("a checksum of the PNG is wrong")
-        start += 12 + length
 
 
 def _reduced(size: tuple[int, int], longest: int | None) -> tuple[int, int]:
@@ -235,14 +203,3 @@ def _notes_of_frames(image: Image.Image, name: str) -> list[str]:
     frames = getattr(image, "n_frames", 1)
     image.seek(0)
     return [f"{name} holds {frames} images, the first is used"] if frames > 1 and image.format != "MPO" else []
-
-
-def _other_content(data: bytes) -> str:
-    """What a file that is not an image of FORMATS seems to be."""
-    if data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS:
-        return "is a HEIC photo, which cannot be read"
-    head = data[:200].lstrip(b"\xef\xbb\xbf \t\r\n")
-    for start, content in OTHER_CONTENTS.items():
-        if head[: len(start)].lower() == start.lower():
-            return f"is {content}, not an image of pixels"
-    return "is not an image that can be read"

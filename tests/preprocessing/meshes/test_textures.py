@@ -1,0 +1,182 @@
+"""Textures: pictures of every kind and size, and pictures that cannot be used."""
+
+import io
+import os
+import struct
+import warnings
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from preprocessing.meshes import textures
+from preprocessing.meshes.side_files import find_side_file
+from preprocessing.meshes.textures import LARGEST_TEXTURE, Textures, decode_texture
+from utils.errors import UserError
+
+
+def encoded(image, form="PNG", **options):
+    """The bytes of an image file."""
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def test_a_picture_of_usual_size_keeps_its_texels():
+    texels = np.random.default_rng(0).integers(0, 256, (20, 30, 4), dtype=np.uint8)
+    for form in ("PNG", "TIFF", "TGA"):
+        assert np.array_equal(decode_texture(encoded(Image.fromarray(texels), form), "a"), texels)
+    opaque = Image.fromarray(texels[..., :3])
+    for form in ("BMP", "PPM"):
+        assert np.array_equal(decode_texture(encoded(opaque, form), "a")[..., :3], texels[..., :3])
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I", "CMYK"])
+def test_a_large_picture_is_averaged(mode):
+    """Against means over 2 x 2 pixels of the picture that Pillow converts as a whole."""
+    values = np.random.default_rng(1).integers(0, 256, (300, 2 * LARGEST_TEXTURE), dtype=np.uint8)
+    if mode in ("I;16", "I"):
+        image = Image.fromarray(values.astype(np.uint16 if mode == "I;16" else np.int32) * 257)
+        whole = np.dstack([values] * 3 + [np.full_like(values, 255)])
+    else:
+        image = Image.fromarray(np.dstack([values, values[::-1], values[:, ::-1]])).convert(mode)
+        if mode in ("LA", "RGBA"):
+            image.putalpha(Image.fromarray(np.where(values > 99, 255, 0).astype(np.uint8)))
+        whole = np.asarray(image.convert("RGBA"))
+    texture = decode_texture(encoded(image, "TIFF" if mode in ("CMYK", "I") else "PNG"), "a")
+    assert texture.shape == (150, LARGEST_TEXTURE, 4)
+    weights = np.where(np.arange(4) < 3, whole[..., 3:] / 255.0, 1)  # colours count by their alpha
+    sums = (whole * weights).reshape(150, 2, LARGEST_TEXTURE, 2, 4).sum((1, 3))
+    counts = weights.reshape(150, 2, LARGEST_TEXTURE, 2, 4).sum((1, 3))
+    seen = counts > 0
+    assert np.abs(texture - sums / np.maximum(counts, 1))[seen].max() < 2.5
+
+
+def test_a_large_picture_has_no_seams():
+    ramp = np.repeat(np.linspace(0, 250, 2500)[:, None], 7, 1)
+    texture = decode_texture(encoded(Image.fromarray(np.rint(ramp).astype(np.uint8))), "a")
+    assert texture.shape == (LARGEST_TEXTURE, 3, 4)
+    assert np.abs(texture[:, 0, 0] - (np.arange(LARGEST_TEXTURE) + 0.5) * 250 / LARGEST_TEXTURE).max() < 1
+
+
+def test_pictures_are_decoded_within_memory(monkeypatch):
+    """A JPEG is decoded at the size needed; what would need more memory than allowed is refused."""
+    monkeypatch.setattr(textures, "MAX_DECODED", 10_000_000)
+    image = Image.new("RGB", (4096, 2048), (30, 160, 60))
+    image.paste((200, 40, 40), (2048, 0, 4096, 2048))
+    texture = decode_texture(encoded(image, "JPEG"), "large.jpg")
+    assert texture.shape == (512, 1024, 4)
+    assert np.abs(texture[:, :500, :3].astype(int) - [30, 160, 60]).max() < 6
+    assert np.abs(texture[:, 524:, :3].astype(int) - [200, 40, 40]).max() < 6
+    assert decode_texture(encoded(image.convert("P")), "palette.png").shape == (512, 1024, 4)
+    for data in (encoded(image), encoded(image, "JPEG", progressive=True), encoded(image, "BMP")):
+        with pytest.raises(UserError, match="large has 4096x2048 pixels, too many"):
+            decode_texture(data, "large")
+
+
+@pytest.mark.parametrize(("width", "height"), [(20000, 20000), (100000, 90000)])
+def test_the_header_alone_gives_away_the_size(width, height):
+    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(part) - 4) + part + struct.pack(">I", zlib.crc32(part))
+        for part in (chunk, b"IDAT" + zlib.compress(b"\0" * 1000), b"IEND")
+    )
+    with pytest.raises(UserError, match=f"a.png has {width}x{height} pixels, too many"):
+        decode_texture(data, "a.png")
+
+
+def test_what_is_no_texture_is_told_in_one_warning(tmp_path):
+    picture = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)))
+    (tmp_path / "page.jpg").write_bytes(b"<!DOCTYPE html><html>404</html>")
+    (tmp_path / "cut.png").write_bytes(picture[:-30])
+    (tmp_path / "flipped.png").write_bytes(picture[:200] + bytes([picture[200] ^ 1]) + picture[201:])
+    (tmp_path / "cut.jpg").write_bytes(encoded(Image.open(io.BytesIO(picture)), "JPEG")[:400])
+    (tmp_path / "empty.tga").write_bytes(b"")
+    (tmp_path / "vector.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    (tmp_path / "folder.png").mkdir()
+    os.mkfifo(tmp_path / "pipe.png")
+    reasons = {
+        "gone.png": "is missing",
+        "page.jpg": "is a web page",
+        "cut.png": "is broken or cut off",
+        "flipped.png": "is broken or cut off",
+        "cut.jpg": "is broken or cut off",
+        "empty.tga": "is empty",
+        "vector.png": "is PostScript",
+        "folder.png": "is a folder",
+        "pipe.png": "is not a file",
+    }
+    for name, reason in reasons.items():
+        reader = Textures(tmp_path / "mesh.obj")
+        assert reader.from_file(name) is None and reader.from_file(name) is None
+        with pytest.warns(UserWarning) as caught:
+            reader.warn()
+        (message,) = [str(warning.message) for warning in caught]
+        assert message.count(name) == 1
+        assert f"mesh.obj: {name} {reason}" in message and "plain colours are used" in message
+    reader = Textures(tmp_path / "mesh.obj")
+    assert all(reader.from_file(name) is None for name in reasons)
+    assert reader.from_bytes(b"<svg/>", "image 3") is None
+    with pytest.warns(UserWarning) as caught:
+        reader.warn()
+    assert len(caught) == 1 and "and 6 more" in str(caught[0].message)
+    with warnings.catch_warnings(action="error"):
+        reader.warn()  # nothing new
+
+
+def test_a_texture_is_read_once(tmp_path):
+    (tmp_path / "a.png").write_bytes(encoded(Image.new("RGB", (4, 4))))
+    reader = Textures(tmp_path / "mesh.obj")
+    texture = reader.from_file("a.png")
+    assert texture is not None and reader.from_file("a.png") is texture
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("a.png", "o/m/a.png"),
+        ("./x/../a.png", "o/m/a.png"),
+        ('"a.png" ', "o/m/a.png"),
+        ("A.PNG", "o/m/a.png"),
+        ("Sub\\B.png", "o/m/sub/b.png"),
+        ("..\\images\\c.png", "o/images/c.png"),
+        ("C:\\Users\\x\\a.png", "o/m/a.png"),
+        ("C:/Users/x/d.png", "o/m/textures/d.png"),
+        ("/home/x/c.png", "o/images/c.png"),
+        ("file:///home/x/a.png", "o/m/a.png"),
+        ("gone/a.png", "o/m/a.png"),
+        ("../../a.png", "o/m/a.png"),
+        ("../../secret.png", None),
+        ("x/../../../secret.png", None),
+        ("{root}/secret.png", None),
+        ("", None),
+        ("..", None),
+        ("/", None),
+        ("a\0.png", None),
+        ("n" * 5000, None),
+    ],
+)
+def test_names_lead_to_files_near_the_mesh(tmp_path, name, place):
+    for file in ("o/m/a.png", "o/m/sub/b.png", "o/images/c.png", "o/m/textures/d.png", "secret.png"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    found = find_side_file(name.replace("{root}", str(tmp_path)), tmp_path / "o/m/mesh.obj")
+    assert (found and found.resolve()) == (place and tmp_path / place)
+
+
+def test_names_in_a_library_refer_to_its_folder_first(tmp_path):
+    for file in ("a.png", "lib/a.png", "b.png"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    assert find_side_file("a.png", tmp_path / "mesh.obj", "lib") == tmp_path / "lib/a.png"
+    assert find_side_file("b.png", tmp_path / "mesh.obj", "lib") == tmp_path / "b.png"
+
+
+def test_symbolic_links_are_followed(tmp_path):
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "blobs/1").write_bytes(encoded(Image.new("RGB", (2, 2), (1, 2, 3))))
+    (tmp_path / "x/y/z").mkdir(parents=True)
+    (tmp_path / "x/y/z/a.png").symlink_to(tmp_path / "blobs/1")
+    texture = Textures(tmp_path / "x/y/z/mesh.obj").from_file("a.png")
+    assert texture is not None and texture[0, 0].tolist() == [1, 2, 3, 255]
