@@ -33,9 +33,7 @@ def flatten(scene: trimesh.Scene, path: pathlib.Path) -> Mesh:
     return join(parts, table.materials, path)
 
 
-def _part(
-    geometry: trimesh.Trimesh, transform: np.ndarray, table: MaterialTable, path: pathlib.Path
-) -> Mesh:
+def _part(geometry: trimesh.Trimesh, transform: np.ndarray, table: MaterialTable, path: pathlib.Path) -> Mesh:
     """One geometry, placed by `transform` (4, 4), as a Mesh; face_material counts in `table`."""
     vertices, normals, faces = _placed(geometry, transform)
     visual = geometry.visual

@@ -5,7 +5,7 @@ import numpy as np
 from preprocessing.meshes.gltf import schema
 from preprocessing.meshes.gltf.buffers import Buffers
 
-DTYPES = {
+DTYPES: dict[int, np.dtype] = {
     5120: np.dtype("<i1"),
     5121: np.dtype("<u1"),
     5122: np.dtype("<i2"),

@@ -1,4 +1,4 @@
-"""The container: the header of a .gltf or .glb file, and the bytes that follow it in a .glb file."""
+"""The container: the header of a .gltf or .glb file, and the binary chunk of the latter."""
 
 import pathlib
 import struct

@@ -74,7 +74,7 @@ OPTIONAL = {"EXT_meshopt_compression", "KHR_meshopt_compression", "KHR_texture_b
 
 
 def check_extensions(header: schema.Header, path: pathlib.Path) -> None:
-    """UserError if a file requires an extension that cannot be read; a warning if it only uses it."""
+    """UserError if a file requires an extension that cannot be read; a warning if it uses one."""
     required = [name for name in header.extensions_required if name not in READ | HARMLESS]
     if required:
         raise UserError(f"{path} needs {', '.join(dict.fromkeys(required))}, which cannot be read: export it without")

@@ -86,7 +86,7 @@ def _local(node: schema.Node) -> np.ndarray:
 
 
 def _instances(node: schema.Node, accessors: Accessors) -> np.ndarray:
-    """(K, 4, 4) places of the copies of a mesh in the frame of its node; the identity without copies."""
+    """(K, 4, 4) places of the copies of a mesh in the frame of its node; else the identity."""
     if node.extensions.instancing is None:
         return np.eye(4)[None]
     names = {"TRANSLATION": (0.0, 0, 0), "ROTATION": (0.0, 0, 0, 1), "SCALE": (1.0, 1, 1)}

@@ -1,4 +1,4 @@
-"""Primitives: triangles with the attributes of their vertices, morphed, in the frame of the mesh."""
+"""Primitives: triangles and the attributes of their vertices, in the frame of the mesh."""
 
 import dataclasses
 
@@ -85,7 +85,7 @@ def _indices(primitive: schema.Primitive, accessors: Accessors) -> np.ndarray:
 
 
 def _triangles(indices: np.ndarray, mode: int) -> np.ndarray:
-    """(F, 3) corners of a list, strip or fan of triangles; the rest of an unfinished one is dropped."""
+    """(F, 3) corners of a list, strip or fan of triangles, without an unfinished one."""
     if mode == TRIANGLES:
         return indices[: len(indices) // 3 * 3].reshape(-1, 3)
     if len(indices) < 3:

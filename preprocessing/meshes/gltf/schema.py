@@ -41,7 +41,7 @@ class Asset(_Object):
 
 
 class MeshoptCompression(_Object):
-    """Where the compressed bytes of a buffer view are, or that a buffer only reserves space for them."""
+    """That a buffer view is compressed, or that a buffer only reserves the space for it."""
 
     fallback: bool = False
 
@@ -49,8 +49,8 @@ class MeshoptCompression(_Object):
 class MeshoptExtensions(_Object):
     """Extensions of buffers and buffer views: both names of the compression."""
 
-    ext: MeshoptCompression | None = Field(None, alias="EXT_meshopt_compression")
-    khr: MeshoptCompression | None = Field(None, alias="KHR_meshopt_compression")
+    ext: MeshoptCompression | None = Field(default=None, alias="EXT_meshopt_compression")
+    khr: MeshoptCompression | None = Field(default=None, alias="KHR_meshopt_compression")
 
 
 class Buffer(_Object):
@@ -118,7 +118,7 @@ class TextureTransform(_Object):
 class TextureInfoExtensions(_Object):
     """Extensions of the use of a texture."""
 
-    transform: TextureTransform | None = Field(None, alias="KHR_texture_transform")
+    transform: TextureTransform | None = Field(default=None, alias="KHR_texture_transform")
 
 
 class TextureInfo(_Object):
@@ -152,9 +152,9 @@ class EmissiveStrength(_Object):
 class MaterialExtensions(_Object):
     """Extensions that change the colour of a material."""
 
-    unlit: dict[str, Any] | None = Field(None, alias="KHR_materials_unlit")
-    specular_glossiness: SpecularGlossiness | None = Field(None, alias="KHR_materials_pbrSpecularGlossiness")
-    emissive_strength: EmissiveStrength | None = Field(None, alias="KHR_materials_emissive_strength")
+    unlit: dict[str, Any] | None = Field(default=None, alias="KHR_materials_unlit")
+    specular_glossiness: SpecularGlossiness | None = Field(default=None, alias="KHR_materials_pbrSpecularGlossiness")
+    emissive_strength: EmissiveStrength | None = Field(default=None, alias="KHR_materials_emissive_strength")
 
 
 class Material(_Object):
@@ -177,10 +177,10 @@ class Source(_Object):
 class TextureExtensions(_Object):
     """Images in formats beyond PNG and JPEG."""
 
-    webp: Source | None = Field(None, alias="EXT_texture_webp")
-    avif: Source | None = Field(None, alias="EXT_texture_avif")
-    dds: Source | None = Field(None, alias="MSFT_texture_dds")
-    basisu: Source | None = Field(None, alias="KHR_texture_basisu")
+    webp: Source | None = Field(default=None, alias="EXT_texture_webp")
+    avif: Source | None = Field(default=None, alias="EXT_texture_avif")
+    dds: Source | None = Field(default=None, alias="MSFT_texture_dds")
+    basisu: Source | None = Field(default=None, alias="KHR_texture_basisu")
 
 
 class Texture(_Object):
@@ -215,7 +215,7 @@ class Draco(_Object):
 class PrimitiveExtensions(_Object):
     """Extensions of primitives."""
 
-    draco: Draco | None = Field(None, alias="KHR_draco_mesh_compression")
+    draco: Draco | None = Field(default=None, alias="KHR_draco_mesh_compression")
 
 
 class Primitive(_Object):
@@ -251,8 +251,8 @@ class Visibility(_Object):
 class NodeExtensions(_Object):
     """Extensions of nodes."""
 
-    instancing: Instancing | None = Field(None, alias="EXT_mesh_gpu_instancing")
-    visibility: Visibility = Field(Visibility(), alias="KHR_node_visibility")
+    instancing: Instancing | None = Field(default=None, alias="EXT_mesh_gpu_instancing")
+    visibility: Visibility = Field(default=Visibility(), alias="KHR_node_visibility")
 
 
 class Node(_Object):
