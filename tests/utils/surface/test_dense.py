@@ -219,9 +219,7 @@ def test_glb_has_what_viewers_need(tmp_path):
 
 
 def test_linear_light_known_values():
-    np.testing.assert_allclose(
-        linear_light(np.array([0, 0.04045, 0.5, 1])), [0, 0.0031308, 0.2140411, 1], atol=1e-6
-    )
+    np.testing.assert_allclose(linear_light(np.array([0, 0.04045, 0.5, 1])), [0, 0.0031308, 0.2140411, 1], atol=1e-6)
 
 
 def test_points_file(tmp_path):

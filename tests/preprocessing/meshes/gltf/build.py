@@ -115,8 +115,9 @@ def quarters(points):
     return QUARTERS[(points[:, 1] < 0).astype(int), (points[:, 0] > 0).astype(int)]
 
 
-def assert_is_square(mesh, turn=np.eye(3)):
+def assert_is_square(mesh, turn=None):
     """The mesh is the square with its picture, turned by a matrix."""
+    turn = np.eye(3) if turn is None else turn
     points, colours = sampling.sample_surface(mesh, 1000, np.random.default_rng(0))
     points = points @ np.linalg.inv(turn).T
     corners = np.unique((mesh.vertices[mesh.faces].reshape(-1, 3) @ np.linalg.inv(turn).T).round(3), axis=0)
