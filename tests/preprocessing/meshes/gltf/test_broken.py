@@ -77,7 +77,7 @@ def at(tree, path):
     [
         ("asset.version", "1.0", "glTF 1.0, not 2.0"),
         ("asset.minVersion", "2.1", "glTF 2.1, not 2.0"),
-        ("accessors", {}, "accessors: .*list"),
+        ("accessors", {}, "accessors: .*array"),
         ("accessors.0.count", -1, "accessors.0.count"),
         ("accessors.0.count", "4", "accessors.0.count"),
         ("accessors.0.count", True, "accessors.0.count"),
@@ -88,7 +88,7 @@ def at(tree, path):
         ("accessors.0.bufferView", 99, "buffer view 99"),
         ("bufferViews.0.byteLength", 10**6, "outside its buffer"),
         ("bufferViews.0.byteOffset", -8, "byteOffset"),
-        ("bufferViews.0.byteStride", 3, "stride"),
+        ("bufferViews.1.byteStride", 3, "stride"),
         ("nodes.0.mesh", 7, "mesh 7"),
         ("nodes.0.skin", 7, "skin 7"),
         ("nodes.0.scale", [1, 2], "nodes.0.scale"),
@@ -104,7 +104,7 @@ def at(tree, path):
         ("scene", 3, "scene 3"),
         ("skins.0.joints", [99], "node 99"),
         ("skins.0.joints", [], "no joints"),
-        ("meshes.0.primitives.0.indices", 1, "VEC2 instead of SCALAR"),
+        ("meshes.0.primitives.0.indices", 1, "VEC3 instead of SCALAR"),
         ("meshes.0.primitives.0.mode", 9, "mode"),
         ("meshes.0.primitives.0.material", 9, "material 9"),
         ("materials.0.pbrMetallicRoughness.baseColorTexture.index", 9, "texture 9"),
@@ -206,27 +206,39 @@ def test_unknown_extensions_that_are_only_used_are_named(tmp_path):
 WRONG = [None, True, -1, 0, 1, 3, 10**9, 2**63, 1e300, -1e300, 0.5, "", "x", "TRIANGLES", [], [0], {}, [[[]]], "../x"]
 
 
+NUMBERS = [0, 1, 2, 3, 4, 5, 6, 8, 16, 100, 1000, 10**6, 10**9, 0.25, -1.5, 1e30, 1e300]
+
+
+def _value(tree, rng):
+    """A list or dictionary in a header, and one of its keys."""
+    while True:
+        keys = list(tree) if isinstance(tree, dict) else range(len(tree))
+        key = keys[rng.integers(len(keys))]
+        if not isinstance(tree[key], (dict, list)) or not tree[key] or rng.random() < 0.05:
+            return tree, key
+        tree = tree[key]
+
+
 def mutated(rng):
     """The bytes of a damaged file, and its suffix."""
     file = rich_file()
     suffix = ".glb" if rng.random() < 0.6 else ".gltf"
-    kind = rng.integers(4)
-    if kind < 2:  # values of the header
+    kind = rng.integers(5)
+    if kind < 2:  # values of the header: of any type, or other numbers
         for _ in range(rng.integers(1, 4)):
-            tree = file.header
-            while True:
-                keys = list(tree) if isinstance(tree, dict) else range(len(tree))
-                key = keys[rng.integers(len(keys))]
-                if isinstance(tree[key], (dict, list)) and tree[key] and rng.random() < 0.9:
-                    tree = tree[key]
-                    continue
-                tree[key] = WRONG[rng.integers(len(WRONG))]
-                break
-    content = bytearray(file.glb() if suffix == ".glb" else file.gltf())
-    if kind == 2:  # bytes
+            tree, key = _value(file.header, rng)
+            number = isinstance(tree[key], (int, float)) and kind == 1
+            tree[key] = NUMBERS[rng.integers(len(NUMBERS))] if number else WRONG[rng.integers(len(WRONG))]
+    elif kind == 2:  # bytes of the buffer
+        data = bytearray(file.data)
         for _ in range(rng.integers(1, 20)):
+            data[rng.integers(len(data))] = rng.integers(256)
+        file.data = bytes(data)
+    content = bytearray(file.glb() if suffix == ".glb" else file.gltf())
+    if kind == 3:  # bytes anywhere
+        for _ in range(rng.integers(1, 4)):
             content[rng.integers(len(content))] = rng.integers(256)
-    elif kind == 3:
+    elif kind == 4:  # cut off, or cut out
         start = rng.integers(len(content))
         del content[start : len(content) if rng.random() < 0.5 else start + rng.integers(1, 50)]
     return bytes(content), suffix
