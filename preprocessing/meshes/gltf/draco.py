@@ -4,7 +4,7 @@ import DracoPy
 import numpy as np
 
 from preprocessing.meshes.gltf import schema
-from preprocessing.meshes.gltf.accessors import Accessors, normalised
+from preprocessing.meshes.gltf.accessors import DTYPES, Accessors, normalised
 from preprocessing.meshes.gltf.buffers import Buffers
 
 
@@ -14,7 +14,7 @@ def decompress(
     """The triangles and attributes of a compressed primitive.
 
     Args:
-        primitive: its accessors say which integers are normalised.
+        primitive: its accessors say which integers have how many bits and are normalised.
         draco: where the data are.
         accessors: of the file.
         buffers: of the file.
@@ -34,6 +34,11 @@ def decompress(
         if number not in stored:
             raise ValueError(f"Draco data have no attribute {number}, the {name}")
         values = stored[number].reshape(len(stored[number]), -1)
-        described = accessors.describe(primitive.attributes[name]) if name in primitive.attributes else None
-        attributes[name] = normalised(values) if described and described.normalized else values
+        if name in primitive.attributes:
+            described = accessors.describe(primitive.attributes[name])
+            if values.dtype.kind in "ui":  # the decoder gives all of them 32 bits
+                values = values.astype(DTYPES[described.component_type])
+            if described.normalized:
+                values = normalised(values)
+        attributes[name] = values
     return faces, attributes
