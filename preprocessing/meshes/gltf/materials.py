@@ -101,8 +101,8 @@ class Materials:
 
     def _emission(self, source: schema.Material) -> tuple[Emission | None, Coordinates | None]:
         """The light that a material emits, of at most a strength of 1."""
-        strength = source.extensions.emissive_strength
-        factor = np.array(source.emissive_factor) * (1 if strength is None else strength.emissive_strength)
+        strength = (source.extensions.emissive_strength or {}).get("emissiveStrength", 1)
+        factor = np.array(source.emissive_factor) * strength
         if not (factor > 0).any():
             return None, None
         image, wrap, coordinates = self._texture(source.emissive_texture)

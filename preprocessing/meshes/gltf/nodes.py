@@ -27,7 +27,7 @@ def placed_meshes(header: schema.Header, worlds: np.ndarray, accessors: Accessor
     while stack:
         index = stack.pop()
         node = schema.element(header.nodes, index, "node")
-        if index in seen or not node.extensions.visibility.visible:
+        if index in seen or node.extensions.visibility.get("visible") is False:
             continue
         seen.add(index)
         stack.extend(node.children[::-1])

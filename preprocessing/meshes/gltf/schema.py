@@ -71,19 +71,17 @@ class BufferView(_Object):
     extensions: MeshoptExtensions = MeshoptExtensions()
 
 
-class SparseIndices(_Object):
-    """Which elements of an accessor are replaced."""
-
-    buffer_view: Index
-    byte_offset: Index = 0
-    component_type: Literal[5121, 5123, 5125]
-
-
 class SparseValues(_Object):
-    """By what they are replaced."""
+    """By what elements of an accessor are replaced."""
 
     buffer_view: Index
     byte_offset: Index = 0
+
+
+class SparseIndices(SparseValues):
+    """Which elements are replaced."""
+
+    component_type: Literal[5121, 5123, 5125]
 
 
 class Sparse(_Object):
@@ -143,18 +141,12 @@ class SpecularGlossiness(_Object):
     diffuse_texture: TextureInfo | None = None
 
 
-class EmissiveStrength(_Object):
-    """KHR_materials_emissive_strength."""
-
-    emissive_strength: Number = 1
-
-
 class MaterialExtensions(_Object):
     """Extensions that change the colour of a material."""
 
     unlit: dict[str, Any] | None = Field(default=None, alias="KHR_materials_unlit")
     specular_glossiness: SpecularGlossiness | None = Field(default=None, alias="KHR_materials_pbrSpecularGlossiness")
-    emissive_strength: EmissiveStrength | None = Field(default=None, alias="KHR_materials_emissive_strength")
+    emissive_strength: dict[str, Number] | None = Field(default=None, alias="KHR_materials_emissive_strength")
 
 
 class Material(_Object):
@@ -242,17 +234,11 @@ class Instancing(_Object):
     attributes: dict[str, Index] = {}
 
 
-class Visibility(_Object):
-    """KHR_node_visibility."""
-
-    visible: bool = True
-
-
 class NodeExtensions(_Object):
     """Extensions of nodes."""
 
     instancing: Instancing | None = Field(default=None, alias="EXT_mesh_gpu_instancing")
-    visibility: Visibility = Field(default=Visibility(), alias="KHR_node_visibility")
+    visibility: dict[str, Any] = Field(default={}, alias="KHR_node_visibility")
 
 
 class Node(_Object):
