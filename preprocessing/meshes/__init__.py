@@ -2,18 +2,12 @@
 
 find.py       the meshes of a folder
 load.py       load_mesh, the one entry; the table of formats
+gltf/, obj/, ply/, off.py, stl.py    the formats
 side_files.py finding the files that a mesh file names
 textures.py   the pictures of textures
-parts.py      the parts of a file as one Mesh
-gltf.py       read_scene(path): a trimesh scene, with what trimesh's reader leaves out
-obj.py, obj_file.py, mtl_file.py, mtl_look.py    OBJ files and their material libraries
-text_lines.py lines of text files of any encoding
-ply.py, off.py, stl.py    read_mesh(path): a Mesh, without trimesh
-ply_file.py   the tables of a PLY file
-polygon_mesh.py    polygons with colours and textures as one Mesh
-scene.py      a trimesh scene as one Mesh
-materials.py  trimesh's materials as Material
+colours.py    colours of any depth; the grey of surfaces without colours
 polygons.py   polygons -> triangles
-colours.py    conversions of colours
+polygon_mesh.py    polygons with colours and textures as one Mesh
+parts.py      the parts of a file as one Mesh
 distances.py  points in space and their signed distances to a mesh
 """

@@ -1,7 +1,9 @@
-"""Conversions of colours."""
+"""Colours of mesh files: their depth, and that of surfaces without any."""
 
 import numpy as np
 import numpy.typing as npt
+
+UNCOLOURED = 0.8  # grey of a surface whose file gives no colour
 
 
 def to_rgba(colours: npt.ArrayLike) -> np.ndarray:
@@ -29,8 +31,3 @@ def of_any_depth(values: np.ndarray) -> np.ndarray:
     whites = (255, 65535) if values.dtype.kind in "iu" else (2, 255, 65535)
     white = next((white for white in whites if largest <= white), largest)
     return np.clip(exact / (1 if white == 2 else white), 0, 1)
-
-
-def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
-    """Linear light in [0, 1] -> display values in [0, 1] (sRGB, IEC 61966-2-1)."""
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055)

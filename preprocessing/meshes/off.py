@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from preprocessing.meshes.colours import of_any_depth
-from preprocessing.meshes.materials import UNCOLOURED
+from preprocessing.meshes.colours import UNCOLOURED, of_any_depth
 from preprocessing.meshes.polygon_mesh import PolygonMesh, to_mesh
 from utils.errors import UserError
 from utils.mesh.mesh import Mesh

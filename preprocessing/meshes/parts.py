@@ -35,6 +35,10 @@ def _concatenate(parts: list[Mesh], materials: list[Material]) -> Mesh:
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in ("vertices", "normals", "uv", "colours", "face_material")
     }
+    if any(part.emission_uv is not None for part in parts):
+        joined["emission_uv"] = np.concatenate(
+            [part.uv if part.emission_uv is None else part.emission_uv for part in parts]
+        )
     faces = np.concatenate([part.faces + start for part, start in zip(parts, starts, strict=True)])
     return Mesh(faces=faces, materials=materials, **joined)
 

@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from preprocessing.meshes.materials import UNCOLOURED
+from preprocessing.meshes.colours import UNCOLOURED
 from preprocessing.meshes.parts import join
 from preprocessing.meshes.polygons import triangulate
 from utils.errors import UserError

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from preprocessing.meshes.materials import UNCOLOURED
+from preprocessing.meshes.colours import UNCOLOURED
 from preprocessing.meshes.polygon_mesh import PolygonMesh, to_mesh
 from utils.errors import UserError
 from utils.mesh.mesh import Mesh

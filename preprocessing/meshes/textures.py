@@ -65,18 +65,6 @@ class Textures:
             return None
 
 
-def to_texture(picture: Image.Image, path: pathlib.Path) -> np.ndarray | None:
-    """A PIL image of any mode -> (H, W, 4) uint8 RGBA, at most LARGEST_TEXTURE a side.
-
-    None, and a warning that names the mesh file `path`, if the image is broken.
-    """
-    try:
-        return _texels(picture, "a texture")
-    except Exception as error:  # every reader of Pillow raises its own kinds of errors for broken files
-        warnings.warn(f"{path}: a texture cannot be read ({error}), its material's colour is used", stacklevel=3)
-        return None
-
-
 def decode_texture(data: bytes, name: str) -> np.ndarray:
     """The bytes of an image file -> (H, W, 4) uint8 RGBA, at most LARGEST_TEXTURE a side.
 

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import trimesh
 
+from preprocessing.meshes.colours import UNCOLOURED
 from preprocessing.meshes.distances import signed_distances
 from preprocessing.meshes.find import MeshFile
 from preprocessing.meshes.load import load_mesh
-from preprocessing.meshes.materials import UNCOLOURED
 from utils.errors import reason_of
 from utils.geometry.cameras import compose, fitting_distance, intrinsics, look_at
 from utils.mesh.mesh import Mesh, normalise

@@ -10,8 +10,8 @@ from PIL import Image
 from trimesh.visual import TextureVisuals
 from trimesh.visual.material import PBRMaterial
 
+from preprocessing.meshes.colours import UNCOLOURED
 from preprocessing.meshes.load import load_mesh
-from preprocessing.meshes.materials import UNCOLOURED
 from utils.errors import UserError
 from utils.mesh import sampling
 from utils.mesh.mesh import albedo
@@ -146,8 +146,8 @@ def test_gltf_colours_are_linear_light(tmp_path, dtype, component, material):
 def test_gltf_factor_and_required_extensions(tmp_path):
     write_glb(tmp_path / "a.glb", materials=[{"pbrMetallicRoughness": {"baseColorFactor": [0.2140, 1, 0, 1]}}])
     assert np.allclose(load_colour(tmp_path / "a.glb"), [127.5, 255, 0], atol=1)  # sRGB 0.5
-    write_glb(tmp_path / "b.glb", extensionsRequired=["KHR_draco_mesh_compression"])
-    with pytest.raises(UserError, match="b.glb needs KHR_draco_mesh_compression"):
+    write_glb(tmp_path / "b.glb", extensionsRequired=["EXT_meshopt_compression", "ABC_own"])
+    with pytest.raises(UserError, match="b.glb needs EXT_meshopt_compression, ABC_own"):
         load_mesh(tmp_path / "b.glb")
 
 

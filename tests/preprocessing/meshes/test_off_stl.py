@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import trimesh
 
+from preprocessing.meshes.colours import UNCOLOURED
 from preprocessing.meshes.load import load_mesh
-from preprocessing.meshes.materials import UNCOLOURED
 from preprocessing.meshes.stl import TRIANGLE
 from utils.errors import UserError
 

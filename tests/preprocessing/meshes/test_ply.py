@@ -5,8 +5,8 @@ import pytest
 import trimesh
 from PIL import Image
 
+from preprocessing.meshes.colours import UNCOLOURED
 from preprocessing.meshes.load import load_mesh
-from preprocessing.meshes.materials import UNCOLOURED
 from utils.errors import UserError
 from utils.mesh.mesh import albedo
 

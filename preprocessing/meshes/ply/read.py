@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from preprocessing.meshes.colours import of_any_depth
-from preprocessing.meshes.ply_file import Element, Lists, PlyFile, read_ply
+from preprocessing.meshes.ply.tables import Element, Lists, PlyFile, read_ply
 from preprocessing.meshes.polygon_mesh import PolygonMesh, to_mesh
 from preprocessing.meshes.textures import Textures
 from utils.errors import UserError

@@ -7,11 +7,10 @@ import warnings
 
 import numpy as np
 
-from preprocessing.meshes.colours import to_rgba
-from preprocessing.meshes.materials import UNCOLOURED
-from preprocessing.meshes.mtl_file import MtlMaterial, read_mtl
-from preprocessing.meshes.mtl_look import Look, look_of
-from preprocessing.meshes.obj_file import ObjFile, read_obj
+from preprocessing.meshes.colours import UNCOLOURED, to_rgba
+from preprocessing.meshes.obj.look import Look, look_of
+from preprocessing.meshes.obj.mtl_statements import MtlMaterial, read_mtl
+from preprocessing.meshes.obj.statements import ObjFile, read_obj
 from preprocessing.meshes.parts import join
 from preprocessing.meshes.polygons import triangulate
 from preprocessing.meshes.side_files import find_side_file

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from preprocessing.meshes.text_lines import read_lines
+from preprocessing.meshes.obj.text_lines import read_lines
 from utils.errors import UserError
 
 FREE_FORM = {"curv", "curv2", "surf"}

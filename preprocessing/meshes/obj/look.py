@@ -6,8 +6,8 @@ import pathlib
 import numpy as np
 from PIL import Image
 
-from preprocessing.meshes.materials import UNCOLOURED
-from preprocessing.meshes.mtl_file import Map, MtlMaterial
+from preprocessing.meshes.colours import UNCOLOURED
+from preprocessing.meshes.obj.mtl_statements import Map, MtlMaterial
 from preprocessing.meshes.textures import Textures
 from utils.mesh.mesh import ABSENT, REPEAT, Material, Wrap
 

@@ -4,8 +4,8 @@ import dataclasses
 import pathlib
 import re
 
+from preprocessing.meshes.obj.text_lines import read_lines
 from preprocessing.meshes.side_files import find_side_file
-from preprocessing.meshes.text_lines import read_lines
 
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 OPTIONS = "blendu|blendv|bm|boost|cc|clamp|imfchan|mm|o|s|t|texres|type"  # each with a word or up to three numbers

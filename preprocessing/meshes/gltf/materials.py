@@ -1,0 +1,173 @@
+"""Materials of glTF -> Material, and the texture coordinates that each one reads."""
+
+import dataclasses
+import pathlib
+import warnings
+
+import numpy as np
+
+from preprocessing.meshes.gltf import schema
+from preprocessing.meshes.gltf.buffers import Buffers
+from preprocessing.meshes.gltf.uris import read_uri
+from preprocessing.meshes.textures import MAX_BYTES, decode_texture
+from utils.errors import UserError, first_of
+from utils.mesh.light import linear_to_srgb
+from utils.mesh.mesh import ABSENT, Emission, Material, Wrap
+
+WRAPS: dict[int, Wrap] = {10497: "repeat", 33071: "clamp", 33648: "mirror"}
+FARTHEST = 1e6  # texture coordinate; beyond, float32 has no fractions
+
+
+@dataclasses.dataclass(frozen=True)
+class Coordinates:
+    """Which texture coordinates a texture reads, and how it moves them."""
+
+    tex_coord: int
+    transform: np.ndarray  # (2, 3); v points down
+
+    @property
+    def name(self) -> str:
+        """The attribute of the vertices."""
+        return f"TEXCOORD_{self.tex_coord}"
+
+    def of(self, attributes: dict[str, np.ndarray], count: int) -> np.ndarray:
+        """(V, 2) texture coordinates, v up, of `count` vertices; zeros if they have none."""
+        if self.name not in attributes:
+            return np.zeros((count, 2))
+        uv = attributes[self.name] @ self.transform[:, :2].T + self.transform[:, 2]
+        uv[:, 1] = 1 - uv[:, 1]
+        return np.clip(np.nan_to_num(uv, posinf=0, neginf=0), -FARTHEST, FARTHEST)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Coordinates)
+            and self.tex_coord == other.tex_coord
+            and np.array_equal(self.transform, other.transform)
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """A material as faces refer to it."""
+
+    index: int  # in Materials.materials
+    base: Coordinates | None  # of its texture
+    emission: Coordinates | None  # of the texture of its emission
+
+    def fits(self, attributes: dict[str, np.ndarray]) -> bool:
+        """Whether vertices have the texture coordinates that the textures read."""
+        return all(each is None or each.name in attributes for each in (self.base, self.emission))
+
+
+class Materials:
+    """The materials of one file that are used, and the textures that they share."""
+
+    def __init__(self, header: schema.Header, buffers: Buffers, path: pathlib.Path) -> None:
+        """`path`: the file, for messages and relative URIs."""
+        self.materials: list[Material] = []
+        self._header, self._buffers, self._path = header, buffers, path
+        self._looks: dict[int | None, Look] = {}
+        self._images: dict[str | int, np.ndarray | None] = {}
+        self._problems: list[str] = []
+
+    def look(self, index: int | None) -> Look:
+        """The look of a material of the file, or of primitives without one."""
+        if index not in self._looks:
+            source = schema.Material() if index is None else schema.element(self._header.materials, index, "material")
+            material, base, emission = self._convert(source)
+            self._looks[index] = Look(len(self.materials), base, emission)
+            self.materials.append(material)
+        return self._looks[index]
+
+    def warn(self) -> None:
+        """Warn of all textures that could not be used, if there are any."""
+        if self._problems:
+            text = f"{self._path}: {first_of(list(dict.fromkeys(self._problems)), 4)}"
+            warnings.warn(f"{text}; plain colours are used instead", stacklevel=2)
+
+    def _convert(self, source: schema.Material) -> tuple[Material, Coordinates | None, Coordinates | None]:
+        """A Material, and the coordinates of its two textures."""
+        factor, info = source.pbr_metallic_roughness.base_color_factor, source.pbr_metallic_roughness.base_color_texture
+        glossy = source.extensions.specular_glossiness
+        if glossy is not None:  # where it is known, it replaces the core material
+            factor, info = glossy.diffuse_factor, glossy.diffuse_texture
+        image, wrap, base = self._texture(info)
+        cutoff = {"OPAQUE": 0.0, "BLEND": ABSENT, "MASK": source.alpha_cutoff}[source.alpha_mode]
+        material = Material(_display(factor), image, cutoff, wrap, linear=True)
+        emission = None
+        if source.extensions.unlit is None:
+            material.emission, emission = self._emission(source)
+        return material, base, emission
+
+    def _emission(self, source: schema.Material) -> tuple[Emission | None, Coordinates | None]:
+        """The light that a material emits, of at most a strength of 1."""
+        strength = (source.extensions.emissive_strength or {}).get("emissiveStrength", 1)
+        factor = np.array(source.emissive_factor) * strength
+        if not (factor > 0).any():
+            return None, None
+        image, wrap, coordinates = self._texture(source.emissive_texture)
+        if source.emissive_texture is not None and image is None:
+            return None, None  # a factor of 1 is usual beside a texture, and would be white
+        return Emission(_display(factor), image, wrap), coordinates
+
+    def _texture(
+        self, info: schema.TextureInfo | None
+    ) -> tuple[np.ndarray | None, tuple[Wrap, Wrap], Coordinates | None]:
+        """The picture of a texture, its behaviour beyond the edges, its coordinates."""
+        repeat: tuple[Wrap, Wrap] = ("repeat", "repeat")
+        if info is None:
+            return None, repeat, None
+        texture = schema.element(self._header.textures, info.index, "texture")
+        image = self._image(texture)
+        if image is None:
+            return None, repeat, None
+        sampler = schema.Sampler()
+        if texture.sampler is not None:
+            sampler = schema.element(self._header.samplers, texture.sampler, "sampler")
+        return image, (WRAPS[sampler.wrap_s], WRAPS[sampler.wrap_t]), _coordinates(info)
+
+    def _image(self, texture: schema.Texture) -> np.ndarray | None:
+        """The picture of a texture; None, and a line for the warning, if it cannot be used."""
+        other = texture.extensions.webp or texture.extensions.avif or texture.extensions.dds
+        index = other.source if other else texture.source
+        if index is None:
+            if texture.extensions.basisu:
+                self._problems.append("a texture in KTX2 (KHR_texture_basisu) cannot be read")
+            return None
+        image = schema.element(self._header.images, index, "image")
+        key = image.uri if image.uri is not None else image.buffer_view
+        if key is None:
+            raise ValueError(f"image {index} has neither a URI nor a buffer view")
+        if key not in self._images:
+            try:
+                self._images[key] = self._decode(image, index)
+            except UserError as error:
+                self._problems.append(str(error))
+                self._images[key] = None
+        return self._images[key]
+
+    def _decode(self, image: schema.Image, index: int) -> np.ndarray:
+        """(H, W, 4) uint8 picture; UserError if it cannot be used."""
+        if image.uri is None:
+            return decode_texture(bytes(self._buffers.view(image.buffer_view or 0)), f"image {index}")
+        data = read_uri(image.uri, self._path, MAX_BYTES)
+        return decode_texture(data, f"image {index}" if image.uri[:5].lower() == "data:" else image.uri[:100])
+
+
+def _display(linear: schema.Vector3 | schema.Vector4 | np.ndarray) -> np.ndarray:
+    """(3 or 4,) linear light, and perhaps alpha -> display values in [0, 1]."""
+    colour = np.clip(np.asarray(linear, np.float64), 0, 1)
+    colour[:3] = linear_to_srgb(colour[:3])
+    return colour
+
+
+def _coordinates(info: schema.TextureInfo) -> Coordinates:
+    """The texture coordinates of a texture, with KHR_texture_transform: scaled, turned, shifted."""
+    transform = info.extensions.transform
+    if transform is None:
+        return Coordinates(info.tex_coord, np.eye(2, 3))
+    cosine, sine = np.cos(transform.rotation), np.sin(transform.rotation)
+    # counter-clockwise on the screen, where v points down
+    turn = np.array([[cosine, sine], [-sine, cosine]]) * transform.scale
+    tex_coord = info.tex_coord if transform.tex_coord is None else transform.tex_coord
+    return Coordinates(tex_coord, np.column_stack([turn, transform.offset]))

@@ -1,0 +1,73 @@
+"""The bytes that a URI of a glTF file stands for."""
+
+import base64
+import binascii
+import pathlib
+import posixpath
+import re
+import stat
+from urllib.parse import unquote, unquote_to_bytes
+
+from utils.errors import UserError
+
+SHOWN = 100  # characters of a URI in messages
+
+
+def read_uri(uri: str, mesh: pathlib.Path, limit: int) -> bytes:
+    """The bytes of a data URI, or of a file in the folder of the mesh.
+
+    A mesh may come from anywhere, so a URI leads to regular files in its own folder only.
+
+    Args:
+        uri: as the header has it; percent-encoded, as the specification asks for, or not.
+        mesh: the mesh file.
+        limit: bytes, at most.
+
+    Raises:
+        UserError: begins with the URI and says why it cannot be read.
+    """
+    shown = " ".join(uri.split())[:SHOWN]
+    if uri[:5].lower() == "data:":
+        data = _data_uri(uri)
+        if len(data) > limit:
+            raise UserError(f"{shown[:20]}... holds more than {limit // 1_000_000} MB")
+        return data
+    path = _find(uri, shown, mesh.parent)
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # reading a named pipe would wait for ever
+            raise UserError(f"{shown} is not a file")
+        if status.st_size > limit:
+            raise UserError(f"{shown} is larger than {limit // 1_000_000} MB")
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{shown} cannot be read ({error.strerror})") from None
+
+
+def _find(uri: str, shown: str, folder: pathlib.Path) -> pathlib.Path:
+    """The file that a relative URI names."""
+    for name in dict.fromkeys((unquote(uri), uri)):  # many exporters leave names as they are
+        # a backslash is a separator on Windows only; names with a colon are URLs or drives
+        place = posixpath.normpath(name.replace("\\", "/"))
+        if re.match(r"/|[A-Za-z][\w+.-]*:", place) or place.split("/")[0] == ".." or "\0" in place:
+            raise UserError(f"{shown} is outside the folder of the mesh: put the file beside the mesh")
+        try:
+            if (folder / place).exists():
+                return folder / place
+        except OSError:  # too long a name
+            continue
+    raise UserError(f"{shown} is missing")
+
+
+def _data_uri(uri: str) -> bytes:
+    """The bytes of data:[type][;base64],..."""
+    kind, comma, content = uri.partition(",")
+    if not comma:
+        raise UserError(f"{uri[:20]} is not a data URI")
+    if not kind.rstrip().lower().endswith(";base64"):
+        return unquote_to_bytes(content)
+    plain = re.sub(r"\s", "", unquote(content) if "%" in content else content).translate(str.maketrans("-_", "+/"))
+    try:
+        return base64.b64decode(plain.rstrip("=") + "=" * (-len(plain.rstrip("=")) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise UserError(f"{uri[:20]}... is not valid base64") from None

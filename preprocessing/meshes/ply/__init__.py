@@ -1,0 +1,1 @@
+"""PLY files -> Mesh: the tables of the file (`tables.py`) and what they mean (`read.py`)."""
