@@ -15,7 +15,7 @@ winding     fast winding number of the faces as they are
 oriented    fast winding number after orientation by patches and visibility; sheets dropped
 parity      odd number of faces along most of 9 rays
 sky         less than a quarter of 40 rays meet nothing
-flood       not connected to the border in a grid of 128^3 cells
+flood       not connected to the border in a grid of 64^3 cells
 open3d      Open3D's signed distance, 9 rays
 normals     libigl's signed distance by pseudonormals
 """
@@ -43,7 +43,7 @@ from utils.mesh.sampling import sample_surface
 
 POINTS = 8192  # of each solid
 NEAREST = 0.004  # distance from the surface, in lengths of the object, from which a point counts
-CELLS = 128  # of the grid of `flood`, along a side
+CELLS = 64  # of the grid of `flood`, along a side
 
 
 def scene_of(mesh):
@@ -65,7 +65,7 @@ def winding(mesh, points):
 
 def oriented(mesh, points):
     patches = find_patches(mesh)
-    votes = Visibility(patches).votes[:-1].reshape(-1, 2)[patches.patch]
+    votes = Visibility(patches).votes[:-1].reshape(-1, 2)
     faces = np.where((votes[:, :1] < votes[:, 1:]), patches.faces, patches.faces[:, ::-1])
     kept = patches.closed[patches.patch] | (votes.prod(1) < 0)
     faces[patches.closed[patches.patch]] = patches.faces[patches.closed[patches.patch]]
@@ -81,13 +81,11 @@ def sky(mesh, points):
 
 
 def flood(mesh, points):
-    size = 1.1 / CELLS
-    count = int(30 * CELLS**2)
-    surface = sample_surface(mesh, count, np.random.default_rng(0))[0]
-    wall = np.zeros((CELLS,) * 3, bool)
-    wall[tuple(np.clip(((surface + 0.55) / size).astype(int), 0, CELLS - 1).T)] = True
+    size = 1.2 / CELLS
+    centres = (np.stack(np.meshgrid(*[np.arange(CELLS)] * 3, indexing="ij"), -1) + 0.5) * size - 0.6
+    wall = scene_of(mesh).compute_distance(open3d.core.Tensor(centres.astype(np.float32))).numpy() < 0.87 * size
     regions = scipy.ndimage.label(~wall)[0]
-    cell = np.clip(((points + 0.55) / size).astype(int), 0, CELLS - 1)
+    cell = ((points + 0.6) / size).astype(int)
     return regions[tuple(cell.T)] != regions[0, 0, 0]
 
 

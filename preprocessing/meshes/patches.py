@@ -63,9 +63,10 @@ def _has_border(faces: np.ndarray, patch: np.ndarray, count: int) -> np.ndarray:
     """(P,) whether some edge of a patch is not passed equally often in both directions."""
     start, end = faces.ravel(), np.roll(faces, -1, 1).ravel()
     edge = np.minimum(start, end) * (faces.max() + 1) + np.maximum(start, end)
-    edge = np.unique(edge, return_inverse=True)[1] * count + np.repeat(patch, 3)  # the edges of each patch apart
-    edges, which = np.unique(edge, return_inverse=True)
-    balance = np.bincount(which, np.where(start < end, 1, -1))
+    owner = np.repeat(patch, 3)
+    order = np.lexsort((owner, edge))  # the edges of each patch apart
+    edge, owner, direction = edge[order], owner[order], np.where(start < end, 1, -1)[order]
+    first = np.flatnonzero(np.append(True, (edge[1:] != edge[:-1]) | (owner[1:] != owner[:-1])))
     border = np.zeros(count, bool)
-    border[edges[balance != 0] % count] = True
+    border[owner[first][np.add.reduceat(direction, first) != 0]] = True
     return border

@@ -18,90 +18,101 @@ BATCH = 1 << 18  # rays at once
 
 
 class Visibility:
-    """The faces of patches, each side of which is known to be inner or outer."""
+    """The sides of the faces of patches, each of which faces outside or inside.
+
+    Attributes:
+        votes: (2 F + 1,) from -1 (outside) to 1 (inside), of the front and back of face 0, of face
+            1 and so on, and last of the sky. Faces are counter-clockwise seen from their front.
+    """
 
     def __init__(self, patches: Patches) -> None:
         import open3d
 
-        self._tensor, self._invalid = open3d.core.Tensor, open3d.t.geometry.RaycastingScene.INVALID_ID
+        self._tensor, self._none = open3d.core.Tensor, open3d.t.geometry.RaycastingScene.INVALID_ID
         self._threads = int(os.environ.get("OMP_NUM_THREADS", 0))  # 0: all
         self._scene = open3d.t.geometry.RaycastingScene()
         vertices, faces = patches.vertices.astype(np.float32), patches.faces.astype(np.uint32)
         self._scene.add_triangles(self._tensor(vertices), self._tensor(faces))
-        self._patch = patches.patch.astype(np.int32)
         self.votes = self._judge_sides(patches)
 
     def inside(self, points: np.ndarray) -> np.ndarray:
-        """(N,) whether most rays from points (N, 3) meet inner sides first.
-
-        A ray that meets nothing votes for outside.
-        """
+        """(N,) whether most rays from points (N, 3) first meet a side that faces inside."""
         first, more = POINT_RAYS
         rays = directions(first + more)
         every = np.arange(len(rays)) % (1 + more // first) == 0
         balance = self._ballot(points, rays[every])
-        open_ = np.flatnonzero(np.abs(balance) < AGREED * first)
-        balance[open_] += self._ballot(points[open_], rays[~every])
+        disputed = np.flatnonzero(np.abs(balance) < AGREED * first)
+        balance[disputed] += self._ballot(points[disputed], rays[~every])
         return balance > 0
 
-    def _ballot(self, points: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    def _ballot(self, points: np.ndarray, rays: np.ndarray) -> np.ndarray:
         """(N,) sums of the votes of the rays from points (N, 3) in directions (D, 3)."""
         balance = np.empty(len(points), np.float32)
-        step = max(1, BATCH // len(directions))
+        step = max(1, BATCH // len(rays))
         for start in range(0, len(points), step):
-            part = slice(start, start + step)
-            origins = np.broadcast_to(points[part, None], (len(points[part]), *directions.shape))
-            balance[part] = self._votes_of(self._first_sides(origins, directions)).sum(1)
+            part = points[start : start + step, None]
+            balance[start : start + step] = self.votes[self._first_sides(part, rays)].sum(1)
         return balance
 
-    def _votes_of(self, sides):
-        return self.votes[sides]
-
-    def _first_sides(self, origins: np.ndarray, directions: np.ndarray) -> np.ndarray:
-        """(...,) the side that rays (..., 3) meet first: 2 * patch, + 1 for its back; -1 for none."""
-        rays = np.empty((*origins.shape[:-1], 6), np.float32)
-        rays[..., :3], rays[..., 3:] = origins, directions
-        hit = self._scene.cast_rays(self._tensor(rays), nthreads=self._threads)
+    def _first_sides(self, origins: np.ndarray, rays: np.ndarray) -> np.ndarray:
+        """Indices in `votes` of what rays (..., 3) meet first; -1 where that is the sky."""
+        line = np.empty((*np.broadcast_shapes(origins.shape, rays.shape)[:-1], 6), np.float32)
+        line[..., :3], line[..., 3:] = origins, rays
+        hit = self._scene.cast_rays(self._tensor(line), nthreads=self._threads)
         face = hit["primitive_ids"].numpy()
-        back = (hit["primitive_normals"].numpy() * rays[..., 3:]).sum(-1) > 0
-        missed = face == self._invalid
-        return np.where(missed, -1, 2 * self._patch[np.where(missed, 0, face)] + back)
+        back = np.einsum("...i,...i->...", hit["primitive_normals"].numpy(), line[..., 3:]) > 0
+        return np.where(face == self._none, -1, 2 * face.astype(np.int64) + back)
 
     def _judge_sides(self, patches: Patches) -> np.ndarray:
-        """(2 P + 1,) votes of the sides of all patches, from -1 (outer) to 1 (inner); last: of the sky."""
-        vertices, faces = patches.vertices, patches.faces
-        lift = LAYER * np.ptp(vertices, axis=0).max()
+        """The attribute `votes`.
+
+        The side of a patch that sees much less of the sky than its other side faces inside. All
+        other sides face outside as far as they see the sky. Then every side takes the vote of the
+        rays that start at it: the front of a part in the inside of an open shell sees some sky, but
+        sees more of the inner side of the shell.
+        """
+        seen, area = self._look_around(patches)
+
+        def by_patch(values: np.ndarray) -> np.ndarray:
+            """(F, 2) values of faces -> (F, 2) means over their patches, weighted by area."""
+            sums = [np.bincount(patches.patch, area * values[:, side]) for side in (0, 1)]
+            return np.stack(sums, 1)[patches.patch] / np.bincount(patches.patch, area)[patches.patch, None]
+
+        face_sky = (seen < 0).mean(2)
+        sky = by_patch(face_sky)
+        inner = np.clip((sky[:, ::-1] - DARKER * sky) / CERTAIN, -1, 1)
+        outer = np.where(face_sky > 0, -np.minimum(1, face_sky / CERTAIN), UNSEEN)
+        votes = np.append(np.where(inner > 0, inner, outer), -1)
+        balance = votes[seen].mean(2)
+        balance = np.where(inner > 0, by_patch(balance), balance)
+        return np.append(np.clip(balance / CERTAIN, -1, 1), -1).astype(np.float32)
+
+    def _look_around(self, patches: Patches) -> tuple[np.ndarray, np.ndarray]:
+        """What rays from both sides of the faces meet first.
+
+        Returns:
+            sides: (F, 2, R) indices in `votes`, of R rays in random directions from the front and
+                back of each face; -1 where a ray meets the sky.
+            areas: (F,) of the faces.
+        """
+        a, b, c = (patches.vertices[patches.faces[:, k]] for k in range(3))
+        normal = np.cross(b - a, c - a)
+        length = np.linalg.norm(normal, axis=1, keepdims=True)
+        normal /= np.maximum(length, np.finfo(float).tiny)
+        lift = LAYER * np.ptp(patches.vertices, axis=0).max() * normal
+        repeats = int(np.clip(FACE_RAYS // (2 * len(a)), FEWEST, MOST))
+        sides = np.empty((len(a), 2, repeats), np.int64)
         rng = np.random.default_rng(0)
-        repeats = int(np.clip(FACE_RAYS // (2 * len(faces)), FEWEST, MOST))
-        a, b, c = (vertices[faces[:, k]] for k in range(3))
-        cross = np.cross(b - a, c - a)
-        area = np.linalg.norm(cross, axis=1)
-        normal = cross / np.maximum(area, 1e-30)[:, None]
-        seen = np.empty((len(faces), 2, repeats), np.int32)
         step = max(1, BATCH // repeats)
-        for start in range(0, len(faces), step):
+        for start in range(0, len(a), step):
             part = slice(start, start + step)
-            u, v = rng.random((2, len(faces[part]), repeats, 1), np.float32)
-            turned = u + v > 1
-            u, v = np.where(turned, 1 - u, u), np.where(turned, 1 - v, v)
-            on = a[part, None] + u * (b - a)[part, None] + v * (c - a)[part, None]
-            direction = rng.standard_normal((len(faces[part]), repeats, 3), np.float32)
-            up = normal[part, None]
-            direction *= np.where((direction * up).sum(-1, keepdims=True) < 0, -1, 1)
+            weights = rng.dirichlet(np.ones(3), (len(a[part]), repeats))  # uniform in the triangle
+            origins = np.einsum("frk,kfi->fri", weights, np.stack([a[part], b[part], c[part]]))
+            rays = rng.standard_normal(origins.shape)
+            rays *= np.where(np.einsum("fri,fi->fr", rays, normal[part]) < 0, -1, 1)[..., None]
             for side, sign in enumerate((1, -1)):
-                seen[part, side] = self._first_sides(on + sign * lift * up, sign * direction)
-        P = len(patches.closed)
-        weight = np.bincount(patches.patch, area)
-        def pool(x):
-            return np.stack([np.bincount(patches.patch, area * x[:, s].mean(1), P) / weight for s in range(2)], 1)
-        sky = pool(seen < 0)
-        self.sky = sky
-        votes = np.clip((sky[:, ::-1] - DARKER * sky) / CERTAIN, -1, 1)
-        votes[sky.max(1) == 0] = UNSEEN
-        for _ in range(1):
-            votes = np.append(votes, -1)
-            votes = np.clip(pool(votes[seen]) / CERTAIN, -1, 1)
-        return np.append(votes, -1).astype(np.float32)
+                sides[part, side] = self._first_sides(origins + sign * lift[part, None], sign * rays)
+        return sides, length[:, 0] / 2
 
 
 def directions(count: int) -> np.ndarray:
