@@ -74,9 +74,7 @@ def partly_flipped(mesh):
 
 def soup(mesh):
     """Faces that share no vertices, in any order."""
-    return trimesh.Trimesh(
-        mesh.triangles.reshape(-1, 3), np.arange(3 * len(mesh.faces)).reshape(-1, 3), process=False
-    )
+    return trimesh.Trimesh(mesh.triangles.reshape(-1, 3), np.arange(3 * len(mesh.faces)).reshape(-1, 3), process=False)
 
 
 def shrunk(mesh):

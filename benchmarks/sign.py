@@ -32,7 +32,7 @@ import scipy.ndimage
 from benchmarks.broken import FORMS, OTHERS, SOLIDS
 from preprocessing.meshes.distances import sample_space, signed_distances
 from preprocessing.meshes.find import find_meshes
-from preprocessing.meshes.inside import inside, winding_inside
+from preprocessing.meshes.inside import Solid, winding_inside
 from preprocessing.meshes.load import load_mesh
 from preprocessing.meshes.patches import find_patches
 from preprocessing.meshes.visibility import Visibility, directions
@@ -57,6 +57,10 @@ def rays_from(points, count):
     origins = np.broadcast_to(points[:, None], (len(points), count, 3))
     ways = np.broadcast_to(directions(count), origins.shape)
     return open3d.core.Tensor(np.concatenate([origins, ways], -1).astype(np.float32))
+
+
+def auto(mesh, points):
+    return Solid(mesh).contains(points)
 
 
 def winding(mesh, points):
@@ -99,7 +103,7 @@ def normals(mesh, points):
 
 
 RULES = {
-    "auto": inside,
+    "auto": auto,
     "winding": winding,
     "oriented": oriented,
     "parity": parity,
@@ -152,7 +156,7 @@ def measure_meshes(folder, limit, count):
             warnings.simplefilter("ignore")
             mesh = normalise(load_mesh(file.path))[0]
         points, cube = points_near(mesh, count), np.random.default_rng(1).uniform(-0.5, 0.5, (4096, 3))
-        expected = inside(mesh, points)
+        expected = auto(mesh, points)
         row = {}
         for rule, decide in RULES.items():
             start = time.perf_counter()
@@ -162,7 +166,12 @@ def measure_meshes(folder, limit, count):
             for name, value in zip(totals, row[rule], strict=True):
                 totals[name][rule] += float(value) / len(files)
         result[f"{file.category}/{file.object_id}"] = row
-        print(f"{file.category}/{file.object_id}"[:28], len(mesh.faces), *(f"{r} {row[r][0]:.1f}/{row[r][1]:.1f}" for r in RULES), flush=True)
+        print(
+            f"{file.category}/{file.object_id}"[:28],
+            len(mesh.faces),
+            *(f"{r} {row[r][0]:.1f}/{row[r][1]:.1f}" for r in RULES),
+            flush=True,
+        )
     table(totals, 28)
     return totals
 
@@ -174,7 +183,11 @@ def main(argv):
     p.add_argument("--points", type=int, default=32768, help="points of each of these meshes")
     p.add_argument("--out", type=pathlib.Path, required=True, help="JSON file to write")
     args = p.parse_args(argv)
-    result = {"wrong": measure_solids()} if not args.meshes else {"meshes": measure_meshes(args.meshes, args.limit, args.points)}
+    result = (
+        {"wrong": measure_solids()}
+        if not args.meshes
+        else {"meshes": measure_meshes(args.meshes, args.limit, args.points)}
+    )
     write_json(args.out, result)
 
 

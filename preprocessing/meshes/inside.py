@@ -8,22 +8,37 @@ from preprocessing.meshes.visibility import Visibility
 from utils.mesh.mesh import Mesh
 
 
-def inside(mesh: Mesh, points: np.ndarray) -> np.ndarray:
-    """(N,) whether points (N, 3) are inside a mesh: within a closed patch, or out of sight.
+class Solid:
+    """The inside of a mesh: what its closed patches enclose, and what is hidden from outside.
 
-    Patches are sets of faces that are connected by edges (see find_patches). Each closed patch
-    encloses its inside, also a cavity of another one. Faces that are not part of a closed patch
-    enclose what few rays from outside reach (see Visibility).
+    Patches are sets of faces that are connected by edges (see find_patches). A closed patch
+    encloses its inside, with all that lies in it. The other faces enclose the points at which most
+    rays end on inner sides (see Visibility). Sheets, which are seen from both sides, enclose
+    nothing.
+
+    Attributes:
+        vertices: (V, 3) of the mesh, each place once.
+        sheets: (S, 3) faces that are sheets.
     """
-    patches = find_patches(mesh)
-    closed = patches.closed[patches.patch]
-    result = np.zeros(len(points), bool)
-    if closed.any():
-        result = winding_inside(patches.vertices, patches.faces[closed], points)
-    if not closed.all():
-        undecided = np.flatnonzero(~result)
-        result[undecided] = Visibility(patches).inside(points[undecided])
-    return result
+
+    def __init__(self, mesh: Mesh) -> None:
+        patches = find_patches(mesh)
+        closed = patches.closed[patches.patch]
+        self.vertices, self._closed = patches.vertices, patches.faces[closed]
+        self._visibility = None if closed.all() else Visibility(patches)
+        self.sheets = self._closed[:0]
+        if self._visibility is not None:
+            self.sheets = patches.faces[~closed & self._visibility.seen_from_both_sides()]
+
+    def contains(self, points: np.ndarray) -> np.ndarray:
+        """(N,) whether points (N, 3) are inside."""
+        result = np.zeros(len(points), bool)
+        if len(self._closed):
+            result = winding_inside(self.vertices, self._closed, points)
+        if self._visibility is not None:
+            rest = np.flatnonzero(~result)
+            result[rest] = self._visibility.inside(points[rest])
+        return result
 
 
 def winding_inside(vertices: np.ndarray, faces: np.ndarray, points: np.ndarray) -> np.ndarray:

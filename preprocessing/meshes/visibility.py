@@ -45,6 +45,10 @@ class Visibility:
         balance[disputed] += self._ballot(points[disputed], rays[~every])
         return balance > 0
 
+    def seen_from_both_sides(self) -> np.ndarray:
+        """(F,) whether both sides of a face clearly face outside."""
+        return (self.votes[:-1].reshape(-1, 2) < -0.5).all(1)
+
     def _ballot(self, points: np.ndarray, rays: np.ndarray) -> np.ndarray:
         """(N,) sums of the votes of the rays from points (N, 3) in directions (D, 3)."""
         balance = np.empty(len(points), np.float32)
