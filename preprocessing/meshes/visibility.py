@@ -47,7 +47,8 @@ class Visibility:
 
     def seen_from_both_sides(self) -> np.ndarray:
         """(F,) whether both sides of a face clearly face outside."""
-        return (self.votes[:-1].reshape(-1, 2) < -0.5).all(1)
+        front, back = self.votes[:-1].reshape(-1, 2).T
+        return (front < -0.5) & (back < -0.5)
 
     def _ballot(self, points: np.ndarray, rays: np.ndarray) -> np.ndarray:
         """(N,) sums of the votes of the rays from points (N, 3) in directions (D, 3)."""

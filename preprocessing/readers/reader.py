@@ -57,7 +57,8 @@ class Reader:
         find: (root, folder of views or None, known meshes or None) -> the objects, sorted by
             category and id; UserError where there is none.
         read: (object, options) -> its record; UserError names the file and what is wrong with it.
-        uses: optional settings that have an effect (images, meshes, sdf_offset, sign) -> what they do.
+        uses: optional settings that have an effect (images, meshes, sdf_offset, sign) -> what they
+            do.
         needs: those of them that must be given.
         conventions: what a majority of the objects decides, since no file states it.
         settings: (options, folders) -> settings that shards of this layout record in addition.
