@@ -7,4 +7,5 @@ scene.py      a trimesh scene as one Mesh
 materials.py  trimesh's materials as Material
 colours.py    conversions of colours
 distances.py  points in space and their signed distances to a mesh
+inside.py, patches.py, visibility.py    what is inside a mesh, also a broken one
 """
