@@ -11,7 +11,7 @@ Two more files are written by this project's renderer; Im2Avatar's data set has 
       trans_mat (V,4,3), K (V,3,3), RT (V,3,4), float64
   <root>/<category>/<object>/models/surface.h5
       sdf_points (P,3), sdf (P,), points (S,3), colours (S,3) uint8; attributes centre (3,) and
-      scale: p = (x - centre) * scale
+      scale: p = (x - centre) * scale; and inside, the share of the cube that is inside the object
 """
 
 import dataclasses

@@ -23,6 +23,7 @@ from collections.abc import Sequence
 
 from preprocessing.database import flags, unfinished
 from preprocessing.database.build import Job, build, make_plan, report
+from preprocessing.meshes.distances import DEFAULT_SIGN
 from preprocessing.readers.majority import decide
 from preprocessing.readers.reader import DataFolders, Options
 from preprocessing.readers.registry import DEFAULT, READERS, guess
@@ -35,7 +36,12 @@ from utils.files import check_out
 
 def render(args: argparse.Namespace) -> str | None:
     """Render --meshes into --raw; returns how many meshes were left out, as a message, or None."""
-    settings = Settings(image_size=args.image_size, sdf_points=args.sdf_points, surface_points=args.surface_points)
+    settings = Settings(
+        image_size=args.image_size,
+        sdf_points=args.sdf_points,
+        surface_points=args.surface_points,
+        sign=args.sign or DEFAULT_SIGN,
+    )
     categories = None if args.category == "all" else [args.category]
     try:
         render_folder(args.meshes, args.raw, settings, jobs=args.jobs, categories=categories)
@@ -67,7 +73,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     objects = [source for plan in plans for source in plan.objects]
     conventions = READERS[job.layout].conventions
     decided = {convention.option: decide(convention, objects) for convention in conventions}
-    options = Options(args.image_size, args.sdf_points, args.surface_points, sdf_offset=args.sdf_offset, **decided)
+    options = Options(
+        args.image_size,
+        args.sdf_points,
+        args.surface_points,
+        sdf_offset=args.sdf_offset,
+        sign=args.sign or DEFAULT_SIGN,
+        **decided,
+    )
     left_out = build(plans, job, options)
     if len(left_out) == len(objects):
         first = next(iter(left_out.values()))

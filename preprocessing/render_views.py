@@ -15,6 +15,7 @@ is. A stopped run resumes when it is started again. Exit code 3: some meshes wer
 import argparse
 import pathlib
 
+from preprocessing.meshes.distances import SIGN_HELP, SIGNS
 from preprocessing.rendering.raw_folder import render_folder
 from preprocessing.rendering.raw_writer import AUTO, Settings
 from utils.cli import parser, real_number, run, whole_number
@@ -68,6 +69,7 @@ def parse(argv: list[str] | None) -> tuple[argparse.Namespace, Settings]:
         default=default.surface_points,
         help="coloured surface points of every object",
     )
+    flags.add_argument("--sign", choices=SIGNS, default=default.sign, help=SIGN_HELP)
     flags.add_argument("--seed", type=whole_number(0), default=default.seed, help="seed of all random numbers")
     flags.add_argument("--jobs", type=whole_number(1), default=1, help="objects at once")
     flags.add_argument("--categories", nargs="+", help="only these category folders")
@@ -86,6 +88,7 @@ def parse(argv: list[str] | None) -> tuple[argparse.Namespace, Settings]:
         distance=args.distance,
         sdf_points=args.sdf_points,
         surface_points=args.surface_points,
+        sign=args.sign,
         seed=args.seed,
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from data.shard_format import SPLITS
+from preprocessing.meshes.distances import DEFAULT_SIGN, SIGN_HELP, SIGNS
 from preprocessing.readers.registry import READERS
 from utils.cli import Parser, parser, real_number, whole_number
 from utils.errors import UserError
@@ -18,7 +19,7 @@ MESHES = "meshes"  # not a layout: meshes are rendered first, into the layout re
 MESHES_DESCRIPTION = """\
 render_views.py with its defaults, --meshes into --raw, then as im2avatar."""
 FORMATS = (AUTO, MESHES, *READERS)
-OPTIONAL = ("images", "meshes", "sdf_offset")  # flags that have a use for some formats alone
+OPTIONAL = ("images", "meshes", "sdf_offset", "sign")  # flags that have a use for some formats alone
 TYPES = {
     "image_size": int,
     "objects_per_shard": int,
@@ -32,8 +33,10 @@ TYPES = {
 
 def _purposes(name: str) -> dict[str, str]:
     """{format: what it uses an optional flag for}."""
-    rendered = {MESHES: "the meshes to render"} if name == "meshes" else {}
-    return rendered | {reader.name: reader.uses[name] for reader in READERS.values() if name in reader.uses}
+    rendered = {"meshes": {MESHES: "the meshes to render"}, "sign": {MESHES: SIGN_HELP}}
+    return rendered.get(name, {}) | {
+        reader.name: reader.uses[name] for reader in READERS.values() if name in reader.uses
+    }
 
 
 def _needs(name: str) -> list[str]:
@@ -106,6 +109,7 @@ def parse(argv: Sequence[str] | None, doc: str | None) -> argparse.Namespace:
     add("images", path, _help_of("images"))
     add("meshes", path, f"folder of meshes. {_help_of('meshes')}")
     add("sdf_offset", real_number(), _help_of("sdf_offset"))
+    add("sign", str, f"{_help_of('sign')} (default: {DEFAULT_SIGN})", choices=SIGNS)
     lists = "folder of {train,val,test}_list_<category>.txt or DISN's lists"
     add("lst_dir", path, f"{lists}; without it those in --raw, or a split by hash")
     add("category", str, "one category (name or synset id), or all")

@@ -10,4 +10,5 @@ polygons.py   polygons -> triangles
 polygon_mesh.py    polygons with colours and textures as one Mesh
 parts.py      the parts of a file as one Mesh
 distances.py  points in space and their signed distances to a mesh
+inside.py, patches.py, visibility.py    what is inside a mesh, also a broken one
 """

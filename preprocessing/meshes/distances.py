@@ -2,12 +2,19 @@
 
 import os
 
-import igl
 import numpy as np
 
+from preprocessing.meshes.inside import Solid, winding_inside
 from utils.mesh.mesh import Mesh
 
 NEAR = ((0.5, 0.0125), (0.3, 0.05))  # share of the points, standard deviation of their distance from the surface
+SIGNS = ("auto", "thick", "winding")  # rules for the inside of a mesh, see signed_distances
+DEFAULT_SIGN = "auto"
+SIGN_HELP = (
+    "what is inside a mesh. auto: what its closed parts enclose and what is hidden from outside; thick: sheets are "
+    "plates besides; winding: by the winding number of the faces as they are"
+)
+THICKNESS = 0.01  # of the plates that 'thick' makes of sheets, over the extent
 
 
 def sample_space(surface_points: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -39,21 +46,35 @@ def sample_space(surface_points: np.ndarray, count: int, rng: np.random.Generato
     return points
 
 
-def signed_distances(mesh: Mesh, points: np.ndarray) -> np.ndarray:
+def signed_distances(mesh: Mesh, points: np.ndarray, sign: str = DEFAULT_SIGN) -> np.ndarray:
     """(N,) distances of (N, 3) points from the mesh, negative inside.
 
-    A point is inside if the generalised winding number exceeds one half (Barill et al., "Fast
-    winding numbers for soups and clouds", 2018); the mesh need not be watertight. The absolute
-    value of the number counts, because in many files the faces point inward.
+    Args:
+        mesh: need not be watertight or consistently oriented.
+        points: in the frame of the mesh.
+        sign: one of SIGNS. 'auto': the inside of preprocessing.meshes.inside.Solid, in which sheets
+            have none. 'thick': the same, but sheets are plates of THICKNESS. 'winding': where the
+            absolute value of the winding number of the faces, as they are, exceeds one half.
     """
+    distances = _distances(mesh.vertices, mesh.faces, points)
+    if sign == "winding":
+        return np.where(winding_inside(mesh.vertices, mesh.faces, points), -distances, distances)
+    solid = Solid(mesh)
+    distances = np.where(solid.contains(points), -distances, distances)
+    if sign == "thick" and len(solid.sheets):
+        extent = np.ptp(mesh.vertices[mesh.faces.ravel()], axis=0).max()
+        plates = _distances(solid.vertices, solid.sheets, points) - THICKNESS / 2 * extent
+        distances = np.minimum(distances, plates)
+    return distances
+
+
+def _distances(vertices: np.ndarray, faces: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(N,) distances of points (N, 3) from faces (F, 3) of vertices (V, 3), without sign."""
     import open3d
 
     tensor = open3d.core.Tensor
     scene = open3d.t.geometry.RaycastingScene()
-    scene.add_triangles(tensor(mesh.vertices.astype(np.float32)), tensor(mesh.faces.astype(np.uint32)))
+    scene.add_triangles(tensor(vertices.astype(np.float32)), tensor(faces.astype(np.uint32)))
     threads = int(os.environ.get("OMP_NUM_THREADS", 0))  # 0: all
     distances = scene.compute_distance(tensor(np.asarray(points, np.float32)), nthreads=threads)
-    distances = distances.numpy().astype(np.float64)
-    vertices, faces = np.ascontiguousarray(mesh.vertices), np.ascontiguousarray(mesh.faces)
-    winding = igl.fast_winding_number(vertices, faces, np.asarray(points, np.float64))
-    return np.where(np.abs(winding) > 0.5, -distances, distances)
+    return distances.numpy().astype(np.float64)

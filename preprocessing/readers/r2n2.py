@@ -16,7 +16,7 @@ import numpy as np
 from data import categories
 from data.external_layouts import ExternalLayout, ExternalObject
 from data.shard_format import ObjectRecord
-from preprocessing.meshes.distances import sample_space, signed_distances
+from preprocessing.meshes.distances import SIGN_HELP, sample_space, signed_distances
 from preprocessing.meshes.load import load_mesh
 from preprocessing.random_streams import object_rng
 from preprocessing.readers.mesh_fields import distance_fields, surface_fields
@@ -87,7 +87,7 @@ def read_object(source: ExternalObject, options: Options) -> ObjectRecord:
         reprojection_error=np.nan,
         **views_for_shard(images, np.stack(cameras), options.image_size),
         **fields,
-        **distance_fields(points, signed_distances(mesh, points), fields),
+        **distance_fields(points, signed_distances(mesh, points, options.sign), fields),
     )
 
 
@@ -98,6 +98,8 @@ READER = Reader(
     glob=LAYOUT.glob,
     find=LAYOUT.find_objects,
     read=read_object,
-    uses={"meshes": "the meshes that were rendered"},
+    uses={"meshes": "the meshes that were rendered", "sign": SIGN_HELP},
     needs=("meshes",),
+    # older shards have the sign 'winding' and do not record it
+    settings=lambda options, folders: {} if options.sign == "winding" else {"sign": options.sign},
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from data.shard_format import ObjectRecord
+from preprocessing.meshes.distances import DEFAULT_SIGN
 from preprocessing.readers.majority import Convention
 from preprocessing.recovery import dlt
 
@@ -22,6 +23,7 @@ class Options:
     axes: dlt.Axes = dlt.IDENTITY  # p = A q for volumes whose axes are unknown; q is as the volume is stored
     channels: str = "rgb"  # order of the colour channels, where the files do not state it
     sdf_offset: float = 0.0  # subtracted from the distances, in their own units
+    sign: str = DEFAULT_SIGN  # how the inside of meshes is told, one of preprocessing.meshes.distances.SIGNS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +57,8 @@ class Reader:
         find: (root, folder of views or None, known meshes or None) -> the objects, sorted by
             category and id; UserError where there is none.
         read: (object, options) -> its record; UserError names the file and what is wrong with it.
-        uses: optional settings that have an effect (images, meshes, sdf_offset) -> what they do.
+        uses: optional settings that have an effect (images, meshes, sdf_offset, sign) -> what they
+            do.
         needs: those of them that must be given.
         conventions: what a majority of the objects decides, since no file states it.
         settings: (options, folders) -> settings that shards of this layout record in addition.

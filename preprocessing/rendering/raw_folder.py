@@ -73,7 +73,8 @@ def _check_settings(out: pathlib.Path, settings: Settings) -> None:
     """Keep the settings in render.json; UserError if the folder holds other data."""
     path, wanted = out / "render.json", dataclasses.asdict(settings)
     if path.exists():
-        differing = differing_settings(read_json(path), wanted)
+        stored = {"sign": "winding"} | read_json(path)  # older folders know no other sign
+        differing = differing_settings(stored, wanted)
         if differing:
             raise UserError(
                 f"{out} was made with {', '.join(differing)}: use the same settings or another output folder"

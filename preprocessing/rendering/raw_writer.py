@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from data.raw_layout import RawObject
-from preprocessing.meshes.distances import sample_space, signed_distances
+from preprocessing.meshes.distances import DEFAULT_SIGN, sample_space, signed_distances
 from preprocessing.meshes.load import load_mesh
 from preprocessing.random_streams import object_rng
 from preprocessing.rendering import volumes
@@ -23,6 +23,7 @@ from utils.processes import DIED
 from utils.rendering.raycast import Scene, draw_missed_points
 
 UNFINISHED = ".unfinished"  # sub-folder of a raw folder for objects being written; readers ignore it
+INSIDE_GRID = 20  # points along each side of the cube that measure the share of it that is inside
 AUTO = "auto"  # first entry of Settings.distance: the whole object is in the image
 
 
@@ -40,6 +41,7 @@ class Settings:
     distance: list[float | str] = dataclasses.field(default_factory=lambda: [AUTO])
     sdf_points: int = 32768  # number of points with a signed distance
     surface_points: int = 16384  # number of coloured surface points
+    sign: str = DEFAULT_SIGN  # how inside is told from outside, one of preprocessing.meshes.distances.SIGNS
     seed: int = 0  # of all random numbers
 
 
@@ -128,6 +130,7 @@ def _write(task: Task) -> None:
     trans_mats = np.stack([compose(k, rt) for k, rt in zip(K, RT, strict=True)])
     surface = _sample(mesh, settings, rng)
     sdf_points = sample_space(surface.points, settings.sdf_points, rng).astype(np.float32)
+    sdf, volume = _signed_distances(mesh, sdf_points, settings.sign, task.mesh)
 
     unfinished = _new_folder(target)
     _write_views(unfinished, mesh, surface, trans_mats, settings.image_size)
@@ -136,10 +139,10 @@ def _write(task: Task) -> None:
         file.update({"trans_mat": trans_mats, "K": K, "RT": RT})
     with h5py.File(unfinished.surface, "w") as file:
         file["sdf_points"] = sdf_points
-        file["sdf"] = signed_distances(mesh, sdf_points).astype(np.float32)
+        file["sdf"] = sdf
         file["points"] = surface.points[surface.kept].astype(np.float32)
         file["colours"] = surface.colours[surface.kept]
-        file.attrs.update({"centre": centre, "scale": scale})
+        file.attrs.update({"centre": centre, "scale": scale, "inside": volume})
     target.folder.parent.mkdir(parents=True, exist_ok=True)
     os.replace(unfinished.folder, target.folder)
 
@@ -151,6 +154,21 @@ def _sample(mesh: Mesh, settings: Settings, rng: np.random.Generator) -> Surface
     index, voxel_colours = voxels.voxelise(points, colours)
     kept = rng.choice(len(points), settings.surface_points, replace=False)
     return Surface(points, colours, kept, index, voxel_colours)
+
+
+def _signed_distances(mesh: Mesh, points: np.ndarray, sign: str, path: pathlib.Path) -> tuple[np.ndarray, float]:
+    """Signed distances (N,) float32 of points (N, 3), and the share of the cube that is inside.
+
+    Warns, with the name of the mesh file `path`, if no point is inside.
+    """
+    steps = (np.arange(INSIDE_GRID) + 0.5) / INSIDE_GRID - 0.5
+    cube = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(-1, 3)
+    distances = signed_distances(mesh, np.concatenate([points, cube]), sign).astype(np.float32)
+    sdf, volume = distances[: len(points)], float((distances[len(points) :] < 0).mean())
+    if not (distances < 0).any():
+        remedy = "" if sign == "thick" else "; the sign 'thick' gives sheets a thickness"
+        warnings.warn(f"{path} has no inside, all of its distances are positive{remedy}", stacklevel=2)
+    return sdf, volume
 
 
 def _new_folder(target: RawObject) -> RawObject:

@@ -254,7 +254,10 @@ def test_a_sheet_seen_edge_on_leaves_a_line(tmp_path):
     sheet.export(tmp_path / "box" / "sheet.ply")
     raw = RawObject(tmp_path / "raw", "box", "sheet")
     task = raw_writer.Task(tmp_path / "box" / "sheet.ply", raw, settings(views=4, sdf_points=100, surface_points=4096))
-    assert raw_writer.write_object(task) == ([], None)
+    (warning,), reason = raw_writer.write_object(task)
+    assert "sheet.ply has no inside" in warning and reason is None
+    with h5py.File(raw.surface) as file:
+        assert file.attrs["inside"] == 0
     check_raw_object(raw, 138)
     edge, full = (cv2.imread(str(raw.view(name)), cv2.IMREAD_UNCHANGED)[..., 3] for name in ("00", "01"))
     assert 0 < (edge > 0).sum() < 0.05 * (full > 0).sum() and edge.max() < 32 < full.max()
