@@ -99,7 +99,7 @@ def results_of(out):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("binary", [True, False])
-def test_all_metrics_of_a_known_solid(binary, tiny_database, tmp_path, capsys):
+def test_all_metrics_of_a_known_solid(binary, tiny_database, tmp_path, capsys, eagerly):
     run = tiny.field_run(tmp_path / "run", tiny_database, binary)
     command = [*words_of(run, "0,2", 32), "--figure_objects", "0"]
     evaluation.main([*command, "--metrics", "all"])
@@ -142,7 +142,7 @@ def test_all_metrics_of_a_known_solid(binary, tiny_database, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_more_metrics_are_measured_on_the_stored_fields(tiny_database, tmp_path, monkeypatch):
+def test_more_metrics_are_measured_on_the_stored_fields(tiny_database, tmp_path, monkeypatch, eagerly):
     run = tiny.field_run(tmp_path / "run", tiny_database, True)
     command = ["--restore_model", str(run), "--views", "0", "--limit", "1", "--sdf_res", "16", "--figure_objects", "0"]
     everything = [*command, "--metrics", "iou,psnr_ycbcr,chamfer_l1,emd"]
@@ -170,7 +170,7 @@ def test_more_metrics_are_measured_on_the_stored_fields(tiny_database, tmp_path,
 
 
 @pytest.mark.slow
-def test_a_field_without_an_empty_cell_has_voxels_and_no_mesh(tiny_database, tmp_path, capsys):
+def test_a_field_without_an_empty_cell_has_voxels_and_no_mesh(tiny_database, tmp_path, capsys, eagerly):
     run = tiny.field_run(tmp_path / "run", tiny_database, True, 100.0)
     command = [*words_of(run, "0", 8), "--create_obj", "--figure_objects", "0"]
     evaluation.main(command)
@@ -192,7 +192,7 @@ def test_a_field_without_an_empty_cell_has_voxels_and_no_mesh(tiny_database, tmp
 
 
 @pytest.mark.slow
-def test_an_empty_field_counts_as_a_failure(tiny_database, tmp_path):
+def test_an_empty_field_counts_as_a_failure(tiny_database, tmp_path, eagerly):
     run = tiny.field_run(tmp_path / "run", tiny_database, True, -100.0)
     evaluation.main([*words_of(run, "0", 8), "--log_dir", str(tmp_path / "out")])
     result = json.loads((tmp_path / "out" / "results.json").read_text())["results"]["prediction"]
@@ -235,7 +235,7 @@ def test_wrong_flags_are_named(flags, message, tmp_path):
         evaluation.main(["--restore_model", str(tmp_path / "none"), *flags])
 
 
-def test_views_and_categories_that_are_not_there(tiny_database, tmp_path):
+def test_views_and_categories_that_are_not_there(tiny_database, tmp_path, eagerly):
     run = tiny.field_run(tmp_path / "run", tiny_database, True)
     with pytest.raises(UserError, match="has 3 views, there is no view 5"):
         evaluation.main(["--restore_model", str(run), "--views", "5"])

@@ -15,10 +15,11 @@ import trimesh
 from PIL import Image
 
 from utils import files
-from utils.mesh.mesh import ABSENT, Material, Mesh
-from utils.mesh.writers import linear_light
+from utils.mesh.light import linear_light
+from utils.mesh.mesh import ABSENT, REPEAT, Material, Mesh, Wrap
 
 HEADER = 20  # bytes before the JSON text of a GLB file
+WRAP_MODES = {"repeat": 10497, "clamp": 33071, "mirror": 33648}  # by the numbers of OpenGL
 
 
 def write_glb(path: str | os.PathLike[str], mesh: Mesh, asset: dict[str, Any] | None = None) -> None:
@@ -28,7 +29,12 @@ def write_glb(path: str | os.PathLike[str], mesh: Mesh, asset: dict[str, Any] | 
         path: the file.
         mesh: the mesh; its frame is kept.
         asset: further properties of the file, such as its copyright; extras can hold any.
+
+    Raises:
+        ValueError: textures of emissions have coordinates of their own (`emission_uv`).
     """
+    if mesh.emission_uv is not None:
+        raise ValueError("textures of emissions with their own coordinates cannot be written")
     scene = trimesh.Scene()
     used = np.unique(mesh.face_material)
     for index in used:
@@ -41,12 +47,28 @@ def write_glb(path: str | os.PathLike[str], mesh: Mesh, asset: dict[str, Any] | 
             if "_COLOUR" in primitive["attributes"]:
                 primitive["attributes"]["COLOR_0"] = primitive["attributes"].pop("_COLOUR")
         for material in tree["materials"]:
-            factor = mesh.materials[int(material["name"])].factor
-            material["pbrMetallicRoughness"]["baseColorFactor"] = [*linear_light(factor[:3]).tolist(), float(factor[3])]
+            ours, look = mesh.materials[int(material["name"])], material["pbrMetallicRoughness"]
+            look["baseColorFactor"] = [*linear_light(ours.factor[:3]).tolist(), float(ours.factor[3])]
+            _set_wrap(tree, look.get("baseColorTexture"), ours.wrap)
+            if ours.emission is not None:
+                material["emissiveFactor"] = linear_light(ours.emission.factor).tolist()
+                _set_wrap(tree, material.get("emissiveTexture"), ours.emission.wrap)
 
     data = trimesh.exchange.gltf.export_glb(scene, include_normals=True, tree_postprocessor=complete)
     with files.replacing(path) as temporary:
         temporary.write_bytes(data)
+
+
+def _set_wrap(tree: dict[str, Any], use: dict[str, int] | None, wrap: tuple[Wrap, Wrap]) -> None:
+    """Give a use of a texture a sampler that continues it beyond its edges as `wrap` says."""
+    if use is None or wrap == REPEAT:
+        return
+    u, v = wrap
+    samplers = tree.setdefault("samplers", [])
+    samplers.append({"wrapS": WRAP_MODES[u], "wrapT": WRAP_MODES[v]})
+    # a copy: two materials may share the picture and not the sampler
+    tree["textures"].append({**tree["textures"][use["index"]], "sampler": len(samplers) - 1})
+    use["index"] = len(tree["textures"]) - 1
 
 
 def read_asset(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -99,7 +121,7 @@ def _geometry(mesh: Mesh, index: int) -> trimesh.Trimesh:
 
 def _material(material: Material, name: str, colours: np.ndarray) -> trimesh.visual.material.PBRMaterial:
     """A matt material of trimesh; `colours` are those of its vertices."""
-    image = material.image
+    image, light = material.image, material.emission
     opaque = material.factor[3] == 1 and (colours[:, 3] == 1).all() and (image is None or (image[..., 3] == 255).all())
     if opaque or material.alpha_cutoff <= 0:
         mode: dict[str, Any] = {"alphaMode": "OPAQUE"}
@@ -111,6 +133,7 @@ def _material(material: Material, name: str, colours: np.ndarray) -> trimesh.vis
         name=name,
         metallicFactor=0.0,
         roughnessFactor=1.0,
+        emissiveTexture=None if light is None or light.image is None else Image.fromarray(light.image[..., :3]),
         doubleSided=True,  # the faces of many files are not oriented
         baseColorTexture=None if image is None else Image.fromarray(image[..., :3] if opaque else image),
         **mode,

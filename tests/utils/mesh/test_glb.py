@@ -4,7 +4,7 @@ import numpy as np
 
 from preprocessing.meshes.load import load_mesh
 from utils.mesh.glb import read_asset, shrink_textures, write_glb
-from utils.mesh.mesh import Material, Mesh, albedo
+from utils.mesh.mesh import Emission, Material, Mesh, albedo
 
 
 def test_inverse_of_reading(tmp_path):
@@ -14,8 +14,14 @@ def test_inverse_of_reading(tmp_path):
     materials = [
         Material(np.array([0.6, 0.5, 1, 1]), linear=True),
         Material(np.ones(4), np.dstack([image[..., :3], np.full((8, 16), 255, np.uint8)]), 0.0, linear=True),
-        Material(np.array([1, 0.3, 1, 1]), image, linear=True),
-        Material(np.ones(4), image, 0.4, linear=True),
+        Material(np.array([1, 0.3, 1, 1]), image, wrap=("clamp", "mirror"), linear=True),
+        Material(
+            np.ones(4),
+            image,
+            0.4,
+            linear=True,
+            emission=Emission(np.array([0.2, 0.5, 0.0]), image, ("mirror", "repeat")),
+        ),
     ]
     normals = rng.normal(size=(3 * count, 3))
     mesh = Mesh(
