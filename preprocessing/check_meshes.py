@@ -7,11 +7,12 @@ MESHES is a folder as render_views.py reads it. Prints a table with one line for
   faces      triangles that have an area
   parts      connected components
   textures   pictures that its faces use
+  missing    textures that it names and that cannot be found or used
   closed     whether it is watertight
   inside     share of its bounding box's volume that is inside it; 0 means that only a surface
              will be learned
   longest    longest side, in the units of the file
-  warnings   number of warnings; they follow the table, such as textures that are missing
+  warnings   number of warnings, which follow the table
 and the totals of each category. With --out, the folder REPORT receives the table (meshes.csv,
 meshes.json) and a contact sheet of every category (sheet_<category>.png).
 Exit code 3: some meshes cannot be used; each is named with its reason.

@@ -24,6 +24,14 @@ BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I": 24}  # of Pillow; of `eight_bit`
 STRIP = 32  # rows of the result that are made at a time
 
 
+class MissingTextures(UserWarning):
+    """The warning of a mesh file about textures that could not be used."""
+
+    def __init__(self, text: str, count: int) -> None:
+        super().__init__(text)
+        self.count = count  # of the textures
+
+
 class Textures:
     """The textures of one mesh file; each is read once.
 
@@ -40,7 +48,7 @@ class Textures:
     def from_file(self, name: str, within: str = "") -> np.ndarray | None:
         """The texture that the mesh file names, (H, W, 4) uint8 RGBA; as in `find_side_file`."""
         if (name, within) not in self._known:
-            self._known[name, within] = self._attempt(lambda: _read(name, self._mesh, within))
+            self._known[name, within] = self.attempt(lambda: _read(name, self._mesh, within))
         return self._known[name, within]
 
     def from_bytes(self, data: bytes, name: str) -> np.ndarray | None:
@@ -48,16 +56,17 @@ class Textures:
 
         `name`: what stands for the picture in the warning. It is not read once only.
         """
-        return self._attempt(lambda: decode_texture(data, name))
+        return self.attempt(lambda: decode_texture(data, name))
 
     def warn(self) -> None:
         """Warn of the pictures that could not be used since the last warning, if there are any."""
         problems, self._problems = list(dict.fromkeys(self._problems)), []
         if problems:
             text = f"{self._mesh}: {first_of(problems, 4)}; plain colours are used instead"
-            warnings.warn(text, stacklevel=3)
+            warnings.warn(MissingTextures(text, len(problems)), stacklevel=3)
 
-    def _attempt(self, read: Callable[[], np.ndarray]) -> np.ndarray | None:
+    def attempt(self, read: Callable[[], np.ndarray]) -> np.ndarray | None:
+        """What `read` returns; None, and its reason in the warning, if it raises a UserError."""
         try:
             return read()
         except UserError as error:

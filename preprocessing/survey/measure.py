@@ -11,6 +11,7 @@ from preprocessing.meshes.colours import UNCOLOURED
 from preprocessing.meshes.distances import signed_distances
 from preprocessing.meshes.find import MeshFile
 from preprocessing.meshes.load import load_mesh
+from preprocessing.meshes.textures import MissingTextures
 from utils.errors import reason_of
 from utils.geometry.cameras import compose, fitting_distance, intrinsics, look_at
 from utils.mesh.mesh import Mesh, normalise
@@ -32,6 +33,7 @@ class Findings:
     faces: int = 0
     parts: int = 0  # connected components, vertices at one place being one
     textures: int = 0  # pictures that are used by faces
+    missing: int = 0  # textures that could not be used
     closed: bool = False  # every edge has two faces: watertight
     inside: float = 0.0  # share of the bounding box's volume that is inside the mesh
     size: tuple[float, float, float] = (0.0, 0.0, 0.0)  # along x, y and z, in the file's units
@@ -64,6 +66,7 @@ def measure(task: Task) -> tuple[Findings, np.ndarray | None]:
         except Exception as error:  # one strange mesh must not end the run over all others
             findings.error = reason_of(error, path)
             findings.warnings = _messages(caught, path)
+    findings.missing = sum(one.message.count for one in caught if isinstance(one.message, MissingTextures))
     return findings, picture
 
 

@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from preprocessing.survey.measure import Findings
 from utils.files import replacing, write_json
 
-HEADING = f"{'mesh':<44}{'faces':>9}{'parts':>7}{'textures':>9}{'closed':>7}{'inside':>8}{'longest':>10}{'warnings':>9}"
+HEADING = (
+    f"{'mesh':<44}{'faces':>9}{'parts':>7}{'textures':>9}{'missing':>8}"
+    f"{'closed':>7}{'inside':>8}{'longest':>10}{'warnings':>9}"
+)
 TOTALS = f"{'category':<20}{'meshes':>8}{'unusable':>9}{'textured':>9}{'closed':>7}{'warned':>7}{'mean faces':>11}"
 
 
@@ -17,7 +20,7 @@ def line(row: Findings) -> str:
     name = f"{row.category}/{row.object_id}"
     if row.error:
         return f"{name:<44}  cannot be used"
-    counts = f"{row.faces:>9}{row.parts:>7}{row.textures:>9}{'yes' if row.closed else 'no':>7}"
+    counts = f"{row.faces:>9}{row.parts:>7}{row.textures:>9}{row.missing:>8}{'yes' if row.closed else 'no':>7}"
     return f"{name:<44}{counts}{100 * row.inside:>7.1f}%{max(row.size):>10.4g}{len(row.warnings):>9}"
 
 

@@ -2,15 +2,14 @@
 
 import dataclasses
 import pathlib
-import warnings
 
 import numpy as np
 
 from preprocessing.meshes.gltf import schema
 from preprocessing.meshes.gltf.buffers import Buffers
 from preprocessing.meshes.gltf.uris import read_uri
-from preprocessing.meshes.textures import MAX_BYTES, decode_texture
-from utils.errors import UserError, first_of
+from preprocessing.meshes.textures import MAX_BYTES, Textures, decode_texture
+from utils.errors import UserError
 from utils.mesh.light import linear_to_srgb
 from utils.mesh.mesh import ABSENT, Emission, Material, Wrap
 
@@ -68,7 +67,7 @@ class Materials:
         self._header, self._buffers, self._path = header, buffers, path
         self._looks: dict[int | None, Look] = {}
         self._images: dict[str | int, np.ndarray | None] = {}
-        self._problems: list[str] = []
+        self._textures = Textures(path)
 
     def look(self, index: int | None) -> Look:
         """The look of a material of the file, or of primitives without one."""
@@ -81,9 +80,7 @@ class Materials:
 
     def warn(self) -> None:
         """Warn of all textures that could not be used, if there are any."""
-        if self._problems:
-            text = f"{self._path}: {first_of(list(dict.fromkeys(self._problems)), 4)}"
-            warnings.warn(f"{text}; plain colours are used instead", stacklevel=2)
+        self._textures.warn()
 
     def _convert(self, source: schema.Material) -> tuple[Material, Coordinates | None, Coordinates | None]:
         """A Material, and the coordinates of its two textures."""
@@ -131,19 +128,13 @@ class Materials:
         other = texture.extensions.webp or texture.extensions.avif or texture.extensions.dds
         index = other.source if other else texture.source
         if index is None:
-            if texture.extensions.basisu:
-                self._problems.append("a texture in KTX2 (KHR_texture_basisu) cannot be read")
-            return None
+            return self._textures.attempt(_refuse_ktx2) if texture.extensions.basisu else None
         image = schema.element(self._header.images, index, "image")
         key = image.uri if image.uri is not None else image.buffer_view
         if key is None:
             raise ValueError(f"image {index} has neither a URI nor a buffer view")
         if key not in self._images:
-            try:
-                self._images[key] = self._decode(image, index)
-            except UserError as error:
-                self._problems.append(str(error))
-                self._images[key] = None
+            self._images[key] = self._textures.attempt(lambda: self._decode(image, index))
         return self._images[key]
 
     def _decode(self, image: schema.Image, index: int) -> np.ndarray:
@@ -152,6 +143,10 @@ class Materials:
             return decode_texture(bytes(self._buffers.view(image.buffer_view or 0)), f"image {index}")
         data = read_uri(image.uri, self._path, MAX_BYTES)
         return decode_texture(data, f"image {index}" if image.uri[:5].lower() == "data:" else image.uri[:100])
+
+
+def _refuse_ktx2() -> np.ndarray:
+    raise UserError("a texture in KTX2 (KHR_texture_basisu) cannot be read")
 
 
 def _display(linear: schema.Vector3 | schema.Vector4 | np.ndarray) -> np.ndarray:

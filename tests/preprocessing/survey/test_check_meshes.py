@@ -53,7 +53,7 @@ def test_missing_texture_and_broken_file(tmp_path):
         "mtllib a.mtl\nusemtl m\nv 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nvt 1 0\nvt 0 1\nf 1/1 2/2 3/3\n"
     )
     found, _ = look(tmp_path / "a.obj")
-    assert found.textures == 0
+    assert (found.textures, found.missing) == (0, 1)
     assert any("none.png" in warning for warning in found.warnings)
     assert "nothing is inside it" in found.warnings
     (tmp_path / "broken.glb").write_bytes(b"no mesh")
