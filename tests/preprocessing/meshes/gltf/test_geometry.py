@@ -5,6 +5,7 @@ import struct
 
 import DracoPy
 import numpy as np
+import pygltflib
 import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
@@ -330,7 +331,6 @@ def test_trimesh_as_an_independent_writer(tmp_path):
 
 
 def test_pygltflib_as_an_independent_writer(tmp_path):
-    pygltflib = pytest.importorskip("pygltflib")
     file = File()
     file.square()
     (tmp_path / "a.glb").write_bytes(file.glb())
