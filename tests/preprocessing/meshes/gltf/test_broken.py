@@ -245,8 +245,8 @@ def mutated(rng):
 
 
 def test_damaged_files_are_read_or_refused(tmp_path):
-    """TEXDISN_MUTATIONS=2000 tries more of them."""
-    count = int(os.environ.get("TEXDISN_MUTATIONS", 200))
+    """MUTATIONS=2000 tries more of them."""
+    count = int(os.environ.get("MUTATIONS", 200))
     read, slowest = 0, 0.0
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for seed in range(count):
