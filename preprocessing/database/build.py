@@ -160,7 +160,7 @@ def _finished(plan: Plan, settings: Mapping[str, Any], out: pathlib.Path) -> Sha
         return None
     shard = Shard(plan.path)
     unrecorded = {"sign": UNRECORDED_SIGN}
-    differing = differing_settings(unrecorded | shard.settings, unrecorded | settings)
+    differing = differing_settings(unrecorded | shard.settings, {**unrecorded, **settings})
     if differing:
         difference = f"made with {', '.join(differing)}"
     else:
