@@ -49,8 +49,7 @@ def _in_vase(points):
 # name: (closed mesh, counter-clockwise seen from outside; points (N, 3) -> (N,) inside)
 SOLIDS = {
     "box": (lambda: _box((1, 1, 1)), lambda p: _in_box(p, (1, 1, 1))),
-    "fine box": (lambda: _tessellated(_box((1, 1, 1))), lambda p: _in_box(p, (1, 1, 1))),
-    "sphere": (lambda: trimesh.creation.icosphere(4, 0.5), lambda p: np.linalg.norm(p, axis=1) < 0.5),
+    "sphere": (lambda: trimesh.creation.icosphere(3, 0.5), lambda p: np.linalg.norm(p, axis=1) < 0.5),
     "L": (lambda: _tessellated(_l_shape()), _in_l_shape),
     "plate": (lambda: _box((1, 0.02, 0.6)), lambda p: _in_box(p, (1, 0.02, 0.6))),
     "vase": (_vase, _in_vase),

@@ -1,18 +1,22 @@
 """Rules for the sign of a distance: how often they are right, and how fast.
 
     python benchmarks/sign.py --out sign.json
-    python benchmarks/sign.py --meshes MESHES --limit 20 --out sign.json
+    python benchmarks/sign.py --meshes MESHES --limit 50 --out sign.json
 
 Measures every rule on solids whose inside is known, in all the forms of benchmarks/broken.py. The
-points are those of sample_space. Prints for each form the percentage of points that have the wrong
-sign, the mean over the solids; points nearer than 0.004 to the surface do not count.
-With --meshes, a folder of <category>/<object>.{glb,gltf,obj,ply,off}, also for each rule the
-percentage of points of which it says otherwise than 'auto', the share of the cube that is inside,
-and seconds per 100,000 points.
+points are those of sample_space. Prints for each form, as soon as it is measured, the percentage of
+points that have the wrong sign, the mean over the solids; points nearer than 0.004 to the surface
+do not count.
+
+With --meshes, a folder of <category>/<object>.{glb,gltf,obj,ply,off,stl}, also on these meshes:
+the percentage of points at which a rule differs from 'auto', the share of the cube that is inside,
+and the processor time of a mesh in seconds. Its last rows are the means.
+
+The tables are Markdown. They are kept beside the JSON file, with the suffix .md.
 
 auto        the rule of preprocessing/meshes/inside.py
 winding     fast winding number of the faces as they are
-oriented    fast winding number after orientation by patches and visibility; sheets dropped
+oriented    fast winding number after orientation by patches and visibility, without sheets
 parity      odd number of faces along most of 9 rays
 sky         less than a quarter of 40 rays meet nothing
 flood       not connected to the border in a grid of 64^3 cells
@@ -41,7 +45,7 @@ from utils.files import write_json
 from utils.mesh.mesh import coloured_mesh, normalise
 from utils.mesh.sampling import sample_surface
 
-POINTS = 8192  # of each solid
+POINTS = 2048  # of each solid
 NEAREST = 0.004  # distance from the surface, in lengths of the object, from which a point counts
 CELLS = 64  # of the grid of `flood`, along a side
 
@@ -119,23 +123,34 @@ def points_near(mesh, count):
     return sample_space(sample_surface(mesh, count, rng)[0], count, rng)
 
 
+class Table:
+    """A Markdown table with a column for each rule, printed row by row."""
+
+    def __init__(self, title):
+        self.lines = []
+        self._add(f"| {title} | {' | '.join(RULES)} |")
+        self._add("|---" * (1 + len(RULES)) + "|")
+
+    def row(self, name, values, digits=1):
+        self._add(f"| {name} | {' | '.join(f'{values[rule]:.{digits}f}' for rule in RULES)} |")
+
+    def _add(self, line):
+        print(line, flush=True)
+        self.lines.append(line)
+
+
 def wrong_signs(shape, truth):
     """{rule: percentage of points with the wrong sign} for a trimesh and its true inside."""
     mesh = coloured_mesh(shape.vertices, shape.faces, np.ones((len(shape.vertices), 3)))
     points = points_near(mesh, POINTS)
-    points = points[np.abs(signed_distances(mesh, points)) > NEAREST]
+    points = points[np.abs(signed_distances(mesh, points, "winding")) > NEAREST]
     expected = truth(points)
     return {rule: 100 * float((decide(mesh, points) != expected).mean()) for rule, decide in RULES.items()}
 
 
-def table(rows, width):
-    print(" " * width, *(f"{rule:>9}" for rule in RULES))
-    for name, values in rows.items():
-        print(f"{name:{width}s}", *(f"{values[rule]:9.2f}" for rule in RULES), flush=True)
-
-
 def measure_solids():
-    rows = {}
+    """{form: {rule: percentage of points with the wrong sign}}, and the table of it."""
+    table, rows = Table("wrong signs, %"), {}
     for form, broken in FORMS.items():
         each = [
             wrong_signs(broken(make()), truth)
@@ -143,55 +158,63 @@ def measure_solids():
             if not (solid == "plate" and "open" in form)  # a flat tray might as well be a sheet
         ]
         rows[form] = {rule: float(np.mean([one[rule] for one in each])) for rule in RULES}
+        table.row(form, rows[form])
     for name, (make, truth) in OTHERS.items():
         rows[name] = wrong_signs(make(), truth)
-    table(rows, 38)
-    return rows
+        table.row(name, rows[name])
+    return rows, table.lines
+
+
+def compare(mesh, count):
+    """(3, rules): points at which a rule differs from 'auto' and cube inside, %; seconds."""
+    points = np.concatenate([points_near(mesh, count), np.random.default_rng(1).uniform(-0.5, 0.5, (count // 4, 3))])
+    inside, seconds = [], []
+    for decide in RULES.values():
+        start = time.process_time()
+        inside.append(decide(mesh, points))
+        seconds.append(time.process_time() - start)
+    inside = np.array(inside)
+    differing = inside[:, :count] != inside[list(RULES).index("auto"), :count]
+    return np.array([100 * differing.mean(1), 100 * inside[:, count:].mean(1), seconds])
 
 
 def measure_meshes(folder, limit, count):
+    """{measure: {rule: mean over the meshes}}, and the table of it and of all meshes."""
     files = find_meshes(folder)
-    files = files[:: max(1, len(files) // limit)]
-    result = {}
-    totals = {name: dict.fromkeys(RULES, 0.0) for name in ("differs %", "inside %", "s per 100k")}
+    files = [files[i] for i in np.unique(np.linspace(0, len(files) - 1, min(limit, len(files))).astype(int))]
+    table, results = Table("differs from auto, %"), []
     for file in files:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             mesh = normalise(load_mesh(file.path))[0]
-        points, cube = points_near(mesh, count), np.random.default_rng(1).uniform(-0.5, 0.5, (4096, 3))
-        expected = auto(mesh, points)
-        row = {}
-        for rule, decide in RULES.items():
-            start = time.perf_counter()
-            said = decide(mesh, points)
-            seconds = time.perf_counter() - start
-            row[rule] = (100 * (said != expected).mean(), 100 * decide(mesh, cube).mean(), seconds * 1e5 / count)
-            for name, value in zip(totals, row[rule], strict=True):
-                totals[name][rule] += float(value) / len(files)
-        result[f"{file.category}/{file.object_id}"] = row
-        print(
-            f"{file.category}/{file.object_id}"[:28],
-            len(mesh.faces),
-            *(f"{r} {row[r][0]:.1f}/{row[r][1]:.1f}" for r in RULES),
-            flush=True,
-        )
-    table(totals, 28)
-    return totals
+        results.append(compare(mesh, count))
+        table.row(f"{file.category}/{file.object_id}", dict(zip(RULES, results[-1][0], strict=True)))
+    names = ("differs from auto, %", "cube inside, %", "seconds")
+    means = {
+        name: dict(zip(RULES, map(float, mean), strict=True))
+        for name, mean in zip(names, np.mean(results, 0), strict=True)
+    }
+    for name, values in means.items():
+        table.row(f"**{name}**, mean of {len(files)}", values, 2)
+    return means, table.lines
 
 
 def main(argv):
     p = parser(__doc__)
-    p.add_argument("--meshes", type=pathlib.Path, help="folder of meshes to compare the rules on")
-    p.add_argument("--limit", type=int, default=40, help="number of these meshes")
-    p.add_argument("--points", type=int, default=32768, help="points of each of these meshes")
+    p.add_argument("--meshes", type=pathlib.Path, help="folder of meshes to compare the rules on as well")
+    p.add_argument("--limit", type=int, default=50, help="number of these meshes, evenly chosen")
+    p.add_argument("--points", type=int, default=8192, help="points near each of these meshes")
     p.add_argument("--out", type=pathlib.Path, required=True, help="JSON file to write")
     args = p.parse_args(argv)
-    result = (
-        {"wrong": measure_solids()}
-        if not args.meshes
-        else {"meshes": measure_meshes(args.meshes, args.limit, args.points)}
-    )
+    wrong, lines = measure_solids()
+    result = {"wrong": wrong}
+    if args.meshes:
+        print()
+        result["meshes"], more = measure_meshes(args.meshes, args.limit, args.points)
+        lines += ["", *more]
     write_json(args.out, result)
+    args.out.with_suffix(".md").write_text("\n".join(lines) + "\n")
+    print(f"results: {args.out}")
 
 
 if __name__ == "__main__":

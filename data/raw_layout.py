@@ -6,7 +6,9 @@
       data (64,64,64,3): colour in [0,1] of the surface voxels, -1 elsewhere
   <root>/<category>/<object>/models/64_<view name>_coor.h5
       data (64,64,64,2): image (x, y) in [0,1] of the surface voxels, -1 elsewhere
-Two more files are written by this project's renderer; Im2Avatar's data set has neither:
+Three more files are written by this project's renderer; Im2Avatar's data set has none of them:
+  <root>/render.json
+      the settings of the renderer
   <root>/<category>/<object>/cameras.h5
       trans_mat (V,4,3), K (V,3,3), RT (V,3,4), float64
   <root>/<category>/<object>/models/surface.h5
@@ -18,8 +20,10 @@ import dataclasses
 import os
 import pathlib
 import re
+from typing import Any
 
 from utils.errors import UserError
+from utils.files import read_json
 
 
 def natural(text: str) -> list[int | str]:
@@ -67,6 +71,22 @@ class RawObject:
         """Names of the views in their natural order."""
         names = [path.stem for path in self.views_folder.glob("*.png") if not path.name.startswith(".")]
         return sorted(names, key=natural)
+
+
+def render_settings_path(root: pathlib.Path) -> pathlib.Path:
+    """The file of a raw folder in which the renderer keeps its settings."""
+    return root / "render.json"
+
+
+def render_settings(root: pathlib.Path) -> dict[str, Any] | None:
+    """The settings of the renderer that wrote a raw folder; None if it was made by other means."""
+    path = render_settings_path(root)
+    if not path.exists():
+        return None
+    settings = read_json(path)
+    if not isinstance(settings, dict):
+        raise UserError(f"{path} holds no settings of render_views.py")
+    return settings
 
 
 def find_objects(root: str | os.PathLike[str]) -> list[RawObject]:

@@ -17,6 +17,7 @@ from data.lists import split_objects
 from data.shard_format import SPLITS, ObjectRecord, find_shards, shard_name, write_shard
 from data.shards import Shard
 from preprocessing.database import unfinished
+from preprocessing.meshes.distances import UNRECORDED_SIGN
 from preprocessing.readers import registry
 from preprocessing.readers.reader import DataFolders, Options, Source
 from preprocessing.recovery import dlt
@@ -158,7 +159,8 @@ def _finished(plan: Plan, settings: Mapping[str, Any], out: pathlib.Path) -> Sha
     if not plan.path.exists():
         return None
     shard = Shard(plan.path)
-    differing = differing_settings(shard.settings, settings)
+    unrecorded = {"sign": UNRECORDED_SIGN}
+    differing = differing_settings(unrecorded | shard.settings, {**unrecorded, **settings})
     if differing:
         difference = f"made with {', '.join(differing)}"
     else:

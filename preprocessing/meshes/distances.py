@@ -1,6 +1,8 @@
 """Points in space around a mesh and their signed distances to it."""
 
 import os
+import pathlib
+import warnings
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from utils.mesh.mesh import Mesh
 NEAR = ((0.5, 0.0125), (0.3, 0.05))  # share of the points, standard deviation of their distance from the surface
 SIGNS = ("auto", "thick", "winding")  # rules for the inside of a mesh, see signed_distances
 DEFAULT_SIGN = "auto"
+UNRECORDED_SIGN = "winding"  # of raw folders and shards that do not record their sign
 SIGN_HELP = (
     "what is inside a mesh. auto: what its closed parts enclose and what is hidden from outside; thick: sheets are "
     "plates besides; winding: by the winding number of the faces as they are"
@@ -66,6 +69,19 @@ def signed_distances(mesh: Mesh, points: np.ndarray, sign: str = DEFAULT_SIGN) -
         plates = _distances(solid.vertices, solid.sheets, points) - THICKNESS / 2 * extent
         distances = np.minimum(distances, plates)
     return distances
+
+
+def warn_without_inside(distances: np.ndarray, sign: str, path: pathlib.Path) -> None:
+    """Warn, with the name of the mesh file `path`, if no distance (N,) is negative.
+
+    Args:
+        distances: of signed_distances.
+        sign: the rule that they were computed with.
+        path: of the mesh.
+    """
+    if not (distances < 0).any():
+        remedy = "" if sign == "thick" else "; the sign 'thick' gives sheets a thickness"
+        warnings.warn(f"{path} has no inside, all of its distances are positive{remedy}", stacklevel=2)
 
 
 def _distances(vertices: np.ndarray, faces: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -72,9 +72,10 @@ class Visibility:
         """The attribute `votes`.
 
         The side of a patch that sees much less of the sky than its other side faces inside. All
-        other sides face outside as far as they see the sky. Then every side takes the vote of the
-        rays that start at it: the front of a part in the inside of an open shell sees some sky, but
-        sees more of the inner side of the shell.
+        other sides face outside as far as they see the sky. Then they take the vote of the rays
+        that start at them: the front of a part in the inside of an open shell sees some sky, but
+        sees more of the inner side of the shell. At last all sides take the vote of their rays,
+        inner sides as patches: a shell with more than half of its rays in the open has no inside.
         """
         seen, area = self._look_around(patches)
 
@@ -88,9 +89,15 @@ class Visibility:
         inner = np.clip((sky[:, ::-1] - DARKER * sky) / CERTAIN, -1, 1)
         outer = np.where(face_sky > 0, -np.minimum(1, face_sky / CERTAIN), UNSEEN)
         votes = np.append(np.where(inner > 0, inner, outer), -1)
-        balance = votes[seen].mean(2)
-        balance = np.where(inner > 0, by_patch(balance), balance)
-        return np.append(np.clip(balance / CERTAIN, -1, 1), -1).astype(np.float32)
+
+        def by_rays(votes: np.ndarray) -> np.ndarray:
+            """(F, 2) votes of the rays that start at the sides."""
+            return votes[seen].mean(2) / CERTAIN
+
+        votes = np.append(np.where(inner > 0, inner, np.clip(by_rays(votes), -1, 1)), -1)
+        balance = by_rays(votes)
+        votes = np.append(np.where(inner > 0, by_patch(balance), balance), -1)
+        return np.clip(votes, -1, 1).astype(np.float32)
 
     def _look_around(self, patches: Patches) -> tuple[np.ndarray, np.ndarray]:
         """What rays from both sides of the faces meet first.

@@ -12,12 +12,13 @@ import numpy as np
 import scipy.spatial
 
 from data import categories
-from data.raw_layout import RawObject, find_objects
+from data.raw_layout import RawObject, find_objects, render_settings
 from data.shard_format import ObjectRecord
+from preprocessing.meshes.distances import UNRECORDED_SIGN
 from preprocessing.random_streams import object_rng
 from preprocessing.readers.hdf5_files import checked, read_hdf5
 from preprocessing.readers.majority import axes_convention
-from preprocessing.readers.reader import Options, Reader
+from preprocessing.readers.reader import DataFolders, Options, Reader
 from preprocessing.readers.views import views_for_shard
 from preprocessing.recovery import dlt
 from preprocessing.recovery.filling import fields_from_voxels
@@ -150,6 +151,12 @@ def read_object(raw: RawObject, options: Options) -> ObjectRecord:
     )
 
 
+def settings_of(folders: DataFolders) -> dict[str, Any]:
+    """What shards record of a raw folder: its sign, unless that is UNRECORDED_SIGN."""
+    sign = (render_settings(folders.root) or {}).get("sign", UNRECORDED_SIGN)
+    return {} if sign == UNRECORDED_SIGN else {"sign": sign}
+
+
 READER = Reader(
     name="im2avatar",
     description="""\
@@ -159,6 +166,7 @@ refused. Distances come from models/surface.h5; without it from the filled volum
     glob="*/*/views",
     find=lambda root, images, meshes: find_objects(root),
     read=read_object,
+    settings=lambda options, folders: settings_of(folders),
     conventions=(
         axes_convention(
             read_axes,

@@ -16,7 +16,13 @@ import numpy as np
 from data import categories
 from data.external_layouts import ExternalLayout, ExternalObject
 from data.shard_format import ObjectRecord
-from preprocessing.meshes.distances import SIGN_HELP, sample_space, signed_distances
+from preprocessing.meshes.distances import (
+    SIGN_HELP,
+    UNRECORDED_SIGN,
+    sample_space,
+    signed_distances,
+    warn_without_inside,
+)
 from preprocessing.meshes.load import load_mesh
 from preprocessing.random_streams import object_rng
 from preprocessing.readers.mesh_fields import distance_fields, surface_fields
@@ -78,6 +84,8 @@ def read_object(source: ExternalObject, options: Options) -> ObjectRecord:
     ]
     fields = surface_fields(mesh, options.surface_points, rng)
     points = sample_space(fields["surface_points"], options.sdf_points, rng)
+    distances = signed_distances(mesh, points, options.sign)
+    warn_without_inside(distances, options.sign, source.mesh)
     return ObjectRecord(
         category=categories.name(source.category),
         object_id=source.object_id,
@@ -87,7 +95,7 @@ def read_object(source: ExternalObject, options: Options) -> ObjectRecord:
         reprojection_error=np.nan,
         **views_for_shard(images, np.stack(cameras), options.image_size),
         **fields,
-        **distance_fields(points, signed_distances(mesh, points, options.sign), fields),
+        **distance_fields(points, distances, fields),
     )
 
 
@@ -100,6 +108,5 @@ READER = Reader(
     read=read_object,
     uses={"meshes": "the meshes that were rendered", "sign": SIGN_HELP},
     needs=("meshes",),
-    # older shards have the sign 'winding' and do not record it
-    settings=lambda options, folders: {} if options.sign == "winding" else {"sign": options.sign},
+    settings=lambda options, folders: {} if options.sign == UNRECORDED_SIGN else {"sign": options.sign},
 )

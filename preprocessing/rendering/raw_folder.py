@@ -10,11 +10,12 @@ from tqdm import tqdm
 
 from data.categories import name as category_name
 from data.categories import spellings
-from data.raw_layout import RawObject
+from data.raw_layout import RawObject, render_settings, render_settings_path
+from preprocessing.meshes.distances import UNRECORDED_SIGN
 from preprocessing.meshes.find import MeshFile, find_meshes
 from preprocessing.rendering.raw_writer import UNFINISHED, Settings, Task, process_died, write_object
 from utils.errors import PartialFailure, UserError
-from utils.files import check_out, differing_settings, read_json, write_json
+from utils.files import check_out, differing_settings, write_json
 from utils.processes import run_in_processes, share_cores
 
 
@@ -71,18 +72,18 @@ def _select(files: list[MeshFile], categories: Sequence[str] | None, folder: pat
 
 def _check_settings(out: pathlib.Path, settings: Settings) -> None:
     """Keep the settings in render.json; UserError if the folder holds other data."""
-    path, wanted = out / "render.json", dataclasses.asdict(settings)
-    if path.exists():
-        stored = {"sign": "winding"} | read_json(path)  # older folders know no other sign
-        differing = differing_settings(stored, wanted)
+    stored, wanted = render_settings(out), dataclasses.asdict(settings)
+    if stored is not None:
+        differing = differing_settings({"sign": UNRECORDED_SIGN} | stored, wanted)
         if differing:
-            raise UserError(
-                f"{out} was made with {', '.join(differing)}: use the same settings or another output folder"
-            )
+            advice = "use the same settings or another output folder"
+            if "sign" not in stored and settings.sign != UNRECORDED_SIGN:
+                advice += f"; folders without a record of their sign need the sign {UNRECORDED_SIGN!r}"
+            raise UserError(f"{out} was made with {', '.join(differing)}: {advice}")
         return
     if out.is_dir() and any(out.glob("*/*/views")):
         raise UserError(f"{out} holds objects, but no render.json: it was made by other means, use another folder")
-    write_json(path, wanted)
+    write_json(render_settings_path(out), wanted)
 
 
 def _render(tasks: list[Task], jobs: int) -> int:

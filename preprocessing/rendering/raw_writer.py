@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from data.raw_layout import RawObject
-from preprocessing.meshes.distances import DEFAULT_SIGN, sample_space, signed_distances
+from preprocessing.meshes.distances import DEFAULT_SIGN, sample_space, signed_distances, warn_without_inside
 from preprocessing.meshes.load import load_mesh
 from preprocessing.random_streams import object_rng
 from preprocessing.rendering import volumes
@@ -165,9 +165,7 @@ def _signed_distances(mesh: Mesh, points: np.ndarray, sign: str, path: pathlib.P
     cube = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(-1, 3)
     distances = signed_distances(mesh, np.concatenate([points, cube]), sign).astype(np.float32)
     sdf, volume = distances[: len(points)], float((distances[len(points) :] < 0).mean())
-    if not (distances < 0).any():
-        remedy = "" if sign == "thick" else "; the sign 'thick' gives sheets a thickness"
-        warnings.warn(f"{path} has no inside, all of its distances are positive{remedy}", stacklevel=2)
+    warn_without_inside(distances, sign, path)
     return sdf, volume
 
 

@@ -259,6 +259,21 @@ def test_another_database_is_not_overwritten(root, capsys):
         build(root)
 
 
+def test_a_database_records_the_sign_of_its_raw_folder(root):
+    """Raw folders of older versions, and those of other programs, record none: it is winding."""
+    assert "sign" not in build(root).settings
+    (root / "raw" / "render.json").write_text('{"sign": "winding"}')
+    build(root)
+    (root / "raw" / "render.json").write_text('{"sign": "thick"}')
+    with pytest.raises(UserError, match=r"another database: made with sign winding \(now thick\)"):
+        build(root)
+    assert build(root, "--out", str(root / "db2")) is not None
+    assert Database(root / "db2").settings["sign"] == "thick"
+    (root / "raw" / "render.json").write_text("[]")
+    with pytest.raises(UserError, match="render.json holds no settings"):
+        build(root)
+
+
 def test_a_database_is_finished_when_all_categories_begun_are(root, monkeypatch, capsys):
     for category in ("car", "table"):
         shutil.copytree(root / "raw" / "chair" / "c0", root / "raw" / category / "c0")

@@ -1,5 +1,6 @@
 """The raw folder that render_views writes: cameras, its contents, killed and repeated runs."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -107,6 +108,7 @@ def test_drawn_cameras_keep_to_their_ranges_and_to_their_seed():
         ["--jobs", "0"],
         ["--image_size", "-4"],
         ["--seed", "-1"],
+        ["--sign", "both"],
     ],
 )
 def test_wrong_flags_are_named(wrong):
@@ -228,6 +230,37 @@ def test_a_run_leaves_out_what_is_broken_and_resumes_where_it_stopped(meshes, tm
     (raw / "render.json").unlink()
     with pytest.raises(UserError, match="no render.json"):
         render_views.main(["--meshes", str(meshes), "--out", str(raw), *SMALL])
+
+
+def test_a_folder_without_a_recorded_sign_goes_on_with_the_sign_it_was_made_with(tmp_path, capsys):
+    """A box in a box, turned inside out: it is a cavity by winding alone."""
+    (tmp_path / "meshes" / "box").mkdir(parents=True)
+    box, inner = trimesh.creation.box([1, 1, 1]), trimesh.creation.box([0.8, 0.8, 0.8])
+    inner.invert()
+    for name in "ab":
+        trimesh.util.concatenate([box, inner]).export(tmp_path / "meshes" / "box" / f"{name}.ply")
+    raw = tmp_path / "raw"
+    command = ["--meshes", str(tmp_path / "meshes"), "--out", str(raw), *SMALL, "--views", "1"]
+    render_views.main([*command, "--sign", "winding"])
+    stored = json.loads((raw / "render.json").read_text())
+    assert stored.pop("sign") == "winding"
+    with pytest.raises(UserError, match=r"sign winding .now auto.: use the same settings or another .*folder$"):
+        render_views.main(command)
+    (raw / "render.json").write_text(json.dumps(stored))  # as older versions wrote it
+    shutil.rmtree(raw / "box" / "b")
+    with pytest.raises(UserError, match=r"made with sign winding .now auto.: .* another output folder.*'winding'$"):
+        render_views.main(command)
+    capsys.readouterr()
+    render_views.main([*command, "--sign", "winding"])
+    assert "1 are done already, 1 to render" in capsys.readouterr().out
+    shares = []
+    for name in "ab":
+        with h5py.File(RawObject(raw, "box", name).surface) as file:
+            shares.append(file.attrs["inside"])
+    assert shares[0] == shares[1] == pytest.approx(1 - 0.8**3, abs=0.01)
+    render_views.main([*command, "--out", str(tmp_path / "other")])
+    with h5py.File(RawObject(tmp_path / "other", "box", "a").surface) as file:
+        assert file.attrs["inside"] == 1
 
 
 def perish(task):

@@ -98,6 +98,20 @@ def test_a_hidden_part_is_inside_and_a_visible_one_keeps_its_surroundings_outsid
     assert not Solid(grey(part)).contains(around).any()
 
 
+def test_an_open_cushion_on_a_frame_is_inside():
+    """The outer sides of the frame lie in the opening, where the cushion sees them and the sky."""
+    cushion, bars = bottomless(trimesh.creation.box([1, 0.12, 1])), []
+    for side in (-0.3, 0.3):
+        bars += [trimesh.creation.box([0.49, 0.06, 0.1]), trimesh.creation.box([0.1, 0.06, 0.7])]
+        bars[-2].apply_translation([0, -0.06, side])
+        bars[-1].apply_translation([side, -0.06, 0])
+    middle = np.stack(np.meshgrid(*[np.linspace(-0.4, 0.4, 9)] * 2), -1).reshape(-1, 2)
+    points = np.insert(middle, 1, 0.04, axis=1)
+    solid = Solid(grey(joined(cushion, *bars)))
+    assert solid.contains(points).all() and not len(solid.sheets)
+    assert not solid.contains(points + [0, 0.1, 0]).any() and not solid.contains(points - [0, 0.3, 0]).any()
+
+
 def test_the_sign_does_not_depend_on_threads_or_runs(monkeypatch):
     mesh = grey(FORMS["mixed"](SOLIDS["L"][0]()))
     points = points_around(mesh)

@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 import scipy.spatial
+import trimesh
 
 from data.shards import Database
 from preprocessing import gen_db
@@ -182,6 +183,45 @@ def test_r2n2(tmp_path):
         assert_views(record)
 
 
+def flip_half(path):
+    """Turn every second face of a mesh over: its winding number is then no guide."""
+    mesh = trimesh.load(path, process=False)
+    mesh.faces[::2] = mesh.faces[::2, ::-1].copy()
+    mesh.export(path)
+
+
+def test_the_sign_of_r2n2_is_recorded_and_older_databases_are_of_the_sign_winding(tmp_path):
+    write_three(external.write_r2n2, tmp_path / "raw", tmp_path / "meshes")
+    for path in tmp_path.rglob("*.ply"):
+        flip_half(path)
+    flags = ["--format", "r2n2", "--meshes", str(tmp_path / "meshes")]
+    database = build(tmp_path, *flags)
+    assert database.settings["sign"] == "auto"
+    for record in records(database):
+        assert_box(record, 1e-5, 1e-5, 0)
+    with pytest.raises(UserError, match=r"another database: made with sign auto .now winding.; use the same settings"):
+        build(tmp_path, *flags, "--sign", "winding")
+    older = [*flags, "--out", str(tmp_path / "older")]
+    build(tmp_path, *older, "--sign", "winding")
+    assert "sign" not in Database(tmp_path / "older").settings  # as older versions wrote it
+    for record, whole in zip(records(Database(tmp_path / "older")), records(database), strict=True):
+        assert (record.sdf < 0).sum() < 0.9 * (whole.sdf < 0).sum()
+    build(tmp_path, *older, "--sign", "winding")
+    with pytest.raises(UserError, match=r"another database: made with sign winding .now auto.; use the same settings"):
+        build(tmp_path, *older)
+
+
+def test_an_object_of_r2n2_without_an_inside_is_named(tmp_path):
+    write_three(external.write_r2n2, tmp_path / "raw", tmp_path / "meshes")
+    sheet = tmp_path / "meshes" / "chair" / "b.ply"
+    trimesh.Trimesh([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 1, 2]]).export(sheet)
+    with pytest.warns(UserWarning) as caught:
+        database = build(tmp_path, "--format", "r2n2", "--meshes", str(tmp_path / "meshes"))
+    (message,) = [str(warning.message) for warning in caught if "inside" in str(warning.message)]
+    assert message.startswith(f"{sheet} has no inside")
+    assert [(record.sdf < 0).any() for record in sorted(records(database), key=lambda r: r.object_id)] == [1, 0, 1]
+
+
 def test_r2n2_camera_is_disns():
     """Pixels that DISN's own projection gives; the edges of its pixels are at integers."""
     points = np.array([[0, 0, 0], [0.3, 0, 0], [0, 0.3, 0], [0, 0, 0.3]])
@@ -200,6 +240,7 @@ def test_meshes_in_one_command(tmp_path):
         build(tmp_path, "--format", "meshes", "--meshes", str(tmp_path / "meshes"))
     database = Database(tmp_path / "db")
     assert sorted(record.object_id for record in records(database)) == ["a", "b", "c"]
+    assert database.settings["sign"] == "auto"
     for record in records(database):
         assert_box(record, 1e-5, 1e-5, 0)
         assert record.images.shape == (12, external.SIZE, external.SIZE, 4)
@@ -267,6 +308,10 @@ def test_flags_that_do_nothing_are_errors(disn, tmp_path):
         build(tmp_path, "--format", "im2avatar", "--images", str(tmp_path))
     with pytest.raises(UserError, match="--sdf_offset is for --format disn, this is original"):
         build(tmp_path, "--format", "original", "--sdf_offset", "0.003")
+    with pytest.raises(UserError, match="--sign is for --format meshes and r2n2, this is original"):
+        build(tmp_path, "--format", "original", "--sign", "thick")
+    with pytest.raises(UserError, match="--sign: .*'both'"):
+        build(tmp_path, "--format", "r2n2", "--sign", "both")
     with pytest.raises(UserError, match="--format r2n2 needs --meshes"):
         build(tmp_path, "--format", "r2n2")
     with pytest.raises(UserError, match="holds no <category>/<object>/models/voxel.h5; it looks like format disn"):
