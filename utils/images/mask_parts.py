@@ -27,17 +27,21 @@ def without_strays(alpha: np.ndarray) -> tuple[np.ndarray, list[str]]:
     opaque = alpha >= FAINT
     depth = _depth(alpha.shape)
     frame = _frame(opaque, depth)
-    label = cv2.connectedComponents((opaque & ~frame).astype(np.uint8))[1]
-    within = np.bincount(label.ravel(), depth.ravel() >= _band(alpha.shape)) > 0  # not in the border alone
-    within[0] = False
-    if not within.any():  # what lies in the border is all there is
+    count, label, stats, _ = cv2.connectedComponentsWithStats((opaque & ~frame).astype(np.uint8))
+    if count == 2 and not frame.any():
         return alpha, []
-    solid = within[label]
-    box = cv2.boundingRect((label == np.where(within, np.bincount(label.ravel()), 0).argmax()).astype(np.uint8))
-    reach = round(GAP * max(box[2:])) | 1
+    lies_within = np.bincount(label.ravel(), depth.ravel() >= _band(alpha.shape), count) > 0
+    spans = (stats[:, [cv2.CC_STAT_HEIGHT, cv2.CC_STAT_WIDTH]] >= np.array(alpha.shape) / 2).any(1)
+    part = lies_within | ~spans  # else it is a line along the border
+    part[0] = False
+    if not part.any():
+        return alpha, []
+    solid = part[label]
+    largest = stats[np.where(part, stats[:, cv2.CC_STAT_AREA], 0).argmax()]
+    reach = round(GAP * max(largest[cv2.CC_STAT_WIDTH], largest[cv2.CC_STAT_HEIGHT])) | 1
     # two parts touch once each has grown by half of the gap
-    count, group = cv2.connectedComponents(cv2.dilate(solid.astype(np.uint8), np.ones((reach, reach), np.uint8)))
-    areas = np.bincount(group[solid], minlength=count)
+    groups, group = cv2.connectedComponents(cv2.dilate(solid.astype(np.uint8), np.ones((reach, reach), np.uint8)))
+    areas = np.bincount(group[solid], minlength=groups)
     kept = (areas > 0) & (areas >= SPECK * areas.max())
     near = kept[group] & ~frame
     stray = opaque & ~near
