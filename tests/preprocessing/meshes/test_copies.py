@@ -55,6 +55,18 @@ def test_sheets_and_faces_behind_holes_keep_both_sides(tmp_path):
     assert (colours_of(load_mesh(glass)) == np.rint(255 * np.array(INNER))).all()
 
 
+def test_quads_are_copies_whatever_their_first_corner(tmp_path):
+    quads = np.array([[4, 3, 2, 1], [5, 6, 7, 8], [1, 2, 6, 5], [2, 3, 7, 6], [3, 4, 8, 7], [4, 1, 5, 8]])
+    corners = [(x, y, z) for z in (0, 1) for x, y in ((0, 0), (1, 0), (1, 1), (0, 1))]
+    for turn in range(4):
+        lines = ["mtllib m.mtl"] + ["v {} {} {}".format(*corner) for corner in corners]
+        for name, faces in (("dark", np.roll(quads[:, ::-1], turn, 1)), ("red", quads)):
+            lines += [f"usemtl {name}"] + ["f {} {} {} {}".format(*face) for face in faces]
+        (tmp_path / "m.mtl").write_text("newmtl dark\nKd 0.05 0.05 0.05\nnewmtl red\nKd 0.8 0.1 0.1\n")
+        (tmp_path / "a.obj").write_text("\n".join(lines) + "\n")
+        assert (colours_of(load_mesh(tmp_path / "a.obj")) == [204, 26, 26]).all()
+
+
 @pytest.mark.parametrize("size", [1e-6, 1e6])
 def test_the_size_of_the_mesh_does_not_matter(tmp_path, size):
     faces = trimesh.creation.box().faces
