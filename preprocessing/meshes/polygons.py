@@ -11,8 +11,8 @@ def triangulate(vertices: np.ndarray, corners: np.ndarray, sizes: np.ndarray) ->
 
     Triangles and convex polygons are cut all at once, the others by ear clipping in the plane of
     their Newell normal. Vertices in the middle of a straight side may be passed over. Polygons of
-    fewer than three corners give no triangle. The cuts depend neither on the first corner nor on the
-    order, so that a polygon and its copy for the other side become the same triangles.
+    fewer than three corners give no triangle. The cuts depend neither on the first corner nor on
+    the order, so that a polygon and its copy for the other side become the same triangles.
 
     Args:
         vertices: (V, 3) points, which need not be finite.

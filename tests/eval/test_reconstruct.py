@@ -285,7 +285,11 @@ def test_no_two_pictures_share_a_folder_even_on_file_systems_that_ignore_case(tm
         assert not {folder.name for folder in folders} & {"", ".", ".."}
         plain = [unicodedata.normalize("NFC", folder.name).casefold().rstrip(" .") for folder in folders]
         assert len(set(plain)) == len(images)
-    assert [folder.name for folder in reconstruct.folders(["a.png", "a.jpg", "a_2.png"], tmp_path)] == ["a", "a_3", "a_2"]
+    assert [folder.name for folder in reconstruct.folders(["a.png", "a.jpg", "a_2.png"], tmp_path)] == [
+        "a",
+        "a_3",
+        "a_2",
+    ]
 
 
 @pytest.mark.slow

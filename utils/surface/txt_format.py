@@ -8,10 +8,12 @@ g0       logit of class 1 minus class 0 (binary mode), or the signed distance in
          length, negative inside (SDF mode)
 
 There is no header line. A colour may be a little outside [0, 1], where it is rounded or the sum of
-several outputs of a network: from -0.05 to 2 it is clipped, beyond that the file is refused, since
-its colours have another unit, such as 0..255. Two older kinds of file can be read as well: those of six columns, without
-g0, which becomes +1 where there is a colour and -1 elsewhere; and those with a grid of
-linspace(-32, 31, R), whose cells are a little closer together where R > 64.
+several outputs of a network: from -0.05 to 2 it is clipped. Beyond that the file is refused, since
+its colours have another unit, such as 0..255.
+
+Two older kinds of file can be read as well: those of six columns, without g0, which becomes +1
+where there is a colour and -1 elsewhere; and those with a grid of linspace(-32, 31, R), whose cells
+are a little closer together where R > 64.
 """
 
 import os
