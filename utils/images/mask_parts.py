@@ -47,7 +47,7 @@ def without_strays(alpha: np.ndarray) -> tuple[np.ndarray, list[str]]:
     stray = opaque & ~near
     if not stray.any():
         return alpha, []
-    note = f"{np.count_nonzero(stray)} pixels of the mask, apart from the object, are left out"
+    note = f"specks or a frame of the mask apart from the object are left out (pixels: {np.count_nonzero(stray)})"
     stray = cv2.dilate(stray.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0  # with their soft edges
     return np.where(stray & ~near, 0, alpha).astype(np.uint8), [note]
 
