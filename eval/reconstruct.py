@@ -19,10 +19,10 @@ that are done with the same settings are not done again.
 """
 
 import argparse
-import collections
 import collections.abc
 import pathlib
 import typing
+import unicodedata
 
 import h5py
 from tqdm import tqdm
@@ -102,14 +102,30 @@ def check(args: argparse.Namespace) -> None:
 
 
 def folders(images: list[str], out: pathlib.Path) -> list[pathlib.Path]:
-    """The folder of each image: named after the file, numbered where several have one name."""
-    count: collections.Counter[str] = collections.Counter()
+    """The folder of each image: named after the file, numbered where several have one name.
+
+    A number is never that of another image's own name: a.png, a.jpg and a_2.png go to a, a_3 and
+    a_2. Names that a file system may take for one (upper and lower case, composed and decomposed
+    accents, spaces and dots at the end) count as one.
+    """
+    names = [pathlib.Path(image).stem.rstrip(" .") or "image" for image in images]
+    taken = {_compared(name) for name in names}
+    given: set[str] = set()
     result = []
-    for image in images:
-        stem = pathlib.Path(image).stem or "image"
-        count[stem] += 1
-        result.append(out / (stem if count[stem] == 1 else f"{stem}_{count[stem]}"))
+    for name in names:
+        unique, number = name, 2
+        if _compared(name) in given:
+            while _compared(unique := f"{name}_{number}") in taken:
+                number += 1
+        given.add(_compared(unique))
+        taken.add(_compared(unique))
+        result.append(out / unique)
     return result
+
+
+def _compared(name: str) -> str:
+    """A file name as a file system that ignores case and forms of accents compares it."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def original_units(image: str) -> tuple[typing.Any, float]:

@@ -10,6 +10,8 @@ from typing import Any
 
 from utils.errors import UserError
 
+LFS = b"version https://git-lfs"  # the beginning of a pointer of Git LFS
+
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
@@ -59,6 +61,15 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         raise UserError(f"{path} is missing") from None
     except (ValueError, OSError) as error:
         raise UserError(f"{path} cannot be read as JSON: {error}") from None
+
+
+def is_lfs_pointer(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is the text that stands for a large file in a clone without Git LFS."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(LFS)) == LFS
+    except OSError:
+        return False
 
 
 def differing_settings(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:

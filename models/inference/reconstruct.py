@@ -23,7 +23,7 @@ from utils.errors import UserError
 from utils.geometry.camera_parameters import CameraParts
 from utils.geometry.cameras import check_camera, compose, intrinsics, look_at, resize_camera
 from utils.images.crop import object_square
-from utils.images.foreground import Foreground, foreground
+from utils.images.foreground import Foreground, foreground, given_mask
 from utils.images.photo import Photo, as_photo
 from utils.mesh.mesh import Mesh, coloured_mesh
 from utils.mesh.simplify import decimate
@@ -232,4 +232,4 @@ def _foreground(photo: Photo, mask: str | os.PathLike[str] | np.ndarray) -> Fore
     if mask.shape != photo.rgba.shape[:2]:
         raise UserError(f"the mask is {mask.shape} and the image {photo.rgba.shape[:2]}: they must have one size")
     alpha = np.where(mask, 255, 0) if mask.dtype == bool else np.clip(mask, 0, 255)
-    return Foreground(alpha.astype(np.uint8), "array", [])
+    return given_mask(alpha.astype(np.uint8), "array")

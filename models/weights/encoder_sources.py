@@ -17,7 +17,7 @@ import numpy as np
 
 from models.config import load_either
 from models.networks.encoder import Encoder
-from models.weights import tf1_checkpoint, tf1_conventions, tf1_names
+from models.weights import tf1_checkpoint, tf1_conventions, tf1_files, tf1_names
 from models.weights.load_report import Skipped, print_report
 from models.weights.run import Run, load_checkpoint
 from utils.errors import UserError, first_of
@@ -212,7 +212,7 @@ def open_encoder(source: str) -> EncoderSource:
         return RunEncoder(path)
     if path.suffix in (".h5", ".hdf5") and path.is_file():
         return KerasEncoder(source, lambda: read_keras(path))
-    prefix = tf1_checkpoint.find(path)
+    prefix = tf1_files.find(path)
     if prefix is None:
         raise UserError(
             f"{source} is not a run, a TF1 checkpoint (folder or prefix), a Keras weights file (.h5) or '{IMAGENET}'"

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import keras
 
 from models.config import Config
-from models.weights import tf1_checkpoint, tf1_conventions, tf1_names
+from models.weights import tf1_checkpoint, tf1_conventions, tf1_files, tf1_names
 from models.weights.load_report import print_report
 from models.weights.run import Run, load_checkpoint
 from utils.errors import UserError
@@ -119,7 +119,7 @@ def open_model(path: str | os.PathLike[str], overrides: Mapping[str, Any] | None
         UserError: There is no model, or overrides are given for a run.
     """
     if not Run(path).config.exists():
-        prefix = tf1_checkpoint.find(path)
+        prefix = tf1_files.find(path)
         if prefix is not None:
             return Tf1Model(prefix, overrides or {})
         if pathlib.Path(path).exists():

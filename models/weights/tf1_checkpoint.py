@@ -1,5 +1,6 @@
-"""Find, read and write files of TF1 checkpoints. Their variables: models.weights.tf1_names."""
+"""Read and write TF1 checkpoints. Their variables: models.weights.tf1_names."""
 
+import math
 import os
 import pathlib
 from collections.abc import Collection, Mapping, Sequence
@@ -10,46 +11,14 @@ import tensorflow as tf
 
 from models.weights import tf1_names
 from models.weights.load_report import Skipped
+from models.weights.tf1_files import STATE, check_data, index_of
 from utils.errors import UserError, first_of
-from utils.files import replacing_folder
+from utils.files import is_lfs_pointer, replacing_folder
 
-STATE = "checkpoint"  # the file in a folder that names its newest checkpoint
-READ_ERRORS = (tf.errors.OpError, ValueError, RuntimeError)  # of TensorFlow's checkpoint reader
+# of TensorFlow's checkpoint reader, which translates only some of the errors of C++ to its own
+READ_ERRORS = (tf.errors.OpError, ValueError, RuntimeError, LookupError, OSError, MemoryError)
 
 Matched = list[tuple[str, list[keras.Variable]]]  # TF1 name, the variables that it joins
-
-
-def find(path: str | os.PathLike[str]) -> pathlib.Path | None:
-    """Find the prefix of a checkpoint; None if there is none.
-
-    Args:
-        path: A folder with a `checkpoint` file, or a prefix (V2: .index and .data-*, V1: one file).
-
-    Raises:
-        UserError: The `checkpoint` file names a checkpoint that is missing.
-    """
-    path = pathlib.Path(path)
-    if not path.is_dir():
-        return _find_prefix(path)
-    if not (path / STATE).exists():
-        return None
-    state = tf.train.get_checkpoint_state(str(path))
-    if state is None or not state.model_checkpoint_path:
-        raise UserError(f"{path / STATE} names no checkpoint")
-    named = pathlib.Path(state.model_checkpoint_path)
-    for prefix in (named, path / named.name):  # the folder may have moved since it was written
-        if _find_prefix(prefix):
-            return prefix
-    raise UserError(f"{path / STATE} names {named}, which is neither there nor in {path}")
-
-
-def _find_prefix(path: pathlib.Path) -> pathlib.Path | None:
-    """The prefix of a checkpoint, from itself or its .index file; None if there is none."""
-    if path.suffix == ".index" and path.exists():
-        return path.with_suffix("")
-    if path.with_name(path.name + ".index").exists():
-        return path
-    return path if path.is_file() and path.suffix not in (".h5", ".hdf5", ".keras") else None
 
 
 class Checkpoint:
@@ -63,22 +32,31 @@ class Checkpoint:
 
     def __init__(self, prefix: str | os.PathLike[str]) -> None:
         self.prefix = pathlib.Path(prefix)
-        index = self.prefix.with_name(self.prefix.name + ".index")
+        index = index_of(self.prefix)
         self.file = index if index.exists() else self.prefix
+        if is_lfs_pointer(self.file):
+            raise UserError(f"{self.file} is a pointer of Git LFS instead of the file: fetch it with `git lfs pull`")
         try:
             self._reader = tf.train.load_checkpoint(str(self.prefix))
             shapes = self._reader.get_variable_to_shape_map()
             self._dtypes = self._reader.get_variable_to_dtype_map()
         except READ_ERRORS as error:
-            raise UserError(f"{self.prefix} cannot be read as a TF1 checkpoint: {_first_line(error)}") from None
+            raise UserError(f"{self.file} cannot be read as a TF1 checkpoint: {_first_line(error)}") from None
         self.shapes: dict[str, tuple[int, ...]] = {name: tuple(shape) for name, shape in sorted(shapes.items())}
+        if self.file == index:
+            check_data(self.prefix, sum(self._nbytes(name) for name in self.shapes))
 
     def read(self, name: str) -> np.ndarray:
         """The value of a variable."""
         try:
             return self._reader.get_tensor(name)
         except READ_ERRORS as error:
-            raise UserError(f"{self.prefix}: {name} cannot be read: {_first_line(error)}") from None
+            raise UserError(f"{self.prefix} is damaged: {name} cannot be read: {_first_line(error)}") from None
+
+    def _nbytes(self, name: str) -> int:
+        """Bytes that a variable takes at least; 0 for text, which has no fixed size."""
+        dtype = self._dtypes[name]
+        return math.prod(self.shapes[name]) * dtype.size if dtype.is_floating or dtype.is_integer else 0
 
     def step(self) -> int:
         """The training steps its weights have seen.
@@ -152,14 +130,19 @@ class Checkpoint:
         return ""
 
     def assign(self, matched: Matched) -> None:
-        """Read what select() matched into the variables of the network."""
-        for name, parts in matched:
-            for variable, value in zip(parts, tf1_names.split(self.read(name), parts), strict=True):
-                variable.assign(value)
+        """Read what select() matched into the variables of the network.
+
+        Raises:
+            UserError: A variable cannot be read; then nothing is assigned.
+        """
+        values = [self.read(name) for name, _ in matched]  # all of them before the first is assigned
+        for (_, parts), value in zip(matched, values, strict=True):
+            for variable, part in zip(parts, tf1_names.split(value, parts), strict=True):
+                variable.assign(part)
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def write(folder: str | os.PathLike[str], values: Mapping[str, np.ndarray], step: int) -> pathlib.Path:

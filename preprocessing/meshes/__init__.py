@@ -8,6 +8,7 @@ textures.py   the pictures of textures
 colours.py    colours of any depth; the grey of surfaces without colours
 polygons.py   polygons -> triangles
 polygon_mesh.py    polygons with colours and textures as one Mesh
+copies.py     faces stored once for each side
 parts.py      the parts of a file as one Mesh
 distances.py  points in space and their signed distances to a mesh
 inside.py, patches.py, visibility.py    what is inside a mesh, also a broken one

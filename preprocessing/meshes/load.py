@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Callable
 
 from preprocessing.meshes import off, stl
+from preprocessing.meshes.copies import without_inner_copies
 from preprocessing.meshes.gltf.read import read as read_gltf
 from preprocessing.meshes.obj.read import read_mesh as read_obj
 from preprocessing.meshes.ply.read import read_mesh as read_ply
@@ -37,7 +38,7 @@ def load_mesh(path: str | os.PathLike[str]) -> Mesh:
     if not path.is_file():
         raise UserError(f"{path} is missing")
     try:
-        return reader(path)
+        return without_inner_copies(reader(path))
     except UserError:
         raise
     except Exception as error:  # what a damaged file does to libraries has no common type

@@ -4,6 +4,7 @@ mistakes.
 
 import json
 import pathlib
+import unicodedata
 
 import h5py
 import numpy as np
@@ -271,6 +272,24 @@ def test_a_picture_on_which_something_breaks_does_not_stop_the_others(runs, lett
 def test_pictures_of_one_name_do_not_share_a_folder(tmp_path):
     names = reconstruct.folders(["a/x.png", "b/x.jpg", "y.png"], tmp_path)
     assert names == [tmp_path / "x", tmp_path / "x_2", tmp_path / "y"]
+
+
+def test_no_two_pictures_share_a_folder_even_on_file_systems_that_ignore_case(tmp_path):
+    names = ["a", "A", "a_2", "A_2", "a_3", "b", "stra\u00dfe", "STRASSE", "e\u0301", "\u00e9", "a. ", "..", "."]
+    files = [name + suffix for name in names for suffix in (".png", ".JPG")]
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        images = list(rng.permutation(files))
+        folders = reconstruct.folders(images, tmp_path)
+        assert {folder.parent for folder in folders} == {tmp_path}
+        assert not {folder.name for folder in folders} & {"", ".", ".."}
+        plain = [unicodedata.normalize("NFC", folder.name).casefold().rstrip(" .") for folder in folders]
+        assert len(set(plain)) == len(images)
+    assert [folder.name for folder in reconstruct.folders(["a.png", "a.jpg", "a_2.png"], tmp_path)] == [
+        "a",
+        "a_3",
+        "a_2",
+    ]
 
 
 @pytest.mark.slow

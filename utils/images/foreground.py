@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import dijkstra
 from skimage.segmentation import slic
 
 from utils.errors import UserError
+from utils.images.mask_parts import without_specks, without_strays
 from utils.images.photo import Photo, read_photo
 
 WAYS = ("auto", "alpha", "none")  # anything else is the path of a mask file
@@ -23,8 +24,6 @@ ADVICE = "give a mask file (white where the object is), or an image with a trans
 
 WORKING = 400  # pixels of the longest side while GrabCut works
 SMOOTH = 1.5  # largest distance of the border from a smooth background, L*a*b*: the noise of a sensor
-# share of the image: smaller holes are flaws of the mask, larger ones may be gaps of the object
-HOLE = 0.0004
 BAND = 0.02  # of the shorter side: width of the border from which the background is learned
 PATCHES = 300  # superpixels of an image
 
@@ -62,13 +61,19 @@ def foreground(photo: Photo, mask: str | os.PathLike[str] = "auto") -> Foregroun
     if mask == "none":
         return Foreground(np.full(photo.rgba.shape[:2], 255, np.uint8), "none", [])
     if mask == "alpha" or (mask == "auto" and has_transparency(photo.rgba)):
-        return Foreground(_own_alpha(photo), "alpha", [])
+        return given_mask(_own_alpha(photo), "alpha")
     if mask != "auto":
-        return Foreground(_from_file(photo, mask), "file", [])
+        return given_mask(_from_file(photo, mask), "file")
     result = _automatic(np.ascontiguousarray(photo.rgba[..., :3]))
     if not LEAST < (result.alpha >= 128).mean() < MOST:
         raise UserError(f"{photo.name}: no object can be distinguished from the background: {ADVICE}")
     return result
+
+
+def given_mask(alpha: np.ndarray, used: str) -> Foreground:
+    """A mask (H, W) uint8 that came with the image, without specks that would move its crop."""
+    alpha, notes = without_strays(alpha)
+    return Foreground(alpha, used, notes)
 
 
 def has_transparency(rgba: np.ndarray) -> bool:
@@ -115,7 +120,7 @@ def _automatic(rgb: np.ndarray) -> Foreground:
     notes: list[str] = []
     if importlib.util.find_spec("rembg") is not None:
         try:
-            return Foreground(_by_rembg(rgb), "rembg", notes)
+            return Foreground(without_strays(_by_rembg(rgb))[0], "rembg", notes)
         # many kinds of error: its network cannot be downloaded, a library does not fit; without
         # onnxruntime rembg even exits
         except (Exception, SystemExit) as error:
@@ -167,7 +172,7 @@ def by_grabcut(rgb: np.ndarray) -> np.ndarray:
         return np.zeros(rgb.shape[:2], np.uint8)
     cv2.setRNGSeed(0)  # every thread has its own generator
     cv2.grabCut(image, seed, None, np.zeros((1, 65)), np.zeros((1, 65)), 5, cv2.GC_INIT_WITH_MASK)
-    mask = _without_specks((seed & 1) == 1)
+    mask = without_specks((seed & 1) == 1)
     soft = _soft(small, backdrop, mask) if spread < SMOOTH else cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.7)
     large = cv2.resize(soft, rgb.shape[1::-1], interpolation=cv2.INTER_CUBIC)
     steep = (large - 0.5) * 1.5 + 0.5  # edges as steep as before enlarging
@@ -285,15 +290,3 @@ def _geodesic_distances(pairs: np.ndarray, difference: np.ndarray) -> np.ndarray
     np.minimum.at(least, pairs.ravel(), np.repeat(cost, 2))
     cost = np.maximum(cost - least.mean(), 1e-6)  # small steps, as of a gradient, cost nothing
     return dijkstra(coo_matrix((cost, tuple(pairs.T)), (count, count)).tocsr(), directed=False)
-
-
-def _without_specks(mask: np.ndarray) -> np.ndarray:
-    """Keep the largest part of a boolean mask and other large ones; fill small holes."""
-    count, label, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    if count < 2:
-        return mask
-    area = stats[1:, cv2.CC_STAT_AREA]
-    mask = np.isin(label, 1 + np.flatnonzero(area >= 0.1 * area.max()))
-    count, label, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
-    small = np.flatnonzero(stats[:, cv2.CC_STAT_AREA] < HOLE * mask.size)
-    return mask | np.isin(label, small[small > 0])

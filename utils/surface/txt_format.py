@@ -7,9 +7,13 @@ r g b    in [0, 1], or -1 -1 -1 where the field is empty
 g0       logit of class 1 minus class 0 (binary mode), or the signed distance in object-frame
          length, negative inside (SDF mode)
 
-There is no header line. Two older kinds of file can be read as well: those of six columns, without
-g0, which becomes +1 where there is a colour and -1 elsewhere; and those with a grid of
-linspace(-32, 31, R), whose cells are a little closer together where R > 64.
+There is no header line. A colour may be a little outside [0, 1], where it is rounded or the sum of
+several outputs of a network: from -0.05 to 2 it is clipped. Beyond that the file is refused, since
+its colours have another unit, such as 0..255.
+
+Two older kinds of file can be read as well: those of six columns, without g0, which becomes +1
+where there is a colour and -1 elsewhere; and those with a grid of linspace(-32, 31, R), whose cells
+are a little closer together where R > 64.
 """
 
 import os
@@ -24,6 +28,7 @@ from utils.geometry import frames
 from utils.surface.field_grid import FieldGrid
 
 COLUMNS = "x y z r g b g0"
+LEAST, MOST = -0.05, 2.0  # colours that are clipped to [0, 1]: noise; the sum of two sigmoids
 TOLERANCE = 0.01  # share of a cell that a coordinate may be off by: files of two decimals still fit
 
 
@@ -69,14 +74,16 @@ def read_txt(path: str | os.PathLike[str]) -> FieldGrid:
         raise UserError(f"{path}, line {bad.argmax() + 1}: a value is not a finite number")
     line = _grid_line(path, table[:, :3])
     colours = table[:, 3:6]
-    coloured = np.all(colours >= 0, axis=1)
-    mixed = ~coloured & np.any(colours >= 0, axis=1)
-    if mixed.any():
-        row = mixed.argmax()
-        raise UserError(f"{path}, line {row + 1}: colour {_text(colours[row])} is neither in [0, 1] nor -1 -1 -1")
-    # at most 1: the sum of two sigmoids may exceed it
-    colours = np.where(coloured[:, None], np.minimum(colours, 1), -1).astype(np.float32)
-    geometry = table[:, 6] if table.shape[1] == 7 else np.where(coloured, 1, -1)
+    empty = np.all(np.abs(colours + 1) <= 0.01, axis=1)
+    wrong = ~empty & ((colours < LEAST) | (colours > MOST)).any(1)
+    if wrong.any():
+        row = wrong.argmax()
+        remedy = "; divide colours of 0..255 by 255" if colours[row].max() > MOST else ""
+        raise UserError(
+            f"{path}, line {row + 1}: colour {_text(colours[row])} is neither in [0, 1] nor -1 -1 -1{remedy}"
+        )
+    colours = np.where(empty[:, None], -1, np.clip(colours, 0, 1)).astype(np.float32)
+    geometry = table[:, 6] if table.shape[1] == 7 else np.where(empty, -1, 1)
     return FieldGrid(len(line), geometry.astype(np.float32), colours, line)
 
 

@@ -59,7 +59,8 @@ def test_a_spiral_and_a_fan_that_turns_twice():
 
 def test_a_quad_is_cut_along_the_diagonal_that_lies_inside():
     square = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0.0]])
-    assert np.array_equal(triangulate(square, np.arange(4), [4])[0], [[0, 1, 2], [0, 2, 3]])
+    triangles, _ = triangulate(square, np.arange(4), [4])
+    assert {tuple(np.roll(row, -row.argmin())) for row in triangles} == {(0, 1, 2), (0, 2, 3)}
     for turn in range(4):
         arrow = np.roll([[0, 0, 0], [2, -1, 0], [0, 3, 0], [-2, -1, 0.0]], turn, 0)
         triangles, _ = triangulate(arrow, np.arange(4), [4])
@@ -86,3 +87,18 @@ def test_degenerate_polygons_do_no_harm():
         areas = area_vectors(vertices[np.concatenate(polygons).astype(int)[triangles]])
     assert np.allclose(areas[owner == 5].sum(0), [0, 0, 1])
     assert len(triangulate(vertices, np.zeros(0, int), [])[0]) == 0
+
+
+def test_a_polygon_and_its_copy_for_the_other_side_become_the_same_triangles():
+    rng = np.random.default_rng(5)
+    for size in (3, 4, 5, 9, 30):
+        star = star_polygon(rng, size, 1)
+        vertices = np.concatenate([star, star])  # the copy has vertices of its own
+        copies = [np.arange(size), size + np.roll(np.arange(size)[::-1], 2), np.roll(np.arange(size), 1)]
+        found = []
+        for corners in copies:
+            triangles, _ = triangulate(vertices, corners, np.array([size]))
+            places = corners[triangles] % size
+            found.append({tuple(np.roll(row, -row.argmin())) for row in places})
+        assert len(found[0]) == size - 2
+        assert found[0] == found[2] == {(a, c, b) for a, b, c in found[1]}

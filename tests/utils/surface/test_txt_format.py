@@ -70,6 +70,20 @@ def test_six_columns_and_the_original_grid(tmp_path, resolution):
     np.testing.assert_allclose(read_txt(tmp_path / "new.txt").line, field.line, atol=1e-6)
 
 
+def test_noise_around_0_and_1_is_clipped_and_leaves_no_hole(tmp_path):
+    field = random_field(6)
+    write_txt(tmp_path / "a.txt", field)
+    rows = np.loadtxt(tmp_path / "a.txt")
+    coloured = rows[:, 3] >= 0
+    noisy = np.round(rows[:, 3:6]) + np.random.default_rng(1).uniform(-0.04, 0.04, (len(rows), 3))
+    rows[:, 3:6] = np.where(coloured[:, None], noisy, rows[:, 3:6])
+    assert (rows[coloured, 3:6] < 0).all(1).any() and (rows[:, 3:6] > 1).any()
+    np.savetxt(tmp_path / "b.txt", rows)
+    back = read_txt(tmp_path / "b.txt")
+    np.testing.assert_array_equal(back.coloured(), coloured)
+    np.testing.assert_allclose(back.colours[coloured], np.clip(rows[coloured, 3:6], 0, 1), atol=1e-6)
+
+
 def good_lines(tmp_path):
     write_txt(tmp_path / "good.txt", random_field(4))
     return (tmp_path / "good.txt").read_text().splitlines()
@@ -77,6 +91,13 @@ def good_lines(tmp_path):
 
 def replaced(lines, row, text):
     return [*lines[:row], text, *lines[row + 1 :]]
+
+
+def coloured_rows(lines, colour):
+    """The lines with another colour where they have one."""
+    rows = [line.split() for line in lines]
+    assert any(row[3] != "-1" for row in rows)
+    return [" ".join([*row[:3], *(row[3:6] if row[3] == "-1" else [colour]), row[6]]) for row in rows]
 
 
 BROKEN = {
@@ -104,6 +125,10 @@ BROKEN = {
         lambda rows: replaced(rows, 2, " ".join(rows[2].split()[:3] + ["0.5", "-1", "0.5", "1"])),
         r"line 3: colour .* neither",
     ),
+    "colours of 0..255": (lambda rows: coloured_rows(rows, "200 30 30"), r"line \d+: colour 200 30 30 .*by 255"),
+    "one channel of 0..255": (lambda rows: coloured_rows(rows, "0.5 127.5 0"), r"line \d+: colour .*by 255"),
+    "colours of -1..1": (lambda rows: coloured_rows(rows, "-0.5 -0.4 -0.9"), r"line \d+: colour .* neither"),
+    "empty is -255": (lambda rows: coloured_rows(rows, "-255 -255 -255"), r"line \d+: colour .* neither"),
     "empty": (lambda rows: [], r"is empty"),
     "one row": (lambda rows: rows[:1], r"."),
 }

@@ -1,0 +1,77 @@
+"""Faces that are stored twice, once for each side: the copies that show their inner side go.
+
+Many files, such as those of ShapeNet, have every face a second time in the opposite order, often
+with another colour. Renderers that hide back faces show the outer one; for rays and for samples
+both lie at the same place.
+"""
+
+import dataclasses
+
+import numpy as np
+import trimesh
+from scipy.spatial import cKDTree
+
+from preprocessing.meshes.patches import SAME_VERTEX, Patches, find_patches
+from preprocessing.meshes.visibility import Visibility
+from utils.mesh.mesh import Material, Mesh
+
+
+def without_inner_copies(mesh: Mesh) -> Mesh:
+    """Remove the faces that show inside what their copy of the opposite order shows outside.
+
+    Where both sides of a pair are seen from outside, as of a sheet, both faces stay, and so do
+    copies behind a face with holes in its texture.
+    """
+    tolerance = SAME_VERTEX * np.ptp(mesh.vertices, axis=0).max()
+    cells = np.rint((mesh.vertices - mesh.vertices.mean(0)) / tolerance).astype(np.int64)
+    pair = _opposite(trimesh.grouping.unique_rows(cells)[1].reshape(-1)[mesh.faces])
+    if not (pair >= 0).any():
+        return mesh
+    own = _votes(mesh, find_patches(mesh))
+    doubled = pair >= 0
+    other = np.where(doubled, own[pair], 1)
+    opaque = np.array([_is_opaque(material) for material in mesh.materials])[mesh.face_material[pair]]
+    inner = doubled & (own > 0) & (other < 0) & opaque
+    return dataclasses.replace(mesh, faces=mesh.faces[~inner], face_material=mesh.face_material[~inner])
+
+
+def _order(faces: np.ndarray) -> np.ndarray:
+    """(F, 3) -> (F,) 1 or -1 by the order of the corners, 0 where two of them are one."""
+    a, b, c = faces.astype(np.int64).T
+    return np.sign(a - b) * np.sign(b - c) * np.sign(c - a)
+
+
+def _opposite(faces: np.ndarray) -> np.ndarray:
+    """(F, 3) -> (F,) a face of the same corners in the opposite order, -1 where there is none."""
+    corners, order = trimesh.grouping.unique_rows(np.sort(faces, 1))[1].reshape(-1), _order(faces)
+    count = int(corners.max()) + 1
+    of_order = {}
+    for sign in (1, -1):
+        of_order[sign] = np.full(count, -1)
+        of_order[sign][corners[order == sign]] = np.flatnonzero(order == sign)
+    result = np.where(order == 1, of_order[-1][corners], of_order[1][corners])
+    return np.where(order == 0, -1, result)
+
+
+def _votes(mesh: Mesh, patches: Patches) -> np.ndarray:
+    """(F,) from -1 where the front of a face faces outside, to 1 where it faces inside.
+
+    0 for faces that are in no patch.
+    """
+    if patches.closed.all():
+        sides = np.tile([-1.0, 1.0], (len(patches.faces), 1))
+    else:
+        sides = Visibility(patches).votes[:-1].reshape(-1, 2)
+    faces = cKDTree(patches.vertices).query(mesh.vertices)[1][mesh.faces]
+    corners = trimesh.grouping.unique_rows(np.sort(np.concatenate([patches.faces, faces]), 1))[1].reshape(-1)
+    known = np.full(int(corners.max()) + 1, -1)
+    known[corners[: len(patches.faces)]] = np.arange(len(patches.faces))
+    index = known[corners[len(patches.faces) :]]
+    same = _order(faces) == _order(patches.faces)[index]
+    return np.where(index >= 0, np.where(same, sides[index, 0], sides[index, 1]), 0)
+
+
+def _is_opaque(material: Material) -> bool:
+    """Whether no texel of a material is a hole."""
+    least = 1.0 if material.image is None else material.image[..., 3].min() / 255
+    return bool(material.factor[3] * least >= material.alpha_cutoff)

@@ -1,0 +1,85 @@
+"""Faces that are stored twice: the colours of both sides, whatever their order in the file."""
+
+import numpy as np
+import pytest
+import trimesh
+
+from preprocessing.meshes.distances import signed_distances
+from preprocessing.meshes.load import load_mesh
+from utils.mesh import sampling
+from utils.mesh.mesh import normalise
+
+OUTER, INNER = (0.8, 0.1, 0.1), (0.05, 0.05, 0.05)
+
+
+def write_obj(path, *coloured_faces, size=1.0):
+    """An OBJ of the corners of a box; each part is a colour and its triangles."""
+    vertices = size * trimesh.creation.box().vertices
+    lines = ["mtllib m.mtl"] + ["v {} {} {}".format(*vertex) for vertex in vertices]
+    materials = []
+    for number, (colour, faces) in enumerate(coloured_faces):
+        materials += [f"newmtl m{number}", "Kd {} {} {}".format(*colour[:3]), *(["d 0.0"] if len(colour) > 3 else [])]
+        lines += [f"usemtl m{number}"] + ["f {} {} {}".format(*(1 + face)) for face in faces]
+    (path.parent / "m.mtl").write_text("\n".join(materials) + "\n")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def colours_of(mesh):
+    return sampling.sample_surface(mesh, 2000, np.random.default_rng(0))[1]
+
+
+@pytest.mark.parametrize("inner_first", [False, True])
+@pytest.mark.parametrize("turn", [1, 2])
+@pytest.mark.parametrize("open_sides", [0, 2])
+def test_a_box_with_an_inner_copy_shows_its_outer_colour_alone(tmp_path, inner_first, turn, open_sides):
+    faces = trimesh.creation.box().faces
+    normals = trimesh.creation.box().face_normals
+    faces = faces[normals[:, 1] < 0.5] if open_sides else faces
+    parts = [(OUTER, faces), (INNER, np.roll(faces[:, ::-1], turn, 1))]
+    mesh = load_mesh(write_obj(tmp_path / "a.obj", *(reversed(parts) if inner_first else parts)))
+    assert (colours_of(mesh) == np.rint(255 * np.array(OUTER))).all()
+    assert len(mesh.faces) == len(faces)
+    points = np.random.default_rng(0).uniform(-0.45, 0.45, (200, 3))
+    assert (signed_distances(normalise(mesh)[0], points) < 0).mean() > (0.9 if open_sides else 0.999)
+
+
+def test_sheets_and_faces_behind_holes_keep_both_sides(tmp_path):
+    faces = trimesh.creation.box().faces
+    side = faces[trimesh.creation.box().face_normals[:, 2] > 0.5]
+    mesh = load_mesh(write_obj(tmp_path / "sheet.obj", (OUTER, side), (INNER, side[:, ::-1])))
+    assert len(mesh.faces) == 4
+    share = (colours_of(mesh) == np.rint(255 * np.array(OUTER))).all(1).mean()
+    assert share == pytest.approx(0.5, abs=0.05)
+    glass = write_obj(tmp_path / "glass.obj", ((*OUTER, 0), faces), (INNER, faces[:, ::-1]))
+    assert (colours_of(load_mesh(glass)) == np.rint(255 * np.array(INNER))).all()
+
+
+def test_quads_are_copies_whatever_their_first_corner(tmp_path):
+    quads = np.array([[4, 3, 2, 1], [5, 6, 7, 8], [1, 2, 6, 5], [2, 3, 7, 6], [3, 4, 8, 7], [4, 1, 5, 8]])
+    corners = [(x, y, z) for z in (0, 1) for x, y in ((0, 0), (1, 0), (1, 1), (0, 1))]
+    for turn in range(4):
+        lines = ["mtllib m.mtl"] + ["v {} {} {}".format(*corner) for corner in corners]
+        for name, faces in (("dark", np.roll(quads[:, ::-1], turn, 1)), ("red", quads)):
+            lines += [f"usemtl {name}"] + ["f {} {} {} {}".format(*face) for face in faces]
+        (tmp_path / "m.mtl").write_text("newmtl dark\nKd 0.05 0.05 0.05\nnewmtl red\nKd 0.8 0.1 0.1\n")
+        (tmp_path / "a.obj").write_text("\n".join(lines) + "\n")
+        assert (colours_of(load_mesh(tmp_path / "a.obj")) == [204, 26, 26]).all()
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e6])
+def test_the_size_of_the_mesh_does_not_matter(tmp_path, size):
+    faces = trimesh.creation.box().faces
+    twice = write_obj(tmp_path / "a.obj", (INNER, faces[:, ::-1]), (OUTER, faces), size=size)
+    assert (colours_of(load_mesh(twice)) == np.rint(255 * np.array(OUTER))).all()
+    once = write_obj(tmp_path / "b.obj", (OUTER, faces), size=size)
+    assert len(load_mesh(once).faces) == len(faces)
+
+
+def test_faces_stored_once_or_in_one_order_stay(tmp_path):
+    faces = trimesh.creation.box().faces
+    half = faces[:6]
+    mixed = np.concatenate([half[:, ::-1], faces[6:]])
+    for number, parts in enumerate([[faces], [faces, faces], [mixed]]):
+        mesh = load_mesh(write_obj(tmp_path / f"{number}.obj", *((OUTER, part) for part in parts)))
+        assert len(mesh.faces) == sum(len(part) for part in parts)

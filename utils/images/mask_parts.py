@@ -1,0 +1,95 @@
+"""Parts of a mask: which of them are the object, and which are specks or frames beside it."""
+
+import cv2
+import numpy as np
+
+FAINT = 32  # alpha below which a pixel neither joins parts nor is one
+GAP = 0.05  # of the object's longer side: parts that are closer to each other belong together
+SPECK = 0.02  # share of the largest part that a part of a given mask has at least
+FOUND_SPECK = 0.1  # the same in a mask that was found, which is less reliable
+# share of the image: smaller holes are flaws of the mask, larger ones may be gaps of the object
+HOLE = 0.0004
+BORDER = 0.02  # of the shorter side: width of the border in which a frame lies
+
+
+def without_strays(alpha: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Remove what a given mask has apart from the object: specks, and a frame along the border.
+
+    Parts that are close to each other, such as the pieces of a thin leg, count as one. The largest
+    part stays always.
+
+    Args:
+        alpha: (H, W) uint8, 255 where the object is.
+
+    Returns:
+        The mask without them, and remarks for the user. Where there are none, it is the given one.
+    """
+    opaque = alpha >= FAINT
+    depth = _depth(alpha.shape)
+    frame = _frame(opaque, depth)
+    count, label, stats, _ = cv2.connectedComponentsWithStats((opaque & ~frame).astype(np.uint8))
+    if count == 2 and not frame.any():
+        return alpha, []
+    lies_within = np.bincount(label.ravel(), depth.ravel() >= _band(alpha.shape), count) > 0
+    spans = (stats[:, [cv2.CC_STAT_HEIGHT, cv2.CC_STAT_WIDTH]] >= np.array(alpha.shape) / 2).any(1)
+    part = lies_within | ~spans  # else it is a line along the border
+    part[0] = False
+    if not part.any():
+        return alpha, []
+    solid = part[label]
+    largest = stats[np.where(part, stats[:, cv2.CC_STAT_AREA], 0).argmax()]
+    reach = round(GAP * max(largest[cv2.CC_STAT_WIDTH], largest[cv2.CC_STAT_HEIGHT])) | 1
+    # two parts touch once each has grown by half of the gap
+    groups, group = cv2.connectedComponents(cv2.dilate(solid.astype(np.uint8), np.ones((reach, reach), np.uint8)))
+    areas = np.bincount(group[solid], minlength=groups)
+    kept = (areas > 0) & (areas >= SPECK * areas.max())
+    near = kept[group] & ~frame
+    stray = opaque & ~near
+    if not stray.any():
+        return alpha, []
+    note = f"specks or a frame of the mask apart from the object are left out (pixels: {np.count_nonzero(stray)})"
+    stray = cv2.dilate(stray.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0  # with their soft edges
+    return np.where(stray & ~near, 0, alpha).astype(np.uint8), [note]
+
+
+def without_specks(mask: np.ndarray) -> np.ndarray:
+    """Keep the largest part of a mask that was found and other large ones; fill small holes.
+
+    Args:
+        mask: (H, W) bool.
+    """
+    count, label, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    if count < 2:
+        return mask
+    area = stats[1:, cv2.CC_STAT_AREA]
+    mask = np.isin(label, 1 + np.flatnonzero(area >= FOUND_SPECK * area.max()))
+    count, label, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
+    small = np.flatnonzero(stats[:, cv2.CC_STAT_AREA] < HOLE * mask.size)
+    return mask | np.isin(label, small[small > 0])
+
+
+def _band(shape: tuple[int, ...]) -> int:
+    """Pixels from the border within which a frame lies, and beyond which an object reaches."""
+    return max(1, round(BORDER * min(shape)))
+
+
+def _depth(shape: tuple[int, ...]) -> np.ndarray:
+    """(H, W) distances of all pixels from the border: 0 for those that lie at it."""
+    rows, columns = (np.minimum(np.arange(side), np.arange(side)[::-1]) for side in shape)
+    return np.minimum(rows[:, None], columns)
+
+
+def _frame(opaque: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """A thin frame all around the image, which may touch the object.
+
+    Args:
+        opaque: (H, W) bool.
+        depth: (H, W) distances from the border.
+
+    Returns:
+        (H, W) bool; nothing where an object fills the image up to its border.
+    """
+    rings = np.bincount(depth.ravel(), opaque.ravel()) / np.bincount(depth.ravel())
+    width = int((rings < 0.98).argmax())  # number of rings that are opaque all around
+    thin = width <= _band(opaque.shape) and rings[width] < 0.5
+    return depth < (width if thin else 0)
