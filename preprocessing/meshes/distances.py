@@ -41,9 +41,9 @@ def sample_space(surface_points: np.ndarray, count: int, rng: np.random.Generato
             outside = outside[(np.abs(part[outside]) > 0.5).any(1)]
         parts.append(part)
     parts.append(rng.uniform(-0.5, 0.5, (count - sum(map(len, parts)), 3)))
-    points = np.concatenate(parts)
-    rng.shuffle(points)
-    return points
+    order = np.arange(count)
+    rng.shuffle(order)  # the same order as that of shuffled points, which numpy swaps one by one
+    return np.concatenate(parts)[order]
 
 
 def signed_distances(mesh: Mesh, points: np.ndarray, sign: str = DEFAULT_SIGN) -> np.ndarray:

@@ -9,6 +9,7 @@ import warnings
 import cv2
 import h5py
 import numpy as np
+from isal import isal_zlib
 
 from data.raw_layout import RawObject
 from preprocessing.meshes.distances import DEFAULT_SIGN, sample_space, signed_distances
@@ -196,7 +197,10 @@ def _write_views(raw: RawObject, mesh: Mesh, surface: Surface, trans_mats: np.nd
 
 
 def _write_volume(path: pathlib.Path, volume: np.ndarray) -> None:
-    """Write a volume as the dataset 'data' of an HDF5 file, compressed as one chunk."""
+    """Write a volume as the dataset 'data' of an HDF5 file, compressed as one chunk.
+
+    The chunk is compressed here, since HDF5's own compression takes ten times as long.
+    """
     with h5py.File(path, "w") as file:
-        options = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
-        file.create_dataset("data", data=volume, chunks=volume.shape, **options)
+        data = file.create_dataset("data", volume.shape, volume.dtype, chunks=volume.shape, compression="gzip")
+        data.id.write_direct_chunk((0,) * volume.ndim, isal_zlib.compress(volume, 1))
