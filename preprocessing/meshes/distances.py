@@ -14,6 +14,7 @@ SIGN_HELP = (
     "what is inside a mesh. auto: what its closed parts enclose and what is hidden from outside; thick: sheets are "
     "plates besides; winding: by the winding number of the faces as they are"
 )
+CELLS = 16  # along each side of the points
 THICKNESS = 0.01  # of the plates that 'thick' makes of sheets, over the extent
 
 
@@ -56,6 +57,24 @@ def signed_distances(mesh: Mesh, points: np.ndarray, sign: str = DEFAULT_SIGN) -
             have none. 'thick': the same, but sheets are plates of THICKNESS. 'winding': where the
             absolute value of the winding number of the faces, as they are, exceeds one half.
     """
+    order = _by_cell(points)
+    distances = np.empty(len(points))
+    distances[order] = _in_this_order(mesh, np.asarray(points)[order], sign)
+    return distances
+
+
+def _by_cell(points: np.ndarray) -> np.ndarray:
+    """(N,) order of points (N, 3) in which neighbours follow each other.
+
+    Trees of faces are then read in parts that stay in the cache of the processor.
+    """
+    low = points.min(0, initial=np.inf)
+    cells = (points - low) * ((CELLS - 1) / max(np.ptp(points), np.finfo(float).tiny)) if len(points) else points
+    return np.argsort(np.ravel_multi_index(cells.astype(np.int64).T, (CELLS,) * 3).astype(np.uint16), kind="stable")
+
+
+def _in_this_order(mesh: Mesh, points: np.ndarray, sign: str) -> np.ndarray:
+    """The same as signed_distances."""
     distances = _distances(mesh.vertices, mesh.faces, points)
     if sign == "winding":
         return np.where(winding_inside(mesh.vertices, mesh.faces, points), -distances, distances)
