@@ -68,9 +68,11 @@ def _by_cell(points: np.ndarray) -> np.ndarray:
 
     Trees of faces are then read in parts that stay in the cache of the processor.
     """
-    low = points.min(0, initial=np.inf)
-    cells = (points - low) * ((CELLS - 1) / max(np.ptp(points), np.finfo(float).tiny)) if len(points) else points
-    return np.argsort(np.ravel_multi_index(cells.astype(np.int64).T, (CELLS,) * 3).astype(np.uint16), kind="stable")
+    if not len(points):
+        return np.zeros(0, np.int64)
+    scale = (CELLS - 1) / max(np.ptp(points), np.finfo(float).tiny)
+    cells = ((points - points.min(0)) * scale).astype(np.int64)
+    return np.argsort(np.ravel_multi_index(cells.T, (CELLS,) * 3).astype(np.uint16), kind="stable")
 
 
 def _in_this_order(mesh: Mesh, points: np.ndarray, sign: str) -> np.ndarray:

@@ -129,7 +129,7 @@ def _numbers(text: str, count: int, kind: type = np.float64) -> np.ndarray | Non
     """The `count` numbers of a text; None if it is anything else."""
     try:
         with warnings.catch_warnings(action="error"):  # NumPy before 2.3 warns where others raise
-            values = np.fromstring(text, kind, sep=" ") if text.strip() else np.zeros(0, kind)
+            values: np.ndarray = np.fromstring(text, kind, sep=" ") if text.strip() else np.zeros(0, kind)
     except (ValueError, DeprecationWarning):
         return None
     return values if len(values) == count else None
