@@ -52,6 +52,7 @@ bench: setup ## all benchmarks; fits a network first, once
 	$(BENCHMARK)/train_step.py --out $(BENCH)/train_step.json
 	$(BENCHMARK)/input.py --out $(BENCH)/input.json
 	$(BENCHMARK)/preprocess.py --out $(BENCH)/preprocess.json
+	$(BENCHMARK)/heavy.py --out $(BENCH)/heavy.json
 	@echo "results  $(BENCH)/*.json"
 
 lint: setup ## ruff's rules and format, mypy's types

@@ -34,7 +34,9 @@ class Solid:
         """(N,) whether points (N, 3) are inside."""
         result = np.zeros(len(points), bool)
         if len(self._closed):
-            result = winding_inside(self.vertices, self._closed, points)
+            corners = self.vertices[self._closed.ravel()]
+            near = ((points >= corners.min(0)) & (points <= corners.max(0))).all(1)  # outside: no inside
+            result[near] = winding_inside(self.vertices, self._closed, points[near])
         if self._visibility is not None:
             rest = np.flatnonzero(~result)
             result[rest] = self._visibility.inside(points[rest])

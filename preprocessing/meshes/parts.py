@@ -45,11 +45,15 @@ def _concatenate(parts: list[Mesh], materials: list[Material]) -> Mesh:
 
 def _without_empty_faces(mesh: Mesh, path: pathlib.Path) -> Mesh:
     """Drop faces that have no area; UserError if none is left or a vertex is not finite."""
-    corners = mesh.vertices[mesh.faces.ravel()]
-    if not np.isfinite(corners).all():
+    used = np.zeros(len(mesh.vertices), bool)
+    used[mesh.faces] = True
+    vertices = mesh.vertices[used]
+    if not np.isfinite(vertices).all():
         raise UserError(f"{path} has vertices that are not finite")
-    extent = np.ptp(corners, axis=0).max()
+    extent = np.ptp(vertices, axis=0).max()
     solid = face_areas(mesh.vertices, mesh.faces) > SMALLEST_FACE * extent**2
     if not solid.any():
         raise UserError(f"{path} has no face with an area")
+    if solid.all():
+        return mesh
     return dataclasses.replace(mesh, faces=mesh.faces[solid], face_material=mesh.face_material[solid])

@@ -134,7 +134,7 @@ def _write(task: Task) -> None:
 
     unfinished = _new_folder(target)
     _write_views(unfinished, mesh, surface, trans_mats, settings.image_size)
-    _write_volume(unfinished.colour_volume, volumes.colour_volume(surface.voxels, surface.voxel_colours))
+    volumes.write_volume(unfinished.colour_volume, volumes.colour_volume(surface.voxels, surface.voxel_colours))
     with h5py.File(unfinished.cameras, "w") as file:
         file.update({"trans_mat": trans_mats, "K": K, "RT": RT})
     with h5py.File(unfinished.surface, "w") as file:
@@ -190,11 +190,4 @@ def _write_views(raw: RawObject, mesh: Mesh, surface: Surface, trans_mats: np.nd
         path, bgra = str(raw.view(name)), cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA)
         if not cv2.imwrite(path, bgra, [cv2.IMWRITE_PNG_COMPRESSION, 4]):
             raise UserError(f"{path} cannot be written")
-        _write_volume(raw.flow_volume(name), volumes.flow_volume(surface.voxels, trans_mat, size))
-
-
-def _write_volume(path: pathlib.Path, volume: np.ndarray) -> None:
-    """Write a volume as the dataset 'data' of an HDF5 file, compressed as one chunk."""
-    with h5py.File(path, "w") as file:
-        options = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
-        file.create_dataset("data", data=volume, chunks=volume.shape, **options)
+        volumes.write_volume(raw.flow_volume(name), volumes.flow_volume(surface.voxels, trans_mat, size))

@@ -1,6 +1,10 @@
 """The voxel volumes of the raw layout: colours of surface voxels, and where a view shows them."""
 
+import pathlib
+
+import h5py
 import numpy as np
+from isal import isal_zlib
 
 from utils.geometry.cameras import pixel_to_image, project
 from utils.geometry.frames import VOXELS, from_voxel
@@ -34,3 +38,13 @@ def _volume(index: np.ndarray, values: np.ndarray) -> np.ndarray:
     volume = np.full((VOXELS,) * 3 + (values.shape[1],), -1, np.float32)
     volume[tuple(index.T)] = values
     return volume
+
+
+def write_volume(path: pathlib.Path, volume: np.ndarray) -> None:
+    """Write a volume as the dataset 'data' of an HDF5 file, compressed as one chunk.
+
+    The chunk is compressed here, since HDF5's own compression takes ten times as long.
+    """
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("data", volume.shape, volume.dtype, chunks=volume.shape, compression="gzip")
+        data.id.write_direct_chunk((0,) * volume.ndim, isal_zlib.compress(volume, 1))

@@ -78,15 +78,25 @@ def normalise(mesh: Mesh) -> tuple[Mesh, np.ndarray, float]:
     return dataclasses.replace(mesh, vertices=(mesh.vertices - centre) * scale), centre, float(scale)
 
 
+def area_vectors(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(V, 3) vertices, (F, 3) faces -> (F, 3) normals, twice as long as the area of each face.
+
+    As everywhere in this file, the result lies in memory column after column: numpy is slow where
+    its innermost loop has three or four steps.
+    """
+    a, b, c = ([column[corner] for column in vertices.T] for corner in faces.T)
+    (ux, uy, uz), (vx, vy, vz) = ([y - x for x, y in zip(a, end, strict=True)] for end in (b, c))
+    return np.array([uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx]).T
+
+
 def face_areas(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """(V, 3) vertices, (F, 3) faces -> (F,) areas."""
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    return np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
+    return np.linalg.norm(area_vectors(vertices, faces), axis=1) / 2
 
 
 def interpolate(values: np.ndarray, corners: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """(V, C) vertex values, (N, 3) vertex indices, (N, 3) barycentric weights -> (N, C) values."""
-    return sum(values[corners[:, k]] * weights[:, k, None] for k in range(3))
+    return np.array([sum(column[corners[:, k]] * weights[:, k] for k in range(3)) for column in values.T]).T
 
 
 def albedo(mesh: Mesh, face: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -102,22 +112,27 @@ def albedo(mesh: Mesh, face: np.ndarray, weights: np.ndarray) -> tuple[np.ndarra
         present: (N,) bool, False in the holes: where alpha is below the cutoff of the material.
     """
     corners, material = mesh.faces[face], mesh.face_material[face]
-    factors = np.array([m.factor for m in mesh.materials], np.float32)
+    factors = np.array([m.factor for m in mesh.materials], np.float32).T
     cutoffs = np.array([m.alpha_cutoff for m in mesh.materials], np.float32)
     linear = np.array([m.linear for m in mesh.materials])
-    rgba = factors[material]
+    rgba = np.take(factors, material, axis=1).T
     if (mesh.colours != 1).any():  # textured meshes have no vertex colours; this would be half of the work
         rgba = _product(rgba, interpolate(mesh.colours, corners, weights).astype(np.float32), linear[material])
     for index, look in enumerate(mesh.materials):
         if look.image is None and look.emission is None:
             continue
         points = np.flatnonzero(material == index)
+        if not len(points):
+            continue
+        part = slice(None) if len(points) == len(face) else points
+        colour, seen, shares = rgba[part], corners[part], weights[part]
         if look.image is not None:
-            texels = sample_texture(look.image, interpolate(mesh.uv, corners[points], weights[points]), look.wrap)
-            rgba[points] = _product(rgba[points], texels, linear[material[points]])
+            texels = sample_texture(look.image, interpolate(mesh.uv, seen, shares), look.wrap)
+            colour = _product(colour, texels, linear[material[part]])
         if look.emission is not None:
-            light = _emitted(mesh, look.emission, corners[points], weights[points])
-            rgba[points, :3] = linear_to_srgb(np.minimum(linear_light(rgba[points, :3]) + light, 1))
+            light = _emitted(mesh, look.emission, seen, shares)
+            colour[:, :3] = linear_to_srgb(np.minimum(linear_light(colour[:, :3]) + light, 1))
+        rgba[part] = colour
     return rgba, rgba[:, 3] >= cutoffs[material]
 
 
@@ -148,20 +163,29 @@ def sample_texture(image: np.ndarray, uv: np.ndarray, wrap: tuple[Wrap, Wrap] = 
     height, width = image.shape[:2]
     x, y = uv[:, 0] * width - 0.5, (1 - uv[:, 1]) * height - 0.5
     left, top = np.floor(x), np.floor(y)
-    fx, fy = (x - left).astype(np.float32)[:, None], (y - top).astype(np.float32)[:, None]
+    fx, fy = (x - left).astype(np.float32), (y - top).astype(np.float32)
     x0, x1 = _wrapped(left, width, wrap[0])
     y0, y1 = _wrapped(top, height, wrap[1])
-    texels = image.reshape(-1, 4)
-    upper = texels[y0 * width + x0] * (1 - fx) + texels[y0 * width + x1] * fx
-    lower = texels[y1 * width + x0] * (1 - fx) + texels[y1 * width + x1] * fx
-    return (upper * (1 - fy) + lower * fy) / np.float32(255)
+    y0, y1 = y0 * width, y1 * width
+    texels = np.ascontiguousarray(image).view(np.uint32).ravel()  # a lookup for all four channels
+
+    def channels(index: np.ndarray) -> np.ndarray:
+        return np.array(texels[index].view(np.uint8).reshape(-1, 4).T, np.float32, order="C")
+
+    upper = channels(y0 + x0) * (1 - fx) + channels(y0 + x1) * fx
+    lower = channels(y1 + x0) * (1 - fx) + channels(y1 + x1) * fx
+    return ((upper * (1 - fy) + lower * fy) / np.float32(255)).T
 
 
 def _wrapped(index: np.ndarray, size: int, wrap: Wrap) -> tuple[np.ndarray, np.ndarray]:
     """The texel with (N,) a whole `index`, and the next one, along a side of `size` texels."""
     if wrap == "repeat":
-        first = np.mod(index, size).astype(np.int64)
-        return first, (first + 1) % size
+        first = index.astype(np.int64)
+        if len(first) and (first.min() < 0 or first.max() >= size):
+            first %= size
+        second = first + 1
+        second[second == size] = 0
+        return first, second
     if wrap == "clamp":
         first, second = (np.clip(each, 0, size - 1).astype(np.int64) for each in (index, index + 1))
         return first, second

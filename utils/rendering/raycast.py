@@ -2,11 +2,11 @@
 
 import os
 
+import cv2
 import numpy as np
-from scipy.ndimage import distance_transform_edt
 
 from utils.geometry.cameras import project
-from utils.mesh.mesh import Mesh, albedo
+from utils.mesh.mesh import Mesh, albedo, area_vectors
 
 # A vertex normal further than this from the normal of its face belongs to a sharp edge, and is not
 # used.
@@ -31,12 +31,14 @@ class Scene:
         self._scene.add_triangles(
             self._tensor(mesh.vertices.astype(np.float32)), self._tensor(mesh.faces.astype(np.uint32))
         )
-        a, b, c = (mesh.vertices[mesh.faces[:, k]] for k in range(3))
-        normals = np.cross(b - a, c - a)
+        used = np.zeros(len(mesh.vertices), bool)
+        used[mesh.faces] = True
+        self._vertices = mesh.vertices[used]
+        normals = area_vectors(mesh.vertices, mesh.faces)
         self._face_normals = (normals / np.linalg.norm(normals, axis=1, keepdims=True)).astype(np.float32)
-        corners = mesh.normals[mesh.faces].astype(np.float32)
-        smooth = np.einsum("fkc,fc->fk", corners, self._face_normals) >= SMOOTH
-        self._corner_normals = np.where(smooth[:, :, None], corners, self._face_normals[:, None])
+        corners = mesh.normals.T.astype(np.float32)[:, mesh.faces.T]  # (3 coordinates, 3 corners, F)
+        smooth = np.einsum("ckf,cf->kf", corners, self._face_normals.T) >= SMOOTH
+        self._corner_normals = np.where(smooth, corners, self._face_normals.T[:, None])
 
     def cast(self, origin: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Find the first surface along each ray. Rays pass through holes of textures.
@@ -49,26 +51,29 @@ class Scene:
             For the H rays that hit: index of the ray (H,), face (H,), barycentric weights (H, 3),
             RGBA albedo (H, 4) float32.
         """
-        directions = np.asarray(directions, np.float32)
-        rays = np.concatenate([np.broadcast_to(np.asarray(origin, np.float32), directions.shape), directions], 1)
+        rays = np.empty((len(directions), 6), np.float32)
+        rays[:, :3], rays[:, 3:] = origin, directions
         index, hits = np.arange(len(rays)), []
         for _ in range(LAYERS):
-            answer = self._scene.cast_rays(self._tensor(rays), nthreads=self._threads)
+            answer = self._scene.cast_rays(self._tensor.from_numpy(rays), nthreads=self._threads)
             t = answer["t_hit"].numpy()
             hit = np.flatnonzero(np.isfinite(t))
             face = answer["primitive_ids"].numpy()[hit].astype(np.int64)
-            uv = answer["primitive_uvs"].numpy()[hit]
-            weights = np.concatenate([1 - uv.sum(1, keepdims=True), uv], 1)
+            u, v = answer["primitive_uvs"].numpy()[hit].T
+            weights = np.array([1 - (u + v), u, v]).T
             rgba, present = albedo(self.mesh, face, weights)
-            hits.append((index[hit][present], face[present], weights[present], rgba[present]))
-            behind = hit[~present]
-            if not len(behind):
+            if present.all():
+                hits.append((index[hit], face, weights, rgba))
                 break
+            hits.append((index[hit[present]], face[present], weights[present], rgba[present]))
+            behind = hit[~present]
             # 3e-6: a dozen roundings of a float32 coordinate near 1, and far less than any gap
             # between two surfaces
             step = t[behind, None] + 3e-6 / np.linalg.norm(rays[behind, 3:], axis=1, keepdims=True)
             rays = np.concatenate([rays[behind, :3] + step * rays[behind, 3:], rays[behind, 3:]], 1)
             index = index[behind]
+        if len(hits) == 1:
+            return hits[0]
         ray, face, weights, rgba = (np.concatenate(arrays) for arrays in zip(*hits, strict=True))
         return ray, face, weights, rgba
 
@@ -95,22 +100,22 @@ class Scene:
         image = np.zeros((size, size, 4), np.uint8)
         if not len(u) or not len(v):
             return image
-        u, v = (coordinate.ravel() for coordinate in np.meshgrid(u, v))
-        directions = np.stack([u, v, np.ones_like(u)], 1) @ inverse.T  # w = 1: in front of the camera
-        ray, face, weights, rgba = self.cast(origin, directions)
-        light = self._light(P, face, weights, directions[ray])
-        pixel = np.rint(v[ray]).astype(np.int64) * size + np.rint(u[ray]).astype(np.int64)
+        # w = 1: in front of the camera
+        directions = [np.add.outer(v * inverse[k, 1], u * inverse[k, 0] + inverse[k, 2]).ravel() for k in range(3)]
+        ray, face, weights, rgba = self.cast(origin, np.array(directions).T)
+        light = self._light(P, face, weights, [axis[ray] for axis in directions])
+        row, column = (np.repeat(np.arange(*span), samples) for span in (rows, columns))
+        pixel = np.add.outer(row * size, column).ravel()[ray]
         count = np.bincount(pixel, minlength=size * size)
-        lit = np.minimum(rgba[:, :3] * light[:, None], 1)
-        total = np.stack([np.bincount(pixel, lit[:, k], size * size) for k in range(3)], 1)
-        colour = total / np.maximum(count, 1)[:, None]
-        image[..., :3] = np.rint(255 * colour).reshape(size, size, 3)
+        for k in range(3):
+            total = np.bincount(pixel, np.minimum(rgba[:, k] * light, 1), size * size)
+            image[..., k] = np.rint(255 * (total / np.maximum(count, 1))).reshape(size, size)
         image[..., 3] = np.rint(255 * count / samples**2).reshape(size, size)
         return image
 
     def _window(self, P: np.ndarray, size: int) -> tuple[tuple[int, int], tuple[int, int]]:
         """Columns and rows, (start, end) each, of the part of the image that the mesh may cover."""
-        h = self.mesh.vertices[self.mesh.faces.ravel()] @ P[:, :3].T + P[:, 3]
+        h = self._vertices @ P[:, :3].T + P[:, 3]
         if h[:, 2].min() <= 0:  # a part is behind the camera: the projection bounds nothing
             return (0, size), (0, size)
         pixels = h[:, :2] / h[:, 2:]
@@ -118,23 +123,25 @@ class Scene:
         high = np.clip(np.ceil(pixels.max(0)).astype(int) + 2, 0, size)
         return (low[0], high[0]), (low[1], high[1])
 
-    def _light(self, P: np.ndarray, face: np.ndarray, weights: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    def _light(self, P: np.ndarray, face: np.ndarray, weights: np.ndarray, directions: list[np.ndarray]) -> np.ndarray:
         """The light at points of the mesh. Both sides of a face are lit like the visible one.
 
         Args:
             P: (3, 4) camera, column vectors.
             face: (H,) face of each point.
             weights: (H, 3) barycentric weights.
-            directions: (H, 3) of the rays that hit the points.
+            directions: of the rays that hit the points: x, y, z (H,) each.
 
         Returns:
             (H,) factors of the albedo.
         """
-        normals = np.einsum("hk,hkc->hc", weights, self._corner_normals[face])
-        lengths = np.linalg.norm(normals, axis=1, keepdims=True)
+        normals = np.array(
+            [sum(corner[face] * weights[:, k] for k, corner in enumerate(c)) for c in self._corner_normals]
+        )
+        lengths = np.sqrt((normals * normals).sum(0))
         normals /= np.maximum(lengths, 1e-6)  # normals of corners may cancel: unlit, not NaN
-        away = np.einsum("hc,hc->h", self._face_normals[face], directions.astype(np.float32)) > 0
-        normals[away] *= -1
+        away = sum(axis[face] * d.astype(np.float32) for axis, d in zip(self._face_normals.T, directions, strict=True))
+        normals *= np.where(away > 0, np.float32(-1), np.float32(1))
         # The axes of the camera in the object frame. They are taken from the rows of P, not from a
         # rotation, so that mirrored cameras work too.
         rows = P[:, :3] / np.linalg.norm(P[2, :3])
@@ -145,7 +152,7 @@ class Scene:
         light = np.full(len(face), AMBIENT, np.float32)
         for strength, place in ((KEY, KEY_FROM), (FILL, FILL_FROM)):
             towards = (place / np.linalg.norm(place)) @ axes
-            light += strength * np.maximum(normals @ towards.astype(np.float32), 0)
+            light += strength * np.maximum(towards.astype(np.float32) @ normals, 0)
         return light
 
 
@@ -166,5 +173,7 @@ def draw_missed_points(image: np.ndarray, points: np.ndarray, colours: np.ndarra
     size = len(image)
     seen = (depth > 0) & (u >= 0) & (u < size) & (v >= 0) & (v < size)
     u, v, colours = u[seen], v[seen], colours[seen]
-    missed = distance_transform_edt(image[..., 3] == 0)[v, u] > 1
+    # a cross of pixels: only the corners of covered pixels may touch those of an empty one
+    near = cv2.dilate(image[..., 3], cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
+    missed = near[v, u] == 0
     image[v[missed], u[missed]] = np.concatenate([colours[missed], np.full((missed.sum(), 1), FAINT, np.uint8)], 1)

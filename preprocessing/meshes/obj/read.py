@@ -16,7 +16,7 @@ from preprocessing.meshes.polygons import triangulate
 from preprocessing.meshes.side_files import find_side_file
 from preprocessing.meshes.textures import Textures
 from utils.errors import UserError, first_of
-from utils.mesh.mesh import ABSENT, Material, Mesh
+from utils.mesh.mesh import ABSENT, Material, Mesh, area_vectors
 
 NO_MATERIAL = {"", "(null)", "none"}  # what programs write after usemtl where a face has none
 DRAWN_OPAQUE = 0.95  # opacity below which it is worth telling that a material is drawn opaque
@@ -166,10 +166,9 @@ def _normals(obj: ObjFile, triangles: np.ndarray, vertex: np.ndarray, normal: np
     A normal that is absent, 0 or not finite is the mean of the faces around, weighted by area.
     """
     corners = obj.corners[triangles, 0]
-    a, b, c = (obj.vertices[corners[:, k]] for k in range(3))
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        areas = np.repeat(np.cross(b - a, c - a), 3, axis=0)
-        sums = np.stack([np.bincount(corners.ravel(), areas[:, k], len(obj.vertices)) for k in range(3)], 1)
+        areas = area_vectors(obj.vertices, corners).T
+        sums = np.stack([np.bincount(corners.ravel(), np.repeat(area, 3), len(obj.vertices)) for area in areas], 1)
         wanted = np.concatenate([obj.normals, np.zeros((1, 3))])[normal]
         length = np.linalg.norm(wanted, axis=1)
         wanted = np.where((np.isfinite(length) & (length > 0))[:, None], wanted, sums[vertex])

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 
 from preprocessing.meshes.obj.text_lines import read_lines
+from preprocessing.meshes.obj.words import slashes_of_words, word_counts
 from utils.errors import UserError
 
 FREE_FORM = {"curv", "curv2", "surf"}
@@ -76,7 +77,7 @@ def read_obj(path: pathlib.Path) -> ObjFile:
     uv = _rows(statements.uv, "vt", 1, path)
     normals = _rows(statements.normals, "vn", 3, path)[:, :3]
     faces = _without_comments(statements.faces)
-    sizes = np.array([len(face.split()) for face in faces], np.int64)
+    sizes = word_counts(faces)
     indices = _indices(faces, path)
     _make_absolute(indices, sizes, statements.relative)
     notes = ["free-form curves and surfaces are left out"] if statements.free_form else []
@@ -90,7 +91,7 @@ def read_obj(path: pathlib.Path) -> ObjFile:
 
 
 def _without_comments(texts: list[str]) -> list[str]:
-    return [text.partition("#")[0] for text in texts] if any("#" in text for text in texts) else texts
+    return [text.partition("#")[0] for text in texts] if "#" in "".join(texts) else texts
 
 
 def _vertices(texts: list[str], path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
@@ -106,7 +107,7 @@ def _vertices(texts: list[str], path: pathlib.Path) -> tuple[np.ndarray, np.ndar
 def _rows(texts: list[str], keyword: str, least: int, path: pathlib.Path) -> np.ndarray:
     """The numbers of statements of one keyword, (N, M >= least); NaN after the end of a row."""
     texts = _without_comments(texts)
-    lengths = np.array([len(text.split()) for text in texts], np.int64)
+    lengths = word_counts(texts)
     values, bad = _numbers(" ".join(texts), int(lengths.sum())), None
     if values is None:
         bad = next(row for row, text in enumerate(texts) if _numbers(text, len(text.split())) is None)
@@ -124,11 +125,11 @@ def _rows(texts: list[str], keyword: str, least: int, path: pathlib.Path) -> np.
     return rows
 
 
-def _numbers(text: str, count: int) -> np.ndarray | None:
+def _numbers(text: str, count: int, kind: type = np.float64) -> np.ndarray | None:
     """The `count` numbers of a text; None if it is anything else."""
     try:
         with warnings.catch_warnings(action="error"):  # NumPy before 2.3 warns where others raise
-            values = np.fromstring(text, np.float64, sep=" ") if text.strip() else np.zeros(0)
+            values: np.ndarray = np.fromstring(text, kind, sep=" ") if text.strip() else np.zeros(0, kind)
     except (ValueError, DeprecationWarning):
         return None
     return values if len(values) == count else None
@@ -142,17 +143,19 @@ def _shown(text: str) -> str:
 def _indices(faces: list[str], path: pathlib.Path) -> np.ndarray:
     """(C, 3) numbers of the corners v, v/vt, v//vn or v/vt/vn as in the file; 0: absent."""
     text = " ".join(faces)
-    words = text.split()
-    kinds = {word.count("/") for word in words}
     try:
-        if len(kinds) == 1 and max(kinds) <= 2:
-            count = max(kinds) + 1
-            numbers = _numbers(text.replace("//", "/0/").replace("/", " "), count * len(words))
+        slashes = slashes_of_words(text)
+        if len(slashes) and (slashes == slashes[0]).all() and slashes[0] <= 2:
+            count = int(slashes[0]) + 1
+            plain = text.replace("//", "/0/").replace("/", " ")
+            numbers = _numbers(plain, count * len(slashes), np.int64)
+            if numbers is None:  # such as 1.0
+                numbers = _numbers(plain, count * len(slashes))
             if numbers is not None and (np.abs(numbers) < LARGEST).all() and (numbers == np.rint(numbers)).all():
-                indices = np.zeros((len(words), 3), np.int64)
+                indices = np.zeros((len(slashes), 3), np.int64)
                 indices[:, :count] = numbers.reshape(-1, count)
                 return indices
-        return np.array([_corner(word) for word in words], np.int64).reshape(-1, 3)
+        return np.array([_corner(word) for word in text.split()], np.int64).reshape(-1, 3)
     except (ValueError, OverflowError):
         bad = next(face for face in faces if not _is_face(face))
         raise UserError(f"{path}: 'f {_shown(bad)}' is not a face") from None

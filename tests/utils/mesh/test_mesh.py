@@ -1,9 +1,11 @@
 """Texture lookup and the object frame of a mesh."""
 
+import dataclasses
+
 import numpy as np
 import trimesh
 
-from utils.mesh.mesh import coloured_mesh, normalise, sample_texture
+from utils.mesh.mesh import Material, albedo, area_vectors, coloured_mesh, interpolate, normalise, sample_texture
 
 
 def test_sample_texture_by_brute_force():
@@ -35,3 +37,29 @@ def test_normalise_is_undone_by_its_centre_and_scale():
     used = result.vertices[result.faces.ravel()]
     assert np.allclose(used.max(0), [0.125, 0.5, 0.25]) and np.allclose(used.min(0), [-0.125, -0.5, -0.25])
     assert np.allclose(result.vertices / scale + centre, mesh.vertices)
+
+
+def test_area_vectors_and_interpolation_by_numpy():
+    rng = np.random.default_rng(2)
+    vertices, faces = rng.normal(size=(50, 3)), rng.integers(0, 50, (200, 3))
+    a, b, c = vertices[faces].transpose(1, 0, 2)
+    assert np.array_equal(area_vectors(vertices, faces), np.cross(b - a, c - a))
+    weights = rng.dirichlet(np.ones(3), 200)
+    assert np.allclose(interpolate(vertices, faces, weights), np.einsum("nk,nkc->nc", weights, vertices[faces]))
+
+
+def test_colours_of_many_materials_are_those_of_each_alone():
+    rng = np.random.default_rng(3)
+    mesh = coloured_mesh(rng.normal(size=(30, 3)), rng.integers(0, 30, (40, 3)), np.ones((30, 3)))
+    mesh.uv = rng.uniform(-2, 2, (30, 2))
+    pictures = [None, *(rng.integers(0, 256, (size, 5, 4), dtype=np.uint8) for size in (1, 4, 9))]
+    mesh.materials = [Material(rng.random(4), picture, linear=index == 2) for index, picture in enumerate(pictures)]
+    mesh.face_material = rng.integers(0, 4, 40)
+    face, weights = rng.integers(0, 40, 500), rng.dirichlet(np.ones(3), 500)
+    rgba, present = albedo(mesh, face, weights)
+    assert rgba.dtype == np.float32 and len(np.unique(mesh.face_material[face])) == 4
+    for index, material in enumerate(mesh.materials):
+        part = mesh.face_material[face] == index
+        alone = dataclasses.replace(mesh, materials=[material], face_material=np.zeros(40, int))
+        for got, expected in zip((rgba, present), albedo(alone, face[part], weights[part]), strict=True):
+            assert np.array_equal(got[part], expected)

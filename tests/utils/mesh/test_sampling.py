@@ -1,5 +1,6 @@
 """Samples, signed distances and voxels against textures, analytic solids and brute force."""
 
+import h5py
 import numpy as np
 import pytest
 import trimesh
@@ -153,6 +154,25 @@ def test_volumes_hold_colour_and_flow_at_the_voxels():
     assert 0.5 < inside.mean() < 1
     assert np.allclose(flow[tuple(index[inside].T)] * size - 0.5, pixels[inside], atol=1e-3)
     assert (flow[tuple(index[~inside].T)] == -1).all() and (flow != -1).all(-1).sum() == inside.sum()
+
+
+def test_a_written_volume_is_read_again(tmp_path):
+    rng = np.random.default_rng(0)
+    volume = np.where(rng.random((64, 64, 64, 1)) < 0.05, rng.random((64, 64, 64, 3)), -1).astype(np.float32)
+    volumes.write_volume(tmp_path / "volume.h5", volume)
+    with h5py.File(tmp_path / "volume.h5") as file:
+        assert file["data"].dtype == np.float32 and np.array_equal(file["data"][()], volume)
+    assert (tmp_path / "volume.h5").stat().st_size < volume.nbytes / 3
+
+
+def test_distances_do_not_depend_on_the_other_points():
+    mesh = solid(trimesh.creation.icosphere(3, 0.4))
+    points = np.random.default_rng(0).uniform(-0.5, 0.5, (3000, 3))
+    distances = signed_distances(mesh, points)
+    assert np.array_equal(signed_distances(mesh, points[::-1])[::-1], distances)
+    assert np.array_equal(np.concatenate([signed_distances(mesh, part) for part in np.split(points, 10)]), distances)
+    assert 0.1 < (distances < 0).mean() < 0.9
+    assert len(signed_distances(mesh, points[:0])) == 0
 
 
 def test_mean_colour_of_a_voxel():
