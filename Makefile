@@ -36,10 +36,10 @@ demo: setup ## the whole chain on 200 synthetic objects, from meshes to a report
 	@echo "meshes   $(DEMO)/chair.glb and $(DEMO)/run/eval_test/predictions/<category>/<object>/<view>_mesh.obj"
 
 test: setup ## all tests, on two processes
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m ""
+	$(BIN)/python -m pytest -q -n 2 -m ""
 
 test-fast: setup ## the tests that take at most a few seconds each
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -q -n 2
 
 bench: setup ## all benchmarks; fits a network first, once
 	mkdir -p $(BENCH)

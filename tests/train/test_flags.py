@@ -212,7 +212,6 @@ def trained(tiny_database, tmp_path, monkeypatch, eagerly):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("flags of training")  # they share their plain runs
 @pytest.mark.parametrize("flag", TRAIN)
 def test_flags_of_training_change_what_they_say(flag, trained, plain_runs):
     base, changed, observation = TRAIN[flag]
@@ -382,7 +381,6 @@ def evaluated(plain, other_places, tiny_database, tmp_path, capsys, eagerly):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("flags of evaluation")
 @pytest.mark.parametrize("flag", EVAL)
 def test_flags_of_evaluation_change_what_they_say(flag, evaluated, plain_runs):
     flags, holds = EVAL[flag]
@@ -392,7 +390,6 @@ def test_flags_of_evaluation_change_what_they_say(flag, evaluated, plain_runs):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("flags of evaluation")
 @pytest.mark.parametrize("flag", EVAL_TF1)
 def test_conventions_of_a_tf1_checkpoint_change_its_field(flag, evaluated, plain_runs, tiny_database, tmp_path):
     prefix = tf1_models.save(tmp_path / "model.ckpt", tf1_models.values(tf1_models.shapes(binary=False, colour=False)))

@@ -38,13 +38,7 @@ def random_network(rng, **given):
     return model
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(binary, marks=pytest.mark.xdist_group(f"trained {name}"), id=name)
-        for binary, name in ((True, "binary"), (False, "sdf"))
-    ],
-)
+@pytest.fixture(scope="module", params=[True, False], ids=["binary", "sdf"])
 def trained(request):
     """A tiny network fitted to one view of a box, and that view."""
     config = tiny.config(request.param, normalisation=True, batch_size=1, num_sample_points=1024, learning_rate=5e-3)

@@ -23,12 +23,7 @@ REFERENCE = pathlib.Path(__file__).parents[2] / "reference"
 pytestmark = pytest.mark.slow
 
 
-def alone(kind):
-    """The tests of a kind run in one process: the checkpoint takes as long as all of them."""
-    return pytest.param(kind, marks=pytest.mark.xdist_group(f"reference {kind}"))
-
-
-@pytest.fixture(scope="module", params=[alone("seed"), alone("disn")])
+@pytest.fixture(scope="module", params=["seed", "disn"])
 def case(request, tmp_path_factory):
     """The kind, its record, the record's image, the prefix of a TF1 checkpoint of its weights."""
     shapes = reference.variable_shapes(request.param)
