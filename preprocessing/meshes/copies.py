@@ -11,7 +11,7 @@ import numpy as np
 import trimesh
 from scipy.spatial import cKDTree
 
-from preprocessing.meshes.patches import SAME_VERTEX, Patches, find_patches
+from preprocessing.meshes.patches import Patches, distinct_places, find_patches
 from preprocessing.meshes.visibility import Visibility
 from utils.mesh.mesh import Material, Mesh
 
@@ -22,13 +22,11 @@ def without_inner_copies(mesh: Mesh) -> Mesh:
     Where both sides of a pair are seen from outside, as of a sheet, both faces stay, and so do
     copies behind a face with holes in its texture.
     """
-    tolerance = SAME_VERTEX * np.ptp(mesh.vertices, axis=0).max()
-    cells = np.rint((mesh.vertices - mesh.vertices.mean(0)) / tolerance).astype(np.int64)
-    pair = _opposite(trimesh.grouping.unique_rows(cells)[1].reshape(-1)[mesh.faces])
-    if not (pair >= 0).any():
+    pair = _opposite(distinct_places(mesh.vertices)[1][mesh.faces])
+    doubled = pair >= 0
+    if not doubled.any():
         return mesh
     own = _votes(mesh, find_patches(mesh))
-    doubled = pair >= 0
     other = np.where(doubled, own[pair], 1)
     opaque = np.array([_is_opaque(material) for material in mesh.materials])[mesh.face_material[pair]]
     inner = doubled & (own > 0) & (other < 0) & opaque

@@ -33,9 +33,7 @@ class Patches:
 def find_patches(mesh: Mesh) -> Patches:
     """The patches of a mesh; of faces with the same three corners, in any order, one is kept."""
     used = mesh.vertices[mesh.faces.ravel()]
-    extent = np.ptp(used, axis=0).max()
-    cells = np.rint((used - used.mean(0)) / (SAME_VERTEX * extent)).astype(np.int64)
-    first, same = trimesh.grouping.unique_rows(cells)
+    first, same = distinct_places(used)
     faces = same.reshape(-1, 3)
     faces = faces[(faces != np.roll(faces, 1, 1)).all(1)]
     faces = faces[np.sort(trimesh.grouping.unique_rows(np.sort(faces, 1))[0])]
@@ -47,6 +45,19 @@ def find_patches(mesh: Mesh) -> Patches:
     inward = (closed & (volume < 0))[patch]
     faces[inward] = faces[inward, ::-1]
     return Patches(vertices, faces, patch, closed)
+
+
+def distinct_places(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points (N, 3) that are one up to SAME_VERTEX.
+
+    Returns:
+        first: (P,) index of one point at each place.
+        place: (N,) the place of each point, 0..P-1.
+    """
+    size = SAME_VERTEX * np.ptp(points, axis=0).max()
+    cells = np.rint((points - points.mean(0)) / size).astype(np.int64)
+    first, place = trimesh.grouping.unique_rows(cells)
+    return first, place.reshape(-1)
 
 
 def _volumes_and_areas(

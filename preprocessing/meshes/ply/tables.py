@@ -1,4 +1,4 @@
-"""The elements of a PLY file as arrays; what they mean is the topic of ply.py.
+"""The elements of a PLY file as arrays; what they mean is the topic of read.py.
 
 Numbers in ASCII are read as 64-bit floats, which are then laid out like a binary file. Rows whose
 lists have the same lengths are read at once; other elements are walked through once to find where
