@@ -2,7 +2,7 @@
 
     python preprocessing/render_views.py --meshes MESHES --out RAW
     python preprocessing/render_views.py --meshes MESHES --out RAW --azimuth random \\
-        --elevation 5 50 --distance auto 1 1.6 --jobs 4
+        --elevation -10 60 --distance auto 1 1.6 --focal 0.7 2.5 --light random --jobs 4
 
 MESHES holds <category>/<object>.glb (or gltf, obj, ply, off, stl) or ShapeNet's
 <category>/<object>/models/*.obj. The meshes need not be watertight; y is up. Every object becomes
@@ -20,6 +20,7 @@ from preprocessing.rendering.raw_folder import render_folder
 from preprocessing.rendering.raw_writer import AUTO, Settings
 from utils.cli import parser, real_number, run, whole_number
 from utils.errors import UserError
+from utils.rendering.lights import LIGHTS
 
 DISTANCE = "auto (all in the image), auto MIN MAX to draw a factor of that from, D, or MIN MAX to draw from"
 
@@ -58,6 +59,20 @@ def parse(argv: list[str] | None) -> tuple[argparse.Namespace, Settings]:
     )
     flags.add_argument("--distance", type=_distance, nargs="+", default=default.distance, metavar="D", help=DISTANCE)
     flags.add_argument(
+        "--focal",
+        type=real_number(above=0, below=100),
+        nargs="+",
+        default=default.focal,
+        metavar="F",
+        help="focal length over the width of the image, or MIN MAX to draw from",
+    )
+    flags.add_argument(
+        "--light",
+        choices=LIGHTS,
+        default=default.light,
+        help="camera: the same from the camera in all views; random: drawn for every view",
+    )
+    flags.add_argument(
         "--sdf_points",
         type=whole_number(1),
         default=default.sdf_points,
@@ -75,6 +90,7 @@ def parse(argv: list[str] | None) -> tuple[argparse.Namespace, Settings]:
     flags.add_argument("--categories", nargs="+", help="only these category folders")
     args = flags.parse_args(argv)
     _check_span("--elevation", args.elevation)
+    _check_span("--focal", args.focal)
     numbers = args.distance[1:] if args.distance[0] == AUTO else args.distance
     if AUTO in numbers:
         raise UserError(f"--distance {' '.join(map(str, args.distance))}: 'auto' comes first")
@@ -86,6 +102,8 @@ def parse(argv: list[str] | None) -> tuple[argparse.Namespace, Settings]:
         elevation=args.elevation,
         azimuth=args.azimuth,
         distance=args.distance,
+        focal=args.focal,
+        light=args.light,
         sdf_points=args.sdf_points,
         surface_points=args.surface_points,
         sign=args.sign,

@@ -74,7 +74,9 @@ def _check_settings(out: pathlib.Path, settings: Settings) -> None:
     """Keep the settings in render.json; UserError if the folder holds other data."""
     stored, wanted = render_settings(out), dataclasses.asdict(settings)
     if stored is not None:
-        differing = differing_settings({"sign": UNRECORDED_SIGN} | stored, wanted)
+        default = Settings()  # older folders do not record the settings that there were not yet
+        older = {"sign": UNRECORDED_SIGN, "focal": default.focal, "light": default.light}
+        differing = differing_settings(older | stored, wanted)
         if differing:
             advice = "use the same settings or another output folder"
             if "sign" not in stored and settings.sign != UNRECORDED_SIGN:

@@ -16,10 +16,11 @@ from preprocessing.meshes.load import load_mesh
 from preprocessing.random_streams import object_rng
 from preprocessing.rendering import volumes
 from utils.errors import UserError, reason_of
-from utils.geometry.cameras import compose, fitting_distance, intrinsics, look_at
+from utils.geometry.cameras import FOCAL, compose, fitting_distance, intrinsics, look_at
 from utils.mesh import sampling, voxels
 from utils.mesh.mesh import Mesh, normalise
 from utils.processes import DIED
+from utils.rendering.lights import CAMERA_LIGHT, LIGHTS, random_light
 from utils.rendering.raycast import Scene, draw_missed_points
 
 UNFINISHED = ".unfinished"  # sub-folder of a raw folder for objects being written; readers ignore it
@@ -39,6 +40,9 @@ class Settings:
     # [value] or [lowest, highest] in lengths of the object frame; or AUTO, followed by the same
     # as factors of the smallest distance at which the whole object is in the image
     distance: list[float | str] = dataclasses.field(default_factory=lambda: [AUTO])
+    # focal length over the width of the image: [value], or [lowest, highest] to draw a logarithm from
+    focal: list[float] = dataclasses.field(default_factory=lambda: [FOCAL])
+    light: str = LIGHTS[0]  # of the views, one of utils.rendering.lights.LIGHTS
     sdf_points: int = 32768  # number of points with a signed distance
     surface_points: int = 16384  # number of coloured surface points
     sign: str = DEFAULT_SIGN  # how inside is told from outside, one of preprocessing.meshes.distances.SIGNS
@@ -83,17 +87,20 @@ def view_cameras(settings: Settings, radius: float, rng: np.random.Generator) ->
     views = settings.views
     azimuths = 90 + 360 * np.arange(views) / views if settings.azimuth == "even" else rng.uniform(0, 360, views)
     elevations = rng.uniform(settings.elevation[0], settings.elevation[-1], views)
-    if settings.distance[0] == AUTO:
-        span = [float(factor) * fitting_distance(radius) for factor in settings.distance[1:] or [1.0]]
-    else:
-        span = [float(distance) for distance in settings.distance]
+    automatic = settings.distance[0] == AUTO
+    span = [float(distance) for distance in (settings.distance[1:] or [1.0] if automatic else settings.distance)]
     distances = rng.uniform(span[0], span[-1], views)
+    focal = np.full(views, settings.focal[0])
+    if len(settings.focal) > 1:  # otherwise the random numbers are those of folders without this setting
+        focal = np.exp(rng.uniform(*np.log(settings.focal), views))
+    if automatic:
+        distances *= [fitting_distance(radius, float(value)) for value in focal]
     if distances.min() <= radius:
         raise UserError(
             f"a camera at distance {distances.min():.3g} stands within the object, which reaches to {radius:.3g}"
         )
     RT = np.stack([look_at(*pose) for pose in zip(azimuths, elevations, distances, strict=True)])
-    return np.broadcast_to(intrinsics(settings.image_size), (views, 3, 3)), RT
+    return np.stack([intrinsics(settings.image_size, float(value)) for value in focal]), RT
 
 
 def write_object(task: Task) -> tuple[list[str], str | None]:
@@ -133,7 +140,7 @@ def _write(task: Task) -> None:
     sdf, volume = _signed_distances(mesh, sdf_points, settings.sign, task.mesh)
 
     unfinished = _new_folder(target)
-    _write_views(unfinished, mesh, surface, trans_mats, settings.image_size)
+    _write_views(unfinished, mesh, surface, trans_mats, settings, rng)
     volumes.write_volume(unfinished.colour_volume, volumes.colour_volume(surface.voxels, surface.voxel_colours))
     with h5py.File(unfinished.cameras, "w") as file:
         file.update({"trans_mat": trans_mats, "K": K, "RT": RT})
@@ -178,14 +185,23 @@ def _new_folder(target: RawObject) -> RawObject:
     return unfinished
 
 
-def _write_views(raw: RawObject, mesh: Mesh, surface: Surface, trans_mats: np.ndarray, size: int) -> None:
-    """Write a PNG and a flow volume for every camera (V, 4, 3); `size` is in pixels."""
+def _write_views(
+    raw: RawObject,
+    mesh: Mesh,
+    surface: Surface,
+    trans_mats: np.ndarray,
+    settings: Settings,
+    rng: np.random.Generator,
+) -> None:
+    """Write a PNG and a flow volume for every camera (V, 4, 3)."""
+    size = settings.image_size
     scene = Scene(mesh)
     points, colours = surface.points[surface.kept], surface.colours[surface.kept]
     digits = max(2, len(str(len(trans_mats) - 1)))
     for number, trans_mat in enumerate(trans_mats):
         name = f"{number:0{digits}d}"
-        image = scene.render(trans_mat, size)
+        light = random_light(rng) if settings.light == "random" else CAMERA_LIGHT
+        image = scene.render(trans_mat, size, light=light)
         draw_missed_points(image, points, colours, trans_mat)
         path, bgra = str(raw.view(name)), cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA)
         if not cv2.imwrite(path, bgra, [cv2.IMWRITE_PNG_COMPRESSION, 4]):

@@ -127,9 +127,12 @@ def check_camera(matrix: np.ndarray, source: object) -> np.ndarray:
     return matrix
 
 
-def fitting_distance(radius: float) -> float:
-    """The distance at which a sphere around the origin just fits into the image, with MARGIN."""
-    return radius / np.sin(np.arctan(0.5 / FOCAL)) * MARGIN
+def fitting_distance(radius: float, focal: float = FOCAL) -> float:
+    """The distance at which a sphere around the origin just fits into the image, with MARGIN.
+
+    `focal` is the focal length over the width of the image.
+    """
+    return radius / np.sin(np.arctan(0.5 / focal)) * MARGIN
 
 
 def parse_camera(text: str) -> str | tuple[float, ...] | np.ndarray:

@@ -7,14 +7,12 @@ import numpy as np
 
 from utils.geometry.cameras import project
 from utils.mesh.mesh import Mesh, albedo, area_vectors
+from utils.rendering.lights import CAMERA_LIGHT, Light
 
 # A vertex normal further than this from the normal of its face belongs to a sharp edge, and is not
 # used.
 SMOOTH = np.cos(np.radians(45))
 LAYERS = 64  # holes of textures that a ray passes through, at most
-# The lights stand by the camera (x right, y down, z forward), so that all views are lit alike.
-AMBIENT, KEY, FILL = 0.5, 0.45, 0.15
-KEY_FROM, FILL_FROM = np.array([-0.5, -0.8, -0.9]), np.array([0.9, -0.1, -0.6])
 FAINT = 16  # alpha of parts thinner than the distance between two rays: one of 4 x 4 rays
 
 
@@ -77,7 +75,9 @@ class Scene:
         ray, face, weights, rgba = (np.concatenate(arrays) for arrays in zip(*hits, strict=True))
         return ray, face, weights, rgba
 
-    def render(self, trans_mat: np.ndarray, size: int, samples: int = 4) -> np.ndarray:
+    def render(
+        self, trans_mat: np.ndarray, size: int, samples: int = 4, light: Light = CAMERA_LIGHT
+    ) -> np.ndarray:
         """Render a view. Transparent materials are drawn opaque.
 
         Pixel u covers [u - 0.5, u + 0.5]. Alpha is the share of its rays that hit the mesh, and
@@ -87,6 +87,7 @@ class Scene:
             trans_mat: (4, 3) camera, object frame to pixels.
             size: pixels along a side.
             samples: rays along each side of a pixel.
+            light: of the view; the default is the same for all views.
 
         Returns:
             (size, size, 4) uint8 RGBA with straight alpha.
@@ -103,12 +104,12 @@ class Scene:
         # w = 1: in front of the camera
         directions = [np.add.outer(v * inverse[k, 1], u * inverse[k, 0] + inverse[k, 2]).ravel() for k in range(3)]
         ray, face, weights, rgba = self.cast(origin, np.array(directions).T)
-        light = self._light(P, face, weights, [axis[ray] for axis in directions])
+        brightness = self._brightness(light, P, face, weights, [axis[ray] for axis in directions])
         row, column = (np.repeat(np.arange(*span), samples) for span in (rows, columns))
         pixel = np.add.outer(row * size, column).ravel()[ray]
         count = np.bincount(pixel, minlength=size * size)
         for k in range(3):
-            total = np.bincount(pixel, np.minimum(rgba[:, k] * light, 1), size * size)
+            total = np.bincount(pixel, np.minimum(rgba[:, k] * brightness, 1), size * size)
             image[..., k] = np.rint(255 * (total / np.maximum(count, 1))).reshape(size, size)
         image[..., 3] = np.rint(255 * count / samples**2).reshape(size, size)
         return image
@@ -123,10 +124,13 @@ class Scene:
         high = np.clip(np.ceil(pixels.max(0)).astype(int) + 2, 0, size)
         return (low[0], high[0]), (low[1], high[1])
 
-    def _light(self, P: np.ndarray, face: np.ndarray, weights: np.ndarray, directions: list[np.ndarray]) -> np.ndarray:
+    def _brightness(
+        self, light: Light, P: np.ndarray, face: np.ndarray, weights: np.ndarray, directions: list[np.ndarray]
+    ) -> np.ndarray:
         """The light at points of the mesh. Both sides of a face are lit like the visible one.
 
         Args:
+            light: of the view.
             P: (3, 4) camera, column vectors.
             face: (H,) face of each point.
             weights: (H, 3) barycentric weights.
@@ -149,11 +153,11 @@ class Scene:
         down = rows[1] - (rows[1] @ forward) * forward
         right = rows[0] - (rows[0] @ forward) * forward
         axes = np.stack([right / np.linalg.norm(right), down / np.linalg.norm(down), forward])
-        light = np.full(len(face), AMBIENT, np.float32)
-        for strength, place in ((KEY, KEY_FROM), (FILL, FILL_FROM)):
-            towards = (place / np.linalg.norm(place)) @ axes
-            light += strength * np.maximum(towards.astype(np.float32) @ normals, 0)
-        return light
+        brightness = np.full(len(face), light.ambient, np.float32)
+        for strength, place in light.directional:
+            towards = (np.array(place) / np.linalg.norm(place)) @ axes
+            brightness += strength * np.maximum(towards.astype(np.float32) @ normals, 0)
+        return brightness
 
 
 def draw_missed_points(image: np.ndarray, points: np.ndarray, colours: np.ndarray, trans_mat: np.ndarray) -> None:
