@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from data.augmentation import mirrored_camera, random_colours, recoloured
 from data.network_input import FieldSettings, network_view, object_frame
 from data.shards import Database, ObjectEntry
 from utils.geometry import frames
@@ -73,14 +74,29 @@ class FieldSamples:
         """The sample of one view; its augmentation, if wanted, and points are drawn from rng."""
         database, config = self.database, self.config
         rgba, trans_mat = database.image(entry, view), database.trans_mat(entry, view)
+        mirrored = augment and config.augmirror and rng.random() < 0.5
+        if mirrored:
+            rgba, trans_mat = rgba[:, ::-1], mirrored_camera(trans_mat, rgba.shape[1])
+        colour_map = random_colours(rng) if augment and config.augcolours else None
+        if colour_map is not None:
+            rgba = np.concatenate([recoloured(rgba[..., :3], colour_map), rgba[..., 3:]], -1)
         image, camera = network_view(rgba, trans_mat, config, rng if augment else None)
         frame = object_frame(config, database, entry)
         sample = {"image": image, "trans_mat": frame.camera(camera).astype(np.float32)}
         if config.binary:
-            points, colour = voxel_points(*database.voxels(entry), config.num_sample_points, rng)
+            index, colours = database.voxels(entry)
+            if mirrored:
+                index = index * np.array([-1, 1, 1]) + np.array([frames.VOXELS - 1, 0, 0])
+            if colour_map is not None:
+                colours = recoloured(colours, colour_map)
+            points, colour = voxel_points(index, colours, config.num_sample_points, rng)
             return {**sample, "points": points, "colour": colour}
         start = int(rng.integers(entry.sdf_count))
         points, distance, colour = database.sdf_block(entry, start, config.num_sample_points)
+        if mirrored:
+            points = points * np.array([-1, 1, 1], np.float32)
+        if colour_map is not None:
+            colour = recoloured(colour, colour_map)
         return {
             **sample,
             "points": frame.to_model(points).astype(np.float32),

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
+from data.augmentation import relit
 from data.shards import Database, ObjectEntry
 from utils.geometry import frames
 from utils.geometry.cameras import resize_camera
@@ -13,7 +14,7 @@ from utils.images.resize import resize_image
 
 
 class ViewSettings(Protocol):
-    """The settings that the input of any network depends on (see models.config.Settings)."""
+    """The settings that the input of any network depends on (see models.shared_settings.Settings)."""
 
     @property
     def img_h(self) -> int: ...
@@ -32,6 +33,8 @@ class ViewSettings(Protocol):
     @property
     def backcolorwhite(self) -> bool: ...
     @property
+    def auglight(self) -> bool: ...
+    @property
     def num_sample_points(self) -> int: ...
     @property
     def batch_size(self) -> int: ...
@@ -48,6 +51,10 @@ class FieldSettings(ViewSettings, Protocol):
     def model_frame(self) -> str: ...
     @property
     def distance_offset(self) -> float: ...
+    @property
+    def augmirror(self) -> bool: ...
+    @property
+    def augcolours(self) -> bool: ...
     def __hash__(self) -> int: ...  # object_frame is cached
 
 
@@ -122,6 +129,8 @@ def _image(
     background: np.ndarray = np.full(3, 1.0 if config.backcolorwhite else 0.0, np.float32)
     if rng is not None and config.augcolorfore:
         colour = np.clip(colour + rng.uniform(-30, 30, 3) / 255, 0, 1)
+    if rng is not None and config.auglight:
+        colour = relit(colour, rng)
     if rng is not None and config.augcolorback:
         background = rng.random(3)
     image = colour * alpha + background * (1 - alpha)

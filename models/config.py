@@ -8,140 +8,16 @@ import dataclasses
 import os
 import typing
 
-from models.settings import SavedSettings, setting
+from models.choices import DECODERS
+from models.settings import setting
+from models.shared_settings import Settings
 from utils.errors import UserError
 from utils.files import read_json
 
-# What the first convolution sees of an image in [0, 1]; weights work with the one that they were
-# trained on.
-ENCODER_INPUTS = {
-    "rgb": "RGB in [0, 1] (the original)",
-    "bgr": "BGR in [0, 1] (DISN)",
-    "slim": "RGB in 0..255 minus the ImageNet mean (TF-slim's vgg_16.ckpt)",
-    "keras": "BGR in 0..255 minus the ImageNet mean (Keras's VGG16)",
-}
 
-
-@dataclasses.dataclass(frozen=True)
-class Decoder:
-    """A way from image features to the field. Scopes are those of DISN's TF1 variables."""
-
-    help: str
-    streams: dict[str, tuple[str, ...]]  # scope -> the features that the stream takes; none: a network of its own
-    maps: int = 0  # feature maps, from the first on, that make up the local feature
-    colour: bool = True  # whether it can have a colour branch
-
-
-DECODERS = {
-    "twostream": Decoder(
-        "a stream of the global feature and one of the local features, added up (the original)",
-        {"sdfprediction": ("global",), "sdfprediction_imgfeat": ("local",)},
-        maps=5,
-    ),
-    "onestream": Decoder(
-        "one stream of the global feature joined with the local features of conv1 to conv3 (DISN)",
-        {"sdfimgfeat": ("global", "local")},
-        maps=3,
-    ),
-    "global": Decoder("a stream of the global feature alone", {"sdfprediction": ("global",)}),
-    "threedcnn": Decoder(
-        "transposed 3D convolutions from the global feature to a 65^3 grid of geometry, without colour (DISN)",
-        {},
-        colour=False,
-    ),
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings(SavedSettings):
-    """The settings that all networks share."""
-
-    preset: str = setting("full", "the preset that gave the values without a flag", flag=False)
-
-    # the image and its encoder
-    img_h: int = setting(138, "image height the network works in, pixels", architecture=True, above=0)
-    img_w: int = setting(138, "image width the network works in, pixels", architecture=True, above=0)
-    alpha: bool = setting(
-        False, "give the network the foreground mask as a fourth channel", architecture=True, needs_mask=True
-    )
-    crop: float = setting(
-        0.0,
-        "crop every view to its object, which takes this share of the image's side; 0 takes views as they are",
-        architecture=True,
-        least=0,
-        most=1,
-        needs_mask=True,
-    )
-    num_classes: int = setting(1024, "channels of the global feature", architecture=True, above=0)
-    encoder_size: int = setting(
-        224,
-        "the image is resized to this many pixels before the first convolution, a multiple of 32",
-        architecture=True,
-        above=0,
-        multiple=32,
-    )
-    encoder_input: str = setting(
-        "rgb",
-        "what the encoder sees; without the flag that of the weights it starts from: "
-        + "; ".join(f"{name} = {meaning}" for name, meaning in ENCODER_INPUTS.items()),
-        architecture=True,
-        choices=ENCODER_INPUTS,
-    )
-    encoder_widths: tuple[int, ...] = setting(
-        (64, 128, 256, 512, 512), "channels of the encoder's five blocks", architecture=True, length=5
-    )
-    encoder_convs: tuple[int, ...] = setting(
-        (2, 2, 3, 3, 3), "convolutions of the encoder's five blocks", architecture=True, length=5
-    )
-    encoder_fc: int = setting(4096, "channels of fc6 and fc7", architecture=True, above=0)
-    normalisation: bool = setting(False, "batch normalisation after every hidden layer", architecture=True)
-
-    # data
-    db: str = setting("db", "folder of shards (preprocessing/gen_db.py)", resumable=True)
-    category: str = setting("all", "all, or one category by name or synset id")
-    num_sample_points: int = setting(2048, "points per image", above=0)
-    cat_limit: int = setting(168000, "most samples of one category in an epoch", above=0)
-    augcolorfore: bool = setting(
-        False, "shift the colours of the foreground by up to 30/255 in each channel", needs_mask=True
-    )
-    augcolorback: bool = setting(False, "a random background colour for every sample", needs_mask=True)
-    backcolorwhite: bool = setting(False, "white background instead of black", needs_mask=True)
-
-    # training
-    batch_size: int = setting(20, "samples per step, over all devices", above=0)
-    max_epoch: int = setting(200, "epochs", resumable=True, above=0)
-    max_minutes: float = setting(
-        0.0,
-        "stop after so many minutes of training steps, 0 = no limit; a resumed run counts all its minutes",
-        resumable=True,
-        least=0,
-    )
-    optimizer: str = setting("adam", "optimiser", choices=("adam", "momentum"))
-    learning_rate: float = setting(1e-4, "first learning rate", above=0)
-    beta1: float = setting(
-        0.5,
-        "Adam's beta1",
-        least=0,
-        most=1,
-        unused=lambda config: "" if config.optimizer == "adam" else f"with optimizer {config.optimizer}",
-    )
-    momentum: float = setting(
-        0.9,
-        "momentum of the optimiser of that name",
-        least=0,
-        most=1,
-        unused=lambda config: "" if config.optimizer == "momentum" else f"with optimizer {config.optimizer}",
-    )
-    decay_step: int = setting(200000, "samples after which the learning rate is multiplied by decay_rate", above=0)
-    decay_rate: float = setting(0.9, "factor of the learning rate", least=0, most=1)
-    weight_decay: float = setting(1e-5, "factor of half the sum of squared convolution weights", least=0, flag=False)
-    bfloat16: bool = setting(False, "compute in bfloat16, keep weights in float32")
-    seed: int = setting(0, "seed of weights, order and points", least=0)
-    restore_model: str = setting("", "the source of the first weights", flag=False)
-
-    @property
-    def image_channels(self) -> int:
-        return 4 if self.alpha else 3
+def _not_residual(config: typing.Any) -> str:
+    """Why a setting of decoder residual does nothing in a configuration, or nothing."""
+    return "" if config.decoder == "residual" else "without decoder residual"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,6 +49,27 @@ class Config(Settings):
         architecture=True,
         length=2,
         unused=lambda config: "" if config.streams else f"with decoder {config.decoder}",
+    )
+    residual_width: int = setting(256, "channels of decoder residual", architecture=True, above=0, unused=_not_residual)
+    residual_layers: int = setting(5, "layers of decoder residual", architecture=True, above=0, unused=_not_residual)
+    reflection: bool = setting(
+        True,
+        "decoder residual: read the image at the mirrored point too (Ladybird)",
+        architecture=True,
+        unused=_not_residual,
+    )
+    camera_axes: bool = setting(
+        True,
+        "decoder residual: give the point in the axes of the camera too",
+        architecture=True,
+        unused=_not_residual,
+    )
+    fourier: int = setting(
+        6,
+        "decoder residual: octaves of sines and cosines of the coordinates",
+        architecture=True,
+        least=0,
+        unused=_not_residual,
     )
     voxel_widths: tuple[int, ...] = setting(
         (128, 128, 128, 64, 64, 32),
@@ -214,8 +111,16 @@ class Config(Settings):
         4.0,
         "SDF mode: weight of points at or inside the surface",
         least=0,
-        unused=lambda config: "in binary mode" if config.binary else "",
+        unused=lambda config: "in binary mode" if config.binary else ("with softness" if config.softness else ""),
     )
+    softness: float = setting(
+        0.0,
+        "SDF mode: train the occupancy sigmoid(-distance / softness), model frame, by its cross-entropy; "
+        "0: the distance itself (DISN)",
+        least=0,
+    )
+    augmirror: bool = setting(False, "mirror every other sample, image and object, left to right")
+    augcolours: bool = setting(False, "recolour most samples, image and object alike, by a random affine map")
     cam_est: str = setting(
         "", "train with the cameras that this run of train_cam.py estimates, instead of the true ones"
     )
@@ -236,6 +141,15 @@ class Config(Settings):
             raise UserError("num_sample_points must be at least 2: half are occupied, half are empty")
         if self.colour and not DECODERS[self.decoder].colour:
             raise UserError(f"colour: decoder {self.decoder} has no colour branch")
+        if self.encoder not in DECODERS[self.decoder].encoders:
+            raise UserError(
+                f"decoder {self.decoder} takes the features of encoder {', '.join(DECODERS[self.decoder].encoders)}, "
+                f"not of {self.encoder}"
+            )
+        if self.binary and (self.decoder == "residual" or self.softness):
+            raise UserError("decoder residual and softness are settings of signed distances; this model is binary")
+        if self.augmirror and self.model_frame != "cube":
+            raise UserError("augmirror needs model_frame cube")
         if self.rot and not self.streams:
             raise UserError(f"rot would do nothing: decoder {self.decoder} does not take points")
         if self.binary and (self.model_frame != "cube" or self.distance_offset or self.tanh):

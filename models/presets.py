@@ -3,7 +3,9 @@
 import dataclasses
 import typing
 
-from models.config import DECODERS, CameraConfig, Config, Settings
+from models.choices import DECODERS
+from models.config import CameraConfig, Config
+from models.shared_settings import Settings
 
 # What a preset changes; a flag that is given goes before it.
 PRESETS: dict[str, dict[str, typing.Any]] = {
@@ -24,6 +26,34 @@ PRESETS: dict[str, dict[str, typing.Any]] = {
         "beta1": 0.9,
         "decay_step": 10000,
     },
+    "plus": {
+        "img_h": 128,
+        "img_w": 128,
+        "alpha": True,
+        "crop": 0.85,
+        "encoder": "efficientnet_lite0",
+        "num_classes": 256,
+        "binary": False,
+        "decoder": "residual",
+        "distance_offset": 0.02,
+        "softness": 0.02,
+        "num_sample_points": 512,
+        "backcolorwhite": True,
+        "augcolorback": True,
+        "auglight": True,
+        "augmirror": True,
+        "augcolours": True,
+        "batch_size": 32,
+        "optimizer": "adamw",
+        "learning_rate": 1e-3,
+        "beta1": 0.9,
+        "schedule": "cosine",
+        "warm_up": 200,
+        "encoder_rate": 0.3,
+        "clip_gradient": 1.0,
+        "averaging": 0.999,
+        "weight_decay": 0.02,
+    },
 }
 
 
@@ -33,13 +63,14 @@ def of_preset(name: str, cls: type[Settings] = Config) -> dict[str, typing.Any]:
     return {field: value for field, value in PRESETS[name].items() if field in names}
 
 
-def preset(name: str, binary: bool = True, **overrides: typing.Any) -> Config:
+def preset(name: str, binary: bool | None = None, **overrides: typing.Any) -> Config:
     """The configuration of a preset with some settings overridden.
 
     `small` scales the points to [-1, 1]. A decoder that cannot have colours has none unless they
     are asked for.
     """
     implied: dict[str, typing.Any] = {}
+    binary = PRESETS[name].get("binary", Config.binary) if binary is None else binary
     if name == "small":
         implied["coordinate_scale"] = 1 / 32 if binary else 1.0
     if not DECODERS[overrides.get("decoder", Config.decoder)].colour:

@@ -15,7 +15,10 @@ PART = 1 / 8  # of the available memory, at most
 
 def chunk_size(config: Config) -> int:
     """Points decoded at once, a multiple of STEP."""
-    numbers = 2 * (sum(config.point_widths) + 4 * sum(config.decoder_widths))
+    if config.decoder == "residual":
+        numbers = 12 * config.residual_width
+    else:
+        numbers = 2 * (sum(config.point_widths) + 4 * sum(config.decoder_widths))
     budget = min(ON_GPU if tf.config.list_physical_devices("GPU") else CACHED, PART * available_memory())
     return max(STEP, int(budget / ((2 if config.bfloat16 else 4) * numbers)) // STEP * STEP)
 

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from models.config import CameraConfig
-from models.networks.encoder import Encoder
+from models.networks.encoders import build_encoder
 from models.networks.layers import BuiltByCall, activate, dense, normaliser, policies
 
 SOFTNESS = 0.04  # object-frame length; proposals whose errors differ by less are about equally good choices
@@ -39,7 +39,7 @@ class CameraNetwork(BuiltByCall, keras.Model):
         # the name of the field network too, so that encoders have the same paths in all checkpoints
         super().__init__(name="texdisn", autocast=False)
         self.config = config
-        self.encoder = Encoder(config, *policies(config, all_bfloat16))
+        self.encoder = build_encoder(config, *policies(config, all_bfloat16))
         self.hidden = []
         for i, width in enumerate(config.camera_widths, 1):
             layer = dense(width, f"camera{i}", "float32")

@@ -6,9 +6,9 @@ It turns an image into one global feature and five local feature maps.
 import keras
 import tensorflow as tf
 
-from models.config import Settings
 from models.networks.layers import BuiltByCall, WholeConvolution, activate, normaliser
 from models.networks.local_features import resize_bilinear
+from models.shared_settings import Settings
 
 IMAGENET_MEAN = (123.68, 116.779, 103.939)  # RGB, of images in 0..255 (Simonyan & Zisserman 2015)
 
@@ -28,7 +28,7 @@ def resize_to_encoder(images: tf.Tensor, size: int) -> tf.Tensor:
 def encoder_pixels(images: tf.Tensor, kind: str) -> tf.Tensor:
     """Convert (B, H, W, 3 or 4) RGB(A) in [0, 1] to the values the first convolution expects.
 
-    `kind` is a key of models.config.ENCODER_INPUTS. Alpha stays as it is.
+    `kind` is a key of models.choices.ENCODER_INPUTS. Alpha stays as it is.
     """
     colours = images[..., :3]
     if kind in ("slim", "keras"):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from models.config import Settings
+from models.shared_settings import Settings
 
 
 def policies(config: Settings, all_bfloat16: bool) -> tuple[str, str]:

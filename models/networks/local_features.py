@@ -57,6 +57,17 @@ def scale_to_map(uv: tf.Tensor, image_size: tuple[int, int], map_size: tuple[int
     return tf.minimum(uv * [w / width, h / height], [w - 1.0, h - 1.0])
 
 
+def scale_to_centres(uv: tf.Tensor, image_size: tuple[int, int], map_size: tuple[int, int]) -> tf.Tensor:
+    """Convert pixels (..., 2) of an image to positions in a map made by convolutions of stride 2.
+
+    TensorFlow pads them at the end ("same"), so that cell i of a map of 1/n has its centre at pixel
+    n (i + 1) - 1. All centres of a map are centres of the finer ones too. Sizes are (height,
+    width); the image's are multiples of the map's.
+    """
+    (height, width), (h, w) = image_size, map_size
+    return tf.clip_by_value((uv + 1.0) * [w / width, h / height] - 1.0, 0.0, [w - 1.0, h - 1.0])
+
+
 def read_bilinear(feature_map: tf.Tensor, uv: tf.Tensor) -> tf.Tensor:
     """Read a map (B, h, w, C) at positions (B, N, 2), (column, row) of the map -> (B, N, C)."""
     height, width, channels = feature_map.shape[1:]

@@ -1,4 +1,4 @@
-"""The losses of the original (binary mode) and of DISN (SDF mode), and weight decay."""
+"""The losses of the original (binary mode), of DISN (SDF mode), of soft occupancy; weight decay."""
 
 import keras
 import tensorflow as tf
@@ -60,6 +60,44 @@ def sdf_losses(
         # the maximum makes the loss 0, not NaN, for a batch without any near point
         parts["colour"] = 255.0 * tf.reduce_sum(difference * near) / tf.maximum(tf.reduce_sum(near), 1.0)
     return {**parts, "accuracy": tf.reduce_mean(tf.cast((prediction <= 0) == (distance <= 0), tf.float32))}
+
+
+def soft_occupancy_losses(
+    geometry: tf.Tensor,
+    colour: tf.Tensor | None,
+    distance: tf.Tensor,
+    target: tf.Tensor | None,
+    near: tf.Tensor | None,
+    softness: float,
+) -> dict[str, tf.Tensor]:
+    """The cross-entropy of sigmoid(-distance / softness), and a colour loss near the surface.
+
+    A distance far from the surface costs nothing where its sign is right, so that the network
+    spends its weights on the surface; and no sheet is too thin, given a distance_offset.
+
+    Args:
+        geometry: (B, N, 1) predictions of 10 x distance.
+        colour: (B, N, 3), or None without a colour branch.
+        distance: (B, N) true signed distance in the model frame, minus the distance_offset.
+        target: (B, N, 3) true colour; unused if colour is None.
+        near: (B, N) bool, whether the colour counts; unused likewise.
+        softness: in the model frame, above 0.
+
+    Returns:
+        Scalars: `geometry`, the mean cross-entropy, nats; `colour`, the mean of |c - target| over
+        the near points (absent if colour is None); `iou`, of the insides over the points.
+    """
+    prediction = geometry[..., 0]
+    labels = tf.sigmoid(-distance / softness)
+    cross_entropy = tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=prediction * (-0.1 / softness))
+    parts = {"geometry": tf.reduce_mean(cross_entropy)}
+    if colour is not None:
+        near = tf.cast(near, tf.float32)
+        difference = tf.reduce_mean(tf.abs(colour - target), -1)
+        parts["colour"] = tf.reduce_sum(difference * near) / tf.maximum(tf.reduce_sum(near), 1.0)
+    inside, predicted = distance < 0, prediction < 0
+    both, either = (tf.reduce_sum(tf.cast(x, tf.float32)) for x in (inside & predicted, inside | predicted))
+    return {**parts, "iou": both / tf.maximum(either, 1.0)}
 
 
 def weight_decay(network: keras.Model, rate: float) -> tf.Tensor:

@@ -9,23 +9,25 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from models.config import DECODERS, Config
+from models.choices import DECODERS
+from models.config import Config
 from models.networks.decoder import Stream
-from models.networks.encoder import Encoder
+from models.networks.encoders import build_encoder
 from models.networks.layers import BuiltByCall, policies
 from models.networks.local_features import project, read_maps, to_camera_axes
+from models.networks.residual_decoder import ResidualDecoder
 from models.networks.voxel_decoder import VoxelDecoder
 
 # Decoders that are not made of streams: Keras layers with encode() and decode(), as in
 # models.networks.voxel_decoder.
-OTHER_DECODERS = {"threedcnn": VoxelDecoder}
+OTHER_DECODERS = {"threedcnn": VoxelDecoder, "residual": ResidualDecoder}
 
 
 class TexDISN(BuiltByCall, keras.Model):
     """Predicts geometry and colour of points, from an image and its camera.
 
     config.decoder chooses how the features of the image become geometry and colour
-    (models.config.DECODERS). The methods take and return:
+    (models.choices.DECODERS). The methods take and return:
 
     images     (B, img_h, img_w, 3 or 4) float32 in [0, 1], RGB(A)
     points     (B, N, 3) float32 in the model frame (utils.geometry.frames): the voxel frame, or 2 p
@@ -42,7 +44,7 @@ class TexDISN(BuiltByCall, keras.Model):
         super().__init__(name="texdisn", autocast=False)
         self.config = config
         policy, sensitive = policies(config, all_bfloat16)
-        self.encoder = Encoder(config, policy, sensitive)
+        self.encoder = build_encoder(config, policy, sensitive)
         self.streams = [Stream(config, scope, policy, sensitive, parts) for scope, parts in config.streams.items()]
         if not self.streams:
             self.decoder = OTHER_DECODERS[config.decoder](config, policy)

@@ -29,6 +29,10 @@ class FieldTrainer(Trainer):
         geometry, colour = self.network([batch["image"], batch["points"], batch["trans_mat"]], training=training)
         if self.config.binary:
             return losses.binary_losses(geometry, colour, batch["colour"])
+        if self.config.softness:
+            return losses.soft_occupancy_losses(
+                geometry, colour, batch["distance"], batch["colour"], batch["near"], self.config.softness
+            )
         return losses.sdf_losses(
             geometry, colour, batch["distance"], batch["colour"], batch["near"], self.config.mask_weight
         )

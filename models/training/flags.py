@@ -8,15 +8,16 @@ import collections.abc
 import dataclasses
 import typing
 
-from models.config import Settings
 from models.presets import PRESETS, of_preset
 from models.settings import shown
+from models.shared_settings import Settings
 from models.weights.run import Run
 from utils import cli
 from utils.errors import UserError
 
 # The decoders' flags of the original and of DISN, and the decoders they stand for.
 OLDER_DECODERS = {"img_feat_twostream": "twostream", "img_feat_onestream": "onestream", "threedcnn": "threedcnn"}
+NO_WEIGHTS = "none"  # as the source of first weights: those of a random start
 ENCODER_ONLY = " (encoder)"  # ends `restore_model` in a configuration that took the encoder alone
 
 
@@ -67,7 +68,8 @@ def build_parser(
         "--preset",
         choices=list(PRESETS),
         default=argparse.SUPPRESS,
-        help="full = the original's sizes and settings, small = trains on a laptop (default: full)",
+        help="full = the original's sizes and settings, small = the original's network, trains on a laptop, plus = the "
+        "best reconstructions, trains on a laptop (default: full)",
     )
     p.add_argument(
         "--checkpoint_minutes", type=float, default=5, help="also save the run every so many minutes within an epoch"
@@ -92,7 +94,8 @@ def build_parser(
         "--restore_modelcnn",
         default="",
         help="start a new run with the encoder of this run, TF1 checkpoint (TF-slim's vgg_16.ckpt), Keras VGG16 file, "
-        "or 'imagenet'",
+        "'imagenet' (Keras's VGG16), 'efficientnet_lite0' (ImageNet weights that are part of the project), or 'none' "
+        "(default: efficientnet_lite0 for the encoder of that name, else none)",
     )
     return p
 
@@ -140,6 +143,9 @@ def plan(
     """
     overrides, run = overridden(args, cls), Run(args.log_dir)
     whole, encoder = getattr(args, "restore_model", ""), args.restore_modelcnn
+    if not run.config.exists():
+        encoder = encoder or ("" if whole else first_encoder(overrides))
+    encoder = "" if encoder == NO_WEIGHTS else encoder
     if whole and encoder:
         raise UserError("--restore_model brings its own encoder; give it or --restore_modelcnn, not both")
     restored = whole or (encoder and encoder + ENCODER_ONLY)
@@ -154,6 +160,12 @@ def plan(
     config.check()
     reject_unused(config, overrides)
     return Plan(config, run, run.last.exists(), first, args.checkpoint_minutes)
+
+
+def first_encoder(overrides: dict[str, typing.Any]) -> str:
+    """The encoder weights that a new run starts from if no others are asked for."""
+    encoder = {"encoder": "vgg16", **PRESETS[overrides.get("preset", "full")], **overrides}["encoder"]
+    return encoder if encoder == "efficientnet_lite0" else ""
 
 
 def overridden(args: argparse.Namespace, cls: type[Settings]) -> dict[str, typing.Any]:

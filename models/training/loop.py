@@ -108,6 +108,12 @@ class Loop:
         best = f"best weights: {self.folder.best}  validation loss {self.progress['best']:.3f}"
         print(f"run: {self.folder.folder}  {best}")
 
+    def elapsed(self) -> float:
+        """The share of the training that is over, in [0, 1], by epochs or minutes."""
+        epochs = self.progress["step"] / (self.steps * self.config.max_epoch)
+        minutes = self.progress["minutes"] / self.config.max_minutes if self.config.max_minutes else 0.0
+        return min(max(epochs, minutes), 1.0)
+
     def time_is_up(self) -> bool:
         return 0 < self.config.max_minutes <= self.progress["minutes"]
 
@@ -155,6 +161,7 @@ class Loop:
             requested = time.time()
             batch = self.next_batch(source)
             waited += time.time() - requested
+            self.trainer.set_elapsed(self.elapsed())
             parts = {name: float(value) for name, value in self.trainer.train_step(batch).items()}
             if not np.isfinite([parts["loss"], parts.pop("gradient")]).all():
                 self.report_nan(batch, parts)
@@ -182,13 +189,22 @@ class Loop:
         train = {name: value / done for name, value in self.progress["sums"].items()}
         if done == self.steps:
             self.progress["sums"] = {}
-        val = self.validate()
+        with self.trainer.averaged_weights():
+            val = self.validate()
+            better = self.keep(epoch, train, val)
+        self.save()
+        parts = ", ".join(f"{name} {train[name]:.3g} / {val[name]:.3g}" for name in val)
+        print(f"epoch {epoch + 1}: train / validation {parts}{'  (best)' if better else ''}")
+
+    def keep(self, epoch: int, train: dict[str, float], val: dict[str, float]) -> bool:
+        """History, best weights and preview of an epoch; whether its weights are the best ones."""
         row = {"epoch": epoch + 1, "step": self.progress["step"], "minutes": self.progress["minutes"]}
         self.history.append({**row, "train": train, "val": val})
         better = val["loss"] < self.progress["best"]
         if better:  # never so for a loss that is not a number
             self.progress["best"] = val["loss"]
-        self.save(better)
+            if self.chief:
+                save_checkpoint(self.folder.best, {"network": self.trainer.network.variables}, self.progress)
         self.write_scalars("val", val)
         if self.chief:
             preview = self.trainer.preview(self.samples.database, self.val)
@@ -196,8 +212,7 @@ class Loop:
                 tf.summary.image(self.trainer.preview_shows, preview[None], step=self.progress["step"])
             for writer in self.writers.values():
                 writer.flush()
-        parts = ", ".join(f"{name} {train[name]:.3g} / {val[name]:.3g}" for name in val)
-        print(f"epoch {epoch + 1}: train / validation {parts}{'  (best)' if better else ''}")
+        return better
 
     def validate(self) -> dict[str, float]:
         """Mean of the loss parts over the validation split: no augmentation, always the same
@@ -216,12 +231,10 @@ class Loop:
             count += share
         return {name: value / count for name, value in sums.items()}
 
-    def save(self, better: bool = False) -> None:
+    def save(self) -> None:
         if not self.chief:
             return
         write_json(self.folder.history, self.history)
-        if better:
-            save_checkpoint(self.folder.best, {"network": self.trainer.network.variables}, self.progress)
         save_checkpoint(self.folder.last, self.trainer.variables, self.progress)
 
     def report_nan(self, batch: typing.Any, parts: dict[str, float]) -> typing.NoReturn:

@@ -1,6 +1,9 @@
 """One training step and one validation step, compiled, on any tf.distribute strategy."""
 
 import abc
+import collections.abc
+import contextlib
+import math
 import typing
 
 import keras
@@ -8,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from data.shards import Database, ObjectEntry
-from models.config import Settings
 from models.networks import losses
+from models.shared_settings import Settings
 
 
 class StepDecay(keras.optimizers.schedules.LearningRateSchedule):
@@ -29,17 +32,44 @@ class StepDecay(keras.optimizers.schedules.LearningRateSchedule):
         return {"config": self.config}
 
 
+class Cosine(keras.optimizers.schedules.LearningRateSchedule):
+    """learning_rate x a rise over config.warm_up steps x a fall from 1 to 0 along half a cosine
+    (Loshchilov & Hutter 2017).
+
+    Attributes:
+        elapsed: share of the training that is over, in [0, 1]; the loop sets it.
+    """
+
+    def __init__(self, config: Settings):
+        self.config = config
+        self.elapsed = tf.Variable(0.0, trainable=False)
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        rise = tf.minimum((tf.cast(step, tf.float32) + 1) / (self.config.warm_up + 1), 1.0)
+        return self.config.learning_rate * rise * (0.5 + 0.5 * tf.cos(math.pi * self.elapsed))
+
+    def get_config(self) -> dict[str, Settings]:
+        return {"config": self.config}
+
+
 class Adam(keras.optimizers.Adam):
     """Adam (Kingma & Ba 2015).
 
     On one device TensorFlow's fused kernel replaces Keras's dozen passes over memory.
+
+    Attributes:
+        factors: {number of a variable: factor of its learning rate}, where that is not 1.
     """
 
+    factors: typing.ClassVar[dict[int, float]] = {}
+
     def update_step(self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor) -> None:
+        index = self._get_variable_index(variable)
+        learning_rate = learning_rate * self.factors.get(index, 1.0)
         if tf.distribute.get_strategy().num_replicas_in_sync > 1:
             super().update_step(gradient, variable, learning_rate)
             return
-        index, step = self._get_variable_index(variable), tf.cast(self.iterations.value + 1, tf.float32)
+        step = tf.cast(self.iterations.value + 1, tf.float32)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[index].value.handle,
@@ -54,11 +84,19 @@ class Adam(keras.optimizers.Adam):
         )
 
 
-def make_optimizer(config: Settings) -> keras.optimizers.Optimizer:
-    schedule = StepDecay(config)
-    if config.optimizer == "adam":
-        return Adam(schedule, beta_1=config.beta1, name="adam")  # the name is in checkpoints
-    return keras.optimizers.SGD(schedule, momentum=config.momentum, name="momentum")
+def make_optimizer(
+    config: Settings, schedule: keras.optimizers.schedules.LearningRateSchedule
+) -> keras.optimizers.Optimizer:
+    options = {
+        "global_clipnorm": config.clip_gradient or None,
+        "use_ema": config.averaging > 0,
+        "ema_momentum": config.averaging or None,
+    }
+    if config.optimizer == "momentum":
+        return keras.optimizers.SGD(schedule, momentum=config.momentum, name="momentum", **options)
+    if config.optimizer == "adamw":
+        options["weight_decay"] = config.weight_decay
+    return Adam(schedule, beta_1=config.beta1, name="adam", **options)  # the name is in checkpoints
 
 
 class Trainer(abc.ABC):
@@ -76,8 +114,13 @@ class Trainer(abc.ABC):
         self.config, self.strategy = config, strategy
         with strategy.scope():
             self.network = self.build()
-            self.optimizer = make_optimizer(config)
+            self.schedule = Cosine(config) if config.schedule == "cosine" else StepDecay(config)
+            self.optimizer = make_optimizer(config, self.schedule)
             self.optimizer.build(self.network.trainable_variables)
+            if config.encoder_rate != 1 and isinstance(self.optimizer, Adam):
+                encoder = {variable.path for variable in self.network.encoder.trainable_variables}
+                paths = [variable.path for variable in self.network.trainable_variables]
+                self.optimizer.factors = {i: config.encoder_rate for i, path in enumerate(paths) if path in encoder}
         self.train_step = tf.function(self._train_step, reduce_retracing=True)
         self.validation_step = tf.function(self._validation_step, reduce_retracing=True)
 
@@ -103,6 +146,26 @@ class Trainer(abc.ABC):
         """{group: variables} for checkpoints."""
         return {"network": self.network.variables, "optimizer": self.optimizer.variables}
 
+    def set_elapsed(self, share: float) -> None:
+        """Tell the schedule which share of the training is over, in [0, 1]."""
+        if isinstance(self.schedule, Cosine):
+            self.schedule.elapsed.assign(share)
+
+    @contextlib.contextmanager
+    def averaged_weights(self) -> collections.abc.Iterator[None]:
+        """The network has its averaged weights (config.averaging) for a while."""
+        if not self.config.averaging:
+            yield
+            return
+        variables = self.network.trainable_variables
+        own = [tf.identity(variable.value) for variable in variables]
+        self.optimizer.finalize_variable_values(variables)
+        try:
+            yield
+        finally:
+            for variable, value in zip(variables, own, strict=True):
+                variable.assign(value)
+
     def _train_step(self, batch):
         """Batch (per replica) -> the minimised loss, its parts, the norm of its gradient.
 
@@ -112,8 +175,10 @@ class Trainer(abc.ABC):
         def replica(batch):
             with tf.GradientTape() as tape:
                 parts = self.losses(batch, training=True)
-                parts["weight_decay"] = losses.weight_decay(self.network, self.config.weight_decay)
-                total = self._total(parts) + parts["weight_decay"]
+                total = self._total(parts)
+                if self.config.optimizer != "adamw":  # which decays the weights itself
+                    parts["weight_decay"] = losses.weight_decay(self.network, self.config.weight_decay)
+                    total += parts["weight_decay"]
                 # the optimiser sums over replicas; the mean over the whole batch is wanted
                 scaled = total / self.strategy.num_replicas_in_sync
             variables = self.network.trainable_variables

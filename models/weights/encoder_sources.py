@@ -17,7 +17,7 @@ import numpy as np
 
 from models.config import load_either
 from models.networks.encoder import Encoder
-from models.weights import tf1_checkpoint, tf1_conventions, tf1_files, tf1_names
+from models.weights import efficientnet_weights, tf1_checkpoint, tf1_conventions, tf1_files, tf1_names
 from models.weights.load_report import Skipped, print_report
 from models.weights.run import Run, load_checkpoint
 from utils.errors import UserError, first_of
@@ -32,7 +32,7 @@ class EncoderSource(Protocol):
     """Weights of an encoder in a file, opened but not loaded.
 
     Attributes:
-        input_kind: The encoder_input they were trained with (models.config.ENCODER_INPUTS).
+        input_kind: The encoder_input they were trained with (models.choices.ENCODER_INPUTS).
     """
 
     input_kind: str
@@ -203,9 +203,12 @@ def open_encoder(source: str) -> EncoderSource:
     """Open first weights of the encoder.
 
     Args:
-        source: The path of a run, a TF1 checkpoint or a Keras file; or "imagenet" for Keras's own.
+        source: The path of a run, a TF1 checkpoint or a Keras file; "imagenet" for Keras's VGG16;
+            "efficientnet_lite0" for the ImageNet weights that come with the project.
     """
     path = pathlib.Path(source)
+    if efficientnet_weights.is_source(source):
+        return efficientnet_weights.ImageNetEncoder()
     if source == IMAGENET and not path.exists():
         return KerasEncoder(IMAGENET, download)
     if Run(path).config.exists():

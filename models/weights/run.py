@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 import h5py
 import numpy as np
 
-from models.config import Settings
+from models.shared_settings import Settings
 from utils.errors import UserError, first_of
 from utils.files import replacing
 

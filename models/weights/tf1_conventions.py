@@ -8,7 +8,8 @@ import dataclasses
 import math
 from typing import Any
 
-from models.config import ENCODER_INPUTS, Config
+from models.choices import ENCODER_INPUTS
+from models.config import Config
 from utils.errors import UserError
 
 ORIGINAL = {"img_h": 138, "img_w": 138, "encoder_input": "rgb", "model_frame": "cube", "distance_offset": 0.0}

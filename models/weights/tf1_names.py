@@ -14,7 +14,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from models.config import DECODERS, Config, Settings
+from models.choices import DECODERS
+from models.config import Config
+from models.shared_settings import Settings
 from utils.errors import UserError
 
 PREFIX = "texdisn/"  # of the variable paths here

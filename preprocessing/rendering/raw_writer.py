@@ -40,7 +40,7 @@ class Settings:
     # [value] or [lowest, highest] in lengths of the object frame; or AUTO, followed by the same
     # as factors of the smallest distance at which the whole object is in the image
     distance: list[float | str] = dataclasses.field(default_factory=lambda: [AUTO])
-    # focal length over the width of the image: [value], or [lowest, highest] to draw a logarithm from
+    # focal length over the width of the image: [value], or [lowest, highest], whose logarithm is drawn
     focal: list[float] = dataclasses.field(default_factory=lambda: [FOCAL])
     light: str = LIGHTS[0]  # of the views, one of utils.rendering.lights.LIGHTS
     sdf_points: int = 32768  # number of points with a signed distance

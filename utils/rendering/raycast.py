@@ -75,9 +75,7 @@ class Scene:
         ray, face, weights, rgba = (np.concatenate(arrays) for arrays in zip(*hits, strict=True))
         return ray, face, weights, rgba
 
-    def render(
-        self, trans_mat: np.ndarray, size: int, samples: int = 4, light: Light = CAMERA_LIGHT
-    ) -> np.ndarray:
+    def render(self, trans_mat: np.ndarray, size: int, samples: int = 4, light: Light = CAMERA_LIGHT) -> np.ndarray:
         """Render a view. Transparent materials are drawn opaque.
 
         Pixel u covers [u - 0.5, u + 0.5]. Alpha is the share of its rays that hit the mesh, and

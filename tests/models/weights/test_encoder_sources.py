@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from models.config import ENCODER_INPUTS
+from models.choices import ENCODER_INPUTS
 from models.networks.encoder import encoder_pixels
 from models.networks.texdisn import build_field_network
 from models.weights.encoder_sources import open_encoder

@@ -1,0 +1,105 @@
+"""The decoder of `plus`: a residual network over points, with features of both sides of an object.
+
+A point is read in the image where it projects to, and where its mirror image projects to (Xu et al.
+2020, "Ladybird"): most objects are symmetric, and one of the two is often visible. Its coordinates
+come in the axes of the object and of the camera, with Fourier features (Tancik et al. 2020).
+Geometry and colour share all layers but the last ones.
+"""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from models.config import Config
+from models.networks.layers import BuiltByCall, dense
+from models.networks.local_features import project, read_bilinear, scale_to_centres, to_camera_axes
+
+SMALL = 0.04  # variance scale of the last layer: a soft occupancy begins undecided everywhere
+
+Encoded = tuple[tf.Tensor, list[tf.Tensor]]
+
+
+def fourier_features(coordinates: tf.Tensor, octaves: int) -> tf.Tensor:
+    """Coordinates (..., C) in [-1, 1] with their sines and cosines, (..., C (1 + 2 octaves)).
+
+    The longest wave is 4, twice the cube.
+    """
+    if not octaves:
+        return coordinates
+    angles = coordinates[..., None] * (math.pi / 2 * 2.0 ** tf.range(octaves, dtype=tf.float32))
+    angles = tf.reshape(angles, (*tf.unstack(tf.shape(coordinates))[:-1], coordinates.shape[-1] * octaves))
+    return tf.concat([coordinates, tf.sin(angles), tf.cos(angles)], -1)
+
+
+class ResidualDecoder(BuiltByCall, keras.layers.Layer):
+    """Decodes points in the model frame of SDF mode, with the features of an image."""
+
+    def __init__(self, config: Config, policy: str) -> None:
+        """`policy` is the type of the layers that see no coordinates (models.networks.layers)."""
+        super().__init__(name="residual", dtype=policy, autocast=False)
+        self.config = config
+        width = config.residual_width
+        self.point = dense(width, "point", "float32")
+        self.feature_global = dense(width, "global", "float32", bias=False)
+        self.feature_local = dense(width, "local", policy, bias=False)
+        self.layers_ = [dense(width, f"layer{i}", policy) for i in range(1, config.residual_layers + 1)]
+        self.geometry_out = keras.layers.Dense(
+            1,
+            name="geometry",
+            dtype="float32",
+            kernel_initializer=keras.initializers.VarianceScaling(SMALL, "fan_avg", "uniform"),
+        )
+        self.colour_hidden = dense(width // 2, "colour_hidden", policy)
+        self.colour_out = dense(3, "colour", "float32")
+
+    def encode(self, global_feature: tf.Tensor, maps: list[tf.Tensor], training: bool = False) -> Encoded:
+        """What decode() takes: the product of the global feature (B, 1, W), and the maps."""
+        return self.feature_global(global_feature)[:, None], maps
+
+    def hidden(self, encoded: Encoded, points: tf.Tensor, trans_mat: tf.Tensor) -> tf.Tensor:
+        """Points (B, N, 3) -> (B, N, W), from which geometry and colour follow."""
+        image_term, maps = encoded
+        config = self.config
+        coordinates = [points]
+        if config.camera_axes:
+            coordinates.append(to_camera_axes(points, trans_mat))
+        sides = [points]
+        if config.reflection:
+            sides.append(points * [-1.0, 1.0, 1.0])
+        local = [value for side in sides for value in self._read(maps, side, trans_mat)]
+        x = self.point(fourier_features(tf.concat(coordinates, -1), config.fourier)) + image_term
+        x = tf.cast(x, self.compute_dtype) + self.feature_local(tf.concat(local, -1))
+        for layer in self.layers_:
+            x = x + layer(tf.nn.relu(x))
+        return tf.nn.relu(x)
+
+    def _read(self, maps: list[tf.Tensor], points: tf.Tensor, trans_mat: tf.Tensor) -> list[tf.Tensor]:
+        """The maps (B, h, w, c) at the pixels of points (B, N, 3): (B, N, c) each."""
+        image = self.config.img_h, self.config.img_w
+        uv = project(points, trans_mat, *image)
+        return [
+            tf.cast(read_bilinear(m, scale_to_centres(uv, image, (m.shape[1], m.shape[2]))), self.compute_dtype)
+            for m in maps
+        ]
+
+    def geometry(self, hidden: tf.Tensor) -> tf.Tensor:
+        """Result of hidden() -> (B, N, 1) float32."""
+        return self.geometry_out(tf.cast(hidden, tf.float32))
+
+    def colour(self, hidden: tf.Tensor) -> tf.Tensor:
+        """Result of hidden() -> (B, N, 3) in [0, 1] float32."""
+        return tf.sigmoid(self.colour_out(tf.cast(tf.nn.relu(self.colour_hidden(hidden)), tf.float32)))
+
+    def decode(
+        self, encoded: Encoded, points: tf.Tensor, trans_mat: tf.Tensor, training: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Points (B, N, 3) -> geometry (B, N, 1), colour (B, N, 3) or None."""
+        hidden = self.hidden(encoded, points, trans_mat)
+        return self.geometry(hidden), self.colour(hidden) if self.config.colour else None
+
+    def call(
+        self, global_feature: tf.Tensor, maps: list[tf.Tensor], points: tf.Tensor, trans_mat: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """encode() and decode()."""
+        return self.decode(self.encode(global_feature, maps), points, trans_mat)

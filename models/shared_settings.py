@@ -1,0 +1,156 @@
+"""The settings that all networks share: the image and its encoder, the data, the training."""
+
+import dataclasses
+import typing
+
+from models.choices import ENCODER_INPUTS, ENCODERS
+from models.settings import SavedSettings, setting
+
+
+def _vgg_alone(config: typing.Any) -> str:
+    """Why a setting of VGG16 does nothing in a configuration, or nothing."""
+    return "" if config.encoder == "vgg16" else f"with encoder {config.encoder}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(SavedSettings):
+    """The settings that all networks share."""
+
+    preset: str = setting("full", "the preset that gave the values without a flag", flag=False)
+
+    # the image and its encoder
+    img_h: int = setting(138, "image height the network works in, pixels", architecture=True, above=0)
+    img_w: int = setting(138, "image width the network works in, pixels", architecture=True, above=0)
+    alpha: bool = setting(
+        False, "give the network the foreground mask as a fourth channel", architecture=True, needs_mask=True
+    )
+    crop: float = setting(
+        0.0,
+        "crop every view to its object, which takes this share of the image's side; 0 takes views as they are",
+        architecture=True,
+        least=0,
+        most=1,
+        needs_mask=True,
+    )
+    encoder: str = setting(
+        "vgg16",
+        "; ".join(f"{name}: {meaning}" for name, meaning in ENCODERS.items()),
+        architecture=True,
+        choices=ENCODERS,
+    )
+    num_classes: int = setting(1024, "channels of the global feature", architecture=True, above=0)
+    encoder_size: int = setting(
+        224,
+        "the image is resized to this many pixels before the first convolution, a multiple of 32",
+        architecture=True,
+        above=0,
+        multiple=32,
+        unused=_vgg_alone,
+    )
+    encoder_input: str = setting(
+        "rgb",
+        "what the encoder sees; without the flag that of the weights it starts from: "
+        + "; ".join(f"{name} = {meaning}" for name, meaning in ENCODER_INPUTS.items()),
+        architecture=True,
+        choices=ENCODER_INPUTS,
+        unused=_vgg_alone,
+    )
+    encoder_widths: tuple[int, ...] = setting(
+        (64, 128, 256, 512, 512),
+        "channels of the encoder's five blocks",
+        architecture=True,
+        length=5,
+        unused=_vgg_alone,
+    )
+    encoder_convs: tuple[int, ...] = setting(
+        (2, 2, 3, 3, 3),
+        "convolutions of the encoder's five blocks",
+        architecture=True,
+        length=5,
+        unused=_vgg_alone,
+    )
+    encoder_fc: int = setting(4096, "channels of fc6 and fc7", architecture=True, above=0, unused=_vgg_alone)
+    normalisation: bool = setting(False, "batch normalisation after every hidden layer", architecture=True)
+
+    # data
+    db: str = setting("db", "folder of shards (preprocessing/gen_db.py)", resumable=True)
+    category: str = setting("all", "all, or one category by name or synset id")
+    num_sample_points: int = setting(2048, "points per image", above=0)
+    cat_limit: int = setting(168000, "most samples of one category in an epoch", above=0)
+    augcolorfore: bool = setting(
+        False, "shift the colours of the foreground by up to 30/255 in each channel", needs_mask=True
+    )
+    augcolorback: bool = setting(False, "a random background colour for every sample", needs_mask=True)
+    backcolorwhite: bool = setting(False, "white background instead of black", needs_mask=True)
+    auglight: bool = setting(False, "random brightness, contrast and tint of the image")
+
+    # training
+    batch_size: int = setting(20, "samples per step, over all devices", above=0)
+    max_epoch: int = setting(200, "epochs", resumable=True, above=0)
+    max_minutes: float = setting(
+        0.0,
+        "stop after so many minutes of training steps, 0 = no limit; a resumed run counts all its minutes",
+        resumable=True,
+        least=0,
+    )
+    optimizer: str = setting(
+        "adam", "optimiser; adamw: with decoupled weight decay", choices=("adam", "adamw", "momentum")
+    )
+    learning_rate: float = setting(1e-4, "first learning rate", above=0)
+    beta1: float = setting(
+        0.5,
+        "Adam's beta1",
+        least=0,
+        most=1,
+        unused=lambda config: "" if config.optimizer != "momentum" else f"with optimizer {config.optimizer}",
+    )
+    momentum: float = setting(
+        0.9,
+        "momentum of the optimiser of that name",
+        least=0,
+        most=1,
+        unused=lambda config: "" if config.optimizer == "momentum" else f"with optimizer {config.optimizer}",
+    )
+    schedule: str = setting(
+        "step",
+        "the learning rate: step = in steps (the original); cosine = falls to 0 over max_epoch or max_minutes, "
+        "whichever ends first",
+        choices=("step", "cosine"),
+    )
+    warm_up: int = setting(
+        0,
+        "steps over which the learning rate rises at first",
+        least=0,
+        unused=lambda config: "" if config.schedule == "cosine" else f"with schedule {config.schedule}",
+    )
+    decay_step: int = setting(
+        200000,
+        "samples after which the learning rate is multiplied by decay_rate",
+        above=0,
+        unused=lambda config: "" if config.schedule == "step" else f"with schedule {config.schedule}",
+    )
+    decay_rate: float = setting(
+        0.9,
+        "factor of the learning rate",
+        least=0,
+        most=1,
+        unused=lambda config: "" if config.schedule == "step" else f"with schedule {config.schedule}",
+    )
+    encoder_rate: float = setting(
+        1.0,
+        "the encoder's learning rate over that of the rest",
+        least=0,
+        unused=lambda config: "" if config.optimizer != "momentum" else f"with optimizer {config.optimizer}",
+    )
+    clip_gradient: float = setting(0.0, "largest norm of the gradient, 0 = any", least=0)
+    averaging: float = setting(
+        0.0, "validate and keep weights averaged over steps, exponentially with this factor; 0 = the last ones", least=0
+    )
+    weight_decay: float = setting(1e-5, "factor of half the sum of squared convolution weights", least=0, flag=False)
+    bfloat16: bool = setting(False, "compute in bfloat16, keep weights in float32")
+    seed: int = setting(0, "seed of weights, order and points", least=0)
+    restore_model: str = setting("", "the source of the first weights", flag=False)
+
+    @property
+    def image_channels(self) -> int:
+        return 4 if self.alpha else 3
