@@ -5,6 +5,7 @@ import typing
 
 from models.choices import ENCODER_INPUTS, ENCODERS
 from models.settings import SavedSettings, setting
+from utils.errors import UserError
 
 
 def _vgg_alone(config: typing.Any) -> str:
@@ -154,3 +155,10 @@ class Settings(SavedSettings):
     @property
     def image_channels(self) -> int:
         return 4 if self.alpha else 3
+
+    def check(self) -> None:
+        super().check()
+        if self.encoder == "efficientnet_lite0" and (self.img_h % 32 or self.img_w % 32):
+            raise UserError(
+                f"img_h {self.img_h} and img_w {self.img_w} must be multiples of 32 for encoder {self.encoder}"
+            )

@@ -33,6 +33,23 @@ def config(binary=True, **given):
     return preset("small", binary, **{**values, **given})
 
 
+def plus_config(**given):
+    """The plus preset, much smaller where it has a size; its encoder has one size."""
+    values = {
+        "img_h": 64,
+        "img_w": 64,
+        "num_classes": 8,
+        "residual_width": 16,
+        "residual_layers": 2,
+        "fourier": 2,
+        "num_sample_points": 64,
+        "batch_size": 4,
+        "max_epoch": 2,
+        "warm_up": 0,
+    }
+    return preset("plus", **{**values, **given})
+
+
 def camera_config(**given):
     """The camera network of the small preset, much smaller."""
     values = {

@@ -1,4 +1,4 @@
-"""The decoders of models.choices.DECODERS, and what rot, tanh and a missing colour branch change."""
+"""The decoders of models.choices.DECODERS; rot, tanh and a missing colour branch."""
 
 import itertools
 

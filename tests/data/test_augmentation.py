@@ -1,0 +1,80 @@
+"""Augmentations that change image and object together leave them in agreement."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from data.augmentation import mirrored_camera, random_colours, recoloured, relit
+from data.field_samples import FieldSamples
+from data.shards import Database
+from tests.helpers import tiny
+from utils.geometry import frames
+from utils.geometry.cameras import compose, decompose, intrinsics, look_at, project
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def test_a_mirrored_camera_sees_the_mirrored_object_mirrored(rng):
+    points, width = rng.uniform(-0.5, 0.5, (20, 3)), 50
+    for azimuth in rng.uniform(0, 360, 5):
+        camera = compose(intrinsics(width), look_at(azimuth, rng.uniform(-60, 60), 2.0))
+        mirrored = mirrored_camera(camera, width)
+        (u, v), w = project(points, camera)[0].T, project(points, camera)[1]
+        (u_mirrored, v_mirrored), w_mirrored = (
+            project(points * [-1, 1, 1], mirrored)[0].T,
+            project(points * [-1, 1, 1], mirrored)[1],
+        )
+        np.testing.assert_allclose(u_mirrored, width - 1 - u)
+        np.testing.assert_allclose(v_mirrored, v)
+        np.testing.assert_allclose(w_mirrored, w)
+        K, RT = decompose(mirrored)
+        assert np.linalg.det(RT[:, :3]) == pytest.approx(1) and K[0, 0] > 0  # a camera, not the mirror image of one
+        np.testing.assert_allclose(mirrored_camera(mirrored, width), camera, atol=1e-9)
+
+
+def test_recolouring_is_affine_and_stays_in_range(rng):
+    colours = rng.integers(0, 256, (100, 3)).astype(np.uint8)
+    np.testing.assert_array_equal(recoloured(colours, np.eye(4, 3)), colours)
+    maps = [random_colours(rng) for _ in range(200)]
+    unchanged = np.mean([np.array_equal(m, np.eye(4, 3)) for m in maps])
+    assert 0.15 < unchanged < 0.45
+    for m in maps[:10]:
+        expected = np.clip((np.c_[colours / 255, np.ones(100)] @ m), 0, 1)
+        np.testing.assert_allclose(recoloured(colours, m) / 255, expected, atol=0.51 / 255)
+
+
+def test_another_light_keeps_the_order_of_brightness(rng):
+    ramp = np.linspace(0, 1, 50)[:, None].repeat(3, 1)
+    lit = [relit(ramp, rng) for _ in range(50)]
+    assert all((np.diff(r, axis=0) >= 0).all() and r.min() >= 0 and r.max() <= 1 for r in lit)
+    assert np.std([r[25].mean() for r in lit]) > 0.03
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_mirrored_and_recoloured_samples_agree_with_their_images(binary, tiny_database):
+    """Where a sample's colours are known, they are those of the image at the points' pixels."""
+    database = Database(tiny_database)
+    augmented = {"augmirror": True, "augcolours": True}
+    config = dataclasses.replace(tiny.config(binary, num_sample_points=256), **augmented)
+    samples, frame = FieldSamples(database, config), frames.cube_frame(binary)
+    for entry in database.objects("train")[:3]:
+        plain = FieldSamples(database, tiny.config(binary)).read(entry, 0, np.random.default_rng(0), augment=False)
+        seen = set()
+        for seed in range(6):
+            sample = samples.read(entry, 0, np.random.default_rng(seed))
+            camera = frame.object_camera(sample["trans_mat"].astype(np.float64))
+            inside = sample["colour"][:, 0] >= 0 if binary else sample["distance"] < 0
+            points = frame.from_model(sample["points"][inside].astype(np.float64))
+            (u, v), _ = project(points, camera)[0].T, None
+            pixels = sample["image"][np.rint(v).astype(int).clip(0, 39), np.rint(u).astype(int).clip(0, 39)]
+            assert (pixels.max(-1) > 0).mean() > 0.95  # the object covers its own points
+            expected = np.median(sample["colour"][inside], 0)
+            lit = np.median(pixels[:, :3], 0)
+            hue = (expected - expected.mean()) @ (lit - lit.mean())
+            assert hue > 0 or np.ptp(expected) < 0.1
+            seen.add(np.allclose(sample["trans_mat"], plain["trans_mat"]))
+        assert seen == {True, False}  # some are mirrored, some are not
