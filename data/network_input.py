@@ -14,7 +14,7 @@ from utils.images.resize import resize_image
 
 
 class ViewSettings(Protocol):
-    """The settings that the input of any network depends on (see models.shared_settings.Settings)."""
+    """The settings that the input of any network depends on (models.shared_settings)."""
 
     @property
     def img_h(self) -> int: ...

@@ -52,6 +52,7 @@ PRESETS: dict[str, dict[str, typing.Any]] = {
         "encoder_rate": 0.3,
         "clip_gradient": 1.0,
         "averaging": 0.999,
+        "keep": "last",  # the loss of an image that the network has to guess at rises while surfaces get better
         "weight_decay": 0.02,
     },
 }

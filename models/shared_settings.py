@@ -147,6 +147,11 @@ class Settings(SavedSettings):
     averaging: float = setting(
         0.0, "validate and keep weights averaged over steps, exponentially with this factor; 0 = the last ones", least=0
     )
+    keep: str = setting(
+        "best",
+        "the weights to keep as best.h5: best = of the lowest validation loss; last = of the last epoch",
+        choices=("best", "last"),
+    )
     weight_decay: float = setting(1e-5, "factor of half the sum of squared convolution weights", least=0, flag=False)
     bfloat16: bool = setting(False, "compute in bfloat16, keep weights in float32")
     seed: int = setting(0, "seed of weights, order and points", least=0)

@@ -20,7 +20,7 @@ from models.networks.voxel_decoder import VoxelDecoder
 
 # Decoders that are not made of streams: Keras layers with encode() and decode(), as in
 # models.networks.voxel_decoder.
-OTHER_DECODERS = {"threedcnn": VoxelDecoder, "residual": ResidualDecoder}
+OTHER_DECODERS: dict[str, Any] = {"threedcnn": VoxelDecoder, "residual": ResidualDecoder}
 
 
 class TexDISN(BuiltByCall, keras.Model):

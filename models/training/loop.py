@@ -105,7 +105,8 @@ class Loop:
         reason = "the minutes are used up" if self.time_is_up() else "all epochs are done"
         step, minutes = self.progress["step"], self.progress["minutes"]
         print(f"{reason}: {step} steps of {self.config.batch_size} samples, {minutes:.1f} minutes")
-        best = f"best weights: {self.folder.best}  validation loss {self.progress['best']:.3f}"
+        which = "best weights" if self.config.keep == "best" else "weights"
+        best = f"{which}: {self.folder.best}  lowest validation loss {self.progress['best']:.3f}"
         print(f"run: {self.folder.folder}  {best}")
 
     def elapsed(self) -> float:
@@ -203,8 +204,8 @@ class Loop:
         better = val["loss"] < self.progress["best"]
         if better:  # never so for a loss that is not a number
             self.progress["best"] = val["loss"]
-            if self.chief:
-                save_checkpoint(self.folder.best, {"network": self.trainer.network.variables}, self.progress)
+        if self.chief and (better or self.config.keep == "last"):
+            save_checkpoint(self.folder.best, {"network": self.trainer.network.variables}, self.progress)
         self.write_scalars("val", val)
         if self.chief:
             preview = self.trainer.preview(self.samples.database, self.val)

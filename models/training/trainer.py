@@ -61,7 +61,9 @@ class Adam(keras.optimizers.Adam):
         factors: {number of a variable: factor of its learning rate}, where that is not 1.
     """
 
-    factors: typing.ClassVar[dict[int, float]] = {}
+    def __init__(self, *args: typing.Any, **kwargs: typing.Any):
+        super().__init__(*args, **kwargs)
+        self.factors: dict[int, float] = {}
 
     def update_step(self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor) -> None:
         index = self._get_variable_index(variable)

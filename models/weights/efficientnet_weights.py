@@ -7,6 +7,7 @@ of the layers. A normalisation is a scale and a shift, folded into the convoluti
 import os
 import pathlib
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -57,7 +58,9 @@ def folded(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def save(path: str | os.PathLike[str], weights: Mapping[str, np.ndarray]) -> None:
     """Write the result of folded(): kernels in float16, biases in float32."""
-    arrays = {name: value.astype(np.float16) if value.ndim > 1 else value for name, value in weights.items()}
+    arrays: dict[str, Any] = {
+        name: value.astype(np.float16) if value.ndim > 1 else value for name, value in weights.items()
+    }
     with replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, **arrays)
 

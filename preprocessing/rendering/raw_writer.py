@@ -40,7 +40,7 @@ class Settings:
     # [value] or [lowest, highest] in lengths of the object frame; or AUTO, followed by the same
     # as factors of the smallest distance at which the whole object is in the image
     distance: list[float | str] = dataclasses.field(default_factory=lambda: [AUTO])
-    # focal length over the width of the image: [value], or [lowest, highest], whose logarithm is drawn
+    # focal length over the image's width: [value], or [lowest, highest], whose logarithm is drawn
     focal: list[float] = dataclasses.field(default_factory=lambda: [FOCAL])
     light: str = LIGHTS[0]  # of the views, one of utils.rendering.lights.LIGHTS
     sdf_points: int = 32768  # number of points with a signed distance
@@ -92,7 +92,7 @@ def view_cameras(settings: Settings, radius: float, rng: np.random.Generator) ->
     distances = rng.uniform(span[0], span[-1], views)
     focal = np.full(views, settings.focal[0])
     if len(settings.focal) > 1:  # otherwise the random numbers are those of folders without this setting
-        focal = np.exp(rng.uniform(*np.log(settings.focal), views))
+        focal = np.exp(rng.uniform(np.log(settings.focal[0]), np.log(settings.focal[1]), views))
     if automatic:
         distances *= [fitting_distance(radius, float(value)) for value in focal]
     if distances.min() <= radius:
