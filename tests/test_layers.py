@@ -29,7 +29,16 @@ ROOMS = {  # package: its rooms from below; rooms of one row do not import each 
         ["reports"],
         ["web"],
     ],
-    "models": [["settings"], ["config"], ["presets"], ["networks"], ["weights"], ["inference"], ["training"]],
+    "models": [
+        ["settings", "choices"],
+        ["shared_settings"],
+        ["config"],
+        ["presets"],
+        ["networks"],
+        ["weights"],
+        ["inference"],
+        ["training"],
+    ],
     "preprocessing": [
         ["random_streams", "shapes", "meshes"],
         ["rendering", "recovery", "library", "survey"],
