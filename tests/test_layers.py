@@ -41,10 +41,10 @@ ROOMS = {  # package: its rooms from below; rooms of one row do not import each 
     ],
     "preprocessing": [
         ["random_streams", "shapes", "meshes"],
-        ["rendering", "recovery", "library", "survey"],
+        ["rendering", "recovery", "library", "survey", "splitting"],
         ["readers"],
         ["database"],
-        ["make_shapes", "import_library", "check_meshes", "render_views", "check_db", "gen_db"],
+        ["make_shapes", "import_library", "check_meshes", "render_views", "make_lists", "check_db", "gen_db"],
     ],
 }
 LAZY = {"gradio", "rembg", "xatlas", "open3d", "playwright"}  # optional, or slow to import and seldom needed

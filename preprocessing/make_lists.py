@@ -1,0 +1,85 @@
+"""Split a raw folder into training, validation and test: variants of one model on one side.
+
+    python preprocessing/make_lists.py --raw raw
+    python preprocessing/gen_db.py --raw raw --out db
+
+Objects are variants of one model if their names differ in numbers alone or their shapes nearly
+agree. Writes {train,val,test}_list_<category>.txt into the raw folder, or into --out, where
+gen_db.py finds them (--lst_dir). The split follows from names and shapes alone: it is the same on
+every machine. Prints the sizes of the splits and the largest groups.
+"""
+
+import argparse
+import collections
+import pathlib
+
+import h5py
+import numpy as np
+from tqdm import tqdm
+
+from data.raw_layout import RawObject, find_objects
+from data.shard_format import SPLITS
+from preprocessing.database.flags import INFO
+from preprocessing.splitting.group_split import split_groups
+from preprocessing.splitting.near_duplicates import near_duplicates
+from utils.cli import parser, real_number, run
+from utils.errors import UserError
+from utils.files import read_json, replacing
+
+
+def surface_of(raw: RawObject) -> np.ndarray:
+    """Points (S, 3) on the surface of an object."""
+    try:
+        with h5py.File(raw.surface, "r") as file:
+            return file["points"][:]
+    except (OSError, KeyError) as error:
+        raise UserError(f"{raw.surface} cannot be read ({error}); render the object again") from None
+
+
+def write_lists(folder: pathlib.Path, objects: list[RawObject], splits: list[str]) -> None:
+    """Write the three lists of every category."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for category in sorted({raw.category for raw in objects}):
+        for split in SPLITS:
+            pairs = zip(objects, splits, strict=True)
+            ids = sorted(raw.object_id for raw, own in pairs if raw.category == category and own == split)
+            with replacing(folder / f"{split}_list_{category}.txt") as temporary:
+                pathlib.Path(temporary).write_text("".join(f"{object_id}\n" for object_id in ids))
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    shares = read_json(INFO)["split"]
+    flags = parser(__doc__)
+    flags.add_argument("--raw", type=pathlib.Path, required=True, help="raw folder of render_views.py")
+    flags.add_argument("--out", type=pathlib.Path, help="folder for the lists (default: the raw folder)")
+    for split in ("val", "test"):
+        flags.add_argument(
+            f"--{split}", type=real_number(above=-1e-9, below=1), default=shares[split], help="share of the objects"
+        )
+    args = flags.parse_args(argv)
+    if args.val + args.test >= 1:
+        raise UserError(f"--val {args.val} and --test {args.test} leave nothing for training")
+    return args
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse(argv)
+    objects = find_objects(args.raw)
+    ids = [f"{raw.category}/{raw.object_id}" for raw in objects]
+    print(f"{len(objects)} objects in {args.raw}")
+    groups = near_duplicates(ids, [surface_of(raw) for raw in tqdm(objects, desc="surfaces", mininterval=2)])
+    splits = split_groups(ids, groups, {"val": args.val, "test": args.test})
+    out = args.out or args.raw
+    write_lists(out, objects, splits)
+    sizes = collections.Counter(groups.tolist())
+    counts = collections.Counter(splits)
+    print(f"{len(sizes)} groups: " + ", ".join(f"{counts[split]} {split}" for split in SPLITS))
+    for group, size in sizes.most_common(5):
+        if size > 1:
+            members = [object_id for object_id, own in zip(ids, groups, strict=True) if own == group]
+            print(f"  {size} of one kind: {', '.join(members[:4])}{', ...' if size > 4 else ''}")
+    print(f"lists    {out}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,41 @@
+"""Groups of objects -> training, validation and test, the same on every machine."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from data.shard_format import SPLITS
+
+LARGEST = 0.05  # share of all objects: a larger group is for training, it would be most of a split
+
+
+def split_groups(ids: Sequence[str], groups: np.ndarray, shares: Mapping[str, float]) -> list[str]:
+    """The split of every object; a group stays together.
+
+    Groups are ranked by the SHA-256 of their first id and fill test, then validation, up to their
+    shares; the rest is for training.
+
+    Args:
+        ids: of the objects.
+        groups: (N,) number of the group of each.
+        shares: {split: share of the objects}.
+
+    Returns:
+        A name of data.shard_format.SPLITS for every object.
+    """
+    members: dict[int, list[int]] = {}
+    for i, group in enumerate(groups.tolist()):
+        members.setdefault(group, []).append(i)
+    ranked = sorted(members.values(), key=lambda m: hashlib.sha256(min(ids[i] for i in m).encode()).hexdigest())
+    result = [SPLITS[0]] * len(ids)
+    room = {split: round(shares[split] * len(ids)) for split in ("test", "val")}
+    for group in ranked:
+        if len(group) > max(1, LARGEST * len(ids)):
+            continue
+        split = next((split for split, left in room.items() if left >= len(group)), None)
+        if split:
+            room[split] -= len(group)
+            for i in group:
+                result[i] = split
+    return result

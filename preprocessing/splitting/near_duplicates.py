@@ -1,0 +1,56 @@
+"""Which objects are variants of one model: by their names, or by their shapes.
+
+Data sets hold a chair with and without a cushion, or one table in three lengths under three names.
+A network that trained on one of them has all but seen the others.
+"""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+EXTENT = 0.03  # object-frame length by which the sides of the bounding boxes may differ
+DISTANCE = 0.013  # mean distance between two surfaces, object-frame length
+POINTS = 400  # of a surface that are compared with all of another one
+
+
+def stem(object_id: str) -> str:
+    """An id without its numbers and without what follows the last of them: chair_02a -> chair_."""
+    return re.sub(r"\d+[a-z]?(?=$|[_-])|\d+", "", object_id).rstrip("_-").lower()
+
+
+def near_duplicates(ids: Sequence[str], surfaces: Sequence[np.ndarray]) -> np.ndarray:
+    """Group objects that are variants of one model.
+
+    Two objects are in one group if their ids differ in numbers alone, or if their bounding boxes
+    and their surfaces nearly agree, or if a chain of such pairs connects them.
+
+    Args:
+        ids: of the objects, with their categories: "chair/chair_02".
+        surfaces: (S, 3) points on the surface of each object, object frame, in random order.
+
+    Returns:
+        (N,) number of the group of each object.
+    """
+    pairs = []
+    first_of: dict[str, int] = {}
+    for i, object_id in enumerate(ids):
+        pairs.append((first_of.setdefault(stem(object_id), i), i))
+    extents = np.array([np.ptp(points, axis=0) for points in surfaces]).reshape(-1, 3)
+    trees: dict[int, cKDTree] = {}
+
+    def tree(i: int) -> cKDTree:
+        if i not in trees:
+            trees[i] = cKDTree(surfaces[i])
+        return trees[i]
+
+    for i, j in cKDTree(extents).query_pairs(EXTENT) if len(ids) else ():
+        there = tree(i).query(surfaces[j][:POINTS])[0].mean()
+        if there < 2 * DISTANCE and there + tree(j).query(surfaces[i][:POINTS])[0].mean() < 2 * DISTANCE:
+            pairs.append((i, j))
+    rows, columns = np.array(pairs, int).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(len(ids), len(ids)))
+    return connected_components(graph, directed=False)[1]

@@ -1,0 +1,103 @@
+"""Splits in which variants of one model stay on one side."""
+
+import h5py
+import numpy as np
+import pytest
+
+from data.lists import split_objects
+from data.raw_layout import RawObject
+from data.shard_format import SPLITS
+from preprocessing import make_lists
+from preprocessing.splitting.group_split import split_groups
+from preprocessing.splitting.near_duplicates import near_duplicates, stem
+from utils.errors import UserError
+
+SHARES = {"train": 0.7, "val": 0.1, "test": 0.2}
+
+
+def sphere(rng, count=16384, radii=(0.5, 0.5, 0.5)):
+    directions = rng.standard_normal((count, 3))
+    return directions / np.linalg.norm(directions, axis=1, keepdims=True) * radii
+
+
+def box(rng, count=16384, half=(0.5, 0.5, 0.5)):
+    points = rng.uniform(-1, 1, (count, 3))
+    axis = rng.integers(3, size=count)
+    points[np.arange(count), axis] = np.sign(points[np.arange(count), axis])
+    return points * half
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [
+        ("chair/chair_02", "chair/chair_10", True),
+        ("chair/chair2a", "chair/chair2b", True),
+        ("chair/chair_02", "table/chair_02", False),
+        ("chair/armchair", "chair/chair", False),
+        ("car/Sedan-1", "car/sedan-2", True),
+        ("other/plantSmall1", "other/plantSmall2", True),
+    ],
+)
+def test_names_that_differ_in_numbers_alone_have_one_stem(a, b, same):
+    assert (stem(a) == stem(b)) == same
+
+
+def test_shapes_that_nearly_agree_are_in_one_group_and_chains_join(rng):
+    names = ["a/ball", "a/globe", "b/cube", "a/rod", "c/stick", "c/pole"]
+    shapes = [sphere(rng), sphere(rng, radii=(0.5, 0.495, 0.5)), box(rng)]
+    shapes += [box(rng, half=(0.5, 0.05 + 0.012 * i, 0.05)) for i in range(3)]
+    groups = near_duplicates(names, shapes)
+    assert groups[0] == groups[1] and groups[2] not in groups[:2]  # a cube has the extent of a ball, not its shape
+    assert len(set(groups[3:])) == 1 and groups[3] not in groups[:3]
+    assert groups[3] != near_duplicates([names[3], names[5]], [shapes[3], box(rng, half=(0.5, 0.1, 0.05))])[1]
+    order = rng.permutation(6)
+    again = near_duplicates([names[i] for i in order], [shapes[i] for i in order])
+    for i in range(6):
+        for j in range(6):
+            assert (groups[order[i]] == groups[order[j]]) == (again[i] == again[j])
+    assert len(near_duplicates([], [])) == 0
+
+
+def test_groups_stay_together_and_the_shares_are_kept(rng):
+    ids = [f"chair/{word}" for word in rng.permutation(300)]
+    groups = rng.integers(0, 120, 300)
+    splits = split_groups(ids, groups, SHARES)
+    for group in range(120):
+        assert len({split for split, own in zip(splits, groups, strict=True) if own == group}) <= 1
+    for split in SPLITS:
+        assert abs(splits.count(split) / 300 - SHARES[split]) < 0.03
+    order = rng.permutation(300)
+    again = split_groups([ids[i] for i in order], groups[order], SHARES)
+    assert [again[list(order).index(i)] for i in range(300)] == splits
+
+
+def test_a_group_that_is_most_of_a_split_is_for_training(rng):
+    ids, groups = [f"a/{i}" for i in range(50)], np.r_[np.zeros(20, int), np.arange(1, 31)]
+    splits = split_groups(ids, groups, SHARES)
+    assert set(splits[:20]) == {"train"} and splits.count("test") == 10
+
+
+def test_the_lists_are_those_that_gen_db_reads(rng, tmp_path):
+    for category in ("ball", "box"):
+        for i in range(8):
+            raw = RawObject(tmp_path, category, f"{chr(97 + i)}{category}")
+            raw.views_folder.mkdir(parents=True)
+            raw.surface.parent.mkdir(parents=True, exist_ok=True)
+            radii = (0.5, 0.5 - 0.05 * i, 0.5 - 0.02 * i)
+            with h5py.File(raw.surface, "w") as file:
+                file["points"] = sphere(rng, 500, radii) if category == "ball" else box(rng, 500, radii)
+    make_lists.main(["--raw", str(tmp_path)])
+    for category in ("ball", "box"):
+        ids = [f"{chr(97 + i)}{category}" for i in range(8)]
+        lists = split_objects(category, ids, tmp_path, None, SHARES)
+        assert sorted(sum(lists.ids.values(), [])) == ids and not lists.absent and str(tmp_path) in lists.source
+    with pytest.raises(UserError, match="leave nothing for training"):
+        make_lists.main(["--raw", str(tmp_path), "--test", "0.7", "--val", "0.3"])
+    (tmp_path / "ball" / "aball" / "models" / "surface.h5").write_bytes(b"")
+    with pytest.raises(UserError, match="aball.*render the object again"):
+        make_lists.main(["--raw", str(tmp_path)])
