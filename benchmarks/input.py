@@ -48,7 +48,7 @@ def main(argv):
     p.add_argument("--out", required=True, help="JSON file to write")
     args = p.parse_args(argv)
     db, result = str(database(ROOT / "runs/benchmark")), {}
-    for name, points in (("small", 512), ("full", 2048)):
+    for name, points in (("small", 512), ("faithful", 2048)):
         for binary in (True, False):
             config = preset(name, binary, db=db, bfloat16=True, num_sample_points=points)
             key = f"{name}_{'binary' if binary else 'sdf'}"

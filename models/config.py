@@ -128,6 +128,7 @@ class Config(Settings):
     @classmethod
     def renamed(cls, values: dict[str, typing.Any]) -> dict[str, typing.Any]:
         """Decoders were three booleans once."""
+        values = super().renamed(values)
         older = {"img_feat_twostream", "img_feat_onestream", "threedcnn"} & values.keys()
         if not older or "decoder" in values:
             return values

@@ -9,7 +9,7 @@ from models.shared_settings import Settings
 
 # What a preset changes; a flag that is given goes before it.
 PRESETS: dict[str, dict[str, typing.Any]] = {
-    "full": {},
+    "faithful": {},
     "small": {
         "num_classes": 256,
         "encoder_size": 96,
@@ -56,12 +56,18 @@ PRESETS: dict[str, dict[str, typing.Any]] = {
         "weight_decay": 0.02,
     },
 }
+OLDER_NAMES = {"full": "faithful"}  # of presets, in runs and commands of earlier versions
+
+
+def preset_name(name: str) -> str:
+    """The present name of a preset."""
+    return OLDER_NAMES.get(name, name)
 
 
 def of_preset(name: str, cls: type[Settings] = Config) -> dict[str, typing.Any]:
     """What a preset changes of the settings of a class."""
     names = {field.name for field in dataclasses.fields(cls)}
-    return {field: value for field, value in PRESETS[name].items() if field in names}
+    return {field: value for field, value in PRESETS[preset_name(name)].items() if field in names}
 
 
 def preset(name: str, binary: bool | None = None, **overrides: typing.Any) -> Config:
@@ -71,6 +77,7 @@ def preset(name: str, binary: bool | None = None, **overrides: typing.Any) -> Co
     are asked for.
     """
     implied: dict[str, typing.Any] = {}
+    name = preset_name(name)
     binary = PRESETS[name].get("binary", Config.binary) if binary is None else binary
     if name == "small":
         implied["coordinate_scale"] = 1 / 32 if binary else 1.0
@@ -81,4 +88,4 @@ def preset(name: str, binary: bool | None = None, **overrides: typing.Any) -> Co
 
 def camera_preset(name: str, **overrides: typing.Any) -> CameraConfig:
     """The configuration of a camera network: a preset with some settings overridden."""
-    return CameraConfig(**{**of_preset(name, CameraConfig), "preset": name, **overrides})
+    return CameraConfig(**{**of_preset(name, CameraConfig), "preset": preset_name(name), **overrides})

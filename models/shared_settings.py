@@ -17,7 +17,7 @@ def _vgg_alone(config: typing.Any) -> str:
 class Settings(SavedSettings):
     """The settings that all networks share."""
 
-    preset: str = setting("full", "the preset that gave the values without a flag", flag=False)
+    preset: str = setting("faithful", "the preset that gave the values without a flag", flag=False)
 
     # the image and its encoder
     img_h: int = setting(138, "image height the network works in, pixels", architecture=True, above=0)
@@ -160,6 +160,11 @@ class Settings(SavedSettings):
     @property
     def image_channels(self) -> int:
         return 4 if self.alpha else 3
+
+    @classmethod
+    def renamed(cls, values: dict[str, typing.Any]) -> dict[str, typing.Any]:
+        """The preset faithful was called full once."""
+        return {**values, "preset": "faithful"} if values.get("preset") == "full" else values
 
     def check(self) -> None:
         super().check()

@@ -8,7 +8,7 @@ import collections.abc
 import dataclasses
 import typing
 
-from models.presets import PRESETS, of_preset
+from models.presets import PRESETS, of_preset, preset_name
 from models.settings import shown
 from models.shared_settings import Settings
 from models.weights.run import Run
@@ -67,9 +67,10 @@ def build_parser(
     p.add_argument(
         "--preset",
         choices=list(PRESETS),
+        type=preset_name,
         default=argparse.SUPPRESS,
-        help="full = the original's sizes and settings, small = the original's network, trains on a laptop, plus = the "
-        "best reconstructions, trains on a laptop (default: full)",
+        help="faithful = the original's sizes and settings; small = the original's network, small enough for a laptop; "
+        "plus = the best reconstructions, on a laptop too (default: faithful)",
     )
     p.add_argument(
         "--checkpoint_minutes", type=float, default=5, help="also save the run every so many minutes within an epoch"
@@ -164,7 +165,7 @@ def plan(
 
 def first_encoder(overrides: dict[str, typing.Any]) -> str:
     """The encoder weights that a new run starts from if no others are asked for."""
-    encoder = {"encoder": "vgg16", **PRESETS[overrides.get("preset", "full")], **overrides}["encoder"]
+    encoder = {"encoder": "vgg16", **PRESETS[overrides.get("preset", "faithful")], **overrides}["encoder"]
     return encoder if encoder == "efficientnet_lite0" else ""
 
 
@@ -216,9 +217,9 @@ def _new(
     """The configuration of a new run: flags, then a given preset, then what comes with first
     weights, then defaults.
     """
-    name, inherited = overrides.get("preset", "full"), {}
+    name, inherited = overrides.get("preset", "faithful"), {}
     if first:
-        name, inherited = overrides.get("preset", first.preset or "full"), first.settings
+        name, inherited = overrides.get("preset", first.preset or "faithful"), first.settings
     if "preset" in overrides:
         inherited = {setting: value for setting, value in inherited.items() if setting not in of_preset(name, cls)}
     values = {**inherited, **overrides, "restore_model": restored}

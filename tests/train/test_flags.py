@@ -109,7 +109,7 @@ PRESETS = ["--preset", "small"]
 # flag: (flags of both runs, flags of the second, what differs)
 TRAIN = {
     "--log_dir": ([], ["--log_dir", "{tmp}/elsewhere"], place),
-    "--preset": (PRESETS, ["--preset", "full"], shapes),  # all sizes are given, the normalisation is the preset's
+    "--preset": (PRESETS, ["--preset", "faithful"], shapes),  # all sizes are given, the normalisation is the preset's
     "--checkpoint_minutes": (["--cat_limit", "4"], ["--checkpoint_minutes", "0"], checkpoints),
     "--db": ([], ["--db", "{other}"], batch),
     "--category": ([], ["--category", "crate"], lambda loop: [entry.object_id for entry in loop.train + loop.val]),

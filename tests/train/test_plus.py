@@ -67,3 +67,15 @@ def test_without_first_weights_the_encoder_starts_at_random(train):
     run = train("run", "--max_epoch", "1", "--restore_modelcnn", "none")
     with np.load(FILE) as arrays:
         assert np.abs(weights(run.best)[STEM][:, :, :3] - arrays["stem/kernel"]).max() > 0.05
+
+
+def test_the_preset_faithful_was_called_full_once(tmp_path):
+    plans = [
+        train_sdf.plan(train_sdf.build_parser().parse_args(["--log_dir", str(tmp_path), "--preset", name]))
+        for name in ("full", "faithful")
+    ]
+    assert plans[0] == plans[1] and plans[0].config.preset == "faithful"
+    plans[0].config.save(tmp_path / "config.json")
+    saved = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**saved, "preset": "full"}))
+    assert Config.load(tmp_path / "config.json") == plans[0].config

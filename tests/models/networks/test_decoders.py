@@ -240,7 +240,7 @@ def test_full_size_variants_have_the_variables_of_disn():
     """
     shapes = {}
     for decoder in ("threedcnn", "onestream"):
-        model = texdisn.TexDISN(preset("full", False, decoder=decoder))
+        model = texdisn.TexDISN(preset("faithful", False, decoder=decoder))
         if decoder == "threedcnn":
             model.decoder(tf.zeros((1, 1024)))
         else:

@@ -251,7 +251,7 @@ def test_learning_rate_schedule():
 
 def test_full_preset_has_the_shapes_of_the_original():
     """Compares sizes by the scopes of TF-slim. Matrices that are split here count as one."""
-    model = texdisn.build_field_network(preset("full", True))
+    model = texdisn.build_field_network(preset("faithful", True))
     shapes = {v.path.removeprefix("texdisn/"): tuple(v.shape) for v in model.variables}
     assert shapes["vgg_16/conv3_3/kernel"] == (3, 3, 256, 256)
     assert shapes["vgg_16/fc6/kernel"] == (7, 7, 512, 4096)

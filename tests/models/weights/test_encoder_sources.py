@@ -239,7 +239,9 @@ def test_training_takes_the_encoder_input_of_its_first_weights(tmp_path):
     for source, kind in (("vgg.h5", "keras"), ("slim/vgg_16.ckpt", "slim"), ("run", "bgr"), ("slim", "slim")):
         started = settings("--restore_modelcnn", tmp_path / source)
         assert (
-            started.encoder_input == kind and started.preset == "full" and started.restore_model.endswith("(encoder)")
+            started.encoder_input == kind
+            and started.preset == "faithful"
+            and started.restore_model.endswith("(encoder)")
         )
         assert settings("--restore_modelcnn", tmp_path / source, "--encoder_input", "rgb").encoder_input == "rgb"
     assert settings().encoder_input == "rgb"
