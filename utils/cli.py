@@ -5,12 +5,14 @@ import contextlib
 import math
 import operator
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
 from utils.errors import DEBUG, PartialFailure, UserError
 from utils.processes import keep_freed_memory
+from utils.quiet import start_tensorflow_quietly
 
 PARTIAL_FAILURE = 3  # exit code of a run that finished but left some inputs out
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
@@ -43,6 +45,8 @@ def parser(doc: str | None) -> argparse.ArgumentParser:
     Wrong values and unknown or missing flags raise UserError. Flags cannot be abbreviated.
     """
     result = Parser(description=doc, formatter_class=_Formatter, allow_abbrev=False)
+    # values such as -30,20 are no flags; argparse itself knows single numbers
+    result._negative_number_matcher = re.compile(r"-[\d.][\d.,eE+-]*")
     result.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return result
 
@@ -106,6 +110,7 @@ def run(main: Callable[[list[str]], Any]) -> None:
         os.environ[DEBUG] = "1"  # worker processes inherit it
     keep_freed_memory()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # hides TensorFlow's start-up notes
+    start_tensorflow_quietly()
     try:
         main(argv)
     except BrokenPipeError:  # the reader of the output (head, less) has exited

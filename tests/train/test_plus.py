@@ -70,12 +70,12 @@ def test_without_first_weights_the_encoder_starts_at_random(train):
 
 
 def test_the_preset_faithful_was_called_full_once(tmp_path):
-    plans = [
-        train_sdf.plan(train_sdf.build_parser().parse_args(["--log_dir", str(tmp_path), "--preset", name]))
+    configs = [
+        train_sdf.plan(train_sdf.build_parser().parse_args(["--log_dir", str(tmp_path), "--preset", name])).config
         for name in ("full", "faithful")
     ]
-    assert plans[0] == plans[1] and plans[0].config.preset == "faithful"
-    plans[0].config.save(tmp_path / "config.json")
+    assert configs[0] == configs[1] and configs[0].preset == "faithful"
+    configs[0].save(tmp_path / "config.json")
     saved = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**saved, "preset": "full"}))
-    assert Config.load(tmp_path / "config.json") == plans[0].config
+    assert Config.load(tmp_path / "config.json") == configs[0]

@@ -82,3 +82,12 @@ def test_debug_is_passed_on_to_worker_processes(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["command", "--debug"])
     cli.run(lambda argv: None)
     assert os.environ[DEBUG]
+
+
+@pytest.mark.parametrize("value", ["-30,20", "-30,-20,2.5", "-.5,1e-3,2", "-7"])
+def test_values_that_begin_with_a_minus_are_no_flags(value):
+    flags = cli.parser("x")
+    flags.add_argument("--camera")
+    assert flags.parse_args(["--camera", value]).camera == value
+    with pytest.raises(UserError, match="expected one argument"):
+        flags.parse_args(["--camera", "--debug"])
