@@ -25,7 +25,9 @@ class OctahedronReconstructor:
         self.may_go_on, self.calls, self.error = threading.Event(), [], None
         self.may_go_on.set()
 
-    def reconstruct(self, photo, mask="auto", camera="est", resolution=128, simplify=None, stages=None):
+    def reconstruct(
+        self, photo, mask="auto", camera="est", resolution=128, simplify=None, stages=None, colours="photo"
+    ):
         self.calls.append((mask, camera, resolution))
         with stages("mask"):
             cut_out = foreground(photo, mask)
@@ -51,6 +53,8 @@ class OctahedronReconstructor:
             vertices=hull.vertices,
             faces=hull.faces,
             colours=colour_of(hull.vertices),
+            field_colours=colour_of(hull.vertices),
+            photo_colours=None,
             normals=hull.vertex_normals,
             colour_of=colour_of,
         )

@@ -32,6 +32,8 @@ def octahedron(monkeypatch):
         vertices=hull.vertices,
         faces=hull.faces,
         colours=np.full(hull.vertices.shape, 0.5),
+        field_colours=np.full(hull.vertices.shape, 0.5),
+        photo_colours=None,
         normals=hull.vertex_normals,
         colour_of=lambda points: np.full((len(points), 3), 0.5),
     )
