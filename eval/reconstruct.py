@@ -2,6 +2,7 @@
 
     python eval/reconstruct.py chair.jpg car.png --out models3d --format glb
     python eval/reconstruct.py chair.jpg --out models3d --texture atlas --camera 40,25,2.2
+    python eval/reconstruct.py chair.jpg --out models3d --colours field
 
 Works with the weights in models/pretrained (small, trained on synthetic cars, chairs, guitars and
 tables: see the card there), or with any run or TF1 checkpoint. Every image gets a folder in --out,
@@ -59,6 +60,13 @@ def build_parser() -> argparse.ArgumentParser:
         "--texture_size",
         type=cli.whole_number(64, 8192),
         help=f"side of the UV texture in pixels (default: {TEXTURE_SIZE})",
+    )
+    p.add_argument(
+        "--colours",
+        choices=("photo", "field"),
+        default="photo",
+        help="source of the colours, of vertices or texture: the image where it shows the surface, or a symmetric "
+        "object's other side, and the field elsewhere; or the field alone",
     )
     p.add_argument("--resolution", type=int, default=128, help="cells along an axis, up to 512")
     p.add_argument("--iso", type=cli.real_number(), help=ISO)
@@ -143,7 +151,7 @@ def original_units(image: str) -> tuple[typing.Any, float]:
 
 def settings_of(args: argparse.Namespace, image: str) -> dict[str, typing.Any]:
     """What decides the result, for results.json and to recognise a finished one."""
-    names = ["format", "texture", "texture_size", "resolution", "iso", "camera", "mask", "units", "simplify"]
+    names = ["format", "texture", "texture_size", "colours", "resolution", "iso", "camera", "mask", "units", "simplify"]
     names += ["restore_model", "cam_est"]
     stamps = {}
     for name in ("camera", "mask"):
@@ -188,7 +196,8 @@ class Session:
         centre, scale = original_units(image) if args.units == "original" else ((0, 0, 0), 1.0)
         with stages("read"):
             photo = read_photo(image)
-        result = self.reconstructor.reconstruct(photo, args.mask, self.camera, args.resolution, args.simplify, stages)
+        wanted = (args.mask, self.camera, args.resolution, args.simplify)
+        result = self.reconstructor.reconstruct(photo, *wanted, stages, args.colours)
         texture_size = (args.texture_size or TEXTURE_SIZE) if args.texture == "atlas" else None
         extra = {"settings": settings, "model": self.weights, "resolution": args.resolution}
         return write_results(folder, result, stages, MeshFormat(args.format, texture_size, centre, scale), extra)

@@ -84,7 +84,7 @@ def test_the_field_of_a_result(result):
     assert corner[0] < result.iso
     inner = result.vertices - 0.5 / 48 * result.normals
     assert (result.field(inner) > values - 1e-3).mean() > 0.8
-    moved = np.abs(result.colour_of(result.vertices) - result.colours)  # queried before the vertices' last move
+    moved = np.abs(result.colour_of(result.vertices) - result.field_colours)  # queried before the vertices' last move
     assert np.quantile(moved, 0.98) < 0.1
 
 

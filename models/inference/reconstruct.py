@@ -29,6 +29,8 @@ from utils.mesh.mesh import Mesh, coloured_mesh
 from utils.mesh.simplify import decimate
 from utils.rendering import turntable
 from utils.rendering.backgrounds import lay_over
+from utils.rendering.photo_colours import PhotoColours
+from utils.rendering.ray_surface import RaySurface
 from utils.reports.result_folder import MeshFormat, write_result_mesh
 from utils.stages import Stages
 
@@ -38,6 +40,7 @@ PRETRAINED_FIELD, PRETRAINED_CAMERA = PRETRAINED / "field", PRETRAINED / "camera
 # Share of the image's side that an object takes for a network trained on whole views: the mean of
 # render_views.py's.
 SHARE = 0.75
+COLOURS = ("photo", "field")  # where the colours of a mesh come from
 
 Image = str | os.PathLike[str] | PIL.Image.Image | np.ndarray | Photo
 Camera = str | tuple[float, ...] | np.ndarray
@@ -58,6 +61,8 @@ class Reconstruction:
     vertices: np.ndarray  # (V, 3) object frame
     faces: np.ndarray  # (F, 3)
     colours: np.ndarray  # (V, 3) in [0, 1]
+    field_colours: np.ndarray  # (V, 3) in [0, 1]: the same, of the field alone
+    photo_colours: PhotoColours | None  # of points, the image's where it shows them; None: colours are the field's
     normals: np.ndarray | None  # (V, 3); None: those of the faces
     query: FieldQuery  # the field: its values and colours at further points
     encoded: Encoded
@@ -135,6 +140,7 @@ class Reconstructor:
         resolution: int = 128,
         simplify: int | None = None,
         stages: Stages | None = None,
+        colours: str = "photo",
     ) -> Reconstruction:
         """Reconstruct the object in an image.
 
@@ -148,10 +154,14 @@ class Reconstructor:
             resolution: cells along an axis.
             simplify: number of faces to merge the mesh into; None: as it is.
             stages: is told of every stage.
+            colours: "photo": those of the image where it shows the surface, the field's elsewhere
+                (utils.rendering.photo_colours); "field": the field's.
 
         Raises:
             UserError: the image, its mask or camera cannot be used, or no surface was found.
         """
+        if colours not in COLOURS:
+            raise UserError(f"colours {colours}: give {' or '.join(COLOURS)}")
         stages, photo = stages or Stages(), as_photo(image)
         with stages("mask"):
             cut_out = _foreground(photo, mask)
@@ -169,12 +179,18 @@ class Reconstructor:
                 iso = iso_covering_mask(self.query, encoded, seen_camera, seen_mask, iso)
         with stages("mesh"):
             mesh = extract_mesh(self.query, encoded, resolution, iso, inner_walls=False, small_components=False)
-        vertices, faces, colours = mesh.vertices, mesh.faces, mesh.colours
+        vertices, faces, field_colours = mesh.vertices, mesh.faces, mesh.colours
         normals: np.ndarray | None = mesh.normals
         if simplify:
             with stages("simplify"):
                 vertices, faces = decimate(vertices, faces, simplify)
-                colours, normals = self.query.colour(encoded, vertices), None
+                field_colours, normals = self.query.colour(encoded, vertices), None
+        vertex_colours, photo_colours = field_colours, None
+        if colours == "photo":
+            with stages("colours"):
+                surface = RaySurface(vertices, faces, normals)
+                photo_colours = PhotoColours(rgba, matrix, surface)
+                vertex_colours = photo_colours.of_vertices(field_colours)
         return Reconstruction(
             photo=lay_over(photo.rgba, np.full((*rgba.shape[:2], 3), 255, np.uint8)),
             mask=cut_out.alpha,
@@ -186,7 +202,9 @@ class Reconstructor:
             iso=iso,
             vertices=vertices,
             faces=faces,
-            colours=colours,
+            colours=vertex_colours,
+            field_colours=field_colours,
+            photo_colours=photo_colours,
             normals=normals,
             query=self.query,
             encoded=encoded,

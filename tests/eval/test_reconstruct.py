@@ -112,7 +112,7 @@ def test_a_picture_becomes_a_folder(runs, letters, tmp_path, capsys):
         and result["foreground"]["source"] == "alpha"
         and result["resolution"] == 32
     )
-    assert set(result["seconds"]) == {"read", "mask", "camera", "image", "iso", "mesh", "texture", "views"}
+    assert set(result["seconds"]) == {"read", "mask", "camera", "image", "iso", "mesh", "colours", "texture", "views"}
     assert str(runs[0]) in result["model"]["field"] and str(runs[1]) in result["model"]["camera"]
     mesh = mesh_of(folder)
     # trimesh splits nothing here: as many vertices as the surface has
@@ -186,9 +186,33 @@ def test_every_flag_of_reconstruct_has_a_test():
 
 
 def test_colours_are_the_fields(runs, letters, tmp_path):
-    command(runs, tmp_path, picture(tmp_path / "x.png"), "--format", "ply")
+    command(runs, tmp_path, picture(tmp_path / "x.png"), "--format", "ply", "--colours", "field")
     mesh = mesh_of(tmp_path / "out" / "x", "mesh.ply")
     np.testing.assert_allclose(mesh.visual.vertex_colors[:, :3] / 255, paint(mesh.vertices), atol=0.03)
+    result = json.loads((tmp_path / "out" / "x" / "results.json").read_text())
+    assert result["colours"]["source"] == "field" and "colours" not in result["seconds"]
+
+
+@pytest.mark.parametrize("words", [["--format", "ply"], ["--texture", "atlas", "--texture_size", "128"]])
+def test_colours_are_the_images_where_it_shows_the_object(words, runs, letters, tmp_path):
+    """A red picture from the front: the front is red, and the back has the field's hues."""
+    rgba = np.full((60, 60, 4), 255, np.uint8)
+    rgba[..., :3] = [200, 30, 30]
+    Image.fromarray(rgba).save(tmp_path / "x.png")
+    command(runs, tmp_path, tmp_path / "x.png", "--camera", "5,5,2.0", "--mask", "none", *words)
+    folder = tmp_path / "out" / "x"
+    mesh = mesh_of(folder, "mesh.ply" if "ply" in words else "mesh.glb")
+    colours = (mesh.visual if "ply" in words else mesh.visual.to_color()).vertex_colors[:, :3] / 255.0
+    flat = (np.abs(mesh.vertices[:, 1] - 0.22) < 0.05) & (np.abs(mesh.vertices[:, 0] + 0.2) < 0.07)  # of the stem
+    front, back = flat & (mesh.vertices[:, 2] > 0.09), flat & (mesh.vertices[:, 2] < -0.09)
+    assert front.any() and back.any()
+    np.testing.assert_allclose(
+        colours[front], np.broadcast_to([200 / 255, 30 / 255, 30 / 255], (front.sum(), 3)), atol=0.02
+    )
+    colours_entry = json.loads((folder / "results.json").read_text())["colours"]
+    assert colours_entry["source"] == "photo" and colours_entry["psnr"]["photo"] > colours_entry["psnr"]["field"] + 6
+    field = np.minimum(paint(mesh.vertices[back]) * colours_entry["gain"], 1)
+    np.testing.assert_allclose(colours[back], field, atol=0.03)
 
 
 @pytest.mark.slow

@@ -11,6 +11,8 @@ from PIL import Image
 
 from utils.geometry.cameras import compose, intrinsics, look_at
 from utils.images.foreground import foreground
+from utils.rendering.photo_colours import PhotoColours
+from utils.rendering.ray_surface import RaySurface
 from utils.web.page import Page
 from utils.web.request import Limits, Request
 
@@ -25,8 +27,10 @@ class OctahedronReconstructor:
         self.may_go_on, self.calls, self.error = threading.Event(), [], None
         self.may_go_on.set()
 
-    def reconstruct(self, photo, mask="auto", camera="est", resolution=128, simplify=None, stages=None):
-        self.calls.append((mask, camera, resolution))
+    def reconstruct(
+        self, photo, mask="auto", camera="est", resolution=128, simplify=None, stages=None, colours="photo"
+    ):
+        self.calls.append((mask, camera, resolution, colours))
         with stages("mask"):
             cut_out = foreground(photo, mask)
         assert self.may_go_on.wait(20)
@@ -39,18 +43,24 @@ class OctahedronReconstructor:
         def colour_of(points):
             return np.repeat(colour[None], len(points), 0)
 
+        matrix = compose(intrinsics(photo.rgba.shape[1]), look_at(40, 25, 2))
+        rgba, surface = np.dstack([photo.rgba[..., :3], cut_out.alpha]), RaySurface(hull.vertices, hull.faces)
+        photo_colours = PhotoColours(rgba, matrix, surface) if colours == "photo" else None
+        field_colours = colour_of(hull.vertices)
         return types.SimpleNamespace(
             photo=photo.rgba[..., :3],
             mask=cut_out.alpha,
             foreground=cut_out.used,
             notes=[*photo.notes, *cut_out.notes],
             seen=np.zeros((8, 8, 3), np.float32),
-            camera=compose(intrinsics(photo.rgba.shape[1]), look_at(40, 25, 2)),
+            camera=matrix,
             camera_source="estimated",
             iso=0.0,
             vertices=hull.vertices,
             faces=hull.faces,
-            colours=colour_of(hull.vertices),
+            colours=photo_colours.of_vertices(field_colours) if photo_colours else field_colours,
+            field_colours=field_colours,
+            photo_colours=photo_colours,
             normals=hull.vertex_normals,
             colour_of=colour_of,
         )

@@ -60,10 +60,15 @@ def coloured_mesh(vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray) 
         faces=faces,
         normals=np.array(trimesh.Trimesh(vertices, faces, process=False).vertex_normals),
         uv=np.zeros((len(vertices), 2)),
-        colours=np.concatenate([np.clip(colours, 0, 1), np.ones((len(vertices), 1))], 1),
+        colours=with_alpha(colours),
         face_material=np.zeros(len(faces), np.int64),
         materials=[Material(np.ones(4))],
     )
+
+
+def with_alpha(colours: np.ndarray) -> np.ndarray:
+    """(V, 3) colours in [0, 1] -> (V, 4) opaque."""
+    return np.concatenate([np.clip(colours, 0, 1), np.ones((len(colours), 1))], 1)
 
 
 def normalise(mesh: Mesh) -> tuple[Mesh, np.ndarray, float]:

@@ -1,4 +1,4 @@
-"""Textures for meshes: an atlas of flat charts of the faces, with the colours of a field."""
+"""Textures for meshes: an atlas of flat charts of the faces, painted with their colours."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,6 +7,7 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from utils.errors import UserError
+from utils.mesh.mesh import area_vectors, face_areas
 
 SIZE = 1024  # texels along a side
 # Texels between charts (3 where xatlas needs more room than the texture has): bilinear lookups of
@@ -66,9 +67,10 @@ def bake(
     faces: np.ndarray,
     uv: np.ndarray,
     size: int,
-    colour_of: Callable[[np.ndarray], np.ndarray],
+    colour_of: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    normals: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Paint the colours of a field on the texture of a mesh.
+    """Paint the texture of a mesh.
 
     Texels that the mesh does not read get the colour of the nearest texel that it reads. Lookups
     across the border of a chart, in mipmaps too, thus find no other colours.
@@ -78,20 +80,30 @@ def bake(
         faces: (F, 3).
         uv: (V, 2) texture coordinates, v up.
         size: texels along a side of the texture.
-        colour_of: the field's colours: (N, 3) points on the surface -> (N, 3) display colours in
-            [0, 1]. It is called with at most BATCH points.
+        colour_of: (N, 3) points on the surface and their (N, 3) unit normals -> (N, 3) display
+            colours in [0, 1]. It is called with at most BATCH points.
+        normals: (V, 3) of the vertices; None: points have the normals of their faces.
 
     Returns:
         (size, size, 3) uint8 texture, row 0 at v = 1.
     """
     vertices, faces = np.asarray(vertices, np.float64), np.asarray(faces)
     texture, painted = np.zeros((size * size, 3), np.uint8), np.zeros(size * size, bool)
+    flat = area_vectors(vertices, faces)
     for texel, face, weights in rasterise(faces, uv, size):
         points = np.einsum("nk,nkc->nc", weights, vertices[faces[face]])
-        texture[texel] = np.rint(255 * np.clip(colour_of(points), 0, 1))
+        upright = flat[face] if normals is None else np.einsum("nk,nkc->nc", weights, normals[faces[face]])
+        upright = upright / np.maximum(np.linalg.norm(upright, axis=1, keepdims=True), 1e-30)
+        texture[texel] = np.rint(255 * np.clip(colour_of(points, upright), 0, 1))
         painted[texel] = True
     row, column = distance_transform_edt(~painted.reshape(size, size), return_distances=False, return_indices=True)
     return texture.reshape(size, size, 3)[row, column]
+
+
+def texel_width(vertices: np.ndarray, faces: np.ndarray, uv: np.ndarray, size: int) -> float:
+    """The length that a texel has on the surface, on average; arguments as in `bake`."""
+    flat = np.concatenate([uv, np.zeros((len(uv), 1))], 1)
+    return float(np.sqrt(face_areas(vertices, faces).sum() / max(face_areas(flat, faces).sum(), 1e-30)) / size)
 
 
 def rasterise(faces: np.ndarray, uv: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:

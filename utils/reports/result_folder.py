@@ -12,8 +12,13 @@ from PIL import Image
 
 from utils.files import replacing, write_json
 from utils.geometry.cameras import azimuth_elevation_distance
-from utils.mesh.texture import bake, unwrap
+from utils.mesh.mesh import Material, Mesh, coloured_mesh, with_alpha
+from utils.mesh.texture import bake, texel_width, unwrap
 from utils.mesh.writers import write_mesh, write_textured
+from utils.rendering.likeness import likeness
+from utils.rendering.photo_colours import PhotoColours
+from utils.rendering.ray_surface import smooth_normals
+from utils.rendering.raycast import Scene
 from utils.rendering.turntable import over_photo, scene_of, turntable, two_rows
 from utils.stages import Stages
 
@@ -34,10 +39,12 @@ class Reconstruction(Protocol):
     vertices: np.ndarray  # (V, 3) object frame
     faces: np.ndarray  # (F, 3)
     colours: np.ndarray  # (V, 3) in [0, 1]
+    field_colours: np.ndarray  # (V, 3) in [0, 1]: the same, of the field alone
+    photo_colours: PhotoColours | None  # None: colours are the field's
     normals: np.ndarray | None  # (V, 3) unit
 
     def colour_of(self, points: np.ndarray) -> np.ndarray:
-        """Points (N, 3) object frame -> colours (N, 3) in [0, 1]."""
+        """Points (N, 3) object frame -> colours (N, 3) in [0, 1], of the field."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +55,10 @@ class MeshFormat:
     texture_size: int | None = None  # side of the texture in pixels; None: colours at the vertices
     centre: Sequence[float] = (0.0, 0.0, 0.0)  # of the mesh's own units x: object frame p = (x - centre) * scale
     scale: float = 1.0
+
+    def own_units(self, vertices: np.ndarray) -> np.ndarray:
+        """(V, 3) object frame -> (V, 3) in the units of the file."""
+        return vertices / self.scale + np.asarray(self.centre)
 
 
 def write_results(
@@ -77,9 +88,11 @@ def write_results(
         stale.unlink(missing_ok=True)
     path = folder / f"mesh.{mesh_format.suffix}"
     with stages("texture"):
-        vertices, faces = write_result_mesh(path, result, mesh_format), result.faces
+        written = write_result_mesh(path, result, mesh_format)
+    vertices, faces = mesh_format.own_units(result.vertices), result.faces
     with stages("views"):
         scene = scene_of(result.vertices, faces, result.colours)
+        colours = _described_colours(result, scene, written)
         frames = turntable(scene)
         _write_image(folder / "input.png", np.rint(255 * result.seen).astype(np.uint8))
         _write_image(folder / "turntable.png", two_rows(frames))
@@ -88,20 +101,25 @@ def write_results(
         with replacing(folder / "camera.txt") as temporary:
             np.savetxt(temporary, result.camera, fmt="%.9g")
     closed = bool(trimesh.Trimesh(vertices, faces, process=False).is_watertight)
-    write_json(folder / "results.json", {**extra, **_described(result, vertices, closed, stages), "mesh": path.name})
-    seconds = sum(stages.seconds.values())
+    described = {**_described(result, vertices, closed, stages), "colours": colours, "mesh": path.name}
+    write_json(folder / "results.json", {**extra, **described})
+    facts = [f"{len(faces)} faces", "closed" if closed else "NOT closed", f"{sum(stages.seconds.values()):.1f} s"]
+    if "photo" in colours["psnr"]:
+        facts.append("like the image by {photo:.1f} dB, with the field's colours {field:.1f}".format(**colours["psnr"]))
     notes = "".join(f"\n  note: {note}" for note in result.notes)
-    return f"{path} ({len(faces)} faces, {'closed' if closed else 'NOT closed'}, {seconds:.1f} s){notes}"
+    return f"{path} ({', '.join(facts)}){notes}"
 
 
-def write_result_mesh(path: pathlib.Path, result: Reconstruction, mesh_format: MeshFormat) -> np.ndarray:
-    """Write the mesh alone; returns its vertices (V, 3) in the units of the file."""
-    vertices = result.vertices / mesh_format.scale + np.asarray(mesh_format.centre)
-    if mesh_format.texture_size:
-        _write_with_texture(path, result, vertices, mesh_format.texture_size)
-    else:
-        write_mesh(path, vertices, result.faces, result.colours)
-    return vertices
+def write_result_mesh(path: pathlib.Path, result: Reconstruction, mesh_format: MeshFormat) -> Mesh:
+    """Write the mesh alone; returns it in the object frame, with the look that was written."""
+    if not mesh_format.texture_size:
+        write_mesh(path, mesh_format.own_units(result.vertices), result.faces, result.colours)
+        return coloured_mesh(result.vertices, result.faces, result.colours)
+    mesh = _textured(result, mesh_format.texture_size)
+    texture = np.ascontiguousarray(mesh.materials[0].image)[..., :3]
+    normals = None if result.normals is None else mesh.normals
+    write_textured(path, mesh_format.own_units(mesh.vertices), mesh.faces, mesh.uv, texture, normals)
+    return mesh
 
 
 def _described(result: Reconstruction, vertices: np.ndarray, closed: bool, stages: Stages) -> dict[str, Any]:
@@ -137,19 +155,38 @@ def _described(result: Reconstruction, vertices: np.ndarray, closed: bool, stage
     }
 
 
-def _write_with_texture(path: pathlib.Path, result: Reconstruction, vertices: np.ndarray, size: int) -> None:
-    """Write the mesh with a texture into which the field's own colours are baked.
+def _described_colours(result: Reconstruction, scene: Scene, written: Mesh) -> dict[str, Any]:
+    """The entry of results.json on colours.
 
     Args:
-        path: of the mesh file.
         result: the reconstruction.
-        vertices: (V, 3) in the units of the mesh file.
-        size: side of the texture in pixels.
+        scene: the mesh.
+        written: the same with the look of the mesh file.
     """
+    of_field = dataclasses.replace(scene.mesh, colours=with_alpha(result.field_colours))
+    looks = {"field": of_field} if result.photo_colours is None else {"field": of_field, "photo": written}
+    psnr = likeness(scene, looks, result.photo, result.mask, result.camera)
+    if result.photo_colours is None:
+        return {"source": "field", "psnr": psnr}
+    return {"source": "photo", "psnr": psnr, **result.photo_colours.described()}
+
+
+def _textured(result: Reconstruction, size: int) -> Mesh:
+    """The mesh with a texture of `size` texels a side, in the object frame."""
     index, faces, uv = unwrap(result.vertices, result.faces, size)
-    texture = bake(result.vertices[index], faces, uv, size, result.colour_of)
-    normals = None if result.normals is None else result.normals[index]
-    write_textured(path, vertices[index], faces, uv, texture, normals)
+    vertices = result.vertices[index]
+    normals = (smooth_normals(result.vertices, result.faces) if result.normals is None else result.normals)[index]
+    spacing = texel_width(vertices, faces, uv, size)
+
+    def colour_of(points: np.ndarray, upright: np.ndarray) -> np.ndarray:
+        if result.photo_colours is None:
+            return result.colour_of(points)
+        return result.photo_colours(points, upright, lambda part: result.colour_of(points[part]), spacing)
+
+    texture = bake(vertices, faces, uv, size, colour_of, normals)
+    image = np.dstack([texture, np.full(texture.shape[:2], 255, np.uint8)])
+    white = np.ones((len(vertices), 4))
+    return Mesh(vertices, faces, normals, uv, white, np.zeros(len(faces), np.int64), [Material(np.ones(4), image)])
 
 
 def _write_image(path: str | os.PathLike[str], *frames: np.ndarray) -> None:

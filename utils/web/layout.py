@@ -140,6 +140,11 @@ def _controls() -> list[Any]:
     texture = gr.Radio(
         [("at the vertices", "vertex"), ("a texture (GLB, OBJ)", "atlas")], value="vertex", label="Colours"
     )
+    colours = gr.Radio(
+        [("the image's, where it shows the model", "photo"), ("the network's alone", "field")],
+        value="photo",
+        label="Source of colours",
+    )
     mask = gr.Radio(
         [
             ("auto: find the object", "auto"),
@@ -157,7 +162,7 @@ def _controls() -> list[Any]:
     quiet = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
     mask.change(lambda choice: gr.update(visible=choice == "file"), mask, mask_file, **quiet)
     camera.change(lambda choice: [gr.update(visible=choice == "angles")] * 2, camera, [azimuth, elevation], **quiet)
-    return [resolution, mesh_format, texture, mask, mask_file, camera, azimuth, elevation]
+    return [resolution, mesh_format, texture, colours, mask, mask_file, camera, azimuth, elevation]
 
 
 def launch(blocks: Any, port: int, limits: Limits) -> Any:

@@ -10,8 +10,9 @@ from collections.abc import Generator
 from typing import Any
 
 from utils.errors import UserError
+from utils.web.description import sentence
 from utils.web.jobs import Ended, Folders, Job, Jobs, OnStart
-from utils.web.request import Limits, Reconstructor, Request, Result, preview, process, read_upload, sentence
+from utils.web.request import Limits, Reconstructor, Request, Result, preview, process, read_upload
 
 AGE = 3600  # seconds after which files of visitors are removed
 POLL = 0.5  # seconds between two updates of the progress
@@ -22,6 +23,7 @@ STEPS = {
     "image": "Encoding the image",
     "iso": "Finding the iso value of the surface",
     "mesh": "Extracting the surface",
+    "colours": "Taking the colours of the image",
     "texture": "Writing the model",
     "views": "Drawing the views",
 }

@@ -1,15 +1,14 @@
 """One visitor's request: its checks, its reconstruction and the files that the page shows."""
 
 import dataclasses
-import html
 import io
 import math
+import operator
 import os
 import pathlib
-import re
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -25,36 +24,30 @@ from utils.rendering.backgrounds import lay_over
 from utils.reports.result_folder import MeshFormat, Reconstruction, write_results
 from utils.stages import Stages
 from utils.surface.adaptive import check_resolution
+from utils.web.description import about, sentence
 
 LEAST, MOST = 32, 256  # cells along an axis
 TEXTURE_SIZE = 1024  # pixels of a texture's side
 LONGEST = 768  # pixels of the longest side of the images that the page shows
 FORMATS = {"glb": "GLB", "ply": "PLY", "obj": "OBJ"}
-TEXTURES, MASKS, CAMERAS = ("vertex", "atlas"), ("auto", "alpha", "none", "file"), ("est", "angles")
-SIDES = ("front", "front right", "right", "back right", "back", "back left", "left", "front left")
-# elevations in degrees below which a camera is called so
-HEIGHTS = (
-    (-10, "from below"),
-    (10, "at its height"),
-    (35, "from a little above"),
-    (60, "from above"),
-    (91, "from far above"),
-)
+TEXTURES, COLOURS = ("vertex", "atlas"), ("photo", "field")
+MASKS, CAMERAS = ("auto", "alpha", "none", "file"), ("est", "angles")
 FIELD_OF_VIEW = 0.75  # radians from top to bottom that the model fills in the viewer, whose camera has 0.8
-MASK_SOURCES = {
-    "alpha": "by its transparency",
-    "file": "by the mask file",
-    "none": "as you chose",
-    "grabcut": "by GrabCut",
-    "rembg": "by rembg",
-}
 
 
 class Reconstructor(Protocol):
     """The networks, such as models.inference.reconstruct.Reconstructor."""
 
     def reconstruct(
-        self, photo: Photo, mask: str, camera: str | tuple[float, float], resolution: int, /, *, stages: Stages
+        self,
+        photo: Photo,
+        mask: str,
+        camera: str | tuple[float, float],
+        resolution: int,
+        /,
+        *,
+        stages: Stages,
+        colours: str,
     ) -> Reconstruction:
         """Reconstruct an image.
 
@@ -64,6 +57,7 @@ class Reconstructor(Protocol):
             camera: "est", or azimuth and elevation in degrees.
             resolution: cells along an axis.
             stages: times the stages.
+            colours: "photo" or "field".
 
         Raises:
             UserError: the image cannot be reconstructed.
@@ -86,6 +80,7 @@ class Request:
     resolution: float = 128
     format: str = "glb"
     texture: str = "vertex"
+    colours: str = "photo"
     mask: str = "auto"
     mask_file: str | None = None
     camera: str = "est"
@@ -102,9 +97,9 @@ class Request:
         if not LEAST <= self.resolution <= MOST or self.resolution != int(self.resolution):
             raise UserError(f"The resolution must be a whole number from {LEAST} to {MOST}")
         check_resolution("Resolution", int(self.resolution))
-        choices = {self.format: FORMATS, self.texture: TEXTURES, self.mask: MASKS, self.camera: CAMERAS}
-        if not all(choice in known for choice, known in choices.items()):
-            raise UserError("There is no such format, texture, mask or camera")
+        chosen = (self.format, self.texture, self.colours, self.mask, self.camera)
+        if not all(map(operator.contains, (FORMATS, TEXTURES, COLOURS, MASKS, CAMERAS), chosen)):
+            raise UserError("There is no such format, texture, source of colours, mask or camera")
         if self.texture == "atlas" and self.format == "ply":
             raise UserError("PLY files have no textures: choose GLB or OBJ, or colours at the vertices")
         if self.mask == "file" and not self.mask_file:
@@ -162,20 +157,6 @@ def read_upload(path: str | os.PathLike[str], limits: Limits) -> tuple[bytes, Ph
     return data, decode_photo(data, name)
 
 
-def sentence(message: UserError | str, names: Iterable[tuple[str | os.PathLike[str], str]] = ()) -> str:
-    """Turn an error or a note into one sentence without paths of the server. It is not escaped.
-
-    Args:
-        message: the error or the note.
-        names: (path, name that takes its place) pairs. Of other paths the base name is left.
-    """
-    text = " ".join(str(message).split())
-    for path, name in names:
-        text = text.replace(str(path), name)
-    text = re.sub(r"(?<![\w.])/(?:[^\s/:]+/)+", "", text)  # the folders of absolute paths
-    return text if text.endswith((".", "!", "?")) else f"{text}."
-
-
 def process(
     reconstructor: Reconstructor,
     request: Request,
@@ -207,7 +188,9 @@ def process(
                 mask_path.write_bytes(read_upload(request.mask_file, limits)[0])
                 mask = str(mask_path)
         camera = "est" if request.camera == "est" else (float(request.azimuth), float(request.elevation))
-        result = reconstructor.reconstruct(photo, mask, camera, int(request.resolution), stages=stages)
+        result = reconstructor.reconstruct(
+            photo, mask, camera, int(request.resolution), stages=stages, colours=request.colours
+        )
         return _write(result, request, stages, folder)
     except UserError as error:
         raise UserError(sentence(error, names)) from None
@@ -236,36 +219,11 @@ def _write(result: Reconstruction, request: Request, stages: Stages, folder: pat
         masked=_with_pale_background(result),
         overlay=folder / "overlay.png",
         turntable=folder / "turntable.gif",
-        about=_about(results),
+        about=about(results),
         azimuth=results["camera"]["azimuth"],
         elevation=results["camera"]["elevation"],
         distance=float(radius / np.sin(FIELD_OF_VIEW / 2)),
     )
-
-
-def _about(results: Mapping[str, Any]) -> str:
-    """Describe results.json as an HTML table: camera, object, model, notes."""
-    camera, surface = results["camera"], results["surface"]
-    azimuth, elevation, distance = (camera[name] for name in ("azimuth", "elevation", "distance"))
-    share, source = 100 * results["foreground"]["share"], results["foreground"]["source"]
-    angles = f"azimuth {azimuth:.0f}°, elevation {elevation:.0f}°"
-    closed = "closed" if surface["closed"] else "not closed"
-    rows = [
-        ("Camera", f"{camera_position(azimuth, elevation)} ({camera['source']})"),
-        ("", f"{angles}, distance {distance:.2f} (the object's longest side is 1)"),
-        ("Object", f"{share:.0f} % of the image, {MASK_SOURCES.get(source, source)}"),
-        ("Model", f"{surface['faces']} faces, {closed}, {sum(results['seconds'].values()):.1f} s"),
-        *(("Note", note) for note in results["notes"]),
-    ]
-    cells = (f"<tr><th>{html.escape(name)}</th><td>{html.escape(sentence(text)[:-1])}</td></tr>" for name, text in rows)
-    return f"<table>{''.join(cells)}</table>"
-
-
-def camera_position(azimuth: float, elevation: float) -> str:
-    """Describe a direction in degrees. Right is that of a viewer who faces the object's front."""
-    side = SIDES[round(azimuth / 45) % 8]
-    height = next(words for below, words in HEIGHTS if elevation < below)
-    return f"from the {side}, {height}"
 
 
 def preview(photo: Photo) -> np.ndarray:

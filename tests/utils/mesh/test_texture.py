@@ -12,13 +12,13 @@ from utils.errors import UserError
 from utils.geometry.cameras import compose, intrinsics, look_at
 from utils.mesh import writers
 from utils.mesh.mesh import albedo, sample_texture
-from utils.mesh.texture import bake, rasterise, unwrap
+from utils.mesh.texture import bake, rasterise, texel_width, unwrap
 from utils.rendering.raycast import Scene
 
 SIZE = 256
 
 
-def smooth_colours(points):
+def smooth_colours(points, normals=None):
     return 0.5 + 0.4 * np.sin(3 * points + [0, 1, 2])
 
 
@@ -106,7 +106,7 @@ def test_field_is_queried_on_the_surface_alone_and_all_texels_are_filled():
     vertices, faces, uv, _, _ = unwrapped("sphere")
     queried = []
 
-    def colour_of(points):
+    def colour_of(points, normals):
         queried.append(points)
         return np.full(points.shape, 0.7)
 
@@ -117,6 +117,25 @@ def test_field_is_queried_on_the_surface_alone_and_all_texels_are_filled():
     assert len(radius) < SIZE**2
     # no centre of a texel lies on any face
     assert (bake(1e-6 * vertices, faces, 0.1 / SIZE * uv, SIZE, colour_of) == 178).all()
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+def test_points_have_the_normals_of_the_surface(smooth):
+    vertices, faces, uv, _, _ = unwrapped("sphere")
+    errors = []
+
+    def colour_of(points, normals):
+        errors.append(np.linalg.norm(normals - points / np.linalg.norm(points, axis=1, keepdims=True), axis=1))
+        return points
+
+    bake(vertices, faces, uv, SIZE, colour_of, vertices / 0.5 if smooth else None)
+    assert max(error.max() for error in errors) < (0.003 if smooth else 0.12)  # 0.12: the size of a face
+
+
+def test_width_of_a_texel():
+    """A square of side 2 on half of the side of a texture."""
+    vertices, uv = np.array([[0, 0, 0], [2, 0, 0], [2, 2, 0], [0, 2, 0.0]]), np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
+    assert texel_width(vertices, np.array([[0, 1, 2], [0, 2, 3]]), uv / 2, 100) == pytest.approx(2 / 50)
 
 
 def test_large_textures_are_baked_in_pieces(monkeypatch):
@@ -133,7 +152,7 @@ def test_meshes_without_area_are_refused():
         unwrap(np.zeros((3, 3)), np.arange(3)[None])
 
 
-def sides(points):
+def sides(points, normals=None):
     """Sharp colours without symmetry: x < 0 red, else green, brighter upwards, blue in front."""
     x, y, z = points.T
     return np.stack([np.where(x < 0, 0.9, 0.1), np.where(x < 0, 0.1, 0.8) * (0.5 + y), np.where(z > 0, 0.8, 0.2)], 1)

@@ -9,6 +9,8 @@ import trimesh
 
 from utils.geometry.cameras import compose, intrinsics, look_at
 from utils.rendering import turntable
+from utils.rendering.photo_colours import PhotoColours
+from utils.rendering.ray_surface import RaySurface
 from utils.reports.result_folder import MeshFormat, write_results
 from utils.stages import Stages
 
@@ -32,6 +34,8 @@ def octahedron(monkeypatch):
         vertices=hull.vertices,
         faces=hull.faces,
         colours=np.full(hull.vertices.shape, 0.5),
+        field_colours=np.full(hull.vertices.shape, 0.5),
+        photo_colours=None,
         normals=hull.vertex_normals,
         colour_of=lambda points: np.full((len(points), 3), 0.5),
     )
@@ -48,6 +52,23 @@ def test_files_and_results(octahedron, tmp_path):
     assert (results["iso"], results["resolution"], results["mesh"]) == (0.25, 32, "mesh.glb")
     assert results["foreground"] == {"source": "none", "share": 1.0} and set(results["seconds"]) == set(stages.seconds)
     np.testing.assert_allclose(np.loadtxt(tmp_path / "new" / "camera.txt"), octahedron.camera, atol=1e-6)
+
+
+@pytest.mark.parametrize("mesh_format", [MeshFormat(), MeshFormat(texture_size=64)])
+def test_colours_of_the_photo_are_reported_beside_the_fields(mesh_format, octahedron, tmp_path):
+    write_results(tmp_path, octahedron, Stages(), mesh_format, {})
+    before = json.loads((tmp_path / "results.json").read_text())["colours"]
+    rgba = np.dstack([octahedron.photo, octahedron.mask])
+    rgba[..., 1] = 200
+    octahedron.photo = rgba[..., :3]
+    octahedron.photo_colours = PhotoColours(rgba, octahedron.camera, RaySurface(octahedron.vertices, octahedron.faces))
+    octahedron.colours = octahedron.photo_colours.of_vertices(octahedron.field_colours)
+    line = write_results(tmp_path, octahedron, Stages(), mesh_format, {})
+    entry = json.loads((tmp_path / "results.json").read_text())["colours"]
+    assert before["source"] == "field" and set(before["psnr"]) == {"field"}
+    assert entry["source"] == "photo" and set(entry["psnr"]) == {"field", "photo"}
+    assert entry["psnr"]["photo"] > entry["psnr"]["field"] + 3
+    assert f"like the image by {entry['psnr']['photo']:.1f} dB" in line
 
 
 def test_an_earlier_result_is_replaced_and_units_are_those_of_the_mesh(octahedron, tmp_path):

@@ -66,6 +66,7 @@ def test_an_unusable_file_gets_one_sentence(data, words, page, tmp_path):
         ({"format": "exe"}, "no such format"),
         ({"texture": "atlas", "format": "ply"}, "have no textures"),
         ({"mask": "/etc/passwd"}, "no such"),
+        ({"colours": "none"}, "source of colours"),
         ({"mask": "file"}, "no mask file"),
         ({"mask": "alpha"}, "no transparent background"),
         ({"camera": "angles", "elevation": 90}, "elevation"),
@@ -84,7 +85,7 @@ def test_the_page_shows_an_image_and_its_result(page, tmp_path):
     assert "Reconstruct" in status
     assert image["value"].shape == (48, 64, 3) and image["value"][0, 0].tolist() == [255] * 3
     step, steps = result_of(page, *controls(path, resolution=64, camera="angles", azimuth=30, elevation=10))
-    assert page.reconstructor.calls == [("auto", (30.0, 10.0), 64)]
+    assert page.reconstructor.calls == [("auto", (30.0, 10.0), 64, "photo")]
     folder = pathlib.Path(step["download"]["value"]).parent
     assert folder.parent == page.folders.requests
     assert {path.name for path in folder.iterdir()} == {
@@ -99,7 +100,7 @@ def test_the_page_shows_an_image_and_its_result(page, tmp_path):
     assert trimesh.load(step["download"]["value"], force="mesh").is_watertight
     assert "from the front right, from a little above" in step["about"]
     assert "azimuth 40°, elevation 25°, distance 2.00" in step["about"]
-    assert "by its transparency" in step["about"]
+    assert "by its transparency" in step["about"] and "of the image where it shows the model" in step["about"]
     assert step["model"]["camera_position"] == pytest.approx((50, 65, 0.5 / np.sin(0.375)))
     masked = step["image"]["value"]
     assert masked[24, 32].tolist() == [200, 30, 30] and (masked == [255, 0, 128]).all(-1).any()
@@ -115,7 +116,9 @@ def test_no_image(page, tmp_path):
 @pytest.mark.parametrize("case", ["ply vertex mesh.ply", "obj vertex mesh.obj", "obj atlas mesh.zip"])
 def test_formats(case, page, tmp_path):
     mesh_format, texture, name = case.split()
-    step, steps = result_of(page, *controls(upload(tmp_path, png()), format=mesh_format, texture=texture))
+    values = controls(upload(tmp_path, png()), format=mesh_format, texture=texture, colours="field")
+    step, steps = result_of(page, *values)
+    assert page.reconstructor.calls[0][-1] == "field" and "of the field" in step["about"]
     download = pathlib.Path(step["download"]["value"])
     assert download.name == name and pathlib.Path(step["model"]["value"]).suffix == ".glb"
     assert len(trimesh.load(step["model"]["value"], force="mesh").faces) == 32

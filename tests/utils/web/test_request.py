@@ -10,8 +10,9 @@ from tests.helpers.web import png, png_of
 from utils.errors import UserError
 from utils.images.foreground import foreground
 from utils.images.photo import decode_photo
-from utils.web import jobs, layout, page, request
-from utils.web.request import camera_position, display_name, sentence
+from utils.web import description, jobs, layout, page, request
+from utils.web.description import camera_position, sentence
+from utils.web.request import display_name
 
 
 def test_names_of_uploads():
@@ -49,7 +50,7 @@ def test_messages_of_the_mask_name_no_flags_and_no_paths(image, mask):
     assert "--" not in text and "/" not in text and text.endswith(".")
 
 
-@pytest.mark.parametrize("module", [jobs, layout, page, request], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [description, jobs, layout, page, request], ids=lambda module: module.__name__)
 def test_the_pages_own_words_name_no_flags(module):
     """Messages of the other libraries are checked in tests/test_words.py."""
     strings = (node.value for node in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(node, ast.Constant))
