@@ -2,7 +2,7 @@
 
     python eval/reconstruct.py chair.jpg car.png --out models3d --format glb
     python eval/reconstruct.py chair.jpg --out models3d --texture atlas --camera 40,25,2.2
-    python eval/reconstruct.py chair.jpg --out models3d --colours field
+    python eval/reconstruct.py photographs --out models3d --colours field
 
 Works with the weights in models/pretrained (small, trained on synthetic cars, chairs, guitars and
 tables: see the card there), or with any run or TF1 checkpoint. Every image gets a folder in --out,
@@ -32,7 +32,7 @@ from utils import cli
 from utils.errors import PartialFailure, UserError, reason_of
 from utils.files import read_json
 from utils.geometry.cameras import parse_camera
-from utils.images.photo import read_photo
+from utils.images.photo import SUFFIXES, read_photo
 from utils.reports.result_folder import MeshFormat, write_results
 from utils.stages import Stages
 from utils.surface.adaptive import check_resolution
@@ -50,7 +50,12 @@ ISO = (
 
 def build_parser() -> argparse.ArgumentParser:
     p = cli.parser(__doc__)
-    p.add_argument("images", nargs="+", metavar="IMAGE", help="image of one object: PNG, JPEG, WebP, TIFF, ...")
+    p.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="image of one object (PNG, JPEG, WebP, TIFF, ...), or a folder of them",
+    )
     p.add_argument("--out", type=pathlib.Path, required=True, help="folder for the results")
     p.add_argument("--format", choices=FORMATS, default="glb", help="of the mesh")
     p.add_argument(
@@ -107,6 +112,20 @@ def check(args: argparse.Namespace) -> None:
         raise UserError(f"--texture_size {args.texture_size} needs --texture atlas")
     if args.cam_est and args.camera.count(",") != 1 and args.camera != "est":
         raise UserError("--cam_est would do nothing: the camera is given")
+
+
+def expanded(paths: list[str]) -> list[str]:
+    """The images among files and folders; a folder stands for the image files in it."""
+    images = []
+    for path in map(pathlib.Path, paths):
+        if not path.is_dir():
+            images.append(str(path))
+            continue
+        inside = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
+        if not inside:
+            raise UserError(f"{path} holds no image ({' '.join(SUFFIXES)})")
+        images += map(str, inside)
+    return images
 
 
 def folders(images: list[str], out: pathlib.Path) -> list[pathlib.Path]:
@@ -206,7 +225,8 @@ class Session:
 def main(argv: list[str]) -> None:
     args = build_parser().parse_args(argv)
     check(args)
-    camera, count = parse_camera(args.camera), len(args.images)
+    images = expanded(args.images)
+    camera, count = parse_camera(args.camera), len(images)
 
     from models.inference.reconstruct import PRETRAINED_CAMERA, PRETRAINED_FIELD, Reconstructor
 
@@ -217,7 +237,7 @@ def main(argv: list[str]) -> None:
     print(f"{count} images -> {args.out}: {plan}")
     failed = 0
     with tqdm(total=count, unit="image") as bar:
-        for image, folder in zip(args.images, folders(args.images, args.out), strict=True):
+        for image, folder in zip(images, folders(images, args.out), strict=True):
             try:
                 bar.write(f"{image}: {session.reconstruct(image, folder, bar.set_postfix_str)}")
             except Exception as error:  # one strange image must not end the run over all others

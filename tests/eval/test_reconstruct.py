@@ -293,6 +293,18 @@ def test_a_picture_on_which_something_breaks_does_not_stop_the_others(runs, lett
     assert mesh_of(tmp_path / "out" / "y").is_watertight
 
 
+def test_a_folder_stands_for_the_images_in_it(tmp_path):
+    for name in ("b.PNG", "a.jpg", "notes.txt", "c.webp"):
+        (tmp_path / name).touch()
+    (tmp_path / "more.png").mkdir()
+    (tmp_path / "empty").mkdir()
+    given = [str(tmp_path / "x.tif"), str(tmp_path)]
+    inside = [str(tmp_path / name) for name in ("a.jpg", "b.PNG", "c.webp")]
+    assert reconstruct.expanded(given) == [str(tmp_path / "x.tif"), *inside]
+    with pytest.raises(UserError, match="empty holds no image"):
+        reconstruct.expanded([str(tmp_path / "empty")])
+
+
 def test_pictures_of_one_name_do_not_share_a_folder(tmp_path):
     names = reconstruct.folders(["a/x.png", "b/x.jpg", "y.png"], tmp_path)
     assert names == [tmp_path / "x", tmp_path / "x_2", tmp_path / "y"]
