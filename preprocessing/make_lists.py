@@ -6,7 +6,9 @@
 Objects are variants of one model if their names differ in numbers alone or their shapes nearly
 agree. Writes {train,val,test}_list_<category>.txt into the raw folder, or into --out, where
 gen_db.py finds them (--lst_dir). The split follows from names and shapes alone: it is the same on
-every machine. Prints the sizes of the splits and the largest groups.
+every machine. With --given, a file decides: {split: ["<category>/<object>", ...]}, such as that of
+the objects that the pretrained weights know (models/pretrained/split.json). Prints the sizes of the
+splits and the largest groups.
 """
 
 import argparse
@@ -47,11 +49,26 @@ def write_lists(folder: pathlib.Path, objects: list[RawObject], splits: list[str
                 pathlib.Path(temporary).write_text("".join(f"{object_id}\n" for object_id in ids))
 
 
+def given_split(path: pathlib.Path) -> dict[str, str]:
+    """{"<category>/<object>": split} of a JSON file {split: [...]}."""
+    values = read_json(path)
+    lists = values if isinstance(values, dict) else {}
+    if set(lists) - set(SPLITS) or not all(isinstance(ids, list) for ids in lists.values()) or not lists:
+        raise UserError(f"{path} is no split: it must hold lists of {', '.join(SPLITS)}")
+    split_of: dict[str, str] = {}
+    for split, ids in lists.items():
+        for object_id in ids:
+            if split_of.setdefault(object_id, split) != split:
+                raise UserError(f"{path}: {object_id} is in {split_of[object_id]} and in {split}")
+    return split_of
+
+
 def parse(argv: list[str] | None) -> argparse.Namespace:
     shares = read_json(INFO)["split"]
     flags = parser(__doc__)
     flags.add_argument("--raw", type=pathlib.Path, required=True, help="raw folder of render_views.py")
     flags.add_argument("--out", type=pathlib.Path, help="folder for the lists (default: the raw folder)")
+    flags.add_argument("--given", type=pathlib.Path, help="JSON file with the split; other objects are in no list")
     for split in ("val", "test"):
         flags.add_argument(
             f"--{split}", type=real_number(above=-1e-9, below=1), default=shares[split], help="share of the objects"
@@ -67,9 +84,17 @@ def main(argv: list[str] | None = None) -> None:
     objects = find_objects(args.raw)
     ids = [f"{raw.category}/{raw.object_id}" for raw in objects]
     print(f"{len(objects)} objects in {args.raw}")
+    out = args.out or args.raw
+    if args.given:
+        split_of = given_split(args.given)
+        known = [raw for raw, object_id in zip(objects, ids, strict=True) if object_id in split_of]
+        if not known:
+            raise UserError(f"{args.given} has no object of {args.raw}")
+        write_lists(out, known, [split_of[f"{raw.category}/{raw.object_id}"] for raw in known])
+        print(f"{len(known)} of them in {args.given}; lists    {out}")
+        return
     groups = near_duplicates(ids, [surface_of(raw) for raw in tqdm(objects, desc="surfaces", mininterval=2)])
     splits = split_groups(ids, groups, {"val": args.val, "test": args.test})
-    out = args.out or args.raw
     write_lists(out, objects, splits)
     sizes = collections.Counter(groups.tolist())
     counts = collections.Counter(splits)

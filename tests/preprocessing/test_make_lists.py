@@ -1,5 +1,7 @@
 """Splits in which variants of one model stay on one side."""
 
+import json
+
 import h5py
 import numpy as np
 import pytest
@@ -98,6 +100,16 @@ def test_the_lists_are_those_that_gen_db_reads(rng, tmp_path):
         assert sorted(sum(lists.ids.values(), [])) == ids and not lists.absent and str(tmp_path) in lists.source
     with pytest.raises(UserError, match="leave nothing for training"):
         make_lists.main(["--raw", str(tmp_path), "--test", "0.7", "--val", "0.3"])
+    given = {"train": ["ball/aball", "box/abox"], "val": ["box/bbox"], "test": ["ball/cball", "ball/elsewhere"]}
+    (tmp_path / "split.json").write_text(json.dumps(given))
+    make_lists.main(["--raw", str(tmp_path), "--out", str(tmp_path / "l"), "--given", str(tmp_path / "split.json")])
+    ids = [f"{chr(97 + i)}ball" for i in range(8)]
+    lists = split_objects("ball", ids, tmp_path, tmp_path / "l", SHARES)
+    assert lists.ids == {"train": ["aball"], "val": [], "test": ["cball"]} and lists.unlisted == 6
+    for wrong in ("[]", '{"training": []}', '{"train": ["a/b"], "val": ["a/b"]}', '{"train": ["a/b"]}'):
+        (tmp_path / "split.json").write_text(wrong)
+        with pytest.raises(UserError, match="split.json"):
+            make_lists.main(["--raw", str(tmp_path), "--given", str(tmp_path / "split.json")])
     (tmp_path / "ball" / "aball" / "models" / "surface.h5").write_bytes(b"")
     with pytest.raises(UserError, match="aball.*render the object again"):
         make_lists.main(["--raw", str(tmp_path)])
