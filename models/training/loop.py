@@ -1,6 +1,7 @@
 """The training loop: epochs, validation, checkpoints, logs. It stops and resumes at any step."""
 
 import collections.abc
+import datetime
 import os
 import time
 import typing
@@ -11,6 +12,7 @@ from tqdm import tqdm
 
 from data.pipeline import batches, epoch_order
 from data.shards import ObjectEntry
+from models.training.forecast import FIRST, STEPS, forecast
 from models.training.trainer import Trainer
 from models.weights.run import Run, load_checkpoint, save_checkpoint
 from utils.errors import UserError
@@ -77,6 +79,7 @@ class Loop:
         if several and self.config.max_minutes:
             raise UserError("max_minutes needs one machine: several would stop at different steps; use max_epoch")
         self.writers: dict[str, tf.summary.SummaryWriter] = {}
+        self.forecasts = True  # until one was made
 
     @staticmethod
     def writes(resolver: tf.distribute.cluster_resolver.ClusterResolver) -> bool:
@@ -149,6 +152,7 @@ class Loop:
         order = epoch_order(self.train, self.config.seed, epoch, self.config.cat_limit)
         source = self.input(self.train, order, epoch, augment=True, first=done)
         sums, saved, start, waited = self.progress["sums"], time.time(), time.time(), 0.0
+        timed = start
         before = self.progress["minutes"]
         bar = tqdm(
             range(done, self.steps),
@@ -176,6 +180,11 @@ class Loop:
             bar.set_postfix({**shown, **speed}, refresh=False)
             if self.progress["step"] % 10 == 0:
                 self.write_scalars("train", parts | {"samples_per_second": rate, "waiting": waited / elapsed})
+            if i + 1 == done + FIRST:
+                timed = time.time()
+            elif i + 1 == done + FIRST + STEPS and self.forecasts:
+                bar.write(self.forecast((time.time() - timed) / STEPS))
+                self.forecasts = False
             # end_epoch saves the last step of an epoch, together with what belongs to the epoch
             if i + 1 < self.steps and time.time() - saved > self.checkpoint_minutes * 60:
                 self.save()
@@ -183,6 +192,13 @@ class Loop:
             if self.time_is_up():  # with more minutes the same command resumes within the epoch
                 break
         bar.close()
+
+    def forecast(self, step_seconds: float) -> str:
+        """A line about when the run ends."""
+        config, progress = self.config, self.progress
+        seconds_left = 60 * (config.max_minutes - progress["minutes"]) if config.max_minutes else None
+        steps_left = self.steps * config.max_epoch - progress["step"]
+        return forecast(step_seconds, self.steps, steps_left, seconds_left, config.preset, datetime.datetime.now())
 
     def end_epoch(self, epoch: int) -> None:
         """Validation, history, preview, checkpoints."""
