@@ -110,6 +110,7 @@ class Config(Settings):
     mask_weight: float = setting(
         4.0,
         "SDF mode: weight of points at or inside the surface",
+        inherited=True,
         least=0,
         unused=lambda config: "in binary mode" if config.binary else ("with softness" if config.softness else ""),
     )
@@ -117,10 +118,13 @@ class Config(Settings):
         0.0,
         "SDF mode: train the occupancy sigmoid(-distance / softness), model frame, by its cross-entropy; "
         "0: the distance itself (DISN)",
+        inherited=True,
         least=0,
     )
-    augmirror: bool = setting(False, "mirror every other sample, image and object, left to right")
-    augcolours: bool = setting(False, "recolour most samples, image and object alike, by a random affine map")
+    augmirror: bool = setting(False, "mirror every other sample, image and object, left to right", inherited=True)
+    augcolours: bool = setting(
+        False, "recolour most samples, image and object alike, by a random affine map", inherited=True
+    )
     cam_est: str = setting(
         "", "train with the cameras that this run of train_cam.py estimates, instead of the true ones"
     )

@@ -15,6 +15,7 @@ def setting(
     help: str,
     *,
     architecture: bool = False,
+    inherited: bool = False,
     resumable: bool = False,
     choices: collections.abc.Collection[str] | None = None,
     least: float | None = None,
@@ -32,6 +33,8 @@ def setting(
         default: the original's value (Wu 2021; DISN, Xu et al. 2019).
         help: one line.
         architecture: weights fit only networks that have the same value.
+        inherited: a run that starts from another one's weights takes its value, as it does for
+            architecture.
         resumable: a run may resume with another value.
         choices: the values that a string may have.
         least, above, most, multiple: bounds of a number: at least, above, at most, a multiple of.
@@ -98,6 +101,15 @@ def shown(value: typing.Any) -> str:
 def architecture(config: SavedSettings) -> dict[str, typing.Any]:
     """{setting: value} that a network must share with the weights it takes."""
     return {f.name: getattr(config, f.name) for f in dataclasses.fields(config) if f.metadata["architecture"]}
+
+
+def handed_on(config: SavedSettings) -> dict[str, typing.Any]:
+    """{setting: value} that a run takes over with the weights of another: what the network is, and
+    what it was trained to see and to say.
+    """
+    fields = dataclasses.fields(config)
+    inherited = {f.name: getattr(config, f.name) for f in fields if f.metadata["inherited"]}
+    return {**architecture(config), **inherited}
 
 
 def check_value(field: dataclasses.Field, value: typing.Any) -> None:

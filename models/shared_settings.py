@@ -76,14 +76,17 @@ class Settings(SavedSettings):
     # data
     db: str = setting("db", "folder of shards (preprocessing/gen_db.py)", resumable=True)
     category: str = setting("all", "all, or one category by name or synset id")
-    num_sample_points: int = setting(2048, "points per image", above=0)
+    num_sample_points: int = setting(2048, "points per image", inherited=True, above=0)
     cat_limit: int = setting(168000, "most samples of one category in an epoch", above=0)
     augcolorfore: bool = setting(
-        False, "shift the colours of the foreground by up to 30/255 in each channel", needs_mask=True
+        False,
+        "shift the colours of the foreground by up to 30/255 in each channel",
+        inherited=True,
+        needs_mask=True,
     )
-    augcolorback: bool = setting(False, "a random background colour for every sample", needs_mask=True)
-    backcolorwhite: bool = setting(False, "white background instead of black", needs_mask=True)
-    auglight: bool = setting(False, "random brightness, contrast and tint of the image")
+    augcolorback: bool = setting(False, "a random background colour for every sample", inherited=True, needs_mask=True)
+    backcolorwhite: bool = setting(False, "white background instead of black", inherited=True, needs_mask=True)
+    auglight: bool = setting(False, "random brightness, contrast and tint of the image", inherited=True)
 
     # training
     batch_size: int = setting(20, "samples per step, over all devices", above=0)

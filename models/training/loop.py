@@ -101,6 +101,17 @@ class Loop:
             self.history = read_json(self.folder.history)[: self.progress["step"] // self.steps]
         print(f"resuming after step {self.progress['step']} (epoch {self.progress['step'] // self.steps + 1})")
 
+    def begin(self) -> None:
+        """Validate the weights of another run before the first step: theirs is the loss to beat.
+
+        Until an epoch beats it they are the best weights of this run.
+        """
+        val = self.validate()
+        self.progress["best"] = val["loss"]
+        if self.chief:
+            save_checkpoint(self.folder.best, {"network": self.trainer.network.variables}, self.progress)
+        print("before the first step: validation " + ", ".join(f"{name} {value:.3g}" for name, value in val.items()))
+
     def run(self) -> None:
         while (epoch := self.progress["step"] // self.steps) < self.config.max_epoch and not self.time_is_up():
             self.train_epoch(epoch)

@@ -6,7 +6,7 @@ import typing
 import keras
 
 from data.shards import Database, ObjectEntry
-from models.settings import architecture
+from models.settings import handed_on
 from models.training.flags import FirstWeights, Plan
 from models.training.loop import Loop, choose_strategy
 from models.training.trainer import Trainer
@@ -19,7 +19,7 @@ def open_weights(source: str, whole: bool) -> FirstWeights:
     """The weights that a new run starts from: a whole model, or the encoder alone."""
     if whole:
         model = open_model(source)
-        return FirstWeights(source, True, architecture(model.config), model.config.preset, model.load)
+        return FirstWeights(source, True, handed_on(model.config), model.config.preset, model.load)
     encoder = open_encoder(source)
     settings = {"encoder_input": encoder.input_kind}
     return FirstWeights(source, False, settings, None, lambda network: encoder.load(network.encoder))
@@ -47,6 +47,8 @@ def train(plan: Plan, trainer_class: type[Trainer]) -> None:
     elif plan.first_weights:
         plan.first_weights.load(trainer.network)
     config.save(run.config)
+    if not plan.resumed and plan.first_weights and plan.first_weights.whole:
+        loop.begin()
     loop.run()
 
 

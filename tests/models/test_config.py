@@ -137,6 +137,31 @@ def test_decoders_of_older_runs(older, decoder, tmp_path):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_are_valid(name):
-    for config in (preset(name), preset(name, binary=False), preset(name, decoder="threedcnn"), camera_preset(name)):
+    for config in (preset(name), preset(name, binary=False), camera_preset(name)):
         config.check()
-    assert not preset(name, decoder="threedcnn").colour and architecture(preset(name))["binary"]
+    assert architecture(preset(name))["binary"] == (name != "plus")
+
+
+@pytest.mark.parametrize("name", ["faithful", "small"])
+def test_presets_of_vgg16_take_its_decoders(name):
+    config = preset(name, decoder="threedcnn")
+    config.check()
+    assert not config.colour
+    with pytest.raises(UserError, match="decoder residual takes the features of encoder efficientnet_lite0"):
+        preset(name, decoder="residual").check()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"encoder": "vgg16"}, "takes the features of encoder efficientnet_lite0, not of vgg16"),
+        ({"decoder": "onestream"}, "takes the features of encoder vgg16"),
+        ({"img_h": 100}, "multiples of 32"),
+        ({"binary": True}, "settings of signed distances; this model is binary"),
+        ({"model_frame": "sphere"}, "augmirror needs model_frame cube"),
+        ({"softness": -1.0}, "softness must be at least 0"),
+    ],
+)
+def test_plus_refuses_what_does_not_go_with_it(wrong, message):
+    with pytest.raises(UserError, match=message):
+        preset("plus", **wrong).check()

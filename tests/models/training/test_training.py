@@ -228,7 +228,7 @@ def test_unknown_flag_is_an_error(tmp_path):
 @pytest.mark.slow
 def test_weights_of_another_run_start_a_new_one(tiny_database, tmp_path):
     source = loop(tiny.config(max_epoch=1), tiny_database, tmp_path / "a")
-    source.save(better=True)
+    source.save()
     for flag, all_of_them in (("--restore_model", True), ("--restore_modelcnn", False)):
         target = loop(tiny.config(max_epoch=1, seed=5), tiny_database, tmp_path / "b")
         open_weights(str(tmp_path / "a"), flag == "--restore_model").load(target.trainer.network)
@@ -240,6 +240,21 @@ def test_weights_of_another_run_start_a_new_one(tiny_database, tmp_path):
     with pytest.raises(UserError, match="does not fit this network"):
         other = loop(tiny.config(num_classes=9), tiny_database, tmp_path / "c")
         open_weights(str(tmp_path / "a"), True).load(other.trainer.network)
+
+
+@pytest.mark.slow
+def test_a_run_from_other_weights_keeps_them_until_it_is_better(tiny_database, tmp_path, monkeypatch, eagerly, capsys):
+    monkeypatch.setattr("models.training.field_trainer.validation_preview", lambda *_: np.zeros((4, 4, 3), np.float32))
+    source = loop(tiny.config(max_epoch=1), tiny_database, tmp_path / "a")
+    source.run()
+    flags = ["--log_dir", str(tmp_path / "b"), "--db", str(tiny_database), "--restore_model", str(tmp_path / "a")]
+    train_sdf.main([*flags, "--max_epoch", "1", "--learning_rate", "10"])
+    assert "before the first step: validation loss" in capsys.readouterr().out
+    kept, progress = stored(tmp_path / "b" / "best.h5")
+    assert progress["step"] == 0 and progress["best"] == pytest.approx(source.history[0]["val"]["loss"], rel=1e-4)
+    before, _ = stored(tmp_path / "a" / "best.h5")
+    for name, value in kept.items():
+        np.testing.assert_array_equal(value, before[name])
 
 
 TWO_DEVICES = """
