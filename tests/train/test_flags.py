@@ -20,6 +20,7 @@ from data.field_samples import FieldSamples
 from data.shards import Database
 from eval import to_mesh
 from models.config import Config
+from models.inference import iso_search
 from models.training.field_trainer import FieldTrainer
 from models.weights.run import Run
 from tests.helpers import tf1_models, tiny
@@ -80,21 +81,23 @@ def fields(loop):
 
 
 def steps(loop):
+    """Weights after two steps: the second has a moment of the first, and another rate."""
     b = batch_of(loop)
-    for _ in range(3):
+    for _ in range(2):
         loop.trainer.train_step(b)
     return values(loop)
 
 
 def history(loop):
     """The steps of the epochs of the whole run, which the other observations leave out."""
+    loop.val = loop.val[:1]
     models.training.loop.Loop.run(loop)
     return [row["step"] for row in loop.history]
 
 
 def checkpoints(loop):
     """How often a run is saved."""
-    saves = []
+    saves, loop.val = [], loop.val[:1]
     loop.save = lambda better=False: saves.append(better)
     models.training.loop.Loop.run(loop)
     return len(saves)
@@ -104,18 +107,43 @@ def place(loop):
     return loop.folder.folder.name == "elsewhere"
 
 
+def objects(loop):
+    return [entry.object_id for entry in loop.train + loop.val]
+
+
+def points(loop):
+    return batch(loop)["points"]
+
+
+def distances(loop):
+    return batch(loop)["distance"]
+
+
+def cameras(loop):
+    return batch(loop)["trans_mat"]
+
+
+def count(loop):
+    return loop.steps
+
+
+# Network and optimiser take most of the time of a run: they are made where they are looked at.
+TRAINED = {steps, history, checkpoints}
+NETWORK = {shapes, values, fields, *TRAINED}
+
 SDF = ["--no-binary"]
+SMALLEST = ["--decoder", "global"]  # the fewest variables, where any network will do
 PRESETS = ["--preset", "small"]
 # flag: (flags of both runs, flags of the second, what differs)
 TRAIN = {
     "--log_dir": ([], ["--log_dir", "{tmp}/elsewhere"], place),
     "--preset": (PRESETS, ["--preset", "full"], shapes),  # all sizes are given, the normalisation is the preset's
-    "--checkpoint_minutes": (["--cat_limit", "4"], ["--checkpoint_minutes", "0"], checkpoints),
+    "--checkpoint_minutes": ([*SMALLEST, "--cat_limit", "4"], ["--checkpoint_minutes", "0"], checkpoints),
     "--db": ([], ["--db", "{other}"], batch),
-    "--category": ([], ["--category", "crate"], lambda loop: [entry.object_id for entry in loop.train + loop.val]),
-    "--num_sample_points": ([], ["--num_sample_points", "24"], lambda loop: batch(loop)["points"]),
-    "--max_epoch": (["--cat_limit", "4"], ["--max_epoch", "2"], history),
-    "--max_minutes": (["--cat_limit", "4"], ["--max_minutes", "1e-9"], history),
+    "--category": ([], ["--category", "crate"], objects),
+    "--num_sample_points": ([], ["--num_sample_points", "24"], points),
+    "--max_epoch": ([*SMALLEST, "--cat_limit", "4"], ["--max_epoch", "2"], history),
+    "--max_minutes": ([*SMALLEST, "--cat_limit", "4"], ["--max_minutes", "1e-9"], history),
     "--batch_size": ([], ["--batch_size", "3"], image),
     "--img_h": ([], ["--img_h", "32"], image),
     "--img_w": ([], ["--img_w", "32"], image),
@@ -128,13 +156,13 @@ TRAIN = {
     "--decoder_widths": ([], ["--decoder_widths", "16,9"], shapes),
     "--resized_reading": ([], ["--resized_reading"], fields),
     "--normalisation": (["--normalisation"], ["--no-normalisation"], shapes),
-    "--learning_rate": ([], ["--learning_rate", "1e-2"], steps),
-    "--beta1": ([], ["--beta1", "0.1"], steps),
-    "--optimizer": ([], ["--optimizer", "momentum"], steps),
-    "--momentum": (["--optimizer", "momentum"], ["--momentum", "0.1"], steps),
-    "--decay_step": ([], ["--decay_step", "4"], steps),
-    "--decay_rate": (["--decay_step", "4"], ["--decay_rate", "0.1"], steps),
-    "--mask_weight": (SDF, ["--mask_weight", "9"], steps),
+    "--learning_rate": (SMALLEST, ["--learning_rate", "1e-2"], steps),
+    "--beta1": (SMALLEST, ["--beta1", "0.1"], steps),
+    "--optimizer": (SMALLEST, ["--optimizer", "momentum"], steps),
+    "--momentum": ([*SMALLEST, "--optimizer", "momentum"], ["--momentum", "0.1"], steps),
+    "--decay_step": (SMALLEST, ["--decay_step", "4"], steps),
+    "--decay_rate": ([*SMALLEST, "--decay_step", "4"], ["--decay_rate", "0.1"], steps),
+    "--mask_weight": ([*SMALLEST, *SDF], ["--mask_weight", "9"], steps),
     "--binary": ([], SDF, shapes),
     "--colour": ([], ["--no-colour"], shapes),
     "--decoder": ([], ["--decoder", "onestream"], shapes),
@@ -144,13 +172,13 @@ TRAIN = {
     "--voxel_widths": (["--threedcnn"], ["--voxel_widths", "5,4,4,4,4,4"], shapes),
     "--rot": ([], ["--rot"], fields),
     "--tanh": (SDF, ["--tanh"], fields),
-    "--cat_limit": ([], ["--cat_limit", "3"], lambda loop: loop.steps),
+    "--cat_limit": ([], ["--cat_limit", "3"], count),
     "--encoder_input": ([], ["--encoder_input", "bgr"], fields),
-    "--model_frame": (SDF, ["--model_frame", "sphere"], lambda loop: batch(loop)["points"]),
-    "--distance_offset": (SDF, ["--distance_offset", "0.003"], lambda loop: batch(loop)["distance"]),
+    "--model_frame": (SDF, ["--model_frame", "sphere"], points),
+    "--distance_offset": (SDF, ["--distance_offset", "0.003"], distances),
     "--alpha": ([], ["--alpha"], image),
     "--crop": ([], ["--crop", "0.8"], image),
-    "--cam_est": ([], ["--cam_est", "{cameras}"], lambda loop: batch(loop)["trans_mat"]),
+    "--cam_est": ([], ["--cam_est", "{cameras}"], cameras),
     "--augcolorfore": ([], ["--augcolorfore"], image),
     "--augcolorback": ([], ["--augcolorback"], image),
     "--backcolorwhite": ([], ["--backcolorwhite"], image),
@@ -162,6 +190,18 @@ TRAIN = {
 SIZES = {"encoder_widths": "4,4,8,8,8", "encoder_convs": "1,1,1,1,1", "point_widths": "8,16", "decoder_widths": "16,8"}
 SIZES |= {"img_h": 40, "img_w": 40, "num_classes": 8, "encoder_size": 32, "encoder_fc": 16}
 SIZES |= {"num_sample_points": 16, "batch_size": 4, "max_epoch": 1}
+
+
+class NothingBuilt:
+    """In place of a network or an optimiser that an observation does not look at."""
+
+    variables = trainable_variables = ()
+
+    def build(self, variables):
+        pass
+
+    def count_params(self):
+        return 0
 
 
 @pytest.fixture(scope="module")
@@ -192,12 +232,12 @@ def trained(tiny_database, tmp_path, monkeypatch, eagerly):
         if "{cameras}" in flags:
             tiny.camera_run(places["cameras"])
         if "{source}" in flags:
-            main(["--seed", "9"], places["source"])
+            main(["--seed", "9"], places["source"], values)
             seen.pop().save(better=True)
-        main([flag.format(**places) for flag in flags], tmp_path / folder)
+        main([flag.format(**places) for flag in flags], tmp_path / folder, observation)
         return observation(seen.pop())
 
-    def main(flags, folder):
+    def main(flags, folder, observation):
         sizes = {**SIZES, "voxel_widths": "4,4,4,4,4,4"} if "--threedcnn" in flags else SIZES
         if "--threedcnn" in flags:
             sizes = {name: value for name, value in sizes.items() if name not in ("point_widths", "decoder_widths")}
@@ -206,6 +246,10 @@ def trained(tiny_database, tmp_path, monkeypatch, eagerly):
             given.append("--no-normalisation")  # it has half of the variables, which take most of the time
         with monkeypatch.context() as patch:
             patch.setattr("models.training.session.Loop", Recorder)
+            if observation not in TRAINED:
+                patch.setattr("models.training.trainer.make_optimizer", lambda config: NothingBuilt())
+            if observation not in NETWORK:
+                patch.setattr(FieldTrainer, "build", lambda trainer: NothingBuilt())
             train_sdf.main(["--log_dir", str(folder), "--db", str(tiny_database), "--preset", "small", *given, *flags])
 
     return observe
@@ -401,7 +445,9 @@ def test_conventions_of_a_tf1_checkpoint_change_its_field(flag, evaluated, plain
 
 
 @pytest.mark.slow
-def test_iso_auto_is_looked_for_and_recorded(evaluated, plain):
+def test_iso_auto_is_looked_for_and_recorded(evaluated, plain, monkeypatch):
+    monkeypatch.setattr(iso_search, "BINARY_VALUES", iso_search.BINARY_VALUES[::4])  # 0 is one of them
+    monkeypatch.setattr(iso_search, "IMAGES", {True: 2})
     evaluation_with = evaluated(["--iso", "auto"], "a")
     kept = json.loads((evaluation_with.out / "iso.json").read_text())
     assert evaluation_with.result["iso"] == kept["iso"] != 0
@@ -423,14 +469,16 @@ def test_other_decoders_train_and_evaluate(binary, given, tiny_database, tmp_pat
     Without a colour branch no metric speaks of colours.
     """
     monkeypatch.setattr("models.training.field_trainer.validation_preview", lambda *_: np.zeros((4, 4, 3), np.float32))
-    rate, epochs = (1e-2, 4) if binary else (3e-3, 12)  # an epoch of the grid of voxels takes seconds
+    rate, epochs = (1e-2, 3) if binary else (3e-3, 12)
+    if binary:  # a step of the grid of voxels takes a second
+        given = {**given, "cat_limit": 6}
     config = tiny.config(binary, db=str(tiny_database), max_epoch=epochs, learning_rate=rate, **given)
     database = Database(tiny_database)
     run = Run(tmp_path / "run")
     config.save(run.config)
     steps = FieldTrainer(config, tf.distribute.get_strategy())
     loop = models.training.loop.Loop(
-        steps, run, FieldSamples(database, config), database.objects("train"), database.objects("val"), 1e9
+        steps, run, FieldSamples(database, config), database.objects("train"), database.objects("val")[:1], 1e9
     )
     loop.run()
     first, *_, last = (row["train"]["geometry"] for row in loop.history)
