@@ -16,6 +16,7 @@ TOGETHER = (
     "tests/eval/test_query_points.py",
     "tests/models/inference/test_field_query.py",
     "tests/models/networks/test_reference.py",
+    "tests/test_texdisn.py",
     "tests/train/test_flags.py",
 )
 
@@ -48,3 +49,12 @@ def eagerly():
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def rendered_here(monkeypatch):
+    """render_views without its process for every mesh, whose start takes most of the time."""
+    monkeypatch.setattr(
+        "preprocessing.rendering.raw_folder.run_in_processes",
+        lambda function, tasks, jobs, **_: ((task, function(task)) for task in tasks),
+    )

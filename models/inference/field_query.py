@@ -52,7 +52,7 @@ class FieldQuery:
         self.map_size = (config.img_h, config.img_w) if config.resized_reading else (config.encoder_size,) * 2
         self.streams = [(FoldedStream(stream), stream.parts) for stream in network.streams]
         self.chunk = chunk_size(config)
-        self._encode = tf.function(self._encode_images)  # traced for every number of images
+        self._encode = tf.function(self._encode_images, autograph=False)  # traced for every number of images
         self._geometry = in_chunks(self._decode_geometry, self.chunk)
         self._terms = in_chunks(self._point_terms, self.chunk)
         self._finish = in_chunks(self._decode_terms, self.chunk)

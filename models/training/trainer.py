@@ -123,8 +123,9 @@ class Trainer(abc.ABC):
                 encoder = {variable.path for variable in self.network.encoder.trainable_variables}
                 paths = [variable.path for variable in self.network.trainable_variables]
                 self.optimizer.factors = {i: config.encoder_rate for i, path in enumerate(paths) if path in encoder}
-        self.train_step = tf.function(self._train_step, reduce_retracing=True)
-        self.validation_step = tf.function(self._validation_step, reduce_retracing=True)
+        # the steps branch on Python values alone: AutoGraph would take half of the time of tracing
+        self.train_step = tf.function(self._train_step, reduce_retracing=True, autograph=False)
+        self.validation_step = tf.function(self._validation_step, reduce_retracing=True, autograph=False)
 
     @abc.abstractmethod
     def build(self) -> keras.Model:

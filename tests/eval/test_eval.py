@@ -24,10 +24,13 @@ evaluation = importlib.import_module("eval.eval")
 
 @pytest.fixture(autouse=True)
 def few_points(monkeypatch):
-    """The best assignment of DISN's 2048 points takes a second each time, 37 iso values ten."""
+    """The best assignment of DISN's 2048 points takes a second each time, 37 iso values on four
+    objects twenty.
+    """
     monkeypatch.setattr("utils.metrics.surface_metrics.DISN_POINTS", 256)
     for name in ("BINARY_VALUES", "SDF_VALUES"):
         monkeypatch.setattr(iso_search, name, getattr(iso_search, name)[::5])
+    monkeypatch.setattr(iso_search, "IMAGES", {True: 2, False: 2})
 
 
 def words_of(run, views, resolution):

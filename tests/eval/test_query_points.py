@@ -12,6 +12,7 @@ from eval import query_points
 from models.weights.tf1_conventions import DISN
 from tests.helpers import tf1_models
 from train import convert_checkpoint
+from utils import cli
 from utils.errors import UserError
 from utils.geometry import frames
 from utils.geometry.cameras import compose, intrinsics, look_at, project, resize_camera
@@ -155,7 +156,7 @@ def test_mistakes_are_named_and_nothing_is_written(case):
 
 
 @pytest.mark.slow
-def test_as_a_process_on_a_converted_run(tmp_path):
+def test_as_a_process_on_a_converted_run(tmp_path, monkeypatch, capsys):
     w = tf1_models.values(tf1_models.shapes())
     prefix = tf1_models.save(tmp_path / "tf1" / "model.ckpt", w)
     np.save(tmp_path / "i.npy", np.full((SIZE, SIZE, 3), 0.5, np.float32))
@@ -174,6 +175,9 @@ def test_as_a_process_on_a_converted_run(tmp_path):
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "a.txt").read_text() == (tmp_path / "b.txt").read_text()
-    wrong = subprocess.run([*command, "--img_h=7"], cwd=ROOT, capture_output=True, text=True, check=False)
-    message = wrong.stderr.splitlines()[-1]  # after TensorFlow's own notes
-    assert wrong.returncode == 1 and message.startswith("error: ") and "carries its settings" in message
+    monkeypatch.setattr(sys, "argv", [*command[1:], "--img_h=7"])
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as wrong:  # with the exit code 1 of the process
+        cli.run(query_points.main)
+    (message,) = capsys.readouterr().err.splitlines()
+    assert wrong.value.code == 1 and message.startswith("error: ") and "carries its settings" in message

@@ -1,5 +1,7 @@
 """A tiny network and a tiny database of coloured boxes, for tests of training and evaluation."""
 
+import functools
+
 import numpy as np
 
 from data.shard_format import ObjectRecord, write_shard
@@ -87,13 +89,20 @@ def make_octahedron(network, radius):
     stream.geometry_out.bias.assign(-radius * sign)
 
 
+@functools.cache
+def field_network(binary):
+    """The network of config(binary), made once: its variables take longer than what runs do."""
+    from models.networks.texdisn import build_field_network
+
+    return build_field_network(config(binary))
+
+
 def field_run(folder, database, binary, radius=1.0):
     """A run folder of a field network whose geometry is an octahedron (see make_octahedron)."""
-    from models.networks.texdisn import build_field_network
     from models.weights.run import Run, save_checkpoint
 
     settings, run = config(binary, db=str(database)), Run(folder)
-    network = build_field_network(settings)
+    network = field_network(binary)
     make_octahedron(network, radius)
     settings.save(run.config)
     save_checkpoint(run.best, {"network": network.variables}, {"step": 7})

@@ -12,7 +12,7 @@ from utils.geometry.cameras import project
 
 
 @pytest.mark.slow
-def test_a_folder_without_cameras_and_distances_gives_the_same_cameras(tmp_path):
+def test_a_folder_without_cameras_and_distances_gives_the_same_cameras(tmp_path, rendered_here):
     """Im2Avatar has views, colour and flow volumes alone; recovered cameras agree to 0.1 pixel."""
     make_shapes.main(["--out", str(tmp_path / "meshes"), "--per_category", "1", "--seed", "3", "--jobs", "1"])
     views = ["--views", "3", "--sdf_points", "2000", "--surface_points", "2000", "--jobs", "1"]

@@ -45,7 +45,8 @@ def write_r2n2(root):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("layout", "binary"), [("original", True), ("disn", False), ("r2n2", True)])
-def test_a_layout_trains_and_evaluates(eagerly, tmp_path, layout, binary, capsys):
+def test_a_layout_trains_and_evaluates(eagerly, tmp_path, layout, binary, capsys, monkeypatch):
+    monkeypatch.setattr("models.training.field_trainer.validation_preview", lambda *_: np.zeros((4, 4, 3), np.float32))
     flags = {"original": write_original, "disn": write_disn, "r2n2": write_r2n2}[layout](tmp_path)
     counts = ["--jobs", "1", "--sdf_points", "2000", "--surface_points", "2000", "--image_size", str(external.SIZE)]
     gen_db.main(["--raw", str(tmp_path / "raw"), "--out", str(tmp_path / "db"), "--format", layout, *counts, *flags])
@@ -71,6 +72,7 @@ def test_a_layout_trains_and_evaluates(eagerly, tmp_path, layout, binary, capsys
         "64",
         "--batch_size",
         "4",
+        "--no-normalisation",
     ]
     run = tmp_path / "run"
     train_sdf.main(

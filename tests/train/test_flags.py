@@ -10,6 +10,7 @@ import json
 import pathlib
 import sys
 
+import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -20,6 +21,7 @@ from data.field_samples import FieldSamples
 from data.shards import Database
 from eval import to_mesh
 from models.config import Config
+from models.inference import iso_search
 from models.training.field_trainer import FieldTrainer
 from models.weights.run import Run
 from tests.helpers import tf1_models, tiny
@@ -80,21 +82,45 @@ def fields(loop):
 
 
 def steps(loop):
+    """Weights after two steps: the second has a moment of the first, and another rate."""
     b = batch_of(loop)
-    for _ in range(3):
+    for _ in range(2):
         loop.trainer.train_step(b)
     return values(loop)
 
 
+def late_steps(loop):
+    """The same in the middle of the training."""
+    loop.trainer.set_elapsed(0.5)
+    return steps(loop)
+
+
+def averages(loop):
+    """Averaged weights after two steps."""
+    steps(loop)
+    with loop.trainer.averaged_weights():
+        return values(loop)
+
+
+def kept(loop):
+    """The step of the kept weights after two epochs, the second of which has a higher loss."""
+    losses = iter([1.0, 2.0])
+    loop.validate = lambda: {"loss": next(losses)}
+    models.training.loop.Loop.run(loop)
+    with h5py.File(loop.folder.best) as file:
+        return json.loads(file.attrs["progress"])["step"]
+
+
 def history(loop):
     """The steps of the epochs of the whole run, which the other observations leave out."""
+    loop.val = loop.val[:1]
     models.training.loop.Loop.run(loop)
     return [row["step"] for row in loop.history]
 
 
 def checkpoints(loop):
     """How often a run is saved."""
-    saves = []
+    saves, loop.val = [], loop.val[:1]
     loop.save = lambda: saves.append(True)
     models.training.loop.Loop.run(loop)
     return len(saves)
@@ -104,18 +130,44 @@ def place(loop):
     return loop.folder.folder.name == "elsewhere"
 
 
+def objects(loop):
+    return [entry.object_id for entry in loop.train + loop.val]
+
+
+def points(loop):
+    return batch(loop)["points"]
+
+
+def distances(loop):
+    return batch(loop)["distance"]
+
+
+def cameras(loop):
+    return batch(loop)["trans_mat"]
+
+
+def count(loop):
+    return loop.steps
+
+
+# Network and optimiser take most of the time of a run: they are made where they are looked at.
+TRAINED = {steps, late_steps, averages, kept, history, checkpoints}
+NETWORK = {shapes, values, fields, *TRAINED}
+
 SDF = ["--no-binary"]
+SMALLEST = ["--decoder", "global"]  # the fewest variables, where any network will do
 PRESETS = ["--preset", "small"]
+PLUS = ["--encoder", "efficientnet_lite0", "--decoder", "residual", "--no-binary", "--restore_modelcnn", "none"]
 # flag: (flags of both runs, flags of the second, what differs)
 TRAIN = {
     "--log_dir": ([], ["--log_dir", "{tmp}/elsewhere"], place),
     "--preset": (PRESETS, ["--preset", "faithful"], shapes),  # all sizes are given, the normalisation is the preset's
-    "--checkpoint_minutes": (["--cat_limit", "4"], ["--checkpoint_minutes", "0"], checkpoints),
+    "--checkpoint_minutes": ([*SMALLEST, "--cat_limit", "4"], ["--checkpoint_minutes", "0"], checkpoints),
     "--db": ([], ["--db", "{other}"], batch),
-    "--category": ([], ["--category", "crate"], lambda loop: [entry.object_id for entry in loop.train + loop.val]),
-    "--num_sample_points": ([], ["--num_sample_points", "24"], lambda loop: batch(loop)["points"]),
-    "--max_epoch": (["--cat_limit", "4"], ["--max_epoch", "2"], history),
-    "--max_minutes": (["--cat_limit", "4"], ["--max_minutes", "1e-9"], history),
+    "--category": ([], ["--category", "crate"], objects),
+    "--num_sample_points": ([], ["--num_sample_points", "24"], points),
+    "--max_epoch": ([*SMALLEST, "--cat_limit", "4"], ["--max_epoch", "2"], history),
+    "--max_minutes": ([*SMALLEST, "--cat_limit", "4"], ["--max_minutes", "1e-9"], history),
     "--batch_size": ([], ["--batch_size", "3"], image),
     "--img_h": ([], ["--img_h", "32"], image),
     "--img_w": ([], ["--img_w", "32"], image),
@@ -128,13 +180,26 @@ TRAIN = {
     "--decoder_widths": ([], ["--decoder_widths", "16,9"], shapes),
     "--resized_reading": ([], ["--resized_reading"], fields),
     "--normalisation": (["--normalisation"], ["--no-normalisation"], shapes),
-    "--learning_rate": ([], ["--learning_rate", "1e-2"], steps),
-    "--beta1": ([], ["--beta1", "0.1"], steps),
-    "--optimizer": ([], ["--optimizer", "momentum"], steps),
-    "--momentum": (["--optimizer", "momentum"], ["--momentum", "0.1"], steps),
-    "--decay_step": ([], ["--decay_step", "4"], steps),
-    "--decay_rate": (["--decay_step", "4"], ["--decay_rate", "0.1"], steps),
-    "--mask_weight": (SDF, ["--mask_weight", "9"], steps),
+    "--learning_rate": (SMALLEST, ["--learning_rate", "1e-2"], steps),
+    "--beta1": (SMALLEST, ["--beta1", "0.1"], steps),
+    "--optimizer": (SMALLEST, ["--optimizer", "momentum"], steps),
+    "--momentum": ([*SMALLEST, "--optimizer", "momentum"], ["--momentum", "0.1"], steps),
+    "--decay_step": (SMALLEST, ["--decay_step", "4"], steps),
+    "--decay_rate": ([*SMALLEST, "--decay_step", "4"], ["--decay_rate", "0.1"], steps),
+    "--mask_weight": ([*SMALLEST, *SDF], ["--mask_weight", "9"], steps),
+    "--schedule": ([], ["--schedule", "cosine"], late_steps),
+    "--warm_up": (["--schedule", "cosine"], ["--warm_up", "5"], steps),
+    "--encoder_rate": ([], ["--encoder_rate", "0.1"], steps),
+    "--clip_gradient": ([], ["--clip_gradient", "1e-6"], steps),
+    "--averaging": ([], ["--averaging", "0.5"], averages),
+    "--keep": ([*SMALLEST, "--cat_limit", "4", "--max_epoch", "2"], ["--keep", "last"], kept),
+    "--softness": (SDF, ["--softness", "0.02"], steps),
+    "--encoder": ([], PLUS, shapes),
+    "--residual_width": (PLUS, ["--residual_width", "9"], shapes),
+    "--residual_layers": (PLUS, ["--residual_layers", "2"], shapes),
+    "--reflection": (PLUS, ["--no-reflection"], shapes),
+    "--camera_axes": (PLUS, ["--no-camera_axes"], shapes),
+    "--fourier": (PLUS, ["--fourier", "1"], shapes),
     "--binary": ([], SDF, shapes),
     "--colour": ([], ["--no-colour"], shapes),
     "--decoder": ([], ["--decoder", "onestream"], shapes),
@@ -144,15 +209,18 @@ TRAIN = {
     "--voxel_widths": (["--threedcnn"], ["--voxel_widths", "5,4,4,4,4,4"], shapes),
     "--rot": ([], ["--rot"], fields),
     "--tanh": (SDF, ["--tanh"], fields),
-    "--cat_limit": ([], ["--cat_limit", "3"], lambda loop: loop.steps),
+    "--cat_limit": ([], ["--cat_limit", "3"], count),
     "--encoder_input": ([], ["--encoder_input", "bgr"], fields),
-    "--model_frame": (SDF, ["--model_frame", "sphere"], lambda loop: batch(loop)["points"]),
-    "--distance_offset": (SDF, ["--distance_offset", "0.003"], lambda loop: batch(loop)["distance"]),
+    "--model_frame": (SDF, ["--model_frame", "sphere"], points),
+    "--distance_offset": (SDF, ["--distance_offset", "0.003"], distances),
     "--alpha": ([], ["--alpha"], image),
     "--crop": ([], ["--crop", "0.8"], image),
-    "--cam_est": ([], ["--cam_est", "{cameras}"], lambda loop: batch(loop)["trans_mat"]),
+    "--cam_est": ([], ["--cam_est", "{cameras}"], cameras),
     "--augcolorfore": ([], ["--augcolorfore"], image),
     "--augcolorback": ([], ["--augcolorback"], image),
+    "--auglight": ([], ["--auglight"], image),
+    "--augmirror": ([], ["--augmirror"], cameras),
+    "--augcolours": ([], ["--augcolours"], image),
     "--backcolorwhite": ([], ["--backcolorwhite"], image),
     "--bfloat16": ([], ["--bfloat16"], fields),
     "--seed": ([], ["--seed", "1"], values),
@@ -162,6 +230,18 @@ TRAIN = {
 SIZES = {"encoder_widths": "4,4,8,8,8", "encoder_convs": "1,1,1,1,1", "point_widths": "8,16", "decoder_widths": "16,8"}
 SIZES |= {"img_h": 40, "img_w": 40, "num_classes": 8, "encoder_size": 32, "encoder_fc": 16}
 SIZES |= {"num_sample_points": 16, "batch_size": 4, "max_epoch": 1}
+
+
+class NothingBuilt:
+    """In place of a network or an optimiser that an observation does not look at."""
+
+    variables = trainable_variables = ()
+
+    def build(self, variables):
+        pass
+
+    def count_params(self):
+        return 0
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +263,9 @@ def trained(tiny_database, tmp_path, monkeypatch, eagerly):
     seen = []
 
     class Recorder(models.training.loop.Loop):
+        def begin(self):
+            """Validate nothing: the network may not be there."""
+
         def run(self):
             seen.append(self)
 
@@ -192,20 +275,27 @@ def trained(tiny_database, tmp_path, monkeypatch, eagerly):
         if "{cameras}" in flags:
             tiny.camera_run(places["cameras"])
         if "{source}" in flags:
-            main(["--seed", "9"], places["source"])
+            main(["--seed", "9"], places["source"], values)
             seen.pop().save()
-        main([flag.format(**places) for flag in flags], tmp_path / folder)
+        main([flag.format(**places) for flag in flags], tmp_path / folder, observation)
         return observation(seen.pop())
 
-    def main(flags, folder):
+    def main(flags, folder, observation):
         sizes = {**SIZES, "voxel_widths": "4,4,4,4,4,4"} if "--threedcnn" in flags else SIZES
         if "--threedcnn" in flags:
             sizes = {name: value for name, value in sizes.items() if name not in ("point_widths", "decoder_widths")}
+        if "efficientnet_lite0" in flags:
+            sizes = {name: sizes[name] for name in ("num_classes", "num_sample_points", "batch_size", "max_epoch")}
+            sizes |= {"img_h": 32, "img_w": 32, "residual_width": 8, "residual_layers": 1}
         given = [word for name, value in sizes.items() for word in (f"--{name}", str(value))]
         if not {"--preset", "--normalisation"} & set(flags):
             given.append("--no-normalisation")  # it has half of the variables, which take most of the time
         with monkeypatch.context() as patch:
             patch.setattr("models.training.session.Loop", Recorder)
+            if observation not in TRAINED:
+                patch.setattr("models.training.trainer.make_optimizer", lambda config, schedule: NothingBuilt())
+            if observation not in NETWORK:
+                patch.setattr(FieldTrainer, "build", lambda trainer: NothingBuilt())
             train_sdf.main(["--log_dir", str(folder), "--db", str(tiny_database), "--preset", "small", *given, *flags])
 
     return observe
@@ -401,7 +491,9 @@ def test_conventions_of_a_tf1_checkpoint_change_its_field(flag, evaluated, plain
 
 
 @pytest.mark.slow
-def test_iso_auto_is_looked_for_and_recorded(evaluated, plain):
+def test_iso_auto_is_looked_for_and_recorded(evaluated, plain, monkeypatch):
+    monkeypatch.setattr(iso_search, "BINARY_VALUES", iso_search.BINARY_VALUES[::4])  # 0 is one of them
+    monkeypatch.setattr(iso_search, "IMAGES", {True: 2})
     evaluation_with = evaluated(["--iso", "auto"], "a")
     kept = json.loads((evaluation_with.out / "iso.json").read_text())
     assert evaluation_with.result["iso"] == kept["iso"] != 0
@@ -423,14 +515,16 @@ def test_other_decoders_train_and_evaluate(binary, given, tiny_database, tmp_pat
     Without a colour branch no metric speaks of colours.
     """
     monkeypatch.setattr("models.training.field_trainer.validation_preview", lambda *_: np.zeros((4, 4, 3), np.float32))
-    rate, epochs = (1e-2, 4) if binary else (3e-3, 12)  # an epoch of the grid of voxels takes seconds
+    rate, epochs = (1e-2, 3) if binary else (3e-3, 12)
+    if binary:  # a step of the grid of voxels takes a second
+        given = {**given, "cat_limit": 6}
     config = tiny.config(binary, db=str(tiny_database), max_epoch=epochs, learning_rate=rate, **given)
     database = Database(tiny_database)
     run = Run(tmp_path / "run")
     config.save(run.config)
     steps = FieldTrainer(config, tf.distribute.get_strategy())
     loop = models.training.loop.Loop(
-        steps, run, FieldSamples(database, config), database.objects("train"), database.objects("val"), 1e9
+        steps, run, FieldSamples(database, config), database.objects("train"), database.objects("val")[:1], 1e9
     )
     loop.run()
     first, *_, last = (row["train"]["geometry"] for row in loop.history)
