@@ -18,12 +18,12 @@ import importlib.util
 import logging
 import pathlib
 import shutil
-import signal
 import socket
+import sys
 import tempfile
 import threading
 
-from utils.cli import parser, real_number, run, whole_number
+from utils.cli import Stopped, parser, real_number, run, whole_number
 from utils.errors import UserError
 from utils.images.photo import MAX_BYTES, MAX_PIXELS
 from utils.web.jobs import Folders, Jobs
@@ -130,18 +130,15 @@ def main(argv: list[str]) -> None:
     args = build_parser().parse_args(argv)
     validate(args)
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, interrupt)  # ends the page like Ctrl-C: visitors' files must go
     root = pathlib.Path(tempfile.mkdtemp(prefix="texdisn-web-"))
     try:
         serve(args, root.resolve())
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("the page has ended")
+        if isinstance(error, Stopped):
+            sys.exit(error.code)
     finally:
         shutil.rmtree(root, ignore_errors=True)
-        signal.signal(signal.SIGTERM, previous)
 
 
 if __name__ == "__main__":
