@@ -51,6 +51,22 @@ def working_in(folder: str | os.PathLike[str], depth: int = 1) -> Iterator[None]
                 path.rmdir()
 
 
+def is_abandoned(folder: str | os.PathLike[str]) -> bool:
+    """Whether a process worked in a folder and was killed: its lock file is there, but no lock."""
+    try:
+        lock = os.open(pathlib.Path(folder) / LOCK, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(lock)
+
+
 def remove_temporaries(folder: pathlib.Path, depth: int) -> None:
     """Remove half-written files and folders, down to `depth` levels below a folder.
 

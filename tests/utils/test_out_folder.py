@@ -12,7 +12,7 @@ import pytest
 
 from utils.errors import UserError
 from utils.files import replacing, replacing_folder
-from utils.out_folder import LOCK, working_in
+from utils.out_folder import LOCK, is_abandoned, working_in
 
 ROOT = pathlib.Path(__file__).parents[2]
 # A command that writes two files in worker processes, one of which never ends, and one by itself.
@@ -88,8 +88,10 @@ def test_a_killed_process_lets_go_and_the_next_one_removes_what_it_left(tmp_path
     process.communicate()
     assert ended(worker)
     assert len(list(out.glob(".endless.*"))) == 1 and (out / LOCK).exists()
+    assert is_abandoned(out) and not is_abandoned(tmp_path)
     with working_in(out):
         assert sorted(path.name for path in out.iterdir()) == sorted(["first", "pid", "second", LOCK])
+        assert not is_abandoned(out)
     assert sorted(path.name for path in out.iterdir()) == ["first", "pid", "second"]
 
 
