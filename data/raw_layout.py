@@ -6,9 +6,11 @@
       data (64,64,64,3): colour in [0,1] of the surface voxels, -1 elsewhere
   <root>/<category>/<object>/models/64_<view name>_coor.h5
       data (64,64,64,2): image (x, y) in [0,1] of the surface voxels, -1 elsewhere
-Three more files are written by this project's renderer; Im2Avatar's data set has none of them:
+Four more files are written by this project's renderer; Im2Avatar's data set has none of them:
   <root>/render.json
       the settings of the renderer
+  <root>/<category>/<object>/source.json
+      SHA-256 of the mesh file and of the files that it names, by their paths from its folder
   <root>/<category>/<object>/cameras.h5
       trans_mat (V,4,3), K (V,3,3), RT (V,3,4), float64
   <root>/<category>/<object>/models/surface.h5
@@ -56,6 +58,10 @@ class RawObject:
         return self.folder / "cameras.h5"
 
     @property
+    def source(self) -> pathlib.Path:
+        return self.folder / "source.json"
+
+    @property
     def surface(self) -> pathlib.Path:
         return self.folder / "models" / "surface.h5"
 
@@ -66,6 +72,13 @@ class RawObject:
     def flow_volume(self, name: str) -> pathlib.Path:
         """The flow volume of a view."""
         return self.folder / "models" / f"64_{name}_coor.h5"
+
+    def whole(self, views: int) -> bool:
+        """Whether all files of the renderer are there, of so many views, and none is empty."""
+        names = self.view_names()
+        files = [self.colour_volume, self.cameras, self.surface]
+        files += [path for name in names for path in (self.view(name), self.flow_volume(name))]
+        return len(names) == views and all(path.is_file() and path.stat().st_size for path in files)
 
     def view_names(self) -> list[str]:
         """Names of the views in their natural order."""

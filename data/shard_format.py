@@ -2,14 +2,17 @@
 
 A database is a folder of HDF5 files <category>_<split>_<nnn>.h5 (split: train, val or test). Each
 file holds many objects of one category and split. Its attributes are: format, version, category,
-split, settings (JSON: how it was made) and left_out (JSON: object id -> why it is not in the file).
-Every dataset carries a `description`. Objects differ in their numbers of views, voxels and points.
-Their arrays are therefore stored end to end, and rows offset[i] .. offset[i + 1] belong to object
-i. One view is one HDF5 chunk and a block of points is one contiguous run of bytes, so that a
-training sample costs a few small reads.
+split, settings (JSON: how it was made), left_out (JSON: object id -> why it is not in the file),
+inputs (JSON: object id -> SHA-256 of the files that it was made of) and attributes_sha256, a digest
+of the others. Every dataset carries a `description`. Objects differ in
+their numbers of views, voxels and points. Their arrays are therefore stored end to end, and rows
+offset[i] .. offset[i + 1] belong to object i. One view is one HDF5 chunk and a block of points lies
+in a few short ones, so that a training sample costs a few small reads. Every chunk has a checksum,
+and the file a digest of all its bytes (utils/hdf5.py); files of earlier versions have neither.
 """
 
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
@@ -20,10 +23,11 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
-from utils.files import replacing
+from utils import hdf5
 
 FORMAT, VERSION = "texdisn-shard", 1
 SPLITS = ("train", "val", "test")
+ATTRIBUTES_DIGEST = "attributes_sha256"  # HDF5 has no checksums for the texts of attributes
 UNFINISHED = "unfinished.json"  # this file is in the folder while the database is being built
 _NAME = re.compile(r"(?P<category>.+)_(?P<split>train|val|test)_(?P<number>\d{3,})\.h5")
 
@@ -109,11 +113,18 @@ def find_shards(folder: str | os.PathLike[str]) -> list[tuple[pathlib.Path, str,
     return [(path, category, split) for category, split, _, path in shards]
 
 
+def attributes_digest(attributes: Mapping[str, Any]) -> str:
+    """SHA-256, in hex, of the attributes of a shard except the one that holds it."""
+    values = {name: str(value) for name, value in sorted(attributes.items()) if name != ATTRIBUTES_DIGEST}
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+
+
 def write_shard(
     path: str | os.PathLike[str],
     records: Sequence[ObjectRecord],
     settings: Mapping[str, Any],
     left_out: Mapping[str, str] | None = None,
+    inputs: Mapping[str, str] | None = None,
 ) -> None:
     """Write one shard, whole or not at all.
 
@@ -122,6 +133,7 @@ def write_shard(
         records: the objects, all of the category of the file name, their views of one size.
         settings: how the records were made, in values that JSON can hold.
         left_out: object id -> why the object is not in the shard.
+        inputs: object id -> SHA-256, in hex, of the files that the object was made of.
 
     Raises:
         ValueError: file name, view sizes or array lengths do not fit together.
@@ -133,9 +145,11 @@ def write_shard(
         raise ValueError(f"{path.name} is not a shard name for {categories}")
     if len({record.images.shape[1:] for record in records}) > 1:
         raise ValueError("the images of a shard have one size")
-    with replacing(path) as temporary, h5py.File(temporary, "w", libver=("v110", "v110")) as file:
+    with hdf5.create(path) as file:
         file.attrs.update(format=FORMAT, version=VERSION, category=match["category"], split=match["split"])
         file.attrs.update(settings=json.dumps(settings), left_out=json.dumps(left_out or {}))
+        file.attrs["inputs"] = json.dumps(dict(sorted((inputs or {}).items())))
+        file.attrs[ATTRIBUTES_DIGEST] = attributes_digest(file.attrs)
         _put(file, "object_id", _encode(record.object_id for record in records), "ids of the objects")
         for name, column in PER_OBJECT.items():
             values = [getattr(record, name) for record in records]
@@ -155,7 +169,7 @@ def write_shard(
 
 def _put(file: h5py.File, name: str, values: np.ndarray, description: str, **storage: Any) -> None:
     """Write one dataset with its description."""
-    file.create_dataset(name, data=values, **storage).attrs["description"] = description
+    hdf5.put(file, name, values, checksums=True, **storage).attrs["description"] = description
 
 
 def _put_ragged(file: h5py.File, name: str, values: list[Any], column: Column) -> None:

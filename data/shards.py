@@ -1,7 +1,10 @@
 """Reading the database: the objects of its shards, and their arrays (data/shard_format.py)."""
 
 import collections
+import contextlib
 import dataclasses
+import functools
+import hashlib
 import json
 import os
 import pathlib
@@ -12,11 +15,26 @@ import h5py
 import numpy as np
 
 from data import categories
-from data.shard_format import FORMAT, GROUPS, PER_OBJECT, RAGGED, SPLITS, UNFINISHED, VERSION, ObjectRecord, find_shards
+from data.shard_format import (
+    ATTRIBUTES_DIGEST,
+    FORMAT,
+    GROUPS,
+    PER_OBJECT,
+    RAGGED,
+    SPLITS,
+    UNFINISHED,
+    VERSION,
+    ObjectRecord,
+    attributes_digest,
+    find_shards,
+)
+from utils import hdf5
 from utils.errors import UserError
 
 AGAIN = "delete it and rebuild the database (preprocessing/gen_db.py)"  # which makes only missing shards
 OPEN_FILES = 256  # shards kept open per process; a process may usually open 1024 files
+# bytes, for each dataset of each open shard: HDF5's own 1 MB would add up to gigabytes
+CHUNK_CACHE = 4 * hdf5.CHUNK
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +58,8 @@ class Shard:
     def __init__(self, path: pathlib.Path):
         self.path = path
         try:
-            self.file = h5py.File(path, "r")
+            hdf5.stored_digest(path)  # raises an error where its first bytes are damaged
+            self.file = h5py.File(path, "r", rdcc_nbytes=CHUNK_CACHE)
         except OSError as error:
             reason = f"it is missing, truncated or not an HDF5 file ({error})"
             raise UserError(f"{path} cannot be read, {reason}; {AGAIN}") from None
@@ -55,11 +74,14 @@ class Shard:
         kind, version = attributes.get("format"), attributes.get("version")
         if (kind, version) != (FORMAT, VERSION):
             raise KeyError(f"it is {kind}, version {version}, not {FORMAT}, version {VERSION}")
+        if ATTRIBUTES_DIGEST in attributes and attributes[ATTRIBUTES_DIGEST] != attributes_digest(attributes):
+            raise ValueError("its attributes do not have their checksum, it is damaged")
         self.category: str = attributes["category"]
         self.split: str = attributes["split"]
         self.settings_text: str = attributes["settings"]
         self.settings: dict[str, Any] = json.loads(self.settings_text)
         self.left_out: dict[str, str] = json.loads(attributes["left_out"])
+        self.inputs: dict[str, str] = json.loads(attributes.get("inputs", "{}"))  # older shards have none
         self.data = {name: self.file[name] for name in (*RAGGED, *PER_OBJECT)}
         self.object_ids: list[str] = self.file["object_id"].asstr()[:].tolist()
         self.view_names: list[str] = self.data["view_names"].asstr()[:].tolist()
@@ -98,6 +120,13 @@ class Shard:
         return self.view_names[self.offsets["view"][index] : self.offsets["view"][index + 1]]
 
 
+def _has_no_digest(path: pathlib.Path) -> bool:
+    """Whether a shard is of an earlier version, without checksums."""
+    with contextlib.suppress(OSError):  # reported where the shard is opened
+        return hdf5.stored_digest(path) is None
+    return False
+
+
 class Database:
     """A folder of shards, for reading. Threads and forked processes may share it; it pickles."""
 
@@ -117,6 +146,24 @@ class Database:
         self.settings, self._settings_text = first.settings, first.settings_text
         self.image_size = first.image_size  # (height, width)
         self.categories = sorted({category for _, category, _ in self._shards})
+        self._report_without_checksums()
+
+    def _report_without_checksums(self) -> None:
+        """Print one line if there are shards of earlier versions, in which damage goes unseen."""
+        older = [path for path, _, _ in self._shards if _has_no_digest(path)]
+        if older:
+            print(f"{self.path}: {len(older)} of {len(self._shards)} shards are older and have no checksums")
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """SHA-256, in hex, of the names and contents of all shards: the same wherever they are."""
+        contents = []
+        for path, _, _ in self._shards:
+            try:
+                contents.append(f"{path.name} {hdf5.content_digest(path)}\n")
+            except OSError as error:
+                raise UserError(f"{path} cannot be read: {error}; {AGAIN}") from None
+        return hashlib.sha256("".join(contents).encode()).hexdigest()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_cache": (None, None, None)}  # open files stay in their process

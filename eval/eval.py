@@ -18,6 +18,7 @@ from models.weights import tf1_conventions
 from utils import cli
 from utils.errors import UserError
 from utils.metrics import registry
+from utils.out_folder import working_in
 from utils.surface.adaptive import check_resolution
 
 
@@ -106,7 +107,8 @@ def main(argv: list[str]) -> None:
         camera_run=args.cam_est or model.config.cam_est,
         figure_objects=args.figure_objects,
     )
-    Evaluation(model, Database(database_path(args, model.config)), folder, options).run()
+    with working_in(folder, depth=4):  # predictions/<category>/<object>, and those of estimated cameras
+        Evaluation(model, Database(database_path(args, model.config)), folder, options).run()
     if args.figure_objects:
         print(f"figure       {folder / 'figure.png'}")
     print(f"results      {folder / 'results.json'}")

@@ -21,6 +21,9 @@ that are done with the same settings are not done again.
 
 import argparse
 import collections.abc
+import dataclasses
+import hashlib
+import json
 import pathlib
 import typing
 import unicodedata
@@ -28,11 +31,12 @@ import unicodedata
 import h5py
 from tqdm import tqdm
 
-from utils import cli
+from utils import cli, hdf5
 from utils.errors import PartialFailure, UserError, reason_of
-from utils.files import read_json
+from utils.files import file_digest, read_json
 from utils.geometry.cameras import parse_camera
 from utils.images.photo import SUFFIXES, read_photo
+from utils.out_folder import working_in
 from utils.reports.result_folder import MeshFormat, write_results
 from utils.stages import Stages
 from utils.surface.adaptive import check_resolution
@@ -41,6 +45,7 @@ if typing.TYPE_CHECKING:
     from models.inference.reconstruct import Reconstructor
 
 FORMATS = ("glb", "ply", "obj")
+PATHS = ("db", "restore_model", "cam_est")  # settings of a run that name files and change no result
 TEXTURE_SIZE = 1024  # pixels
 ISO = (
     "iso value of the surface (default: the one stored with the weights, relaxed for each image until its object is "
@@ -164,30 +169,53 @@ def original_units(image: str) -> tuple[typing.Any, float]:
     if path is None or not path.is_file():
         layout = "<object>/views/*.png beside <object>/models/surface.h5"
         raise UserError(f"{image}: --units original needs a view of a raw folder ({layout})")
-    with h5py.File(path) as file:
-        return file.attrs["centre"], float(file.attrs["scale"])
+    try:
+        hdf5.check(path)
+        with h5py.File(path) as file:
+            return file.attrs["centre"], float(file.attrs["scale"])
+    except (OSError, KeyError) as error:
+        raise UserError(f"{path} cannot be used: {error}") from None
 
 
 def settings_of(args: argparse.Namespace, image: str) -> dict[str, typing.Any]:
-    """What decides the result, for results.json and to recognise a finished one."""
+    """What decides the result beside the weights; files count by their content (SHA-256)."""
     names = ["format", "texture", "texture_size", "colours", "resolution", "iso", "camera", "mask", "units", "simplify"]
-    names += ["restore_model", "cam_est"]
-    stamps = {}
+    values = {name: getattr(args, name) for name in names}
     for name in ("camera", "mask"):
-        if pathlib.Path(getattr(args, name)).is_file():
-            stamps[f"{name}_modified"] = pathlib.Path(getattr(args, name)).stat().st_mtime_ns
-    file = pathlib.Path(image)
-    stamps |= {"bytes": file.stat().st_size, "modified": file.stat().st_mtime_ns}
-    return {"image": str(file.absolute()), **stamps, **{name: getattr(args, name) for name in names}}
+        if pathlib.Path(values[name]).is_file():
+            values[name] = file_digest(values[name])
+    if args.units == "original":
+        centre, scale = original_units(image)
+        values["units"] = [*map(float, centre), scale]
+    return {"image": file_digest(image), **values}
 
 
-def done(folder: pathlib.Path, settings: dict[str, typing.Any], weights: dict[str, str]) -> bool:
-    """Whether the folder holds the result of these settings and weights."""
+def model_of(reconstructor: "Reconstructor", estimated: bool) -> dict[str, typing.Any]:
+    """The weights that decide the result, with their content, and the iso value in use."""
+    model = reconstructor.model
+    config = {name: value for name, value in dataclasses.asdict(model.config).items() if name not in PATHS}
+    weights = {
+        "field": str(model.weights),
+        "field_sha256": file_digest(model.weights),
+        "config_sha256": hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest(),
+        "iso": reconstructor.iso,
+    }
+    if estimated:
+        path = reconstructor.estimator.weights
+        weights |= {"camera": str(path), "camera_sha256": file_digest(path)}
+    return weights
+
+
+def done(folder: pathlib.Path, settings: dict[str, typing.Any], model: dict[str, typing.Any]) -> bool:
+    """Whether the folder holds the result of these settings and weights, wherever they are."""
     path = folder / "results.json"
     if not path.is_file() or not any(folder.glob("mesh.*")):
         return False
     known = read_json(path)
-    return known.get("settings") == settings and weights.items() <= known.get("model", {}).items()
+    stored = known.get("model", {})
+    return known.get("settings") == settings and all(
+        stored.get(name) == value for name, value in model.items() if name not in ("field", "camera")
+    )
 
 
 class Session:
@@ -196,10 +224,9 @@ class Session:
     def __init__(self, args: argparse.Namespace, reconstructor: "Reconstructor", camera: typing.Any):
         self.args, self.reconstructor, self.camera = args, reconstructor, camera
         estimated = isinstance(camera, str) or len(camera) == 2
-        self.weights = {
-            "field": str(reconstructor.model.weights),
-            "camera": str(reconstructor.estimator.weights) if estimated else args.camera,
-        }
+        self.model = model_of(reconstructor, estimated)
+        if not estimated:
+            self.model["camera"] = args.camera
 
     def reconstruct(self, image: str, folder: pathlib.Path, on_stage: collections.abc.Callable[[str], object]) -> str:
         """Reconstruct an image into its folder, unless that is done.
@@ -209,7 +236,7 @@ class Session:
         if not pathlib.Path(image).is_file():
             raise UserError(f"{image} is missing, or not a file")
         args, settings = self.args, settings_of(self.args, image)
-        if done(folder, settings, self.weights):
+        if done(folder, settings, self.model):
             return f"done already, {folder}"
         stages = Stages(on_stage)
         centre, scale = original_units(image) if args.units == "original" else ((0, 0, 0), 1.0)
@@ -218,7 +245,8 @@ class Session:
         wanted = (args.mask, self.camera, args.resolution, args.simplify)
         result = self.reconstructor.reconstruct(photo, *wanted, stages, args.colours)
         texture_size = (args.texture_size or TEXTURE_SIZE) if args.texture == "atlas" else None
-        extra = {"settings": settings, "model": self.weights, "resolution": args.resolution}
+        file = str(pathlib.Path(image).absolute())
+        extra = {"image_file": file, "settings": settings, "model": self.model, "resolution": args.resolution}
         return write_results(folder, result, stages, MeshFormat(args.format, texture_size, centre, scale), extra)
 
 
@@ -236,7 +264,7 @@ def main(argv: list[str]) -> None:
     plan = f"{args.resolution}^3, iso value {iso}, camera {args.camera}, mask {args.mask}"
     print(f"{count} images -> {args.out}: {plan}")
     failed = 0
-    with tqdm(total=count, unit="image") as bar:
+    with working_in(args.out), tqdm(total=count, unit="image") as bar:
         for image, folder in zip(images, folders(images, args.out), strict=True):
             try:
                 bar.write(f"{image}: {session.reconstruct(image, folder, bar.set_postfix_str)}")

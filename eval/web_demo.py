@@ -18,14 +18,15 @@ import importlib.util
 import logging
 import pathlib
 import shutil
-import signal
 import socket
+import sys
 import tempfile
 import threading
 
-from utils.cli import parser, real_number, run, whole_number
+from utils.cli import Stopped, parser, real_number, run, whole_number
 from utils.errors import UserError
 from utils.images.photo import MAX_BYTES, MAX_PIXELS
+from utils.out_folder import is_abandoned, working_in
 from utils.web.jobs import Folders, Jobs
 from utils.web.layout import build, launch, prepare
 from utils.web.page import AGE, Page
@@ -33,6 +34,7 @@ from utils.web.request import Limits
 
 ROOT = pathlib.Path(__file__).parents[1]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")  # of examples: formats that browsers show
+PREFIX = "texdisn-web-"  # of the name of a page's folder among the system's temporary files
 SWEEP = 300  # seconds between two removals of old files
 
 
@@ -126,22 +128,28 @@ def serve(args: argparse.Namespace, root: pathlib.Path) -> None:
         folders.close()
 
 
+def remove_abandoned(folder: pathlib.Path) -> None:
+    """Remove the files of visitors that pages left in `folder` when they were killed."""
+    for path in folder.glob(f"{PREFIX}*"):
+        if is_abandoned(path):
+            shutil.rmtree(path, ignore_errors=True)
+
+
 def main(argv: list[str]) -> None:
     args = build_parser().parse_args(argv)
     validate(args)
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, interrupt)  # ends the page like Ctrl-C: visitors' files must go
-    root = pathlib.Path(tempfile.mkdtemp(prefix="texdisn-web-"))
+    remove_abandoned(pathlib.Path(tempfile.gettempdir()))
+    root = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX))
     try:
-        serve(args, root.resolve())
-    except KeyboardInterrupt:
+        with working_in(root, depth=0):
+            serve(args, root.resolve())
+    except KeyboardInterrupt as error:
         print("the page has ended")
+        if isinstance(error, Stopped):
+            sys.exit(error.code)
     finally:
         shutil.rmtree(root, ignore_errors=True)
-        signal.signal(signal.SIGTERM, previous)
 
 
 if __name__ == "__main__":

@@ -81,10 +81,13 @@ def check(folder: pathlib.Path, wanted: int) -> Findings:
         findings.defects += defects
         if defects:
             continue  # nothing in this shard can be relied on
+        found = len(findings.defects)
         for record in check_shard(path, findings, findings.counts[category, split]):
             duplicates.add(split, record)
             if len(kept[category, split]) < wanted:
                 kept[category, split].append(record)
+        if len(findings.defects) == found:  # otherwise the reason is known
+            findings.defects += checks.digest(path)
     findings.defects += setting_defects(findings) + duplicates.defects()
     findings.records = [records[i] for i in range(wanted) for records in kept.values() if i < len(records)][:wanted]
     return findings
@@ -169,7 +172,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     show(findings)
     if findings.records:
         with replacing(out) as temporary:
-            cv2.imwrite(str(temporary), cv2.cvtColor(sheet(findings.records), cv2.COLOR_RGB2BGR))
+            temporary.write_bytes(cv2.imencode(".png", cv2.cvtColor(sheet(findings.records), cv2.COLOR_RGB2BGR))[1])
         colours = "green points lie in the mask, red ones beside it"
         print(f"contact sheet of {len(findings.records)} objects ({colours}): {out}")
     for defect in findings.defects:

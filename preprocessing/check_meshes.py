@@ -33,6 +33,7 @@ from preprocessing.survey.table import HEADING, line, totals, write_table
 from utils.cli import parser, real_number, run, whole_number
 from utils.errors import PartialFailure
 from utils.files import check_out, replacing
+from utils.out_folder import working_in
 from utils.processes import run_in_processes, share_cores
 
 Pictures = dict[str, list[tuple[str, np.ndarray]]]  # {category: [(name, picture)]}
@@ -71,7 +72,7 @@ def write_report(out: pathlib.Path, rows: list[Findings], pictures: Pictures) ->
     write_table(out, rows)
     for category, named in pictures.items():
         with replacing(out / f"sheet_{category}.png") as temporary:
-            cv2.imwrite(str(temporary), cv2.cvtColor(contact_sheet(named), cv2.COLOR_RGB2BGR))
+            temporary.write_bytes(cv2.imencode(".png", cv2.cvtColor(contact_sheet(named), cv2.COLOR_RGB2BGR))[1])
     print(f"written: {out}/meshes.csv, meshes.json, {len(pictures)} contact sheets sheet_<category>.png")
 
 
@@ -96,7 +97,8 @@ def main(argv: list[str] | None = None) -> None:
             print(f"warning: {row.file}: {warning}")
     print("\n".join(totals(rows)))
     if args.out:
-        write_report(args.out, rows, pictures)
+        with working_in(args.out):
+            write_report(args.out, rows, pictures)
     unusable = [row for row in rows if row.error]
     for row in unusable:
         print(f"cannot be used: {row.error}")

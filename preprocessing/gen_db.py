@@ -31,7 +31,7 @@ from preprocessing.rendering.raw_folder import render_folder
 from preprocessing.rendering.raw_writer import Settings
 from utils.cli import run
 from utils.errors import PartialFailure, UserError
-from utils.files import check_out
+from utils.out_folder import working_in
 
 
 def render(args: argparse.Namespace) -> str | None:
@@ -55,7 +55,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.format == flags.AUTO:
         args.format = guess(args.raw) or DEFAULT
     flags.check_format(args)
-    check_out(args.out)
+    with working_in(args.out, depth=0):
+        build_database(args)
+
+
+def build_database(args: argparse.Namespace) -> None:
+    """Render meshes if that is wanted, then write the shards that are missing."""
     unrendered = None
     if args.format == flags.MESHES:
         unrendered, args.format, args.meshes = render(args), DEFAULT, None

@@ -28,7 +28,7 @@ from preprocessing.library.credits import library_row, merge, model_row, read_ma
 from preprocessing.library.plan import Plan, Planned, plan_library
 from utils.cli import parser, run, whole_number
 from utils.errors import PartialFailure, UserError
-from utils.files import check_out
+from utils.out_folder import working_in
 from utils.processes import run_in_processes, share_cores
 
 
@@ -133,14 +133,17 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse(argv)
-    check_out(args.out)
+    with working_in(args.out):
+        import_all(args)
+
+
+def import_all(args: argparse.Namespace) -> None:
+    """Write the models of all libraries that the folder does not hold yet."""
     settings = Settings(args.texture_size)
     plans, unread = plan_all(find_libraries(args.libraries), args.out, settings)
     done = sum(model.done for plan in plans for model in plan.models)
     missing = sum(len(plan.models) for plan in plans) - done
     print(f"{len(plans)} libraries: {done} models are done already, {missing} to write")
-    for stale in args.out.glob("*/.*.tmp.glb"):  # left by a run that was killed
-        stale.unlink()
     share_cores(args.jobs)
     counts: collections.Counter[str] = collections.Counter()
     left_out = 0

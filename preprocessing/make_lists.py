@@ -15,27 +15,27 @@ import argparse
 import collections
 import pathlib
 
-import h5py
 import numpy as np
 from tqdm import tqdm
 
 from data.raw_layout import RawObject, find_objects
 from data.shard_format import SPLITS
 from preprocessing.database.flags import INFO
+from preprocessing.readers.hdf5_files import read_hdf5
 from preprocessing.splitting.group_split import split_groups
 from preprocessing.splitting.near_duplicates import near_duplicates
 from utils.cli import parser, real_number, run
 from utils.errors import UserError
 from utils.files import read_json, replacing
+from utils.out_folder import working_in
 
 
 def surface_of(raw: RawObject) -> np.ndarray:
     """Points (S, 3) on the surface of an object."""
     try:
-        with h5py.File(raw.surface, "r") as file:
-            return file["points"][:]
-    except (OSError, KeyError) as error:
-        raise UserError(f"{raw.surface} cannot be read ({error}); render the object again") from None
+        return read_hdf5(raw.surface, ["points"])[0]["points"]
+    except UserError as error:
+        raise UserError(f"{error}; render the object again") from None
 
 
 def write_lists(folder: pathlib.Path, objects: list[RawObject], splits: list[str]) -> None:
@@ -90,12 +90,14 @@ def main(argv: list[str] | None = None) -> None:
         known = [raw for raw, object_id in zip(objects, ids, strict=True) if object_id in split_of]
         if not known:
             raise UserError(f"{args.given} has no object of {args.raw}")
-        write_lists(out, known, [split_of[f"{raw.category}/{raw.object_id}"] for raw in known])
+        with working_in(out, depth=0):
+            write_lists(out, known, [split_of[f"{raw.category}/{raw.object_id}"] for raw in known])
         print(f"{len(known)} of them in {args.given}; lists    {out}")
         return
     groups = near_duplicates(ids, [surface_of(raw) for raw in tqdm(objects, desc="surfaces", mininterval=2)])
     splits = split_groups(ids, groups, {"val": args.val, "test": args.test})
-    write_lists(out, objects, splits)
+    with working_in(out, depth=0):
+        write_lists(out, objects, splits)
     sizes = collections.Counter(groups.tolist())
     counts = collections.Counter(splits)
     print(f"{len(sizes)} groups: " + ", ".join(f"{counts[split]} {split}" for split in SPLITS))

@@ -27,7 +27,8 @@ from preprocessing.shapes import car, chair, guitar, table
 from preprocessing.shapes.scene import to_scene
 from utils.cli import parser, run, whole_number
 from utils.errors import UserError
-from utils.files import check_out, read_json, replacing, write_json
+from utils.files import read_json, replacing, write_json
+from utils.out_folder import working_in
 from utils.processes import run_in_processes
 
 MAKERS = {"car": car.make, "table": table.make, "chair": chair.make, "guitar": guitar.make}
@@ -83,13 +84,16 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 def main(argv: list[str]) -> None:
     args = parse(argv)
-    check_out(args.out)
+    with working_in(args.out):
+        write_missing(args)
+
+
+def write_missing(args: argparse.Namespace) -> None:
+    """Write the objects that the folder does not hold yet."""
     note, settings = args.out / "shapes.json", {"seed": args.seed}
     if note.exists() and (stored := read_json(note)) != settings:
         raise UserError(f"--out {args.out} holds objects of {stored}, not of seed {args.seed}: choose another folder")
     write_json(note, settings)
-    for stale in args.out.glob("*/.*.tmp.glb"):  # left by a run that was killed
-        stale.unlink()
     jobs = [(category, number) for category in args.categories for number in range(args.per_category)]
     missing = [job for job in jobs if not path_of(args.out, *job).exists()]
     print(f"{len(jobs)} objects in {args.out}: {len(jobs) - len(missing)} exist, writing {len(missing)}")

@@ -21,6 +21,7 @@ ROOMS = {  # package: its rooms from below; rooms of one row do not import each 
     "utils": [
         ["errors"],
         ["files", "processes", "quiet", "stages"],
+        ["hdf5", "out_folder"],
         ["cli"],
         ["geometry"],
         ["images", "mesh"],

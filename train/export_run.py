@@ -16,14 +16,17 @@ import h5py
 import numpy as np
 
 from models.config import Config, load_either
-from models.weights.run import Run, weights_digest
-from utils import cli
+from models.weights.run import Run, open_checkpoint, weights_digest
+from utils import cli, hdf5
 from utils.errors import UserError
-from utils.files import replacing, write_json
+from utils.files import write_json
+from utils.out_folder import working_in
 
 
 def halved(values: np.ndarray) -> np.ndarray:
-    """A kernel as float16, a vector as it is; UserError if a weight is too large."""
+    """A kernel as float16, a vector as it is; UserError if a weight is too large, or not finite."""
+    if not np.isfinite(values).all():
+        raise UserError("a weight is not finite")
     if values.ndim < 2:
         return values
     if not np.abs(values).max() < np.finfo(np.float16).max:
@@ -34,14 +37,14 @@ def halved(values: np.ndarray) -> np.ndarray:
 def export_weights(source: Run, target: Run) -> float:
     """Write the best weights of `source` to `target` and return the largest change of a weight."""
     change = 0.0
-    with h5py.File(source.weights) as whole, replacing(target.best) as temporary, h5py.File(temporary, "w") as small:
+    with open_checkpoint(source.weights) as whole, hdf5.create(target.best) as small:
         small.attrs["progress"] = whole.attrs["progress"]
 
         def copy(name: str, item: h5py.Dataset | h5py.Group) -> None:
             nonlocal change
             if isinstance(item, h5py.Dataset):
                 values, exported = item[()], halved(item[()])
-                small[f"network/{name}"] = exported
+                hdf5.put(small, f"network/{name}", exported)
                 change = max(change, float(np.abs(values - exported).max(initial=0)))
 
         whole["network"].visititems(copy)
@@ -88,7 +91,8 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder to write")
     args = parser.parse_args(argv)
     source, target = Run(args.run), Run(args.out)
-    change = export_run(source, target)
+    with working_in(target.folder):
+        change = export_run(source, target)
     before, after = (path.stat().st_size / 1e6 for path in (source.weights, target.best))
     print(f"{source.weights}: {before:.1f} MB -> {after:.1f} MB, largest change of a weight {change:.2g}")
     print(f"written  {target.folder}")

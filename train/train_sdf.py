@@ -35,12 +35,14 @@ def open_weights(source: str, whole: bool) -> flags.FirstWeights:
 
 
 def main(argv: list[str]) -> None:
-    training = plan(build_parser().parse_args(argv))
+    args = build_parser().parse_args(argv)
+    with flags.working_in_run(args.log_dir):
+        training = plan(args)
 
-    from models.training.field_trainer import FieldTrainer
-    from models.training.session import train
+        from models.training.field_trainer import FieldTrainer
+        from models.training.session import train
 
-    train(training, FieldTrainer)
+        train(training, FieldTrainer)
 
 
 if __name__ == "__main__":

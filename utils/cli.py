@@ -6,14 +6,16 @@ import math
 import operator
 import os
 import re
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, TypeVar
 
 from utils.errors import DEBUG, PartialFailure, UserError
 from utils.processes import keep_freed_memory
 from utils.quiet import start_tensorflow_quietly
 
+STOPS = (signal.SIGTERM, signal.SIGHUP)
 PARTIAL_FAILURE = 3  # exit code of a run that finished but left some inputs out
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "at least": operator.ge,
@@ -98,11 +100,44 @@ def _number_type(kind: type[Number], description: str, bounds: dict[str, float |
     return convert
 
 
+class Stopped(KeyboardInterrupt):
+    """The process was asked to end, as by Ctrl-C, by the signal `number`."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+        self.code = 128 + number  # exit code by the custom of shells
+
+
+def _stop(number: int, _: object) -> NoReturn:
+    """Handle a signal: raise Stopped once; the same signals during the clean-up are ignored."""
+    for other in STOPS:
+        signal.signal(other, signal.SIG_IGN)
+    raise Stopped(number)
+
+
+@contextlib.contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP raise Stopped in the block.
+
+    One that the starter of the process had ignored (nohup) stays ignored.
+    """
+    previous = {number: signal.getsignal(number) for number in STOPS}
+    for number, handler in previous.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
 def run(main: Callable[[list[str]], Any]) -> None:
     """Call main(argv); on an error print one line and exit: 3 for PartialFailure, 1 for others.
 
-    An interrupt exits with 130. With --debug, errors show their tracebacks, also those that a
-    worker process would report in one line.
+    An interrupt exits with 130, SIGTERM with 143, SIGHUP with 129. With --debug, errors show their
+    tracebacks, also those that a worker process would report in one line.
     """
     argv = sys.argv[1:]
     debug = "--debug" in argv
@@ -112,7 +147,8 @@ def run(main: Callable[[list[str]], Any]) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # hides TensorFlow's start-up notes
     start_tensorflow_quietly()
     try:
-        main(argv)
+        with stopped_by_signals():
+            main(argv)
     except BrokenPipeError:  # the reader of the output (head, less) has exited
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
@@ -121,6 +157,9 @@ def run(main: Callable[[list[str]], Any]) -> None:
             raise
         print(f"error: {error}", file=sys.stderr)
         sys.exit(PARTIAL_FAILURE if isinstance(error, PartialFailure) else 1)
-    except KeyboardInterrupt:
-        print("interrupted; run the same command again to resume", file=sys.stderr)
-        sys.exit(130)
+    except KeyboardInterrupt as error:
+        code = error.code if isinstance(error, Stopped) else 130
+        word = f"stopped by {signal.Signals(error.number).name}" if isinstance(error, Stopped) else "interrupted"
+        with contextlib.suppress(OSError):  # after SIGHUP the terminal is gone
+            print(f"{word}; run the same command again to resume", file=sys.stderr)
+        sys.exit(code)

@@ -1,15 +1,18 @@
 """Files and folders that are either complete or absent, JSON, checks of output folders."""
 
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from utils.errors import UserError
+from utils.errors import UserError, writing
 
+TEMPORARY = re.compile(r"\..*\.\d+\.texdisn-tmp(\..*)?")  # names of what is being written
 LFS = b"version https://git-lfs"  # the beginning of a pointer of Git LFS
 
 
@@ -19,13 +22,18 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
 
     The temporary name keeps the suffix, because writers choose the format by it. It contains the
     process id, so that two processes never write to the same file. After an error it is removed.
+
+    Raises:
+        StorageError: the disk is full or read-only.
     """
     path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.texdisn-tmp{path.suffix}")
     try:
-        yield temporary
-        os.replace(temporary, path)
+        with writing(path):
+            yield temporary
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -34,17 +42,24 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
 def replacing_folder(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     """Yield a new temporary folder beside `path`, which replaces `path` when the block succeeds.
 
-    `path` must be absent or an empty folder.
+    `path` must be absent or an empty folder. Errors are those of `replacing`.
     """
     path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.mkdir()
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.texdisn-tmp")
     try:
-        yield temporary
-        os.replace(temporary, path)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.mkdir()
+            yield temporary
+            os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def file_digest(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file's content, in hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

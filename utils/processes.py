@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
 from typing import TypeVar
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
@@ -23,17 +24,17 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-def _start_worker() -> None:
-    """Set up a worker process, which ends when its parent does."""
+def _start_worker(pool_ends: Connection) -> None:
+    """Set up a worker process, which ends when its parent does, or the parent's pool."""
     keep_freed_memory()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_pool, args=(pool_ends,), daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _end_with_pool(pool_ends: Connection) -> None:
+    """Wait until the parent closes the other end of the pipe or dies, then end at once."""
+    with contextlib.suppress(EOFError, OSError):
+        pool_ends.recv_bytes()
+    os._exit(1)
 
 
 def keep_freed_memory() -> None:
@@ -76,13 +77,23 @@ def share_cores(jobs: int) -> None:
 
 @contextlib.contextmanager
 def _pool(jobs: int) -> Iterator[concurrent.futures.Executor]:
-    """A pool of new processes; its end drops queued tasks and waits for running ones."""
+    """A pool of new processes.
+
+    Where an error or an interrupt ends the block, the processes end at once: what they write is
+    whole or absent (utils/files.py).
+    """
     context = multiprocessing.get_context("spawn")  # forked copies of threaded libraries may hang
-    pool = concurrent.futures.ProcessPoolExecutor(jobs, context, _start_worker)
+    pool_ends, end_pool = context.Pipe(duplex=False)
+    pool = concurrent.futures.ProcessPoolExecutor(jobs, context, _start_worker, (pool_ends,))
     try:
         yield pool
+    except BaseException:
+        end_pool.close()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
+        end_pool.close()
+        pool_ends.close()
 
 
 def _submit(

@@ -121,6 +121,7 @@ class Evaluation:
             "weights": {"file": str(self.model.weights), "sha256": weights_digest(self.model.weights)},
             "step": self.model.step,
             "db": str(self.database.path),
+            "db_sha256": self.database.digest,
             "split": options.split,
             "sdf_res": options.resolution,
             "conventions": record(self.config),
@@ -204,12 +205,14 @@ class Evaluation:
 def refuse_other_settings(folder: pathlib.Path, settings: dict[str, typing.Any]) -> None:
     """UserError if the folder holds an evaluation whose settings differ.
 
-    Weights count by content.
+    Weights and databases count by content, but databases by path in older evaluations.
     """
     path = folder / "settings.json"
     if not path.exists():
         return
     stored = {name: value for name, value in read_json(path).items() if name in settings}
+    ignored = "db" if "db_sha256" in stored else "db_sha256"
+    stored, settings = ({k: v for k, v in given.items() if k != ignored} for given in (stored, settings))
 
     def by_content(values: collections.abc.Mapping[str, typing.Any]) -> dict[str, typing.Any]:
         named = {key: v["sha256"] for key, v in values.items() if isinstance(v, dict) and "sha256" in v}

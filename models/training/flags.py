@@ -5,7 +5,10 @@ A flag that is not given leaves no trace: the preset decides, or the run that is
 
 import argparse
 import collections.abc
+import contextlib
 import dataclasses
+import json
+import os
 import typing
 
 from models.presets import PRESETS, of_preset, preset_name
@@ -14,6 +17,7 @@ from models.shared_settings import Settings
 from models.weights.run import Run
 from utils import cli
 from utils.errors import UserError
+from utils.out_folder import working_in
 
 # The decoders' flags of the original and of DISN, and the decoders they stand for.
 OLDER_DECODERS = {"img_feat_twostream": "twostream", "img_feat_onestream": "onestream", "threedcnn": "threedcnn"}
@@ -41,6 +45,18 @@ class Plan:
     resumed: bool  # whether the run has a checkpoint to continue from
     first_weights: FirstWeights | None
     checkpoint_minutes: float
+
+
+def working_in_run(folder: str) -> contextlib.AbstractContextManager[None]:
+    """Hold the folder of a run as the only process that writes there.
+
+    Of several workers on one run (TF_CONFIG), the chief or else the first one writes.
+    """
+    cluster = json.loads(os.environ.get("TF_CONFIG", "{}"))
+    task = cluster.get("task", {})
+    chief = "chief" if "chief" in cluster.get("cluster", {}) else "worker"
+    writes = not task or (task.get("type"), task.get("index")) == (chief, 0)
+    return working_in(folder, depth=0) if writes else contextlib.nullcontext()
 
 
 # Opens first weights: (source, whole) -> FirstWeights. It imports TensorFlow, so the commands pass

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from models.networks.efficientnet import STAGES, EfficientNetLite0
+from models.weights.load_report import check_finite
 from models.weights.run import Run
 from utils.errors import UserError
 from utils.files import replacing
@@ -42,7 +43,7 @@ def folded(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     Kernels are as Keras has them: (h, w, in, out), or (h, w, channels, 1) of depthwise layers.
 
     Raises:
-        UserError: a tensor is missing.
+        UserError: a tensor is missing, or not finite.
     """
     weights = {}
     try:
@@ -53,6 +54,7 @@ def folded(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
             weights[f"{layer}/bias"] = tensors[f"{norm}.bias"] - tensors[f"{norm}.running_mean"] * scale
     except KeyError as error:
         raise UserError(f"the weights have no {error}: they are not those of EfficientNet-Lite0") from None
+    check_finite("the file of EfficientNet-Lite0", weights.items())
     return {name: value.astype(np.float32) for name, value in weights.items()}
 
 

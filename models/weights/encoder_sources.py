@@ -18,7 +18,7 @@ import numpy as np
 from models.config import load_either
 from models.networks.encoder import Encoder
 from models.weights import efficientnet_weights, tf1_checkpoint, tf1_conventions, tf1_files, tf1_names
-from models.weights.load_report import Skipped, print_report
+from models.weights.load_report import Skipped, check_finite, print_report
 from models.weights.run import Run, load_checkpoint
 from utils.errors import UserError, first_of
 
@@ -126,6 +126,7 @@ class KerasEncoder:
         problems += [f"{path} {tuple(variable.shape)} is not in the file" for path, variable in unmatched.items()]
         if problems:
             raise UserError(f"{self.source} does not fit this encoder: {first_of(problems)}")
+        check_finite(self.source, ((variable.path, value) for variable, value in matched))
         for variable, value in matched:
             variable.assign(np.asarray(value, np.float32).reshape(variable.shape))
         print_report(self.source, len(matched), skipped)

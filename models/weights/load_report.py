@@ -1,8 +1,12 @@
-"""What was loaded from a file of another program, and what was left out."""
+"""What was loaded from a file of another program, what was left out, and what is refused."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+
+import numpy as np
+
+from utils.errors import UserError, first_of
 
 
 class Skipped(NamedTuple):
@@ -11,6 +15,13 @@ class Skipped(NamedTuple):
     name: str
     shape: tuple[int, ...]
     reason: str
+
+
+def check_finite(source: str | os.PathLike[str], values: Iterable[tuple[str, np.ndarray]]) -> None:
+    """UserError naming the arrays, (name, values), that hold values which are not finite."""
+    broken = [name for name, value in values if not np.isfinite(value).all()]
+    if broken:
+        raise UserError(f"{source} cannot be used, values are not finite: {first_of(broken)}")
 
 
 def print_report(source: str | os.PathLike[str], loaded: int, skipped: Sequence[Skipped]) -> None:

@@ -8,19 +8,20 @@
 <run>/tensorboard/    scalars and images
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import h5py
 import numpy as np
 
 from models.shared_settings import Settings
-from utils.errors import UserError, first_of
-from utils.files import replacing
+from utils import hdf5
+from utils.errors import StorageError, UserError, first_of
 
 LARGE = 1 << 26  # bytes; a larger variable is read row by row
 
@@ -83,24 +84,26 @@ def weights_digest(path: pathlib.Path) -> str:
 def save_checkpoint(
     path: str | os.PathLike[str], variables: Mapping[str, Sequence[Variable]], progress: Mapping[str, Any]
 ) -> None:
-    """Write variables and progress to an HDF5 file, whole or not at all.
+    """Write variables and progress to an HDF5 file with its digest, whole or not at all.
 
     Args:
         path: File to write.
         variables: {group: Keras variables}; the datasets are named <group>/<variable path>.
         progress: Stored as JSON.
     """
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with hdf5.create(path) as file:
         file.attrs["progress"] = json.dumps(progress)
         for group, members in variables.items():
             for variable in members:
-                file[f"{group}/{variable.path}"] = np.asarray(variable)
+                hdf5.put(file, f"{group}/{variable.path}", np.asarray(variable))
 
 
 def load_checkpoint(
     path: str | os.PathLike[str], variables: Mapping[str, Sequence[Variable]], partial: bool = False
 ) -> dict[str, Any]:
-    """Assign all variables from a checkpoint, or none.
+    """Assign all variables from a checkpoint, or none, after checking the file's digest.
+
+    Prints a line where the file has no digest, since an earlier version wrote it.
 
     Args:
         path: File of save_checkpoint.
@@ -111,13 +114,10 @@ def load_checkpoint(
         The progress.
 
     Raises:
-        UserError: Lists the variables that are missing, differ in shape, or are only in the file.
+        UserError: Lists the variables that are missing, differ in shape, are only in the file, or
+            have values that are not finite. The file is missing or damaged.
     """
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise UserError(f"{path} is missing or not an HDF5 checkpoint ({error})") from None
-    with file:
+    with open_checkpoint(path) as file:
         problems, values = [], []
         for group, members in variables.items():
             stored = _datasets(file[group]) if group in file else {}
@@ -135,9 +135,46 @@ def load_checkpoint(
             raise UserError(f"{path} does not fit this network: {first_of(problems)}")
         if "progress" not in file.attrs:
             raise UserError(f"{path} is not a checkpoint of this project (it has no progress)")
+        _check_finite(path, [(variable.path, item) for variable, item in values])
         for variable, item in values:
             _assign(variable, item)
         return json.loads(file.attrs["progress"])
+
+
+@contextlib.contextmanager
+def open_checkpoint(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
+    """Open a checkpoint for reading, after checking it against its digest.
+
+    Prints a line where it has none. UserError if it is missing or damaged.
+    """
+    try:
+        if not hdf5.check(path):
+            print(f"{path}: an older file without a checksum, damage in it may go unseen")
+        file = h5py.File(path, "r")
+    except hdf5.DamagedError as error:
+        raise UserError(f"{path} is damaged: {error}") from None
+    except OSError as error:
+        raise UserError(f"{path} is missing or not an HDF5 checkpoint ({error})") from None
+    with file:
+        try:
+            yield file
+        except StorageError:  # of what is written meanwhile
+            raise
+        except (KeyError, OSError, RuntimeError, ValueError) as error:  # h5py's errors for damaged files
+            raise UserError(f"{path} is damaged: {error}") from None
+
+
+def _check_finite(path: str | os.PathLike[str], items: Sequence[tuple[str, h5py.Dataset]]) -> None:
+    """UserError naming the datasets that hold values which are not finite."""
+    broken = [name for name, item in items if item.dtype.kind == "f" and not _finite(item)]
+    if broken:
+        raise UserError(f"{path} cannot be used, values are not finite: {first_of(broken)}")
+
+
+def _finite(item: h5py.Dataset) -> bool:
+    """Whether all values are finite; a large dataset is read row by row, as in _assign."""
+    parts = [()] if item.nbytes < LARGE else range(len(item))
+    return all(bool(np.isfinite(item[part]).all()) for part in parts)
 
 
 def _datasets(group: h5py.Group) -> dict[str, h5py.Dataset]:

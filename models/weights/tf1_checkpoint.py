@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from models.weights import tf1_names
-from models.weights.load_report import Skipped
+from models.weights.load_report import Skipped, check_finite
 from models.weights.tf1_files import STATE, check_data, index_of
 from utils.errors import UserError, first_of
 from utils.files import is_lfs_pointer, replacing_folder
@@ -133,9 +133,10 @@ class Checkpoint:
         """Read what select() matched into the variables of the network.
 
         Raises:
-            UserError: A variable cannot be read; then nothing is assigned.
+            UserError: A variable cannot be read or is not finite; then nothing is assigned.
         """
         values = [self.read(name) for name, _ in matched]  # all of them before the first is assigned
+        check_finite(self.prefix, ((name, value) for (name, _), value in zip(matched, values, strict=True)))
         for (_, parts), value in zip(matched, values, strict=True):
             for variable, part in zip(parts, tf1_names.split(value, parts), strict=True):
                 variable.assign(part)

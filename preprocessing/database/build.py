@@ -17,6 +17,7 @@ from data.lists import split_objects
 from data.shard_format import SPLITS, ObjectRecord, find_shards, shard_name, write_shard
 from data.shards import Shard
 from preprocessing.database import unfinished
+from preprocessing.database.inputs import input_digest
 from preprocessing.meshes.distances import UNRECORDED_SIGN
 from preprocessing.readers import registry
 from preprocessing.readers.reader import DataFolders, Options, Source
@@ -121,36 +122,38 @@ def build(plans: Sequence[Plan], job: Job, options: Options) -> dict[pathlib.Pat
     settings = shard_settings(job, options)
     shards = [_finished(plan, settings, job.out) for plan in plans]
     _check_leftovers(plans, job)
-    # objects left out of finished shards are tried again: they may have been repaired
     tasks = [
-        [source for source in plan.objects if not shard or source.object_id in shard.left_out]
+        [source for source in plan.objects if not shard or _to_read_again(source, shard)]
         for plan, shard in zip(plans, shards, strict=True)
     ]
     done = sum(shard is not None for shard in shards)
     if done:
         print(f"{done} of {len(plans)} shards are there already and are kept")
-    for stale in job.out.glob(".*.tmp.h5"):  # of a run that was killed
-        stale.unlink()
+    again = sum(source.object_id in shard.inputs for s, shard in enumerate(shards) if shard for source in tasks[s])
+    if again:
+        print(f"{again} objects are read again, since their files have changed")
     total = sum(map(len, tasks))
     results = _read_objects([source for task in tasks for source in task], job, options)
     left_out = {}
     with contextlib.closing(results), tqdm(total=total, unit="object", disable=not total) as bar:
         for plan, shard, task in zip(plans, shards, tasks, strict=True):
             records, reasons = [], {}
+            inputs = dict(shard.inputs) if shard else {}
             for source in task:
-                _, result = next(results)
+                _, (result, digest) = next(results)
                 bar.update()
                 if isinstance(result, str):
                     bar.write(f"left out: {result}")
                     left_out[source.folder] = reasons[source.object_id] = result
                     continue
                 records.append(result)
+                inputs[source.object_id] = digest
                 if not np.isnan(result.reprojection_error):
                     name, error = f"{plan.category}/{source.object_id}", result.reprojection_error
                     bar.write(f"{name}: cameras from the flow volumes, {error:.3f} px")
             if records:
                 unfinished.begin(job.out, {plan.category for plan in plans})
-                _write(plan, shard, records, settings, reasons)
+                _write(plan, shard, records, settings, reasons, inputs)
     return left_out
 
 
@@ -182,20 +185,37 @@ def _check_leftovers(plans: Sequence[Plan], job: Job) -> None:
             raise UserError(f"{path} is not part of the database planned here: {advice}")
 
 
+def _to_read_again(source: Source, shard: Shard) -> bool:
+    """Whether an object of a finished shard was left out, or has other files than the shard's."""
+    if source.object_id in shard.left_out:  # it may have been repaired
+        return True
+    known = shard.inputs.get(source.object_id)
+    return known is not None and known != input_digest(source)
+
+
+def _read(source: Source, layout: str, options: Options) -> tuple[ObjectRecord | str, str]:
+    """The record of an object or why it is left out, and the digest of its files."""
+    try:
+        digest = input_digest(source)
+    except UserError as error:
+        return str(error), ""
+    return registry.try_object(source, layout, options), digest
+
+
 def _read_objects(
     objects: list[Source], job: Job, options: Options
-) -> Generator[tuple[Source, ObjectRecord | str], None, None]:
-    """Yield (object, its record or why it is left out) in order; at most AHEAD objects ahead."""
+) -> Generator[tuple[Source, tuple[ObjectRecord | str, str]], None, None]:
+    """Yield (object, result of _read) in order; at most AHEAD objects ahead."""
     if min(job.jobs, len(objects)) > 1:  # the processes inherit it: they are the parallelism
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "IGL_NUM_THREADS"):
             os.environ.setdefault(name, "1")
-    read = functools.partial(registry.try_object, layout=job.layout, options=options)
+    read = functools.partial(_read, layout=job.layout, options=options)
     return run_in_processes(read, objects, job.jobs, died=_process_died, ordered=True, ahead=AHEAD)
 
 
-def _process_died(source: Source) -> str:
-    """The result of try_object for an object that killed its process."""
-    return f"{source.folder}: {DIED}"
+def _process_died(source: Source) -> tuple[str, str]:
+    """The result of _read for an object that killed its process."""
+    return f"{source.folder}: {DIED}", ""
 
 
 def _write(
@@ -204,6 +224,7 @@ def _write(
     records: list[ObjectRecord],
     settings: Mapping[str, Any],
     reasons: Mapping[str, str],
+    inputs: Mapping[str, str],
 ) -> None:
     """Write a shard.
 
@@ -213,12 +234,15 @@ def _write(
         records: the objects that were read now.
         settings: of shard_settings.
         reasons: object id -> why it is left out.
+        inputs: object id -> digest of its files.
     """
     if shard:
-        records = records + [shard.record(i) for i in range(len(shard.object_ids))]
+        new = {record.object_id for record in records} | set(reasons)
+        records = records + [shard.record(i) for i, name in enumerate(shard.object_ids) if name not in new]
         records.sort(key=lambda record: record.object_id)
+    inputs = {record.object_id: inputs[record.object_id] for record in records if record.object_id in inputs}
     try:
-        write_shard(plan.path, records, settings, reasons)
+        write_shard(plan.path, records, settings, reasons, inputs)
     except OSError as error:  # disk full, no permission
         raise UserError(f"{plan.path} cannot be written: {error}") from None
 

@@ -11,6 +11,7 @@ import scipy.spatial
 
 from data.shard_format import FORMAT, GROUPS, PER_OBJECT, RAGGED, VERSION, Column, ObjectRecord, find_shards
 from preprocessing.recovery.dlt import MAX_ERROR
+from utils import hdf5
 from utils.errors import UserError
 from utils.geometry import frames
 from utils.geometry.cameras import check_camera, project
@@ -30,6 +31,7 @@ POINTS = 2000  # surface points and distances of an object that are checked
 def structure(path: pathlib.Path) -> list[str]:
     """Defects of a shard as a file: format, version, names, and its datasets."""
     try:
+        hdf5.stored_digest(path)  # raises an error where its first bytes are damaged
         with h5py.File(path, "r") as file:
             attributes = dict(file.attrs)
             kind, version = attributes.get("format"), attributes.get("version")
@@ -46,6 +48,15 @@ def structure(path: pathlib.Path) -> list[str]:
             return [f"{path.name}: {defect}" for defect in defects + _datasets(file)]
     except (OSError, RuntimeError) as error:
         return [f"{path.name}: cannot be read, it is truncated or damaged ({error})"]
+
+
+def digest(path: pathlib.Path) -> list[str]:
+    """A defect where a shard is not what was written, to the byte; older shards cannot tell."""
+    try:
+        hdf5.check(path)
+    except OSError as error:
+        return [f"{path.name}: {error}"]
+    return []
 
 
 def _datasets(file: h5py.File) -> list[str]:

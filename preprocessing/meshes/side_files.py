@@ -1,12 +1,36 @@
 """Finding the files that a mesh file names: its textures and material libraries."""
 
+import contextlib
+import contextvars
 import os
 import pathlib
 import re
+from collections.abc import Iterator
 
 # Folders where programs keep textures, in that of the mesh or beside it (ShapeNet: ../images).
 USUAL_FOLDERS = ("", "textures", "texture", "images", "image", "maps", "tex", "materials", "source")
 ABSOLUTE = re.compile(r"/|[a-z]:|[a-z]{2,}://", re.IGNORECASE)  # POSIX, Windows, a URL
+
+
+_recorded: contextvars.ContextVar[set[pathlib.Path] | None] = contextvars.ContextVar("recorded", default=None)
+
+
+@contextlib.contextmanager
+def recorded_side_files() -> Iterator[set[pathlib.Path]]:
+    """The files that mesh files named and that were found while the block ran."""
+    files: set[pathlib.Path] = set()
+    token = _recorded.set(files)
+    try:
+        yield files
+    finally:
+        _recorded.reset(token)
+
+
+def record(path: pathlib.Path) -> None:
+    """Note a file that belongs to the mesh being read, for recorded_side_files."""
+    files = _recorded.get()
+    if files is not None:
+        files.add(path)
 
 
 def find_side_file(name: str, mesh: pathlib.Path, within: str = "") -> pathlib.Path | None:
@@ -36,6 +60,7 @@ def find_side_file(name: str, mesh: pathlib.Path, within: str = "") -> pathlib.P
     for place in dict.fromkeys(map(os.path.normpath, places)):
         found = None if place.split(os.sep)[:2] == ["..", ".."] else _find(mesh.parent, place)
         if found is not None:
+            record(found)
             return found
     return None
 

@@ -1,4 +1,4 @@
-"""HDF5 files of other programs; errors name what is missing, damaged or of another shape."""
+"""HDF5 files of data sets; errors name what is missing, damaged or of another shape."""
 
 import os
 from collections.abc import Sequence
@@ -7,12 +7,17 @@ from typing import Any
 import h5py
 import numpy as np
 
+from utils import hdf5
 from utils.errors import UserError
 
 
 def read_hdf5(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The named datasets of an HDF5 file and its attributes; UserError names the file and why."""
+    """The named datasets of an HDF5 file and its attributes; UserError names the file and why.
+
+    A file that this project wrote is checked against its digest.
+    """
     try:
+        hdf5.check(path)
         with h5py.File(path, "r") as file:
             missing = [name for name in names if not isinstance(file.get(name), h5py.Dataset)]
             if missing:
@@ -20,6 +25,8 @@ def read_hdf5(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[dict[
             return {name: file[name][()] for name in names}, dict(file.attrs)
     except FileNotFoundError:
         raise UserError(f"{path}: is missing") from None
+    except hdf5.DamagedError as error:
+        raise UserError(f"{path}: is damaged, {error}") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read, it is truncated or not an HDF5 file ({error})") from None
 

@@ -13,9 +13,10 @@ from data.categories import spellings
 from data.raw_layout import RawObject, render_settings, render_settings_path
 from preprocessing.meshes.distances import UNRECORDED_SIGN
 from preprocessing.meshes.find import MeshFile, find_meshes
-from preprocessing.rendering.raw_writer import UNFINISHED, Settings, Task, process_died, write_object
+from preprocessing.rendering.raw_writer import UNFINISHED, Settings, Task, is_done, process_died, write_object
 from utils.errors import PartialFailure, UserError
-from utils.files import check_out, differing_settings, write_json
+from utils.files import differing_settings, write_json
+from utils.out_folder import working_in
 from utils.processes import run_in_processes, share_cores
 
 
@@ -42,17 +43,33 @@ def render_folder(
         UserError: a folder cannot be used, a category is unknown, or `out` has other settings.
         PartialFailure: some meshes were left out.
     """
-    check_out(out)
+    with working_in(out, depth=0):
+        try:
+            _render_missing(meshes, out, settings, jobs, categories)
+        finally:
+            shutil.rmtree(out / UNFINISHED, ignore_errors=True)
+
+
+def _render_missing(
+    meshes: pathlib.Path,
+    out: pathlib.Path,
+    settings: Settings,
+    jobs: int,
+    categories: Sequence[str] | None,
+) -> None:
+    """Do what render_folder says, as the only process that writes to `out`."""
     files = _select(find_meshes(meshes), categories, meshes)
     _check_settings(out, settings)
     tasks = [Task(file.path, RawObject(out, file.category, file.object_id), settings) for file in files]
-    missing = [task for task in tasks if not task.target.folder.exists()]
+    missing = [task for task in tasks if not is_done(task)]
+    again = sum(task.target.folder.exists() for task in missing)
+    if again:
+        print(f"{again} objects are rendered again: files are missing, or their meshes have changed")
     done = len(tasks) - len(missing)
     counts = f"{done} are done already, {len(missing)} to render, {settings.views} views each"
     print(f"{len(tasks)} meshes in {meshes}: {counts}")
     share_cores(jobs)
     failed = _render(missing, jobs)
-    shutil.rmtree(out / UNFINISHED, ignore_errors=True)
     print(f"{len(missing) - failed} objects written, {done} were there already: {out}")
     if failed:
         raise PartialFailure(f"{failed} of {len(tasks)} meshes were left out, the reasons are above")

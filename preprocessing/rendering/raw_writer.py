@@ -7,15 +7,17 @@ import shutil
 import warnings
 
 import cv2
-import h5py
 import numpy as np
 
 from data.raw_layout import RawObject
 from preprocessing.meshes.distances import DEFAULT_SIGN, sample_space, signed_distances, warn_without_inside
 from preprocessing.meshes.load import load_mesh
+from preprocessing.meshes.side_files import recorded_side_files
 from preprocessing.random_streams import object_rng
 from preprocessing.rendering import volumes
-from utils.errors import UserError, reason_of
+from utils import hdf5
+from utils.errors import UserError, reason_of, writing
+from utils.files import file_digest, read_json, write_json
 from utils.geometry.cameras import FOCAL, compose, fitting_distance, intrinsics, look_at
 from utils.mesh import sampling, voxels
 from utils.mesh.mesh import Mesh, normalise
@@ -108,7 +110,7 @@ def write_object(task: Task) -> tuple[list[str], str | None]:
 
     Returns the warnings about the mesh, and the reason why it was left out or None.
     """
-    if task.target.folder.exists():  # written by a process that died right afterwards
+    if is_done(task):  # written by a process that died right afterwards
         return [], None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
@@ -122,6 +124,22 @@ def write_object(task: Task) -> tuple[list[str], str | None]:
     return [message for message in messages if str(task.mesh) in message], reason
 
 
+def is_done(task: Task) -> bool:
+    """Whether the object is there, whole, and made of the mesh as it is now.
+
+    Objects of earlier versions do not record their mesh; it counts as unchanged.
+    """
+    raw = task.target
+    if not raw.folder.exists() or not raw.whole(task.settings.views):
+        return False
+    if not raw.source.exists():
+        return True
+    try:
+        return all(file_digest(task.mesh.parent / name) == digest for name, digest in read_json(raw.source).items())
+    except (OSError, UserError, AttributeError):  # a file of the mesh is gone, or the record is damaged
+        return False
+
+
 def process_died(task: Task) -> tuple[list[str], str | None]:
     """The result of write_object for a mesh that killed its process."""
     return [], f"{task.mesh}: {DIED}"
@@ -130,7 +148,9 @@ def process_died(task: Task) -> tuple[list[str], str | None]:
 def _write(task: Task) -> None:
     """Compute everything about a mesh, write it beside its place and move it there."""
     settings, target = task.settings, task.target
-    mesh, centre, scale = normalise(load_mesh(task.mesh))
+    with recorded_side_files() as side_files:
+        mesh, centre, scale = normalise(load_mesh(task.mesh))
+    files = {task.mesh, *(path for path in side_files if path.is_file())}
     rng = object_rng(target.category, target.object_id, settings.seed)
     radius = np.linalg.norm(mesh.vertices[mesh.faces.ravel()], axis=1).max()
     K, RT = view_cameras(settings, radius, rng)
@@ -142,15 +162,22 @@ def _write(task: Task) -> None:
     unfinished = _new_folder(target)
     _write_views(unfinished, mesh, surface, trans_mats, settings, rng)
     volumes.write_volume(unfinished.colour_volume, volumes.colour_volume(surface.voxels, surface.voxel_colours))
-    with h5py.File(unfinished.cameras, "w") as file:
-        file.update({"trans_mat": trans_mats, "K": K, "RT": RT})
-    with h5py.File(unfinished.surface, "w") as file:
-        file["sdf_points"] = sdf_points
-        file["sdf"] = sdf
-        file["points"] = surface.points[surface.kept].astype(np.float32)
-        file["colours"] = surface.colours[surface.kept]
+    with hdf5.create(unfinished.cameras) as file:
+        for name, matrices in {"trans_mat": trans_mats, "K": K, "RT": RT}.items():
+            hdf5.put(file, name, matrices)
+    with hdf5.create(unfinished.surface) as file:
+        hdf5.put(file, "sdf_points", sdf_points)
+        hdf5.put(file, "sdf", sdf)
+        hdf5.put(file, "points", surface.points[surface.kept].astype(np.float32))
+        hdf5.put(file, "colours", surface.colours[surface.kept])
         file.attrs.update({"centre": centre, "scale": scale, "inside": volume})
+    digests = {os.path.relpath(path, task.mesh.parent): file_digest(path) for path in sorted(files)}
+    write_json(unfinished.source, digests)
     target.folder.parent.mkdir(parents=True, exist_ok=True)
+    if target.folder.exists():  # incomplete, or of another mesh
+        outdated = unfinished.folder.with_name(f"{target.object_id}.outdated")
+        os.replace(target.folder, outdated)
+        shutil.rmtree(outdated, ignore_errors=True)
     os.replace(unfinished.folder, target.folder)
 
 
@@ -203,7 +230,8 @@ def _write_views(
         light = random_light(rng) if settings.light == "random" else CAMERA_LIGHT
         image = scene.render(trans_mat, size, light=light)
         draw_missed_points(image, points, colours, trans_mat)
-        path, bgra = str(raw.view(name)), cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA)
-        if not cv2.imwrite(path, bgra, [cv2.IMWRITE_PNG_COMPRESSION, 4]):
-            raise UserError(f"{path} cannot be written")
+        bgra = cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA)
+        encoded = cv2.imencode(".png", bgra, [cv2.IMWRITE_PNG_COMPRESSION, 4])[1]
+        with writing(raw.view(name)):  # OpenCV's own writing of files hides errors of the disk
+            raw.view(name).write_bytes(encoded)
         volumes.write_volume(raw.flow_volume(name), volumes.flow_volume(surface.voxels, trans_mat, size))

@@ -2,10 +2,10 @@
 
 import pathlib
 
-import h5py
 import numpy as np
 from isal import isal_zlib
 
+from utils import hdf5
 from utils.geometry.cameras import pixel_to_image, project
 from utils.geometry.frames import VOXELS, from_voxel
 
@@ -45,6 +45,8 @@ def write_volume(path: pathlib.Path, volume: np.ndarray) -> None:
 
     The chunk is compressed here, since HDF5's own compression takes ten times as long.
     """
-    with h5py.File(path, "w") as file:
-        data = file.create_dataset("data", volume.shape, volume.dtype, chunks=volume.shape, compression="gzip")
+    with hdf5.create(path) as file:
+        data = file.create_dataset(
+            "data", volume.shape, volume.dtype, chunks=volume.shape, compression="gzip", track_times=False
+        )
         data.id.write_direct_chunk((0,) * volume.ndim, isal_zlib.compress(volume, 1))

@@ -9,8 +9,9 @@ import h5py
 import numpy as np
 import pytest
 
-from data.shard_format import UNFINISHED, ObjectRecord, find_shards, shard_name, write_shard
+from data.shard_format import ATTRIBUTES_DIGEST, UNFINISHED, ObjectRecord, find_shards, shard_name, write_shard
 from data.shards import Database
+from tests.helpers.flipped import flip
 from utils.errors import UserError
 
 
@@ -184,6 +185,67 @@ def test_a_damaged_chunk_is_named(tmp_path, records):
             read()
     np.testing.assert_array_equal(database.image(entries["a"], 1), records[1].images[1])
     assert_same(database.record(entries["ü 1"]), records[2])
+
+
+def everything(folder):
+    """All that can be read of a database."""
+    database = Database(folder)
+    entries = database.objects("train")
+    return database.settings, [(entry, database.record(entry)) for entry in entries]
+
+
+def test_no_flipped_bit_changes_what_is_read(tmp_path):
+    path = tmp_path / shard_name("chair", "train", 0)
+    write_shard(path, [record(0, "a"), record(1, "b")], {"axes": "+x +y +z"}, {"c": "broken"})
+    settings, records = everything(tmp_path)
+    size = path.stat().st_size
+    heap = path.read_bytes().find(b"GCOL")  # the texts of attributes: HDF5 has no checksums for them
+    positions = np.random.default_rng(0).choice(8 * size, 150, replace=False).tolist()
+    positions += range(8 * heap, 8 * heap + 8 * 600, 37)
+    seen = 0
+    for position in positions:
+        flip(path, position)
+        try:
+            other_settings, others = everything(tmp_path)
+        except UserError as error:
+            assert path.name in str(error) or str(tmp_path) in str(error)
+            seen += 1
+        else:
+            assert other_settings == settings
+            for (entry, one), (other_entry, other) in zip(records, others, strict=True):
+                assert entry == other_entry
+                assert_same(one, other)
+        flip(path, position)
+    assert seen > len(positions) / 2
+
+
+def test_every_dataset_has_checksums_and_equal_records_give_equal_bytes(tmp_path, records):
+    one, other = (tmp_path / folder / shard_name("chair", "train", 0) for folder in "ab")
+    for path in (one, other):
+        write_shard(path, records, {"axes": "+x +y +z"})
+    assert one.read_bytes() == other.read_bytes()
+    with h5py.File(one) as file:
+        assert all(dataset.fletcher32 for dataset in file.values())
+    digests = {folder: Database(tmp_path / folder).digest for folder in "ab"}
+    assert digests["a"] == digests["b"]
+    write_shard(other, records[1:], {"axes": "+x +y +z"})
+    assert Database(other.parent).digest != digests["a"]
+
+
+def test_shards_without_checksums_are_read_and_reported(tmp_path, records, capsys):
+    path = tmp_path / shard_name("chair", "train", 0)
+    write_shard(path, records, {"axes": "+x +y +z"})
+    everything(tmp_path)
+    assert "checksum" not in capsys.readouterr().out
+    with h5py.File(path) as source, h5py.File(tmp_path / "older", "w") as older:
+        older.attrs.update({name: value for name, value in source.attrs.items() if name != ATTRIBUTES_DIGEST})
+        for name, dataset in source.items():
+            older.create_dataset(name, data=dataset[()], dtype=dataset.dtype)
+    (tmp_path / "older").rename(path)
+    _, read = everything(tmp_path)
+    for expected, (_, found) in zip(sorted(records, key=lambda record: record.object_id), read, strict=True):
+        assert_same(found, expected)
+    assert "1 of 1 shards are older and have no checksums" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["images", "trans_mats", "voxels", "sdf", "surface_points", "scale"])

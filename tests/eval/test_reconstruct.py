@@ -4,6 +4,7 @@ mistakes.
 
 import json
 import pathlib
+import shutil
 import unicodedata
 
 import h5py
@@ -131,6 +132,15 @@ def test_a_picture_becomes_a_folder(runs, letters, tmp_path, capsys):
     command(runs, tmp_path, given, "--format", "ply")
     assert "done already" not in capsys.readouterr().out
     assert (folder / "mesh.ply").exists() and not (folder / "mesh.glb").exists()
+    # files count by their content, wherever they are and whenever they were written
+    moved = tuple(shutil.copytree(run, tmp_path / "moved" / run.name) for run in runs)
+    (tmp_path / "moved" / given.name).write_bytes(given.read_bytes())
+    command(moved, tmp_path, tmp_path / "moved" / given.name, "--format", "ply")
+    assert "done already" in capsys.readouterr().out
+    config = json.loads((moved[0] / "config.json").read_text())
+    tiny.field_run(moved[0], config["db"], True, radius=0.9)  # other weights in the same place
+    command(moved, tmp_path, given, "--format", "ply")
+    assert "done already" not in capsys.readouterr().out
 
 
 @pytest.mark.slow

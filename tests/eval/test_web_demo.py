@@ -23,12 +23,27 @@ from PIL import Image
 
 from tests.helpers.web import HOSTILE, png, upload
 from utils.errors import UserError
+from utils.out_folder import LOCK, working_in
 
 ROOT = pathlib.Path(__file__).parents[2]
 REQUIRED = os.environ.get("TEXDISN_REQUIRE_BROWSER") == "1"  # then a missing package or browser is a failure
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("gradio") is None and not REQUIRED, reason="Gradio is not installed"
 )
+
+
+def test_folders_of_killed_pages_are_removed_and_those_of_others_stay(tmp_path):
+    demo = importlib.import_module("eval.web_demo")
+    killed, serving, starting, other = (
+        tmp_path / name for name in ("texdisn-web-a", "texdisn-web-b", "texdisn-web-c", "x")
+    )
+    for folder in (killed, serving, starting, other):
+        folder.mkdir()
+    for folder in (killed, other):
+        (folder / LOCK).touch()
+    with working_in(serving):
+        demo.remove_abandoned(tmp_path)
+        assert sorted(tmp_path.iterdir()) == [serving, starting, other]
 
 
 def test_wrong_flags_are_refused_in_one_line(tmp_path):

@@ -14,6 +14,7 @@ from preprocessing.database.checks import cameras
 from preprocessing.database.contact_sheet import CELL, IN, OUT, TITLE, sheet
 from tests.helpers import external_folder as external
 from tests.helpers import tiny
+from tests.helpers.flipped import flip
 from utils.errors import UserError
 
 SHARD = "box_train_000.h5"
@@ -60,6 +61,17 @@ def test_a_good_database(tiny_database, tmp_path, capsys):
     assert "16 objects, 48 views, 0 of them without transparency" in out
     image = cv2.imread(str(tmp_path / "sheet.png"))
     assert image.shape == (6 * (CELL + TITLE), 8 * CELL, 3)
+
+
+def test_every_flipped_bit_is_found(db, capsys):
+    path = db / SHARD
+    for position in np.random.default_rng(0).choice(8 * path.stat().st_size, 12, replace=False).tolist():
+        flip(path, position)
+        with pytest.raises(UserError, match="defects in"):
+            run(db)
+        assert f"defect: {path.name}" in (out := capsys.readouterr().out) or f"defect: {path}" in out
+        flip(path, position)
+    run(db)
 
 
 def spoil(name, change):

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -15,12 +16,16 @@ import numpy as np
 import pytest
 
 from data.raw_layout import RawObject
-from data.shard_format import UNFINISHED, find_shards
+from data.shard_format import UNFINISHED, ObjectRecord, find_shards
 from data.shards import Database
 from preprocessing import gen_db
 from preprocessing.database import build as builder
+from preprocessing.readers.reader import Options
+from preprocessing.readers.registry import try_object
 from preprocessing.recovery import dlt
+from preprocessing.rendering.volumes import write_volume
 from tests.helpers import raw_folder
+from tests.helpers.flipped import flip
 from utils.errors import PartialFailure, UserError
 
 SMALL = ["--jobs", "1", "--sdf_points", "500", "--surface_points", "300", "--image_size", "32"]
@@ -257,6 +262,64 @@ def test_another_database_is_not_overwritten(root, capsys):
     shutil.copy(root / "db" / "chair_train_000.h5", root / "db" / "chair_train_001.h5")
     with pytest.raises(UserError, match="chair_train_001.h5 is not part of the database planned here"):
         build(root)
+
+
+def test_files_count_by_their_content_wherever_they_are(root, capsys):
+    build(root)
+    before = {path.name: path.read_bytes() for path, _, _ in find_shards(root / "db")}
+    (root / "raw").rename(root / "moved")
+    build(root, "--raw", str(root / "moved"))
+    out = capsys.readouterr().out
+    assert "3 of 3 shards are there already" in out and "read again" not in out
+    assert before == {path.name: path.read_bytes() for path, _, _ in find_shards(root / "db")}
+    view = RawObject(root / "moved", "chair", "c4").view("01")
+    cv2.imwrite(str(view), 255 - cv2.imread(str(view)))
+    build(root, "--raw", str(root / "moved"))
+    assert "1 objects are read again, since their files have changed" in capsys.readouterr().out
+    after = {path.name: path.read_bytes() for path, _, _ in find_shards(root / "db")}
+    assert before.keys() == after.keys() and sum(before[name] != after[name] for name in before) == 1
+    build(root, "--raw", str(root / "moved"), "--out", str(root / "fresh"))
+    assert after == {path.name: path.read_bytes() for path, _, _ in find_shards(root / "fresh")}
+
+
+@pytest.mark.parametrize("kind", ["view", "colour_volume"])
+def test_a_flipped_bit_of_the_raw_data_leaves_the_object_out(tmp_path, kind):
+    """PNG files have checksums, and so have the HDF5 files that the renderer writes."""
+    raw = RawObject(tmp_path / "raw", "chair", "c4")
+    raw_folder.write_object(raw, 4)
+    with h5py.File(raw.colour_volume) as file:
+        volume = file["data"][:]
+    write_volume(raw.colour_volume, volume)
+    path = raw.view("01") if kind == "view" else raw.colour_volume
+    options = Options(32, 10, 10)
+    assert isinstance(try_object(raw, "im2avatar", options), ObjectRecord)
+    for position in np.random.default_rng(0).choice(8 * path.stat().st_size, 20, replace=False).tolist():
+        flip(path, position)
+        assert str(path) in try_object(raw, "im2avatar", options)
+        flip(path, position)
+
+
+@pytest.mark.slow
+def test_a_full_disk_ends_in_one_line_and_what_is_whole_stays(root, tmp_path):
+    flags = ["--raw", str(root / "raw"), *SMALL, "--objects_per_shard", "1"]
+    gen_db.main([*flags, "--out", str(tmp_path / "whole")])
+    shards = [path for path, _, _ in find_shards(tmp_path / "whole")]
+    (root / "db").mkdir()
+    shutil.copy(shards[0], root / "db")
+    limit = min(path.stat().st_size for path in shards) // 2
+    result = subprocess.run(
+        [sys.executable, gen_db.__file__, *flags, "--out", str(root / "db")],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (error,) = [line for line in result.stderr.splitlines() if line and "object/s" not in line]
+    assert result.returncode == 1 and re.fullmatch(r"error: .*\.h5 cannot be written: File too large", error)
+    assert sorted(path.name for path in (root / "db").iterdir()) == [shards[0].name, UNFINISHED]
+    gen_db.main([*flags, "--out", str(root / "db")])
+    for path in shards:
+        assert (root / "db" / path.name).read_bytes() == path.read_bytes()
 
 
 def test_a_database_records_the_sign_of_its_raw_folder(root):

@@ -128,7 +128,7 @@ def test_workers_end_when_their_parent_is_killed_and_the_next_run_clears_up(tmp_
     process.wait()
     assert_group_ends(process.pid)
     assert len(list(tmp_path.glob("*/car_*.glb"))) < 500
-    stale = tmp_path / "car" / ".car_0001.17.tmp.glb"
+    stale = tmp_path / "car" / ".car_0001.17.texdisn-tmp.glb"
     stale.touch()
     run(tmp_path, "--per_category", "1", "--categories", "car")
     assert not stale.exists()

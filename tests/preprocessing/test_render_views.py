@@ -294,3 +294,35 @@ def test_a_sheet_seen_edge_on_leaves_a_line(tmp_path):
     check_raw_object(raw, 138)
     edge, full = (cv2.imread(str(raw.view(name)), cv2.IMREAD_UNCHANGED)[..., 3] for name in ("00", "01"))
     assert 0 < (edge > 0).sum() < 0.05 * (full > 0).sum() and edge.max() < 32 < full.max()
+
+
+def test_an_object_is_done_while_it_is_whole_and_its_mesh_the_same(meshes, tmp_path):
+    """The mesh and its textures count by content, wherever they are."""
+    folder = shutil.copytree(meshes / "03001627" / "1a2b", tmp_path / "mesh")
+    raw = RawObject(tmp_path / "raw", "chair", "a")
+    few = settings(views=2, image_size=24, surface_points=4000)
+
+    def task(place):
+        return raw_writer.Task(place / "models" / "model_normalized.obj", raw, few)
+
+    def write():
+        assert not raw_writer.is_done(task(folder))
+        assert raw_writer.write_object(task(folder)) == ([], None)
+        assert raw_writer.is_done(task(folder))
+
+    write()
+    moved = shutil.copytree(folder, tmp_path / "moved")
+    assert raw_writer.is_done(task(moved))
+    before = {path.relative_to(raw.folder): path.read_bytes() for path in raw.folder.rglob("*") if path.is_file()}
+    for damage in (raw.flow_volume("01").unlink, raw.view("00").unlink, lambda: raw.surface.write_bytes(b"")):
+        damage()
+        write()
+        again = {path.relative_to(raw.folder): path.read_bytes() for path in raw.folder.rglob("*") if path.is_file()}
+        assert again == before
+    Image.new("RGB", (4, 4), (20, 200, 40)).save(folder / "images" / "texture0.jpg")
+    assert raw_writer.is_done(task(moved))
+    write()
+    assert not raw_writer.is_done(task(moved))
+    with h5py.File(raw.surface) as file:
+        assert np.abs(file["colours"][:].astype(int) - [20, 200, 40]).max() <= 3
+    assert not list((tmp_path / "raw" / ".unfinished").glob("*/*"))

@@ -12,6 +12,7 @@ from models.networks.texdisn import build_field_network
 from models.weights.run import Run, save_checkpoint, weights_digest
 from models.weights.sources import open_model
 from tests.helpers import tiny
+from tests.helpers.flipped import edited
 from train import export_run
 from utils.errors import UserError
 
@@ -77,7 +78,7 @@ def test_a_camera_network_is_exported_too(tmp_path):
 def test_runs_that_cannot_be_exported_are_refused(run, tmp_path):
     with pytest.raises(UserError, match="no such folder"):
         export_run.main([str(tmp_path / "none"), "--out", str(tmp_path / "small")])
-    with h5py.File(run.best, "r+") as file:
+    with edited(run.best) as file:
         name = "network/" + build_field_network(tiny.config(normalisation=True)).streams[1].geometry_out.kernel.path
         file[name][...] = 1e6
     with pytest.raises(UserError, match="too large for 16 bits"):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from utils.errors import DEBUG, UserError, first_of, reason_of
+from utils.errors import DEBUG, STORAGE, StorageError, UserError, first_of, reason_of, writing
 
 
 @pytest.mark.parametrize(("debug", "shown"), [("", False), ("1", True)])
@@ -24,3 +24,15 @@ def test_first_of_many_problems():
     assert first_of(list("abcdefgh")) == "a; b; c; d; e; f; g; h"
     assert first_of(list("abcdefghij")) == "a; b; c; d; e; f; g; h; and 2 more"
     assert first_of(list("abc"), 1) == "a; and 2 more"
+
+
+@pytest.mark.parametrize("number", STORAGE)
+def test_a_full_disk_is_no_reason_to_leave_one_input_out(number):
+    with pytest.raises(StorageError, match="b.png.*cannot be written"), writing("b.png"):
+        raise OSError(number, "full")
+    for error in (OSError(number, "full"), StorageError("a.png cannot be written: full")):
+        with pytest.raises(StorageError, match="a.png.*cannot be written"):
+            reason_of(error, "a.png")
+    with pytest.raises(FileNotFoundError), writing("b.png"):
+        raise FileNotFoundError
+    assert reason_of(FileNotFoundError(2, "gone"), "a.png").startswith("a.png: FileNotFoundError")

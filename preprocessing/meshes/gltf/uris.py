@@ -8,6 +8,7 @@ import re
 import stat
 from urllib.parse import unquote, unquote_to_bytes
 
+from preprocessing.meshes.side_files import record
 from utils.errors import UserError
 
 SHOWN = 100  # characters of a URI in messages
@@ -33,6 +34,7 @@ def read_uri(uri: str, mesh: pathlib.Path, limit: int) -> bytes:
             raise UserError(f"{shown[:20]}... holds more than {limit // 1_000_000} MB")
         return data
     path = _find(uri, shown, mesh.parent)
+    record(path)
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # reading a named pipe would wait for ever

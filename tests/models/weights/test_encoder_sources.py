@@ -146,6 +146,15 @@ def test_keras_files_that_do_not_fit_load_nothing(tmp_path, monkeypatch):
             open_encoder(str(tmp_path / "vgg.h5")).load(encoder)
         for variable, value in zip(encoder.variables, before, strict=True):
             np.testing.assert_array_equal(variable, value)
+    broken = vgg()
+    broken.get_layer("block2_conv1").bias.assign(np.full(4, np.inf))
+    write_legacy(tmp_path / "infinite.h5", broken)
+    encoder = build_field_network(config()).encoder
+    before = [v.numpy() for v in encoder.variables]
+    with pytest.raises(UserError, match="infinite.h5 cannot be used, values are not finite: .*conv2_1/bias"):
+        open_encoder(str(tmp_path / "infinite.h5")).load(encoder)
+    for variable, value in zip(encoder.variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
     (tmp_path / "broken.h5").write_bytes(b"x" * 100)
     with pytest.raises(UserError, match="cannot be read as Keras weights"):
         open_encoder(str(tmp_path / "broken.h5")).load(encoder)

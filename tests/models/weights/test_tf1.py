@@ -114,7 +114,7 @@ def test_optimiser_is_listed_as_ignored(tmp_path, capsys):
 
 
 def damaged(w, change):
-    """The weights with one variable missing, of another shape, of another type, or one too many."""
+    """The weights with a variable missing, of another shape or type, not finite, or too many."""
     w, name = dict(w), "sdfprediction_imgfeat/fold2/conv1/weights"
     if change == "missing":
         del w["sdfprediction/fold2/conv2/biases"]
@@ -122,6 +122,8 @@ def damaged(w, change):
         w[name] = w[name][:, :, 1:]
     elif change == "type":
         w[name] = w[name].astype(np.float64)
+    elif change == "finite":
+        w[name] = np.where(np.arange(w[name].size).reshape(w[name].shape) == 5, np.nan, w[name]).astype(np.float32)
     else:
         w["sdfprediction/fold9/weights"] = np.zeros((2, 3), np.float32)
     return w
@@ -131,6 +133,7 @@ REASONS = {
     "missing": r"sdfprediction/fold2/conv2/biases \[8\] is not in the checkpoint",
     "shape": r"imgfeat/fold2/conv1/weights is \[1, 1, 47, 16\] in the checkpoint and \[1, 1, 48, 16\] here",
     "type": "is float64, not float32",
+    "finite": "cannot be used, values are not finite: sdfprediction_imgfeat/fold2/conv1/weights$",
     "more": r"sdfprediction/fold9/weights \[2, 3\] is only in the checkpoint",
 }
 
