@@ -20,16 +20,20 @@ setup: .venv/ready ## install the requirements and the project into .venv (some 
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch .venv/ready
 
-demo: setup ## the whole chain on 200 synthetic objects, from meshes to a report
-	$(BIN)/python preprocessing/make_shapes.py --out $(DEMO)/meshes --per_category 50 --seed 0
-	$(BIN)/python preprocessing/render_views.py --meshes $(DEMO)/meshes --out $(DEMO)/raw --jobs 2
+demo: setup ## an image reconstructed, then the whole chain on 200 synthetic objects, from meshes to a report
+	$(BIN)/python eval/reconstruct.py examples/table.png --out $(DEMO)/first
+	$(BIN)/python preprocessing/make_shapes.py --out $(DEMO)/meshes --per_category 50 --seed 7
+	$(BIN)/python preprocessing/render_views.py --meshes $(DEMO)/meshes --out $(DEMO)/raw --jobs 2 --views 6 --azimuth random \
+		--elevation -10 60 --distance auto 1 1.3 --focal 0.7 2.5 --light random
 	$(BIN)/python preprocessing/gen_db.py --raw $(DEMO)/raw --out $(DEMO)/db --jobs 2
-	$(BIN)/python train/train_sdf.py --db $(DEMO)/db --log_dir $(DEMO)/run --preset small --num_sample_points 512 --decay_step 3000 --max_minutes 5
-	$(BIN)/python eval/eval.py --restore_model $(DEMO)/run --iso auto --views 0,4 --limit 2 --create_obj
+	$(BIN)/python train/train_sdf.py --db $(DEMO)/db --log_dir $(DEMO)/run --restore_model models/pretrained/field \
+		--learning_rate 2e-4 --warm_up 20 --averaging 0.98 --max_minutes 4
+	$(BIN)/python eval/eval.py --restore_model $(DEMO)/run --iso @ISO@ --views 0,3 --limit 2 --create_obj
 	$(BIN)/python eval/report.py $(DEMO)/run
 	@txt=$$(ls $(DEMO)/run/eval_test/predictions/chair/*/00_pred.txt | head -1) && \
 	$(BIN)/python eval/to_mesh.py $$txt --out $(DEMO)/chair.glb --fill
 	@echo
+	@echo "image    $(DEMO)/first/table (mesh.glb, turntable.gif)"
 	@echo "figure   $(DEMO)/run/eval_test/figure.png"
 	@echo "table    $(DEMO)/run/eval_test/results.json (printed above)"
 	@echo "report   $(DEMO)/run/eval_test/report.html"

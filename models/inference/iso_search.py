@@ -16,13 +16,14 @@ from tqdm import tqdm
 
 from data.shards import Database, ObjectEntry
 from models.inference.field_query import FieldQuery
-from models.inference.predict import predict_view, surface_voxels
+from models.inference.predict import coloured_surface, predict_view, surface_voxels
 from models.weights.run import weights_digest
 from models.weights.sources import ModelSource
 from models.weights.tf1_conventions import record
 from utils.errors import UserError
 from utils.files import read_json, write_json
 from utils.geometry import frames
+from utils.metrics.surface_metrics import f_score, nearest, sample_mesh
 from utils.metrics.voxel_metrics import iou, true_voxels
 from utils.surface.field_grid import FieldGrid
 
@@ -30,6 +31,7 @@ BINARY_VALUES = np.arange(-1, 8.01, 0.25)  # logits
 SDF_VALUES = np.arange(-1.5, 1.51, 0.25) / frames.VOXELS  # object-frame length
 IMAGES = {True: 96, False: 12}  # at most; an SDF needs a surface extraction per value
 FILE = "iso.json"
+NEAR, SAMPLES = 0.01, 8192  # of the F-score: a distance in the object frame, points of each surface
 
 
 def stored_iso(model: ModelSource) -> dict[str, typing.Any] | None:
@@ -89,10 +91,11 @@ def search_iso(query: FieldQuery, database: Database, entries: list[ObjectEntry]
     """Try iso values on validation objects.
 
     Returns:
-        iso, iou (mean over categories), images, iou_by_iso {iso value: iou}. Binary: also solid
-        {iso, iou}, where the filled voxels agree best with the true ones, filled. A mesh to look
-        at is better taken there: the IoU of surface voxels prefers holes to a wall one voxel too
-        thick.
+        iso, iou (mean over categories), images, iou_by_iso {iso value: iou}; and solid, where a
+        mesh to look at is better taken. Binary: {iso, iou}, where the filled voxels agree best with
+        the true ones, filled; the IoU of surface voxels prefers holes to a wall one voxel too
+        thick. SDF: {iso, f_score}, where the F-score of the surface at NEAR is highest; the IoU of
+        surface voxels prefers a surface half a voxel too far out.
     """
     binary = query.config.binary
     values = BINARY_VALUES if binary else SDF_VALUES
@@ -107,12 +110,15 @@ def search_iso(query: FieldQuery, database: Database, entries: list[ObjectEntry]
         scores.setdefault(entry.category, []).append([_iou(field, binary, iso, true) for iso in values])
         if binary:
             truth = _filled(database.voxels(entry)[0])
-            solids.setdefault(entry.category, []).append([_solid_iou(field, iso, truth) for iso in values])
+            solid = [_solid_iou(field, iso, truth) for iso in values]
+        else:
+            points, _ = database.surface(entry)
+            solid = [_f_score(field, iso, points[:SAMPLES]) for iso in values]
+        solids.setdefault(entry.category, []).append(solid)
     iso, best, means = _best(values, scores)
     table = {f"{value:.6g}": float(mean) for value, mean in zip(values, means, strict=True)}
     result = {"iso": iso, "iou": best, "images": len(chosen), "iou_by_iso": table}
-    if binary:
-        result["solid"] = dict(zip(("iso", "iou"), _best(values, solids)[:2], strict=True))
+    result["solid"] = dict(zip(("iso", "iou" if binary else "f_score"), _best(values, solids)[:2], strict=True))
     return result
 
 
@@ -142,6 +148,17 @@ def fill_holes(volume: np.ndarray) -> np.ndarray:
 def _solid_iou(field: FieldGrid, iso: float, truth: np.ndarray) -> float:
     filled = fill_holes(field.grid() > iso)
     return (filled & truth).sum() / (filled | truth).sum()
+
+
+def _f_score(field: FieldGrid, iso: float, true_points: np.ndarray) -> float:
+    """F-score at NEAR of the surface of an SDF against points (S, 3) of the true one."""
+    field.colours[:] = 0
+    try:
+        vertices, faces, _ = coloured_surface(field, False, iso)
+        points, _ = sample_mesh(vertices, faces, SAMPLES)
+    except UserError:  # no surface at this value
+        return 0.0
+    return f_score(nearest(points, true_points)[0], nearest(true_points, points)[0], NEAR)
 
 
 def _iou(field: FieldGrid, binary: bool, iso: float, true: np.ndarray) -> float:
