@@ -95,7 +95,11 @@ def check(folder: pathlib.Path, wanted: int) -> Findings:
 
 def check_shard(path: pathlib.Path, findings: Findings, count: collections.Counter) -> Iterator[ObjectRecord]:
     """Check the objects of a shard, add to findings and count, and yield the readable ones."""
-    shard = Shard(path)
+    try:
+        shard = Shard(path)
+    except UserError as error:  # such as damaged attributes
+        findings.defects.append(str(error))
+        return
     findings.settings.setdefault((shard.settings_text, shard.image_size), []).append(path.name)
     count["bytes"] += path.stat().st_size
     for index, object_id in enumerate(shard.object_ids):

@@ -117,7 +117,8 @@ def build(plans: Sequence[Plan], job: Job, options: Options) -> dict[pathlib.Pat
         {object folder: why it was left out}.
 
     Raises:
-        UserError: the folder holds another database, or a shard cannot be written.
+        UserError: the folder holds another database.
+        StorageError: the disk is full or read-only.
     """
     settings = shard_settings(job, options)
     shards = [_finished(plan, settings, job.out) for plan in plans]
@@ -241,10 +242,7 @@ def _write(
         records = records + [shard.record(i) for i, name in enumerate(shard.object_ids) if name not in new]
         records.sort(key=lambda record: record.object_id)
     inputs = {record.object_id: inputs[record.object_id] for record in records if record.object_id in inputs}
-    try:
-        write_shard(plan.path, records, settings, reasons, inputs)
-    except OSError as error:  # disk full, no permission
-        raise UserError(f"{plan.path} cannot be written: {error}") from None
+    write_shard(plan.path, records, settings, reasons, inputs)
 
 
 def report(plans: Sequence[Plan], out: pathlib.Path) -> None:

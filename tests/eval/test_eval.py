@@ -10,6 +10,7 @@ import trimesh
 
 from data.shards import Database
 from models.inference import iso_search
+from models.inference.evaluation import refuse_other_settings
 from models.networks.texdisn import build_field_network
 from models.training.preview import validation_preview
 from models.weights.run import Run
@@ -247,3 +248,21 @@ def test_views_and_categories_that_are_not_there(tiny_database, tmp_path, eagerl
     Run(run).best.unlink()
     with pytest.raises(UserError, match="no checkpoint yet"):
         evaluation.main(["--restore_model", str(run)])
+
+
+def test_a_database_counts_by_its_content(tmp_path):
+    """But by its path where an earlier version made the evaluation."""
+    now = {"db": "/moved", "db_sha256": "1", "split": "test"}
+    for stored, refused in (
+        ({"db": "/first", "db_sha256": "1", "split": "test"}, None),
+        ({"db": "/moved", "db_sha256": "2", "split": "test"}, "db_sha256 2"),
+        ({"db": "/moved", "split": "test"}, None),
+        ({"db": "/first", "split": "test"}, "db /first"),
+        ({"db": "/moved", "db_sha256": "1", "split": "val"}, "split val"),
+    ):
+        (tmp_path / "settings.json").write_text(json.dumps(stored))
+        if refused is None:
+            refuse_other_settings(tmp_path, now)
+            continue
+        with pytest.raises(UserError, match=f"other settings .{refused} .now "):
+            refuse_other_settings(tmp_path, now)

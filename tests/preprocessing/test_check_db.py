@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from data.shard_format import UNFINISHED, write_shard
+from data.shard_format import ATTRIBUTES_DIGEST, UNFINISHED, attributes_digest, write_shard
 from preprocessing import check_db, gen_db
 from preprocessing.database.checks import cameras
 from preprocessing.database.contact_sheet import CELL, IN, OUT, TITLE, sheet
@@ -74,6 +74,13 @@ def test_every_flipped_bit_is_found(db, capsys):
     run(db)
 
 
+def test_attributes_that_were_changed_are_found(db, capsys):
+    with h5py.File(db / SHARD, "a") as file:
+        file.attrs["left_out"] = '{"box_train9": "never"}'
+    (line,) = defects(db, capsys)
+    assert "its attributes do not have their checksum" in line
+
+
 def spoil(name, change):
     """Damage to a dataset of the first box shard: change(its values), or None to remove it."""
 
@@ -101,6 +108,7 @@ def attribute(name, value):
     def damage(folder):
         with h5py.File(folder / SHARD, "a") as file:
             file.attrs[name] = value
+            file.attrs[ATTRIBUTES_DIGEST] = attributes_digest(file.attrs)
 
     return damage
 
