@@ -4,8 +4,8 @@
     python eval/reconstruct.py chair.jpg --out models3d --texture atlas --camera 40,25,2.2
     python eval/reconstruct.py photographs --out models3d --colours field
 
-Works with the weights in models/pretrained (small, trained on synthetic cars, chairs, guitars and
-tables: see the card there), or with any run or TF1 checkpoint. Every image gets a folder in --out,
+Works with the weights in models/pretrained (trained on furniture, household things, vehicles and
+plants: see the card there), or with any run or TF1 checkpoint. Every image gets a folder in --out,
 named after it:
 
     mesh.glb        upright, closed, in the object frame (y up, longest side about 1); or .ply, .obj

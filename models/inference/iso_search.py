@@ -29,7 +29,7 @@ from utils.surface.field_grid import FieldGrid
 
 BINARY_VALUES = np.arange(-1, 8.01, 0.25)  # logits
 SDF_VALUES = np.arange(-1.5, 1.51, 0.25) / frames.VOXELS  # object-frame length
-IMAGES = {True: 96, False: 12}  # at most; an SDF needs a surface extraction per value
+IMAGES = {True: 96, False: 24}  # at most; an SDF needs a surface extraction per value
 FILE = "iso.json"
 NEAR, SAMPLES = 0.01, 8192  # of the F-score: a distance in the object frame, points of each surface
 
