@@ -31,7 +31,7 @@ demo: setup ## an image reconstructed, then the whole chain on 200 synthetic obj
 	$(BIN)/python eval/eval.py --restore_model $(DEMO)/run --iso 0.004 --views 0,3 --limit 2 --create_obj
 	$(BIN)/python eval/report.py $(DEMO)/run
 	@txt=$$(ls $(DEMO)/run/eval_test/predictions/chair/*/00_pred.txt | head -1) && \
-	$(BIN)/python eval/to_mesh.py $$txt --out $(DEMO)/chair.glb --fill
+	$(BIN)/python eval/to_mesh.py $$txt --out $(DEMO)/chair.glb --iso 0.004
 	@echo
 	@echo "image    $(DEMO)/first/table (mesh.glb, turntable.gif)"
 	@echo "figure   $(DEMO)/run/eval_test/figure.png"

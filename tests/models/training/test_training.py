@@ -177,7 +177,7 @@ def test_resume_keeps_the_settings_and_refuses_others(tmp_path):
     again = planned(tmp_path, "--preset", "small", "--batch_size", 3, "--max_epoch", 7)
     assert again.resumed and again.config == dataclasses.replace(config, max_epoch=7)
     assert planned(tmp_path).resumed and planned(tmp_path).config == config
-    with pytest.raises(UserError, match="preset small -> full"):
+    with pytest.raises(UserError, match="preset small -> faithful"):
         planned(tmp_path, "--preset", "full")
     with pytest.raises(UserError, match="batch_size 3 -> 4"):
         planned(tmp_path, "--preset", "small", "--batch_size", 4)
@@ -254,6 +254,7 @@ def test_weights_of_another_run_start_a_new_one(tiny_database, tmp_path):
 def test_a_run_from_other_weights_keeps_them_until_it_is_better(tiny_database, tmp_path, monkeypatch, eagerly, capsys):
     monkeypatch.setattr("models.training.field_trainer.validation_preview", lambda *_: np.zeros((4, 4, 3), np.float32))
     source = loop(tiny.config(max_epoch=1), tiny_database, tmp_path / "a")
+    source.val = source.samples.database.objects("val")  # all of them, as the command does
     source.run()
     flags = ["--log_dir", str(tmp_path / "b"), "--db", str(tiny_database), "--restore_model", str(tmp_path / "a")]
     train_sdf.main([*flags, "--max_epoch", "1", "--learning_rate", "10"])
