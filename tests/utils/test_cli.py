@@ -99,16 +99,19 @@ def test_values_that_begin_with_a_minus_are_no_flags(value):
 
 @pytest.mark.parametrize("number", cli.STOPS)
 def test_signals_end_a_block_like_an_interrupt_and_are_restored(number):
-    before = signal.getsignal(number)
+    previous = signal.signal(number, signal.SIG_DFL)  # the tests may run under nohup
     cleaned = []
-    with pytest.raises(KeyboardInterrupt) as caught, cli.stopped_by_signals():
-        try:
-            signal.raise_signal(number)
-        finally:
-            signal.raise_signal(number)  # a second one does not cut the clean-up short
-            cleaned.append(number)
-    assert caught.value.number == number and caught.value.code == 128 + number and cleaned == [number]
-    assert signal.getsignal(number) == before
+    try:
+        with pytest.raises(KeyboardInterrupt) as caught, cli.stopped_by_signals():
+            try:
+                signal.raise_signal(number)
+            finally:
+                signal.raise_signal(number)  # a second one does not cut the clean-up short
+                cleaned.append(number)
+        assert caught.value.number == number and caught.value.code == 128 + number and cleaned == [number]
+        assert signal.getsignal(number) == signal.SIG_DFL
+    finally:
+        signal.signal(number, previous)
 
 
 def test_a_signal_that_the_starter_ignores_stays_ignored():
