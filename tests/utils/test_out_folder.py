@@ -17,7 +17,7 @@ from utils.out_folder import LOCK, is_abandoned, working_in
 ROOT = pathlib.Path(__file__).parents[2]
 # A command that writes two files in worker processes, one of which never ends, and one by itself.
 COMMAND = """
-import contextlib, os, pathlib, sys, time
+import contextlib, os, pathlib, signal, sys, time
 from utils import cli
 from utils.files import replacing
 from utils.out_folder import working_in
@@ -39,6 +39,9 @@ def main(argv):
             list(results)
 
 if __name__ == "__main__":
+    # the tests may run under nohup, or behind a shell that ignores interrupts
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     cli.run(main)
 """
 
