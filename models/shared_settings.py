@@ -1,5 +1,6 @@
 """The settings that all networks share: the image and its encoder, the data, the training."""
 
+import collections.abc
 import dataclasses
 import typing
 
@@ -8,9 +9,14 @@ from models.settings import SavedSettings, setting
 from utils.errors import UserError
 
 
-def _vgg_alone(config: typing.Any) -> str:
-    """Why a setting of VGG16 does nothing in a configuration, or nothing."""
-    return "" if config.encoder == "vgg16" else f"with encoder {config.encoder}"
+def _only_with(name: str, *values: str) -> collections.abc.Callable[[typing.Any], str]:
+    """Why a setting does nothing unless the setting `name` has one of the values; for setting()."""
+
+    def reason(config: typing.Any) -> str:
+        value = getattr(config, name)
+        return "" if value in values else f"with {name} {value}"
+
+    return reason
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +52,7 @@ class Settings(SavedSettings):
         architecture=True,
         above=0,
         multiple=32,
-        unused=_vgg_alone,
+        unused=_only_with("encoder", "vgg16"),
     )
     encoder_input: str = setting(
         "rgb",
@@ -54,23 +60,25 @@ class Settings(SavedSettings):
         + "; ".join(f"{name} = {meaning}" for name, meaning in ENCODER_INPUTS.items()),
         architecture=True,
         choices=ENCODER_INPUTS,
-        unused=_vgg_alone,
+        unused=_only_with("encoder", "vgg16"),
     )
     encoder_widths: tuple[int, ...] = setting(
         (64, 128, 256, 512, 512),
         "channels of the encoder's five blocks",
         architecture=True,
         length=5,
-        unused=_vgg_alone,
+        unused=_only_with("encoder", "vgg16"),
     )
     encoder_convs: tuple[int, ...] = setting(
         (2, 2, 3, 3, 3),
         "convolutions of the encoder's five blocks",
         architecture=True,
         length=5,
-        unused=_vgg_alone,
+        unused=_only_with("encoder", "vgg16"),
     )
-    encoder_fc: int = setting(4096, "channels of fc6 and fc7", architecture=True, above=0, unused=_vgg_alone)
+    encoder_fc: int = setting(
+        4096, "channels of fc6 and fc7", architecture=True, above=0, unused=_only_with("encoder", "vgg16")
+    )
     normalisation: bool = setting(False, "batch normalisation after every hidden layer", architecture=True)
 
     # data
@@ -106,14 +114,14 @@ class Settings(SavedSettings):
         "Adam's beta1",
         least=0,
         most=1,
-        unused=lambda config: "" if config.optimizer != "momentum" else f"with optimizer {config.optimizer}",
+        unused=_only_with("optimizer", "adam", "adamw"),
     )
     momentum: float = setting(
         0.9,
         "momentum of the optimiser of that name",
         least=0,
         most=1,
-        unused=lambda config: "" if config.optimizer == "momentum" else f"with optimizer {config.optimizer}",
+        unused=_only_with("optimizer", "momentum"),
     )
     schedule: str = setting(
         "step",
@@ -125,26 +133,26 @@ class Settings(SavedSettings):
         0,
         "steps over which the learning rate rises at first",
         least=0,
-        unused=lambda config: "" if config.schedule == "cosine" else f"with schedule {config.schedule}",
+        unused=_only_with("schedule", "cosine"),
     )
     decay_step: int = setting(
         200000,
         "samples after which the learning rate is multiplied by decay_rate",
         above=0,
-        unused=lambda config: "" if config.schedule == "step" else f"with schedule {config.schedule}",
+        unused=_only_with("schedule", "step"),
     )
     decay_rate: float = setting(
         0.9,
         "factor of the learning rate",
         least=0,
         most=1,
-        unused=lambda config: "" if config.schedule == "step" else f"with schedule {config.schedule}",
+        unused=_only_with("schedule", "step"),
     )
     encoder_rate: float = setting(
         1.0,
         "the encoder's learning rate over that of the rest",
         least=0,
-        unused=lambda config: "" if config.optimizer != "momentum" else f"with optimizer {config.optimizer}",
+        unused=_only_with("optimizer", "adam", "adamw"),
     )
     clip_gradient: float = setting(0.0, "largest norm of the gradient, 0 = any", least=0)
     averaging: float = setting(

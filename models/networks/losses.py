@@ -55,11 +55,17 @@ def sdf_losses(
     weight = tf.where(distance <= 0.01, mask_weight, 1.0)
     parts = {"geometry": 1000.0 * tf.reduce_mean(tf.abs(10.0 * distance - prediction) * weight)}
     if colour is not None:
-        near = tf.cast(near, tf.float32)
-        difference = tf.reduce_mean(tf.abs(colour - target), -1)
-        # the maximum makes the loss 0, not NaN, for a batch without any near point
-        parts["colour"] = 255.0 * tf.reduce_sum(difference * near) / tf.maximum(tf.reduce_sum(near), 1.0)
+        parts["colour"] = 255.0 * _error_near(colour, target, near)
     return {**parts, "accuracy": tf.reduce_mean(tf.cast((prediction <= 0) == (distance <= 0), tf.float32))}
+
+
+def _error_near(colour: tf.Tensor, target: tf.Tensor, near: tf.Tensor) -> tf.Tensor:
+    """The mean of |colour - target|, (B, N, 3), over the points where near (B, N) is true; 0, not
+    NaN, for a batch without any.
+    """
+    near = tf.cast(near, tf.float32)
+    difference = tf.reduce_mean(tf.abs(colour - target), -1)
+    return tf.reduce_sum(difference * near) / tf.maximum(tf.reduce_sum(near), 1.0)
 
 
 def soft_occupancy_losses(
@@ -92,9 +98,7 @@ def soft_occupancy_losses(
     cross_entropy = tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=prediction * (-0.1 / softness))
     parts = {"geometry": tf.reduce_mean(cross_entropy)}
     if colour is not None:
-        near = tf.cast(near, tf.float32)
-        difference = tf.reduce_mean(tf.abs(colour - target), -1)
-        parts["colour"] = tf.reduce_sum(difference * near) / tf.maximum(tf.reduce_sum(near), 1.0)
+        parts["colour"] = _error_near(colour, target, near)
     inside, predicted = distance < 0, prediction < 0
     both, either = (tf.reduce_sum(tf.cast(x, tf.float32)) for x in (inside & predicted, inside | predicted))
     return {**parts, "iou": both / tf.maximum(either, 1.0)}
