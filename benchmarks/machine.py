@@ -1,5 +1,8 @@
 """The speed of the machine itself, which measurements are compared with, and their report."""
 
+import os
+import pathlib
+import platform
 import resource
 import statistics
 import time
@@ -7,6 +10,13 @@ import time
 import tensorflow as tf
 
 from utils.files import write_json
+
+
+def cpu_name() -> str:
+    """The processor's name and number of cores."""
+    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores"
 
 
 def median_seconds(function, repeats=3):

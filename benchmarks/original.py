@@ -8,8 +8,8 @@ In evaluation the encoder runs again for every chunk of points.
 
 import tensorflow as tf
 
-from models.networks.encoder import encoder_pixels, resize_to_encoder
 from models.networks.local_features import project, read_bilinear, resize_bilinear
+from models.networks.vgg16 import encoder_pixels, resize_to_encoder
 
 
 class Original:

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from utils.geometry import frames
+
 RECOLOURED = 0.7  # share of the samples
 GAIN, TINT, GAMMA = 0.12, 0.05, 0.15  # standard deviations of logarithms
 
@@ -17,7 +19,7 @@ def mirrored_camera(trans_mat: np.ndarray, width: int) -> np.ndarray:
         width: of the image.
     """
     image = np.array([[-1, 0, 0], [0, 1, 0], [width - 1, 0, 1]])
-    return np.diag([-1.0, 1, 1, 1]) @ np.asarray(trans_mat) @ image
+    return np.diag([*frames.MIRROR, 1]) @ np.asarray(trans_mat) @ image
 
 
 def random_colours(rng: np.random.Generator) -> np.ndarray:
@@ -32,6 +34,30 @@ def recoloured(colours: np.ndarray, colour_map: np.ndarray) -> np.ndarray:
     """(..., 3) uint8 colours by a result of random_colours -> (..., 3) uint8."""
     mapped = colours.astype(np.float32) @ colour_map[:3].astype(np.float32) + 255 * colour_map[3].astype(np.float32)
     return np.clip(np.rint(mapped), 0, 255).astype(np.uint8)
+
+
+def changed_view(
+    rgba: np.ndarray, trans_mat: np.ndarray, mirror: bool, recolour: bool, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, bool, np.ndarray | None]:
+    """Draw whether a view is mirrored, and new colours for it.
+
+    Args:
+        rgba: (H, W, 4) uint8.
+        trans_mat: (4, 3), object frame to pixels.
+        mirror, recolour: whether they are drawn at all.
+        rng: they are drawn from it.
+
+    Returns:
+        The changed view and its camera; whether the object is mirrored at x = 0; the map of its
+        colours, or None.
+    """
+    mirrored = mirror and rng.random() < 0.5
+    if mirrored:
+        rgba, trans_mat = rgba[:, ::-1], mirrored_camera(trans_mat, rgba.shape[1])
+    colour_map = random_colours(rng) if recolour else None
+    if colour_map is not None:
+        rgba = np.concatenate([recoloured(rgba[..., :3], colour_map), rgba[..., 3:]], -1)
+    return rgba, trans_mat, mirrored, colour_map
 
 
 def relit(colours: np.ndarray, rng: np.random.Generator) -> np.ndarray:

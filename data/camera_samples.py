@@ -4,10 +4,11 @@ import functools
 
 import numpy as np
 
+from data.augmentation import changed_view
 from data.network_input import ViewSettings, network_view
 from data.shards import Database, ObjectEntry
 from utils.errors import UserError
-from utils.geometry import symmetry
+from utils.geometry import frames, symmetry
 from utils.geometry.camera_parameters import CameraParts
 
 LEAST_POINTS = 2048  # kept of an object's surface, and fewer than twice as many
@@ -69,14 +70,18 @@ class CameraSamples:
         """The sample of one view; its augmentation, if wanted, and points are drawn from rng."""
         database, config = self.database, self.config
         rgba, trans_mat = database.image(entry, view), database.trans_mat(entry, view)
+        mirrored = False
+        if augment:
+            rgba, trans_mat, mirrored, _ = changed_view(rgba, trans_mat, config.augmirror, config.augcolours, rng)
         image, camera = network_view(rgba, trans_mat, config, rng if augment else None)
         parts = CameraParts.of(camera, config.img_w)
         points = surface_points(database, entry)
+        points = points[rng.integers(len(points), size=config.num_sample_points)]
         sample = {
             "image": image,
             **{name: getattr(parts, name) for name in parts.names()},
-            "points": points[rng.integers(len(points), size=config.num_sample_points)],
-            "symmetries": symmetries(order_of(database, entry)),
+            "points": points * frames.MIRROR if mirrored else points,
+            "symmetries": symmetries(order_of(database, entry)),  # a mirrored object has the same
         }
         return {name: np.asarray(value, np.float32) for name, value in sample.items()}
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from data.augmentation import mirrored_camera, random_colours, recoloured
+from data.augmentation import changed_view, recoloured
 from data.network_input import FieldSettings, network_view, object_frame
 from data.shards import Database, ObjectEntry
 from utils.geometry import frames
@@ -74,12 +74,11 @@ class FieldSamples:
         """The sample of one view; its augmentation, if wanted, and points are drawn from rng."""
         database, config = self.database, self.config
         rgba, trans_mat = database.image(entry, view), database.trans_mat(entry, view)
-        mirrored = augment and config.augmirror and rng.random() < 0.5
-        if mirrored:
-            rgba, trans_mat = rgba[:, ::-1], mirrored_camera(trans_mat, rgba.shape[1])
-        colour_map = random_colours(rng) if augment and config.augcolours else None
-        if colour_map is not None:
-            rgba = np.concatenate([recoloured(rgba[..., :3], colour_map), rgba[..., 3:]], -1)
+        mirrored, colour_map = False, None
+        if augment:
+            rgba, trans_mat, mirrored, colour_map = changed_view(
+                rgba, trans_mat, config.augmirror, config.augcolours, rng
+            )
         image, camera = network_view(rgba, trans_mat, config, rng if augment else None)
         frame = object_frame(config, database, entry)
         sample = {"image": image, "trans_mat": frame.camera(camera).astype(np.float32)}
@@ -94,7 +93,7 @@ class FieldSamples:
         start = int(rng.integers(entry.sdf_count))
         points, distance, colour = database.sdf_block(entry, start, config.num_sample_points)
         if mirrored:
-            points = points * np.array([-1, 1, 1], np.float32)
+            points = points * frames.MIRROR
         if colour_map is not None:
             colour = recoloured(colour, colour_map)
         return {

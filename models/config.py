@@ -121,10 +121,6 @@ class Config(Settings):
         inherited=True,
         least=0,
     )
-    augmirror: bool = setting(False, "mirror every other sample, image and object, left to right", inherited=True)
-    augcolours: bool = setting(
-        False, "recolour most samples, image and object alike, by a random affine map", inherited=True
-    )
     cam_est: str = setting(
         "", "train with the cameras that this run of train_cam.py estimates, instead of the true ones"
     )

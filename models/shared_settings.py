@@ -95,6 +95,10 @@ class Settings(SavedSettings):
     augcolorback: bool = setting(False, "a random background colour for every sample", inherited=True, needs_mask=True)
     backcolorwhite: bool = setting(False, "white background instead of black", inherited=True, needs_mask=True)
     auglight: bool = setting(False, "random brightness, contrast and tint of the image", inherited=True)
+    augmirror: bool = setting(False, "mirror every other sample, image and object, left to right", inherited=True)
+    augcolours: bool = setting(
+        False, "recolour most samples, image and object alike, by a random affine map", inherited=True
+    )
 
     # training
     batch_size: int = setting(20, "samples per step, over all devices", above=0)

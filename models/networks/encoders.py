@@ -3,7 +3,7 @@
 import keras
 
 from models.networks.efficientnet import EfficientNetLite0
-from models.networks.encoder import Encoder
+from models.networks.vgg16 import Encoder
 from models.shared_settings import Settings
 
 

@@ -14,6 +14,7 @@ import tensorflow as tf
 from models.config import Config
 from models.networks.layers import BuiltByCall, dense
 from models.networks.local_features import project, read_bilinear, scale_to_centres, to_camera_axes
+from utils.geometry import frames
 
 SMALL = 0.04  # variance scale of the last layer: a soft occupancy begins undecided everywhere
 
@@ -66,7 +67,7 @@ class ResidualDecoder(BuiltByCall, keras.layers.Layer):
             coordinates.append(to_camera_axes(points, trans_mat))
         sides = [points]
         if config.reflection:
-            sides.append(points * [-1.0, 1.0, 1.0])
+            sides.append(points * frames.MIRROR)
         local = [value for side in sides for value in self._read(maps, side, trans_mat)]
         x = self.point(fourier_features(tf.concat(coordinates, -1), config.fourier)) + image_term
         x = tf.cast(x, self.compute_dtype) + self.feature_local(tf.concat(local, -1))

@@ -46,6 +46,7 @@ class Loop:
         train: list[ObjectEntry],
         val: list[ObjectEntry],
         checkpoint_minutes: float,
+        clock: collections.abc.Callable[[], float] = time.time,
     ):
         """
         Args:
@@ -54,11 +55,13 @@ class Loop:
             samples: reads samples; data.pipeline.batches says what it needs.
             train, val: the objects of both splits.
             checkpoint_minutes: the run is also saved every so many minutes within an epoch.
+            clock: seconds, whose minutes the training is limited to; time.process_time counts those
+                of all cores.
         """
         self.trainer, self.folder, self.samples = trainer, folder, samples
         self.config, self.strategy = trainer.config, trainer.strategy
         self.train, self.val = train, val
-        self.checkpoint_minutes = checkpoint_minutes
+        self.checkpoint_minutes, self.clock = checkpoint_minutes, clock
         self.history: list[dict[str, typing.Any]] = []
         count, size = len(epoch_order(train, self.config.seed, 0, self.config.cat_limit)), self.config.batch_size
         self.steps = count // size
@@ -164,7 +167,7 @@ class Loop:
         source = self.input(self.train, order, epoch, augment=True, first=done)
         sums, saved, start, waited = self.progress["sums"], time.time(), time.time(), 0.0
         timed = start
-        before = self.progress["minutes"]
+        before, began = self.progress["minutes"], self.clock()
         bar = tqdm(
             range(done, self.steps),
             desc=f"epoch {epoch + 1}",
@@ -184,7 +187,8 @@ class Loop:
             for name, value in parts.items():
                 sums[name] = sums.get(name, 0.0) + value
             elapsed = time.time() - start
-            self.progress |= {"step": self.progress["step"] + 1, "minutes": before + elapsed / 60}
+            minutes = before + (self.clock() - began) / 60
+            self.progress |= {"step": self.progress["step"] + 1, "minutes": minutes}
             rate = (i + 1 - done) * self.config.batch_size / elapsed
             shown = {name: f"{value / (i + 1):.3g}" for name, value in sums.items()}
             speed = {"samples_s": f"{rate:.1f}", "waiting": f"{waited / elapsed:.0%}"}

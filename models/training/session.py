@@ -1,6 +1,8 @@
 """A training session: from a plan to a trained run."""
 
+import collections.abc
 import dataclasses
+import time
 import typing
 
 import keras
@@ -25,8 +27,8 @@ def open_weights(source: str, whole: bool) -> FirstWeights:
     return FirstWeights(source, False, settings, None, lambda network: encoder.load(network.encoder))
 
 
-def train(plan: Plan, trainer_class: type[Trainer]) -> None:
-    """Train the run of a plan until its epochs or minutes are used up."""
+def train(plan: Plan, trainer_class: type[Trainer], clock: collections.abc.Callable[[], float] = time.time) -> None:
+    """Train the run of a plan until its epochs or minutes, of the clock, are used up."""
     config, run = plan.config, plan.run
     database = Database(config.db)
     training, validation = (database.objects(split, config.category) for split in ("train", "val"))
@@ -41,7 +43,7 @@ def train(plan: Plan, trainer_class: type[Trainer]) -> None:
     trainer = trainer_class(config, strategy)
     print(f"{trainer.network.count_params():,} weights on {strategy.num_replicas_in_sync} device(s)")
     samples = trainer_class.samples(source, config)
-    loop = Loop(trainer, run, samples, training, validation, plan.checkpoint_minutes)
+    loop = Loop(trainer, run, samples, training, validation, plan.checkpoint_minutes, clock)
     if plan.resumed:
         loop.resume()
     elif plan.first_weights:

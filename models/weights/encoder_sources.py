@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from models.config import load_either
-from models.networks.encoder import Encoder
+from models.networks.vgg16 import Encoder
 from models.weights import efficientnet_weights, tf1_checkpoint, tf1_conventions, tf1_files, tf1_names
 from models.weights.load_report import Skipped, check_finite, print_report
 from models.weights.run import Run, load_checkpoint

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from data.augmentation import mirrored_camera, random_colours, recoloured, relit
+from data.camera_samples import CameraSamples
 from data.field_samples import FieldSamples
 from data.shards import Database
+from models.presets import camera_preset
 from tests.helpers import tiny
 from utils.geometry import frames
+from utils.geometry.camera_parameters import CameraParts
 from utils.geometry.cameras import compose, decompose, intrinsics, look_at, project
 
 
@@ -78,3 +81,23 @@ def test_mirrored_and_recoloured_samples_agree_with_their_images(binary, tiny_da
             assert hue > 0 or np.ptp(expected) < 0.1
             seen.add(np.allclose(sample["trans_mat"], plain["trans_mat"]))
         assert seen == {True, False}  # some are mirrored, some are not
+
+
+def test_mirrored_samples_of_cameras_agree_with_their_images(tiny_database):
+    """The points lie on the object in the image, and the mirrored ones are the object mirrored."""
+    database = Database(tiny_database)
+    config = camera_preset("small", db="", num_sample_points=128, img_h=40, img_w=40, alpha=True, augmirror=True)
+    samples, entry = CameraSamples(database, config), database.objects("train")[0]
+    plain = samples.read(entry, 0, np.random.default_rng(0), augment=False)
+    seen = set()
+    for seed in range(6):
+        sample = samples.read(entry, 0, np.random.default_rng(seed))
+        parts = CameraParts(**{name: sample[name].astype(np.float64) for name in CameraParts.names()})
+        assert np.linalg.det(parts.rotation) == pytest.approx(1, abs=1e-5)
+        u, v = np.rint(project(sample["points"].astype(np.float64), parts.trans_mat(40))[0]).astype(int).clip(0, 39).T
+        assert (sample["image"][v, u, 3] > 0).mean() > 0.9
+        mirrored = not np.allclose(sample["rotation"], plain["rotation"], atol=1e-6)
+        image = sample["image"][:, ::-1] if mirrored else sample["image"]
+        np.testing.assert_allclose(image, plain["image"], atol=1e-6)
+        seen.add(mirrored)
+    assert seen == {True, False}

@@ -16,6 +16,7 @@ import dataclasses
 import numpy as np
 
 VOXELS = 64  # resolution of the volumes: 64^3
+MIRROR = np.array([-1, 1, 1], np.float32)  # times an object-frame point: its mirror image (left, right)
 
 
 def to_voxel(points: np.ndarray) -> np.ndarray:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from utils.geometry import frames
 from utils.mesh.mesh import face_areas
 from utils.rendering.photo_view import PhotoView
 from utils.rendering.ray_surface import RaySurface
 
-MIRROR = np.array([-1.0, 1.0, 1.0])  # the plane of symmetry of the object frame is x = 0
 # IoU of the mask with the silhouette of the mirrored surface from which an object is symmetric. The
 # surface itself, not mirrored, has about 0.9.
 SYMMETRIC = 0.8
@@ -98,8 +98,8 @@ class PhotoColours:
         rest = 1 - weights
         if self.mirrored:
             hidden = np.flatnonzero(rest)
-            others = MIRROR * points[hidden]
-            share = rest[hidden] * self._view.weights_of_guesses(others, MIRROR * normals[hidden])
+            others = frames.MIRROR * points[hidden]
+            share = rest[hidden] * self._view.weights_of_guesses(others, frames.MIRROR * normals[hidden])
             colours[hidden] += share[:, None] * self._view.colours(others, spacing)
             rest[hidden] -= share
         left = np.flatnonzero(rest > 1e-4)

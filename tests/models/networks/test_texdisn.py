@@ -10,9 +10,9 @@ import tensorflow as tf
 from models.config import Config
 from models.inference.field_query import FieldQuery
 from models.networks import losses, texdisn
-from models.networks.encoder import resize_to_encoder
 from models.networks.local_features import project as project_tensors
 from models.networks.local_features import read_bilinear, read_maps, resize_bilinear
+from models.networks.vgg16 import resize_to_encoder
 from models.presets import preset
 from models.training.trainer import StepDecay
 from models.weights.run import load_checkpoint, save_checkpoint

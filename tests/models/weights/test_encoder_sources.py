@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from models.choices import ENCODER_INPUTS
-from models.networks.encoder import encoder_pixels
 from models.networks.texdisn import build_field_network
+from models.networks.vgg16 import encoder_pixels
 from models.weights.encoder_sources import open_encoder
 from models.weights.run import Run, save_checkpoint
 from tests.helpers import tf1_models, tiny
