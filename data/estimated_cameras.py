@@ -14,7 +14,7 @@ STEP = 256  # views that are in memory at once
 class Estimator(Protocol):
     """Estimates cameras, like models.inference.camera_estimator.CameraEstimator."""
 
-    def cameras(self, images: list[np.ndarray]) -> list[np.ndarray]:
+    def cameras(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Views (H, W, 4) uint8 -> their cameras (4, 3), object frame to pixels."""
 
 

@@ -1,15 +1,14 @@
 """Train the network that estimates the camera of an image.
 
-    python train/train_cam.py --db db --log_dir runs/cam --preset small --crop 0.85 --alpha
+    python train/train_cam.py --db db --log_dir runs/cam --preset plus
 
-DISN's camera estimation (section 3.3), trained on the shards of the field: VGG16's global feature
--> rotation (6D), distance, scale and shift of the object in the image. The shards should show
-objects from everywhere (render_views.py
---azimuth random --elevation 5 50 --distance auto 1 1.6): a network that has seen twelve cameras
-knows twelve. Prints the settings, a progress bar (mean distance of surface points in space and in
-the image, x 100; share of the images whose rotation is right to 15 degrees), a line per epoch, and
-where the run is: the files of train_sdf.py. Kill it at any moment: the same command, or --log_dir
-RUN alone, resumes.
+DISN's camera estimation (section 3.3), trained on the shards of the field: the encoder's global
+feature -> rotation (6D), distance, scale and shift of the object in the image. The shards should
+show objects from everywhere (render_views.py --azimuth random --elevation -10 60 --distance auto 1
+1.3 --focal 0.7 2.5): a network that has seen twelve cameras knows twelve. Prints the settings, a
+progress bar (mean distance of surface points in space and in the image, x 100; share of the images
+whose rotation is right to 15 degrees), a line per epoch, and where the run is: the files of
+train_sdf.py. Kill it at any moment: the same command, or --log_dir RUN alone, resumes.
 """
 
 import argparse

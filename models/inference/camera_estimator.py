@@ -1,5 +1,6 @@
 """Estimates the cameras of images with a trained camera network."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 
@@ -22,6 +23,14 @@ def estimate(network: CameraNetwork, images: np.ndarray) -> list[CameraParts]:
     return [CameraParts(**{name: value[i] for name, value in values.items()}) for i in range(len(images))]
 
 
+@dataclasses.dataclass(frozen=True)
+class Proposal:
+    """A camera that an image may have."""
+
+    trans_mat: np.ndarray  # (4, 3) object frame to the image's own pixels
+    share: float  # how likely it is among the proposals for the image
+
+
 class CameraEstimator:
     """The camera network of a run."""
 
@@ -38,10 +47,22 @@ class CameraEstimator:
         Returns:
             A (4, 3) trans_mat for each image, from the object frame to the image's own pixels.
         """
-        cameras = []
+        return [proposals[0].trans_mat for proposals in self.proposals(images)]
+
+    def proposals(self, images: Sequence[np.ndarray]) -> list[list[Proposal]]:
+        """The cameras that the network thinks of for each of (H, W, 4) uint8 images, likeliest
+        first.
+        """
+        proposals: list[list[Proposal]] = []
         for first in range(0, len(images), BATCH):
             batch = images[first : first + BATCH]
-            parts = estimate(self.network, np.stack([network_image(rgba, self.config) for rgba in batch]))
-            matrices = [camera.trans_mat(self.config.img_w) for camera in parts]
-            cameras += [source_camera(matrix, rgba, self.config) for matrix, rgba in zip(matrices, batch, strict=True)]
-        return cameras
+            output = self.network(tf.constant(np.stack([network_image(rgba, self.config) for rgba in batch])))
+            shares = tf.nn.softmax(output["scores"]).numpy().astype(np.float64)
+            for i, rgba in enumerate(batch):
+                proposals.append([])
+                for k in np.argsort(-shares[i], kind="stable"):
+                    values = {name: output[name][i].numpy().astype(np.float64) for name in CameraParts.names()}
+                    parts = CameraParts(**{**values, "rotation": output["rotations"][i, k].numpy().astype(np.float64)})
+                    matrix = source_camera(parts.trans_mat(self.config.img_w), rgba, self.config)
+                    proposals[-1].append(Proposal(matrix, shares[i, k]))
+        return proposals

@@ -96,16 +96,16 @@ def transformed(parts: dict[str, tf.Tensor], points: tf.Tensor) -> tuple[tf.Tens
     """Transform object-frame points (B, N, 3) by B cameras, given in parts.
 
     Returns:
-        The points in the camera's frame (B, N, 3), and their image coordinates (B, N, 2) from the
-        middle of the image, in image sides.
+        The points in the camera's axes around the object's origin (B, N, 3), and their image
+        coordinates (B, N, 2) from the middle of the image, in image sides.
     """
     rotated = tf.einsum("bij,bnj->bni", parts["rotation"], points)
-    x, y, depth = tf.unstack(rotated, axis=-1)
-    depth = depth + parts["distance"][:, None]
+    x, y, z = tf.unstack(rotated, axis=-1)
+    depth = z + parts["distance"][:, None]
     focal = (parts["scale"] * parts["distance"])[:, None, None]
     # a depth of at least 0.2: the pixel of a point at or behind the camera would run away
     pixels = parts["shift"][:, None] + focal * tf.stack([x, y], -1) / tf.maximum(depth, 0.2)[..., None]
-    return tf.stack([x, y, depth], -1), pixels
+    return rotated, pixels
 
 
 def camera_losses(
@@ -115,8 +115,9 @@ def camera_losses(
 
     DISN (eq. 4 and 5) compares the points in the camera's frame and in the image. So does this
     loss, under the symmetry of the object that comes nearest, because the mean of several right
-    answers would be none. Only the best proposal is corrected (multiple choice learning,
-    Guzman-Rivera et al., NeurIPS 2012).
+    answers would be none. The camera's distance counts by itself: where focal lengths vary, only
+    the perspective shows it, and beside its errors those of the rotations would hardly count. Only
+    the best proposal is corrected (multiple choice learning, Guzman-Rivera et al., NeurIPS 2012).
 
     Args:
         predicted: Output of CameraNetwork.
@@ -125,10 +126,11 @@ def camera_losses(
         symmetries: (B, K, 3, 3) rotations that turn the object into itself.
 
     Returns:
-        Scalars: `points` = 100 x mean distance of the points, object-frame length; `pixels` =
-        100 x mean distance in the image, in image sides; `choice` = 10 x cross-entropy of the
-        scores with how near each proposal comes, as a softmax; `within_15`, the share of images
-        whose chosen rotation is right to 15 degrees.
+        Scalars: `points` = 100 x mean distance of the rotated points, object-frame length;
+        `pixels` = 100 x mean distance in the image, in image sides; `depth` = 10 x mean difference
+        of the logarithms of the distances; `choice` = 10 x cross-entropy of the scores with how
+        near each proposal comes, as a softmax; `within_15`, the share of images whose chosen
+        rotation is right to 15 degrees.
     """
     count, batch = predicted["scores"].shape[1], tf.shape(points)[0]
     rotations = predicted["rotations"]
@@ -143,9 +145,9 @@ def camera_losses(
     cameras["rotation"] = tf.reshape(rotations, (-1, 3, 3))
     true_cameras = {name: tf.repeat(value, count, 0) for name, value in true.items()}
     turned = tf.reshape(tf.einsum("bhij,bnj->bhni", nearest, points), (-1, tf.shape(points)[1], 3))
-    space, pixels = transformed(cameras, tf.repeat(points, count, 0))
-    true_space, true_pixels = transformed(true_cameras, turned)
-    space_error = tf.reshape(_mean_length(space - true_space), (batch, count))
+    rotated, pixels = transformed(cameras, tf.repeat(points, count, 0))
+    true_rotated, true_pixels = transformed(true_cameras, turned)
+    space_error = tf.reshape(_mean_length(rotated - true_rotated), (batch, count))
     image_error = tf.reshape(_mean_length(pixels - true_pixels), (batch, count))
 
     best = tf.argmin(space_error + image_error, 1)
@@ -156,6 +158,7 @@ def camera_losses(
     return {
         "points": 100 * tf.reduce_mean(tf.gather(space_error, best, batch_dims=1)),
         "pixels": 100 * tf.reduce_mean(tf.gather(image_error, best, batch_dims=1)),
+        "depth": 10 * tf.reduce_mean(tf.abs(tf.math.log(predicted["distance"] / true["distance"]))),
         "choice": 10 * tf.reduce_mean(choice),
         "within_15": tf.reduce_mean(tf.cast(chosen_angle < np.radians(15), tf.float32)),
     }

@@ -21,7 +21,7 @@ SHOWN = 8  # objects in a preview
 class CameraTrainer(Trainer):
     """Trainer of a models.networks.camera_network.CameraNetwork."""
 
-    minimised = ("points", "pixels", "choice")
+    minimised = ("points", "pixels", "depth", "choice")
     preview_shows = "image with the surface as the estimated camera sees it"
     samples = CameraSamples
 

@@ -14,6 +14,9 @@ CONTINUOUS = 24  # this order stands for all angles: a solid of revolution
 DISTANCE = 1.5 / frames.VOXELS  # object-frame length; 95 % of the turned points are closer to the surface
 COLOUR = 0.08  # largest mean difference of their colours, per channel in [0, 1]
 POINTS = 1024  # number of points that are turned
+# Moves the coordinates away from 0. Where many of them are 0, the tree splits at the next number,
+# 5e-324, which TensorFlow's threads take for 0: its construction would never end.
+SHIFT = 1.0
 
 
 def rotation_about_y(angle: float) -> np.ndarray:
@@ -32,11 +35,11 @@ def rotational_order(points: np.ndarray, colours: np.ndarray) -> int:
     Returns:
         1 without symmetry; CONTINUOUS for a solid of revolution.
     """
-    tree, colours = cKDTree(points), colours / 255
+    tree, colours = cKDTree(points + SHIFT), colours / 255
     sample = slice(None, None, max(1, len(points) // POINTS))
 
     def is_symmetric(order: int) -> bool:
-        distance, nearest = tree.query(points[sample] @ rotation_about_y(360 / order).T)
+        distance, nearest = tree.query(points[sample] @ rotation_about_y(360 / order).T + SHIFT)
         same_colours = np.abs(colours[nearest] - colours[sample]).mean() < COLOUR
         return bool(np.quantile(distance, 0.95) < DISTANCE and same_colours)
 

@@ -11,10 +11,14 @@ from data.camera_samples import CameraSamples
 from data.estimated_cameras import EstimatedCameras
 from data.network_input import network_camera, network_image
 from data.shards import Database
+from models.inference.camera_choice import CameraChoice
 from models.inference.camera_estimator import CameraEstimator, estimate
+from models.inference.field_query import FieldQuery
 from models.networks.camera_network import build_camera_network, camera_losses, rotation_of, transformed
+from models.networks.texdisn import build_field_network
 from models.training.flags import shown
 from models.weights.run import Run, load_checkpoint
+from models.weights.sources import open_model
 from tests.helpers import tiny
 from train import train_cam
 from utils.errors import UserError
@@ -61,7 +65,7 @@ def test_points_are_transformed_as_by_the_camera():
             image_to_pixel(pixels[i].numpy() + 0.5, 100), project(points[i], camera)[0], atol=1e-3
         )
         RT = decompose(camera)[1]
-        np.testing.assert_allclose(space[i], points[i] @ RT[:, :3].T + RT[:, 3], atol=1e-5)
+        np.testing.assert_allclose(space[i], points[i] @ RT[:, :3].T, atol=1e-5)
 
 
 def test_losses_vanish_at_the_truth_and_at_its_symmetric_equivalents():
@@ -82,11 +86,12 @@ def test_losses_vanish_at_the_truth_and_at_its_symmetric_equivalents():
 
     for rotation, symmetries, right in ((true["rotation"], none, True), (behind, half, True), (behind, none, False)):
         values = losses([rotation], symmetries)
-        assert (values["points"] + values["pixels"] < 0.1) == right
+        assert (values["points"] + values["pixels"] + values["depth"] < 0.1) == right
         assert values["within_15"] == float(right) and values["choice"] == 0
     shifted = losses([true["rotation"]], none, shift=true["shift"] + [0.1, 0.0])
     assert shifted["points"] < 0.1 and shifted["pixels"] == pytest.approx(10, abs=0.1)
-    assert losses([true["rotation"]], none, distance=true["distance"] + 0.2)["points"] == pytest.approx(20, abs=0.1)
+    farther = losses([true["rotation"]], none, distance=true["distance"] * np.exp(0.2))
+    assert farther["depth"] == pytest.approx(2, abs=1e-3) and farther["points"] < 0.1 < farther["pixels"]
     # of several proposals the nearest counts, and the scores have to choose it
     for scores, right in (([0, 9], True), ([9, 0], False)):
         values = losses([behind, true["rotation"]], none, scores)
@@ -215,7 +220,10 @@ def test_evaluation_reports_estimated_cameras_beside_the_true_ones(tiny_database
     ]
     database = Database(tiny_database)
     entries = {entry.object_id: entry for entry in database.objects("test")}
-    estimator = CameraEstimator(cameras)
+    model = open_model(run)
+    network = build_field_network(model.config)
+    model.load(network)
+    estimator = CameraChoice(CameraEstimator(cameras), FieldQuery(network), 0.0)
     assert len(both["camera_images"]) == 4
     for row in both["camera_images"]:
         entry = entries[row["object_id"]]

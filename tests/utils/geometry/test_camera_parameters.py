@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import trimesh
 
 from utils.geometry import symmetry
@@ -65,6 +66,18 @@ def upright(mesh):
 ])  # fmt: skip
 def test_rotational_orders_of_solids(mesh, order):
     assert symmetry.rotational_order(*sampled(mesh())) == order
+
+
+def test_rotational_orders_in_threads_of_tensorflow():
+    """They take the smallest numbers for 0, for which a search tree over zeros would never end."""
+    points, colours = sampled(box(1, 0.5, 0.6))
+    points[len(points) // 4 :, 1] = 0
+    points[: len(points) // 4, 1] = np.abs(points[: len(points) // 4, 1])
+    order = symmetry.rotational_order(points, colours)
+    dataset = tf.data.Dataset.range(1).map(
+        lambda _: tf.numpy_function(lambda: np.int64(symmetry.rotational_order(points, colours)), [], tf.int64)
+    )
+    assert [int(value) for value in dataset] == [order]
 
 
 def test_colours_break_a_symmetry():
