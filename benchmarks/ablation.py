@@ -4,7 +4,7 @@ r"""What each part of the preset `plus` contributes, at equal CPU minutes.
         --out runs/ablation
 
 Trains a network for every row of ROWS with the same data, image size, points and CPU minutes of
-training steps, and measures it on every third test object of each source (the first view, true
+training steps, and measures it on every fourth test object of each source (the first view, true
 cameras), with the iso value that is best on validation objects. CPU minutes instead of minutes make
 rows comparable that ran beside other work. Stopped and started again it goes on with the missing
 rows; at the end it prints the table, and writes it to OUT/table.md.
@@ -26,9 +26,9 @@ from utils.files import read_json, write_json
 from utils.metrics import registry
 
 METRICS = ("iou", "volume_iou", "f_score_1", "f_score_2", "psnr")
-RESOLUTION = 48  # points along each axis of the measured fields
-EVERY = 3  # test objects of which one is measured
-VALIDATION = 4  # validation objects of which one chooses the iso value
+RESOLUTION = 40  # points along each axis of the measured fields
+EVERY = 4  # test objects of which one is measured
+VALIDATION = 6  # validation objects of which one chooses the iso value
 OTHERS = "others"  # the source of objects that no folder has
 
 # Short runs need smaller images and fewer points to see the data more than once, and averages that

@@ -27,6 +27,13 @@ from typing import Any
 from utils.errors import UserError
 from utils.files import read_json
 
+STRETCHED = "_stretched"  # ends, with a number, the id of a stretched copy of an object
+
+
+def origin(object_id: str) -> str:
+    """The id of the object that an object is a stretched copy of; its own if it is none."""
+    return re.sub(rf"{STRETCHED}\d+$", "", object_id)
+
 
 def natural(text: str) -> list[int | str]:
     """Sort key that puts '2' before '10'."""

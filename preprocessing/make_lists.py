@@ -4,11 +4,12 @@
     python preprocessing/gen_db.py --raw raw --out db
 
 Objects are variants of one model if their names differ in numbers alone or their shapes nearly
-agree. Writes {train,val,test}_list_<category>.txt into the raw folder, or into --out, where
-gen_db.py finds them (--lst_dir). The split follows from names and shapes alone: it is the same on
-every machine. With --given, a file decides: {split: ["<category>/<object>", ...]}, such as that of
-the objects that the pretrained weights know (models/pretrained/split.json). Prints the sizes of the
-splits and the largest groups.
+agree. Stretched copies (render_views.py --stretched) stay with their object, and are listed for
+training alone. Writes {train,val,test}_list_<category>.txt into the raw folder, or into --out,
+where gen_db.py finds them (--lst_dir). The split follows from names and shapes alone: it is the
+same on every machine. With --given, a file decides: {split: ["<category>/<object>", ...]}, such as
+that of the objects that the pretrained weights know (models/pretrained/split.json). Prints the
+sizes of the splits and the largest groups.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import pathlib
 import numpy as np
 from tqdm import tqdm
 
-from data.raw_layout import RawObject, find_objects
+from data.raw_layout import RawObject, find_objects, origin
 from data.shard_format import SPLITS
 from preprocessing.database.flags import INFO
 from preprocessing.readers.hdf5_files import read_hdf5
@@ -45,6 +46,8 @@ def write_lists(folder: pathlib.Path, objects: list[RawObject], splits: list[str
         for split in SPLITS:
             pairs = zip(objects, splits, strict=True)
             ids = sorted(raw.object_id for raw, own in pairs if raw.category == category and own == split)
+            if split != SPLITS[0]:
+                ids = [object_id for object_id in ids if origin(object_id) == object_id]
             with replacing(folder / f"{split}_list_{category}.txt") as temporary:
                 pathlib.Path(temporary).write_text("".join(f"{object_id}\n" for object_id in ids))
 
@@ -87,11 +90,11 @@ def main(argv: list[str] | None = None) -> None:
     out = args.out or args.raw
     if args.given:
         split_of = given_split(args.given)
-        known = [raw for raw, object_id in zip(objects, ids, strict=True) if object_id in split_of]
+        known = [raw for raw in objects if f"{raw.category}/{origin(raw.object_id)}" in split_of]
         if not known:
             raise UserError(f"{args.given} has no object of {args.raw}")
         with working_in(out, depth=0):
-            write_lists(out, known, [split_of[f"{raw.category}/{raw.object_id}"] for raw in known])
+            write_lists(out, known, [split_of[f"{raw.category}/{origin(raw.object_id)}"] for raw in known])
         print(f"{len(known)} of them in {args.given}; lists    {out}")
         return
     groups = near_duplicates(ids, [surface_of(raw) for raw in tqdm(objects, desc="surfaces", mininterval=2)])

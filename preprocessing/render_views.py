@@ -17,7 +17,7 @@ import pathlib
 
 from preprocessing.meshes.distances import SIGN_HELP, SIGNS
 from preprocessing.rendering.raw_folder import render_folder
-from preprocessing.rendering.raw_writer import AUTO, Settings
+from preprocessing.rendering.raw_writer import AUTO, STRETCH, Settings
 from utils.cli import parser, real_number, run, whole_number
 from utils.errors import UserError
 from utils.rendering.lights import LIGHTS
@@ -86,6 +86,13 @@ def parse(argv: list[str] | None) -> tuple[argparse.Namespace, Settings]:
     )
     flags.add_argument("--sign", choices=SIGNS, default=default.sign, help=SIGN_HELP)
     flags.add_argument("--seed", type=whole_number(0), default=default.seed, help="seed of all random numbers")
+    flags.add_argument(
+        "--stretched",
+        type=whole_number(0),
+        default=0,
+        help=f"also render so many copies of every object, stretched along x, y and z by "
+        f"{STRETCH[0]:g} to {STRETCH[1]:g}; make_lists.py keeps them for training",
+    )
     flags.add_argument("--jobs", type=whole_number(1), default=1, help="objects at once")
     flags.add_argument("--categories", nargs="+", help="only these category folders")
     args = flags.parse_args(argv)
@@ -113,7 +120,7 @@ def parse(argv: list[str] | None) -> tuple[argparse.Namespace, Settings]:
 
 def main(argv: list[str] | None = None) -> None:
     args, settings = parse(argv)
-    render_folder(args.meshes, args.out, settings, jobs=args.jobs, categories=args.categories)
+    render_folder(args.meshes, args.out, settings, jobs=args.jobs, categories=args.categories, stretched=args.stretched)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from data.categories import name as category_name
 from data.categories import spellings
-from data.raw_layout import RawObject, render_settings, render_settings_path
+from data.raw_layout import STRETCHED, RawObject, render_settings, render_settings_path
 from preprocessing.meshes.distances import UNRECORDED_SIGN
 from preprocessing.meshes.find import MeshFile, find_meshes
 from preprocessing.rendering.raw_writer import UNFINISHED, Settings, Task, is_done, process_died, write_object
@@ -27,6 +27,7 @@ def render_folder(
     *,
     jobs: int = 1,
     categories: Sequence[str] | None = None,
+    stretched: int = 0,
 ) -> None:
     """Render every mesh of a folder that the raw folder does not hold yet.
 
@@ -38,6 +39,7 @@ def render_folder(
         settings: what the data depends on; a raw folder keeps to one set of them.
         jobs: number of processes.
         categories: names of the categories to render; None for all.
+        stretched: copies of every object that are rendered too, with other proportions.
 
     Raises:
         UserError: a folder cannot be used, a category is unknown, or `out` has other settings.
@@ -45,7 +47,7 @@ def render_folder(
     """
     with working_in(out, depth=0):
         try:
-            _render_missing(meshes, out, settings, jobs, categories)
+            _render_missing(meshes, out, settings, jobs, categories, stretched)
         finally:
             shutil.rmtree(out / UNFINISHED, ignore_errors=True)
 
@@ -56,18 +58,24 @@ def _render_missing(
     settings: Settings,
     jobs: int,
     categories: Sequence[str] | None,
+    stretched: int,
 ) -> None:
     """Do what render_folder says, as the only process that writes to `out`."""
     files = _select(find_meshes(meshes), categories, meshes)
     _check_settings(out, settings)
-    tasks = [Task(file.path, RawObject(out, file.category, file.object_id), settings) for file in files]
+    tasks = [
+        Task(file.path, RawObject(out, file.category, file.object_id + ending), settings, bool(ending))
+        for file in files
+        for ending in ["", *(f"{STRETCHED}{copy}" for copy in range(1, stretched + 1))]
+    ]
     missing = [task for task in tasks if not is_done(task)]
     again = sum(task.target.folder.exists() for task in missing)
     if again:
         print(f"{again} objects are rendered again: files are missing, or their meshes have changed")
     done = len(tasks) - len(missing)
     counts = f"{done} are done already, {len(missing)} to render, {settings.views} views each"
-    print(f"{len(tasks)} meshes in {meshes}: {counts}")
+    copies = f", {stretched} stretched copies of each" if stretched else ""
+    print(f"{len(files)} meshes in {meshes}{copies}: {counts}")
     share_cores(jobs)
     failed = _render(missing, jobs)
     print(f"{len(missing) - failed} objects written, {done} were there already: {out}")

@@ -20,13 +20,14 @@ from utils.errors import UserError, reason_of, writing
 from utils.files import file_digest, read_json, write_json
 from utils.geometry.cameras import FOCAL, compose, fitting_distance, intrinsics, look_at
 from utils.mesh import sampling, voxels
-from utils.mesh.mesh import Mesh, normalise
+from utils.mesh.mesh import Mesh, normalise, stretched
 from utils.processes import DIED
 from utils.rendering.lights import CAMERA_LIGHT, LIGHTS, random_light
 from utils.rendering.raycast import Scene, draw_missed_points
 
 UNFINISHED = ".unfinished"  # sub-folder of a raw folder for objects being written; readers ignore it
 INSIDE_GRID = 20  # points along each side of the cube that measure the share of it that is inside
+STRETCH = (0.7, 1.4)  # factors of the sides of stretched copies, whose logarithms are drawn
 AUTO = "auto"  # first entry of Settings.distance: the whole object is in the image
 
 
@@ -58,6 +59,7 @@ class Task:
     mesh: pathlib.Path  # the mesh file
     target: RawObject  # where its data goes
     settings: Settings
+    stretched: bool = False  # whether the object is a stretched copy of the mesh
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,9 +151,11 @@ def _write(task: Task) -> None:
     """Compute everything about a mesh, write it beside its place and move it there."""
     settings, target = task.settings, task.target
     with recorded_side_files() as side_files:
-        mesh, centre, scale = normalise(load_mesh(task.mesh))
+        mesh = load_mesh(task.mesh)
     files = {task.mesh, *(path for path in side_files if path.is_file())}
     rng = object_rng(target.category, target.object_id, settings.seed)
+    factors = np.exp(rng.uniform(np.log(STRETCH[0]), np.log(STRETCH[1]), 3)) if task.stretched else np.ones(3)
+    mesh, centre, scale = normalise(stretched(mesh, factors) if task.stretched else mesh)
     radius = np.linalg.norm(mesh.vertices[mesh.faces.ravel()], axis=1).max()
     K, RT = view_cameras(settings, radius, rng)
     trans_mats = np.stack([compose(k, rt) for k, rt in zip(K, RT, strict=True)])
@@ -171,6 +175,8 @@ def _write(task: Task) -> None:
         hdf5.put(file, "points", surface.points[surface.kept].astype(np.float32))
         hdf5.put(file, "colours", surface.colours[surface.kept])
         file.attrs.update({"centre": centre, "scale": scale, "inside": volume})
+        if task.stretched:
+            file.attrs["stretch"] = factors
     digests = {os.path.relpath(path, task.mesh.parent): file_digest(path) for path in sorted(files)}
     write_json(unfinished.source, digests)
     target.folder.parent.mkdir(parents=True, exist_ok=True)

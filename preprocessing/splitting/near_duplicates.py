@@ -12,14 +12,19 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from data.raw_layout import origin
+
 EXTENT = 0.03  # object-frame length by which the sides of the bounding boxes may differ
 DISTANCE = 0.013  # mean distance between two surfaces, object-frame length
 POINTS = 400  # of a surface that are compared with all of another one
 
 
 def stem(object_id: str) -> str:
-    """An id without its numbers and without what follows the last of them: chair_02a -> chair_."""
-    return re.sub(r"\d+[a-z]?(?=$|[_-])|\d+", "", object_id).rstrip("_-").lower()
+    """An id without its numbers and without what follows the last of them: chair_02a -> chair_.
+
+    Stretched copies have that of their object.
+    """
+    return re.sub(r"\d+[a-z]?(?=$|[_-])|\d+", "", origin(object_id)).rstrip("_-").lower()
 
 
 def near_duplicates(ids: Sequence[str], surfaces: Sequence[np.ndarray]) -> np.ndarray:

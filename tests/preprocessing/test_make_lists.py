@@ -1,6 +1,7 @@
 """Splits in which variants of one model stay on one side."""
 
 import json
+import shutil
 
 import h5py
 import numpy as np
@@ -43,6 +44,8 @@ def rng():
         ("chair/armchair", "chair/chair", False),
         ("car/Sedan-1", "car/sedan-2", True),
         ("other/plantSmall1", "other/plantSmall2", True),
+        ("chair/stool", "chair/stool_stretched2", True),
+        ("chair/stool_stretched1", "chair/chair_stretched1", False),
     ],
 )
 def test_names_that_differ_in_numbers_alone_have_one_stem(a, b, same):
@@ -98,14 +101,16 @@ def test_the_lists_are_those_that_gen_db_reads(rng, tmp_path):
         ids = [f"{chr(97 + i)}{category}" for i in range(8)]
         lists = split_objects(category, ids, tmp_path, None, SHARES)
         assert sorted(sum(lists.ids.values(), [])) == ids and not lists.absent and str(tmp_path) in lists.source
+    for object_id in ("aball", "cball"):
+        shutil.copytree(tmp_path / "ball" / object_id, tmp_path / "ball" / f"{object_id}_stretched1")
     with pytest.raises(UserError, match="leave nothing for training"):
         make_lists.main(["--raw", str(tmp_path), "--test", "0.7", "--val", "0.3"])
     given = {"train": ["ball/aball", "box/abox"], "val": ["box/bbox"], "test": ["ball/cball", "ball/elsewhere"]}
     (tmp_path / "split.json").write_text(json.dumps(given))
     make_lists.main(["--raw", str(tmp_path), "--out", str(tmp_path / "l"), "--given", str(tmp_path / "split.json")])
-    ids = [f"{chr(97 + i)}ball" for i in range(8)]
+    ids = [*(f"{chr(97 + i)}ball" for i in range(8)), "aball_stretched1", "cball_stretched1"]
     lists = split_objects("ball", ids, tmp_path, tmp_path / "l", SHARES)
-    assert lists.ids == {"train": ["aball"], "val": [], "test": ["cball"]} and lists.unlisted == 6
+    assert lists.ids == {"train": ["aball", "aball_stretched1"], "val": [], "test": ["cball"]} and lists.unlisted == 7
     for wrong in ("[]", '{"training": []}', '{"train": ["a/b"], "val": ["a/b"]}', '{"train": ["a/b"]}'):
         (tmp_path / "split.json").write_text(wrong)
         with pytest.raises(UserError, match="split.json"):

@@ -30,6 +30,7 @@ from utils.geometry.cameras import (
     project,
 )
 from utils.mesh import voxels
+from utils.mesh.mesh import coloured_mesh, stretched
 
 SMALL = ["--views", "3", "--image_size", "48", "--sdf_points", "500", "--surface_points", "4000"]
 
@@ -326,3 +327,34 @@ def test_an_object_is_done_while_it_is_whole_and_its_mesh_the_same(meshes, tmp_p
     with h5py.File(raw.surface) as file:
         assert np.abs(file["colours"][:].astype(int) - [20, 200, 40]).max() <= 3
     assert not list((tmp_path / "raw" / ".unfinished").glob("*/*"))
+
+
+def test_stretched_copies_are_the_mesh_with_other_proportions(tmp_path):
+    mesh = trimesh.creation.icosphere(subdivisions=3)
+    (tmp_path / "meshes" / "ball").mkdir(parents=True)
+    mesh.export(tmp_path / "meshes" / "ball" / "a.ply")
+    few = settings(views=2, image_size=24, surface_points=4000)
+    shapes = []
+    for name, copy in (("a", False), ("a_stretched1", True), ("a_stretched2", True)):
+        raw = RawObject(tmp_path / "raw", "ball", name)
+        assert raw_writer.write_object(raw_writer.Task(tmp_path / "meshes" / "ball" / "a.ply", raw, few, copy)) == (
+            [],
+            None,
+        )
+        with h5py.File(raw.surface) as file:
+            factors = file.attrs.get("stretch", np.ones(3))
+            assert ("stretch" in file.attrs) == copy
+            radii = factors / factors.max() / 2
+            np.testing.assert_allclose(np.linalg.norm(file["points"][:] / radii, axis=1), 1, atol=0.03)
+            assert np.ptp(file["points"][:], axis=0).max() == pytest.approx(1, abs=0.01)
+        assert np.all((factors >= 0.7) & (factors <= 1.4))
+        shapes.append(radii)
+    assert min(np.abs(shapes[i] - shapes[j]).max() for i in range(3) for j in range(i)) > 0.02
+
+
+def test_normals_of_a_stretched_ball_are_those_of_an_ellipsoid():
+    ball, factors = trimesh.creation.icosphere(subdivisions=4), np.array([0.7, 1.0, 1.4])
+    mesh = stretched(coloured_mesh(ball.vertices, ball.faces, np.ones((len(ball.vertices), 3))), factors)
+    expected = mesh.vertices / factors**2  # the gradient of x^2 / a^2 + y^2 / b^2 + z^2 / c^2
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    assert (mesh.normals * expected).sum(1).min() > 0.999

@@ -71,6 +71,16 @@ def with_alpha(colours: np.ndarray) -> np.ndarray:
     return np.concatenate([np.clip(colours, 0, 1), np.ones((len(colours), 1))], 1)
 
 
+def stretched(mesh: Mesh, factors: np.ndarray) -> Mesh:
+    """A mesh whose axes are multiplied by (3,) positive factors."""
+    normals = mesh.normals / factors
+    return dataclasses.replace(
+        mesh,
+        vertices=mesh.vertices * factors,
+        normals=normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30),
+    )
+
+
 def normalise(mesh: Mesh) -> tuple[Mesh, np.ndarray, float]:
     """Move a mesh into the object frame, p = (x - centre) * scale.
 
