@@ -1,9 +1,11 @@
 """The Python interface: what its functions give, and the notebook that shows them."""
 
+import functools
 import importlib
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -15,6 +17,7 @@ import trimesh
 
 import texdisn
 from data.shards import Database
+from models.inference import reconstruct as reconstruction
 from tests.helpers import tiny
 from utils.images.photo import read_photo
 
@@ -53,14 +56,16 @@ def test_a_turntable_shows_the_mesh(result):
     assert len(frames) == 8 and all((frame < 250).any() and (frame[0, 0] == 255).all() for frame in frames)
 
 
-def test_images_in_every_form_give_the_same_mesh(model, result):
-    image = PIL.Image.open(CHAIR)
+def test_images_in_every_form_give_the_same_mesh(model, monkeypatch):
+    monkeypatch.setattr(reconstruction, "iso_covering_mask", lambda *_: model.iso)  # most of the time of a small mesh
+    image, first = PIL.Image.open(CHAIR), model.reconstruct(CHAIR, resolution=24)
     for form in (str(CHAIR), image, np.asarray(image), np.asarray(image) / 255, read_photo(CHAIR)):
-        other = model.reconstruct(form, resolution=48)
-        np.testing.assert_allclose(other.vertices, result.vertices, atol=1e-6)
+        other = model.reconstruct(form, resolution=24)
+        assert np.array_equal(other.seen, first.seen) and np.array_equal(other.mask, first.mask)
+        np.testing.assert_allclose(other.vertices, first.vertices, atol=1e-6)
     mask = np.asarray(image)[..., 3]
-    other = model.reconstruct(np.asarray(image.convert("RGB")), mask=mask, resolution=48)
-    assert other.foreground == "array" and np.array_equal(other.mask, result.mask)
+    other = model.reconstruct(np.asarray(image.convert("RGB")), mask=mask, resolution=24)
+    assert other.foreground == "array" and np.array_equal(other.mask, first.mask)
     with pytest.raises(texdisn.UserError, match="must have one size"):
         model.reconstruct(image, mask=mask[:-1])
     for wrong in (np.zeros((40, 40, 2), np.uint8), np.full((40, 40, 3), 7.0), np.zeros((40, 40), int)):
@@ -89,7 +94,7 @@ def test_the_field_of_a_result(result):
     assert np.quantile(moved, 0.98) < 0.1
 
 
-def test_evaluate_is_the_command(tiny_database, tmp_path):
+def test_evaluate_is_the_command(tiny_database, tmp_path, eagerly):
     run = tiny.field_run(tmp_path / "run", tiny_database, True)
     options = {"views": [0], "limit": 1, "resolution": 16, "figure_objects": 0}
     results = texdisn.evaluate(run, tiny_database, tmp_path / "python", **options)
@@ -102,28 +107,36 @@ def test_evaluate_is_the_command(tiny_database, tmp_path):
 
 
 def test_the_module_is_found_from_any_folder(tmp_path):
+    """It and the packages that it imports; importing them takes seconds, and is tested above."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = [sys.executable, "-c", "import texdisn; print(texdisn.load_model.__name__)"]
+    code = "import importlib.util as u; print(*[u.find_spec(name) is not None for name in {NAMES}])"
+    names = ["texdisn", "data", "models", "utils"]
+    command = [sys.executable, "-c", code.replace("{NAMES}", str(names))]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "load_model"
+    assert done.stdout.split() == ["True"] * len(names)
 
 
 @pytest.mark.slow
-def test_the_notebook_runs_from_top_to_bottom(tmp_path, monkeypatch, rendered_here):
-    """Its commands run in this process: three starts would take a third of the time."""
+def test_the_notebook_runs_from_top_to_bottom(model, tmp_path, monkeypatch, rendered_here):
+    """Its commands run in this process, and everything is smaller."""
+    smaller = ["--image_size", "48", "--sdf_points", "2000", "--surface_points", "2000"]
 
     def called(command, **_):
         python, script, *words = command
         script = pathlib.Path(script).relative_to(ROOT)
         assert python == sys.executable and (ROOT / script).exists()
+        words += [] if script.stem == "make_shapes" else smaller
         importlib.import_module(".".join(script.with_suffix("").parts)).main(words)
 
     monkeypatch.setattr(subprocess, "run", called)
+    monkeypatch.setattr(texdisn, "load_model", lambda: model)
+    monkeypatch.setattr(texdisn, "Options", functools.partial(texdisn.Options, resolution=24))
     matplotlib.use("Agg")
     monkeypatch.chdir(tmp_path)
     notebook = json.loads((ROOT / "examples" / "texdisn.ipynb").read_text())
     names = {}
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
-            exec(compile("".join(cell["source"]), cell["id"], "exec"), names)
+            code = re.sub(r"resolution=\d+", "resolution=24", "".join(cell["source"]))
+            exec(compile(code, cell["id"], "exec"), names)
     assert names["results"]["results"]["prediction"]["iou"]["mean"] > 0

@@ -37,12 +37,13 @@ def in_chunks(
         The same function for any number of points, traced once.
     """
 
+    described: list = []  # what the function returns, once it is known
+
     def whole(points, products, camera, terms):
         count = tf.shape(points)[0]
         if not terms:  # few sizes of the last chunk: oneDNN prepares every operation for every size
             points = tf.pad(points, [[0, -count % STEP], [0, 0]])
-        example = function(points[:1], products, camera, [term[:1] for term in terms])
-        outputs = tf.nest.flatten(example)
+        outputs = tf.nest.flatten(described[0])
 
         def step(i, arrays):
             part = slice(i * chunk, (i + 1) * chunk)
@@ -53,16 +54,18 @@ def in_chunks(
         arrays = [tf.TensorArray(x.dtype, chunks, infer_shape=False, element_shape=(None, x.shape[1])) for x in outputs]
         # two at a time: the work that one core does alone in one of them hides behind the other
         _, arrays = tf.while_loop(lambda i, _: i < chunks, step, (0, arrays), parallel_iterations=2)
-        return tf.nest.pack_sequence_as(example, [array.concat()[:count] for array in arrays])
+        return tf.nest.pack_sequence_as(described[0], [array.concat()[:count] for array in arrays])
 
-    compiled = tf.function(whole)
-    traced: list = []
+    # no branch depends on a tensor: AutoGraph would take most of the time of tracing
+    compiled = tf.function(whole, autograph=False)
 
     def call(points, products=None, camera=None, terms=()):
-        if not traced:  # once, for any number of points
-            specs = [tf.TensorSpec((None, term.shape[1]), term.dtype) for term in terms]
-            points_spec = tf.TensorSpec((None, 3), tf.float32)
-            traced.append(compiled.get_concrete_function(points_spec, products, camera, specs))
+        if not described:
+            point = [tf.zeros((1, term.shape[1]), term.dtype) for term in terms]
+            described.append(function(tf.zeros((1, 3)), products, camera, point))  # by itself faster than traced
+            if not tf.config.functions_run_eagerly():  # traced once, for any number of points
+                specs = [tf.TensorSpec((None, term.shape[1]), term.dtype) for term in terms]
+                compiled.get_concrete_function(tf.TensorSpec((None, 3), tf.float32), products, camera, specs)
         return compiled(points, products, camera, list(terms))
 
     return call
