@@ -31,6 +31,7 @@ import unicodedata
 import h5py
 from tqdm import tqdm
 
+from models.choices import PRECISION_HELP, PRECISIONS
 from utils import cli, hdf5
 from utils.errors import PartialFailure, UserError, reason_of
 from utils.files import file_digest, read_json
@@ -46,7 +47,7 @@ if typing.TYPE_CHECKING:
     from models.inference.reconstruct import Reconstructor
 
 FORMATS = ("glb", "ply", "obj")
-PATHS = ("db", "restore_model", "cam_est")  # settings of a run that name files and change no result
+UNUSED = ("db", "restore_model", "cam_est", "precision")  # settings of a run that change no result of its weights
 ISO = (
     "iso value of the surface (default: the one stored with the weights, relaxed for each image until its object is "
     "covered)"
@@ -87,6 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--restore_model", help="run or TF1 checkpoint of the field (default: the weights that come with the project)"
     )
+    p.add_argument("--precision", choices=PRECISIONS, default="auto", help=PRECISION_HELP)
     p.add_argument(
         "--cam_est", help="run of train_cam.py that estimates cameras (default: the weights that come with the project)"
     )
@@ -204,12 +206,13 @@ def settings_of(args: argparse.Namespace, image: str) -> dict[str, typing.Any]:
 def model_of(reconstructor: "Reconstructor", estimated: bool) -> dict[str, typing.Any]:
     """The weights that decide the result, with their content, and the iso value in use."""
     model = reconstructor.model
-    config = {name: value for name, value in dataclasses.asdict(model.config).items() if name not in PATHS}
+    config = {name: value for name, value in dataclasses.asdict(model.config).items() if name not in UNUSED}
     weights = {
         "field": str(model.weights),
         "field_sha256": file_digest(model.weights),
         "config_sha256": hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest(),
         "iso": reconstructor.iso,
+        "precision": reconstructor.precision,
     }
     if estimated:
         path = reconstructor.estimator.weights
@@ -268,11 +271,14 @@ def main(argv: list[str]) -> None:
     camera, count = parse_camera(args.camera), len(images)
 
     from models.inference.reconstruct import PRETRAINED_CAMERA, PRETRAINED_FIELD, Reconstructor
+    from models.networks.precision import described
 
-    reconstructor = Reconstructor(args.restore_model or PRETRAINED_FIELD, args.cam_est or PRETRAINED_CAMERA, args.iso)
+    runs = args.restore_model or PRETRAINED_FIELD, args.cam_est or PRETRAINED_CAMERA
+    reconstructor = Reconstructor(*runs, args.iso, args.precision)
     session = Session(args, reconstructor, camera)
     iso = f"{reconstructor.iso:.3g}{' or what covers the object' if reconstructor.covers else ''}"
     plan = f"{args.resolution}^3, iso value {iso}, camera {args.camera}, mask {args.mask}"
+    plan = f"{plan}, precision {described(args.precision)}"
     print(f"{count} images -> {args.out}: {plan}")
     failed = 0
     with working_in(args.out), tqdm(total=count, unit="image") as bar:

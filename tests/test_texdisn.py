@@ -24,7 +24,7 @@ CHAIR = ROOT / "examples" / "chair.png"
 
 @pytest.fixture(scope="module")
 def model():
-    return texdisn.load_model()
+    return texdisn.load_model(precision="float32")
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from models.inference.field_query import Encoded, FieldQuery
 from models.inference.iso_search import solid_iso
 from models.inference.mask_coverage import iso_covering_mask
 from models.inference.predict import extract_mesh
+from models.networks.precision import chosen
 from models.networks.texdisn import build_field_network
 from models.weights.sources import open_model
 from utils.errors import UserError
@@ -113,6 +114,7 @@ class Reconstructor:
         field: str | os.PathLike[str] = PRETRAINED_FIELD,
         camera: str | os.PathLike[str] = PRETRAINED_CAMERA,
         iso: float | None = None,
+        precision: str = "auto",
     ):
         """
         Args:
@@ -120,8 +122,9 @@ class Reconstructor:
             iso: value of the field at the surface; None: the one stored with the weights, else 0,
                 and for every image relaxed until the object is covered
                 (models.inference.mask_coverage).
+            precision: what the networks compute in, one of models.choices.PRECISIONS.
         """
-        self.model = open_model(field)
+        self.model = open_model(field, precision=precision)
         self.config = self.model.config
         network = build_field_network(self.config)
         self.model.load(network)
@@ -131,10 +134,15 @@ class Reconstructor:
         self._estimator: CameraEstimator | None = None
 
     @property
+    def precision(self) -> str:
+        """float32 or bfloat16, what the networks compute in."""
+        return chosen(self.config.precision)
+
+    @property
     def estimator(self) -> CameraEstimator:
         """The camera network, loaded on first use: a given camera does not need it."""
         if self._estimator is None:
-            self._estimator = CameraEstimator(self.camera_run)
+            self._estimator = CameraEstimator(self.camera_run, self.config.precision)
         return self._estimator
 
     def reconstruct(

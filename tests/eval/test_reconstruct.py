@@ -231,6 +231,14 @@ def test_colours_are_the_images_where_it_shows_the_object(words, runs, letters, 
     np.testing.assert_allclose(colours[back], field, atol=0.03)
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_precision_is_what_is_asked_for(precision, runs, letters, tmp_path, capsys):
+    command(runs, tmp_path, picture(tmp_path / "x.png"), "--precision", precision)
+    model = json.loads((tmp_path / "out" / "x" / "results.json").read_text())["model"]
+    assert model["precision"] == precision
+    assert f"precision {precision} (as asked" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_cameras_that_are_given(runs, letters, tmp_path):
     given = picture(tmp_path / "x.png")
