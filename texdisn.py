@@ -56,7 +56,10 @@ Path = str | os.PathLike[str]
 
 
 def load_model(
-    field: Path = PRETRAINED_FIELD, camera: Path = PRETRAINED_CAMERA, iso: float | None = None
+    field: Path = PRETRAINED_FIELD,
+    camera: Path = PRETRAINED_CAMERA,
+    iso: float | None = None,
+    precision: str = "auto",
 ) -> Reconstructor:
     """Load a field network and, when it is first needed, a camera network.
 
@@ -65,6 +68,7 @@ def load_model(
         camera: run of a camera network; default likewise.
         iso: value of the field at the surface; None: the one stored with the weights, relaxed for
             every image until its object is covered.
+        precision: "float32", "bfloat16", or "auto", the faster one on this machine.
 
     Returns:
         The model: reconstruct() turns an image into a Reconstruction, query answers for points.
@@ -72,7 +76,7 @@ def load_model(
     Raises:
         UserError: something is missing or does not fit.
     """
-    return Reconstructor(field, camera, iso)
+    return Reconstructor(field, camera, iso, precision)
 
 
 def camera(azimuth: float, elevation: float, distance: float, size: int) -> np.ndarray:

@@ -55,7 +55,7 @@ def fit(out="runs/benchmark", minutes=MINUTES, binary=True):
     if folder.last.exists():
         return folder
     db = database(out)
-    config = preset("faithful", binary, db=str(db), bfloat16=True, batch_size=BATCH, beta1=0.9)
+    config = preset("faithful", binary, db=str(db), precision="bfloat16", batch_size=BATCH, beta1=0.9)
     entries = Database(db).objects("train")
     names = [f"{entry.category}/{entry.object_id}" for entry in entries]
     print(f"fitting {', '.join(names)} for {minutes:g} minutes -> {folder.folder}")

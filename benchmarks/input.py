@@ -87,7 +87,7 @@ def main(argv):
     db, result = str(database(ROOT / "runs/benchmark")), {}
     for name, points in (("small", 512), ("faithful", 2048)):
         for binary in (True, False):
-            config = preset(name, binary, db=db, bfloat16=True, num_sample_points=points)
+            config = preset(name, binary, db=db, precision="bfloat16", num_sample_points=points)
             key = f"{name}_{'binary' if binary else 'sdf'}"
             rate, step = measure(config)
             result |= {f"{key}_input": rate, f"{key}_step": step, f"{key}_ratio": rate / step}

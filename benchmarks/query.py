@@ -47,8 +47,9 @@ TIMED_CHUNKS = 4  # of the reference, if it has more than 8
 
 def load(run_folder, bfloat16):
     """The network of a fitted run, in float32 or all in bfloat16."""
+    precision = "bfloat16" if bfloat16 else "float32"
     network = build_field_network(
-        dataclasses.replace(run_folder.load_config(Config), bfloat16=bfloat16), all_bfloat16=bfloat16
+        dataclasses.replace(run_folder.load_config(Config), precision=precision), all_bfloat16=bfloat16
     )
     load_checkpoint(run_folder.last, {"network": network.variables}, partial=True)
     return network

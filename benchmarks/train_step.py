@@ -100,7 +100,7 @@ def encoder_seconds(config):
 
 def part_seconds(network, batch):
     """Seconds per image of the parts of a step, forward and backward."""
-    config, dtype = network.config, tf.bfloat16 if network.config.bfloat16 else tf.float32
+    config, dtype = network.config, tf.as_dtype(network.config.precision)
     b, n = config.batch_size, config.num_sample_points
     sizes = [config.encoder_size >> i for i in range(5)]
     maps = [
@@ -155,8 +155,8 @@ def main(argv):
     p.add_argument("--num_sample_points", type=int, default=2048, help="points per image")
     p.add_argument("--out", required=True, help="JSON file to write")
     args = p.parse_args(argv)
-    config = Config(batch_size=args.batch_size, num_sample_points=args.num_sample_points)
-    coarse = dataclasses.replace(config, bfloat16=True)
+    config = Config(batch_size=args.batch_size, num_sample_points=args.num_sample_points, precision="float32")
+    coarse = dataclasses.replace(config, precision="bfloat16")
     batch, strategy = random_batch(config), tf.distribute.get_strategy()
     result = {"batch_size": config.batch_size, "num_sample_points": config.num_sample_points}
     make = {

@@ -13,6 +13,7 @@ metrics are measured on the stored fields.
 import argparse
 import pathlib
 
+from models.choices import PRECISION_HELP, PRECISIONS
 from models.config import Config
 from models.weights import tf1_conventions
 from utils import cli
@@ -56,6 +57,8 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--figure_objects", type=cli.whole_number(0), default=2, help="objects of every category in figure.png"
     )
+    p.add_argument("--precision", choices=PRECISIONS, default="auto", help=PRECISION_HELP)
+    cli.older_switch(p, "--bfloat16", "precision", "bfloat16", "float32")
     tf1_conventions.add_flags(p)
     return p
 
@@ -92,7 +95,7 @@ def main(argv: list[str]) -> None:
     from models.inference.evaluation import Evaluation, Options
     from models.weights.sources import open_model
 
-    model = open_model(args.restore_model, tf1_conventions.overrides(args))
+    model = open_model(args.restore_model, tf1_conventions.overrides(args), args.precision)
     print(model.describe())
     folder = pathlib.Path(args.log_dir) if args.log_dir else model.beside(f"eval_{args.split}")
     options = Options(

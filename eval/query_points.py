@@ -27,6 +27,7 @@ import typing
 import numpy as np
 
 from data.network_input import network_camera, network_image
+from models.choices import PRECISION_HELP, PRECISIONS
 from models.config import Config
 from models.weights import tf1_conventions
 from utils import cli
@@ -52,6 +53,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--norm_params",
         help="model_frame sphere: cx,cy,cz,r of the object, object frame (default: 0,0,0,0.5, the sphere in the cube)",
     )
+    p.add_argument("--precision", choices=PRECISIONS, default="auto", help=PRECISION_HELP)
+    cli.older_switch(p, "--bfloat16", "precision", "bfloat16", "float32")
     tf1_conventions.add_flags(p)
     return p
 
@@ -169,12 +172,13 @@ def query_table(
 def main(argv: list[str]) -> None:
     args = build_parser().parse_args(argv)
 
+    from models.networks.precision import described
     from models.networks.texdisn import build_field_network
     from models.weights.sources import open_model
 
-    model = open_model(args.restore_model, tf1_conventions.overrides(args))
+    model = open_model(args.restore_model, tf1_conventions.overrides(args), args.precision)
     config = model.config
-    print(model.describe())
+    print(f"{model.describe()}, precision {described(config.precision)}")
     frame = object_frame(config, args.norm_params)
     rows = read_table(args.points, 3, "a point")
     image, rgba = read_image(args.image, config)

@@ -31,13 +31,15 @@ import unicodedata
 import h5py
 from tqdm import tqdm
 
+from models.choices import PRECISION_HELP, PRECISIONS
 from utils import cli, hdf5
 from utils.errors import PartialFailure, UserError, reason_of
 from utils.files import file_digest, read_json
 from utils.geometry.cameras import parse_camera
 from utils.images.photo import SUFFIXES, read_photo
+from utils.mesh.simplify import FACES, check_count
 from utils.out_folder import working_in
-from utils.reports.result_folder import MeshFormat, write_results
+from utils.reports.result_folder import TEXTURES, UNWRAPPED, MeshFormat, write_results
 from utils.stages import Stages
 from utils.surface.adaptive import check_resolution
 
@@ -45,8 +47,7 @@ if typing.TYPE_CHECKING:
     from models.inference.reconstruct import Reconstructor
 
 FORMATS = ("glb", "ply", "obj")
-PATHS = ("db", "restore_model", "cam_est")  # settings of a run that name files and change no result
-TEXTURE_SIZE = 1024  # pixels
+UNUSED = ("db", "restore_model", "cam_est", "precision")  # settings of a run that change no result of its weights
 ISO = (
     "iso value of the surface (default: the one stored with the weights, relaxed for each image until its object is "
     "covered)"
@@ -64,12 +65,16 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--out", type=pathlib.Path, required=True, help="folder for the results")
     p.add_argument("--format", choices=FORMATS, default="glb", help="of the mesh")
     p.add_argument(
-        "--texture", choices=("vertex", "atlas"), default="vertex", help="colours at the vertices, or a UV texture"
+        "--texture",
+        choices=TEXTURES,
+        default=MeshFormat.texture,
+        help=f"atlas: a UV texture; vertex: colours at the vertices; auto: a texture up to {UNWRAPPED} faces, in GLB "
+        "and OBJ",
     )
     p.add_argument(
         "--texture_size",
         type=cli.whole_number(64, 8192),
-        help=f"side of the UV texture in pixels (default: {TEXTURE_SIZE})",
+        help=f"side of the UV texture in pixels (default: {MeshFormat.size})",
     )
     p.add_argument(
         "--colours",
@@ -83,6 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--restore_model", help="run or TF1 checkpoint of the field (default: the weights that come with the project)"
     )
+    p.add_argument("--precision", choices=PRECISIONS, default="auto", help=PRECISION_HELP)
     p.add_argument(
         "--cam_est", help="run of train_cam.py that estimates cameras (default: the weights that come with the project)"
     )
@@ -104,7 +110,13 @@ def build_parser() -> argparse.ArgumentParser:
         default="object",
         help="original: of the mesh that a view in a raw folder shows",
     )
-    p.add_argument("--simplify", type=cli.whole_number(100), metavar="N", help="merge faces until about N are left")
+    p.add_argument(
+        "--simplify",
+        type=cli.whole_number(0),
+        metavar="N",
+        default=FACES,
+        help="merge faces until about N are left; 0: keep all of them",
+    )
     return p
 
 
@@ -113,8 +125,9 @@ def check(args: argparse.Namespace) -> None:
     check_resolution("--resolution", args.resolution)
     if args.texture == "atlas" and args.format == "ply":
         raise UserError("--texture atlas: PLY has no standard texture; give --format glb or obj")
-    if args.texture_size is not None and args.texture == "vertex":
-        raise UserError(f"--texture_size {args.texture_size} needs --texture atlas")
+    if args.texture_size is not None and (args.texture == "vertex" or args.format == "ply"):
+        raise UserError(f"--texture_size {args.texture_size} would do nothing: there is no texture")
+    check_count("--simplify", args.simplify)
     if args.cam_est and args.camera.count(",") != 1 and args.camera != "est":
         raise UserError("--cam_est would do nothing: the camera is given")
 
@@ -193,12 +206,13 @@ def settings_of(args: argparse.Namespace, image: str) -> dict[str, typing.Any]:
 def model_of(reconstructor: "Reconstructor", estimated: bool) -> dict[str, typing.Any]:
     """The weights that decide the result, with their content, and the iso value in use."""
     model = reconstructor.model
-    config = {name: value for name, value in dataclasses.asdict(model.config).items() if name not in PATHS}
+    config = {name: value for name, value in dataclasses.asdict(model.config).items() if name not in UNUSED}
     weights = {
         "field": str(model.weights),
         "field_sha256": file_digest(model.weights),
         "config_sha256": hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest(),
         "iso": reconstructor.iso,
+        "precision": reconstructor.precision,
     }
     if estimated:
         path = reconstructor.estimator.weights
@@ -244,10 +258,10 @@ class Session:
             photo = read_photo(image)
         wanted = (args.mask, self.camera, args.resolution, args.simplify)
         result = self.reconstructor.reconstruct(photo, *wanted, stages, args.colours)
-        texture_size = (args.texture_size or TEXTURE_SIZE) if args.texture == "atlas" else None
         file = str(pathlib.Path(image).absolute())
         extra = {"image_file": file, "settings": settings, "model": self.model, "resolution": args.resolution}
-        return write_results(folder, result, stages, MeshFormat(args.format, texture_size, centre, scale), extra)
+        mesh_format = MeshFormat(args.format, args.texture, args.texture_size or MeshFormat.size, centre, scale)
+        return write_results(folder, result, stages, mesh_format, extra)
 
 
 def main(argv: list[str]) -> None:
@@ -257,11 +271,14 @@ def main(argv: list[str]) -> None:
     camera, count = parse_camera(args.camera), len(images)
 
     from models.inference.reconstruct import PRETRAINED_CAMERA, PRETRAINED_FIELD, Reconstructor
+    from models.networks.precision import described
 
-    reconstructor = Reconstructor(args.restore_model or PRETRAINED_FIELD, args.cam_est or PRETRAINED_CAMERA, args.iso)
+    runs = args.restore_model or PRETRAINED_FIELD, args.cam_est or PRETRAINED_CAMERA
+    reconstructor = Reconstructor(*runs, args.iso, args.precision)
     session = Session(args, reconstructor, camera)
     iso = f"{reconstructor.iso:.3g}{' or what covers the object' if reconstructor.covers else ''}"
     plan = f"{args.resolution}^3, iso value {iso}, camera {args.camera}, mask {args.mask}"
+    plan = f"{plan}, precision {described(args.precision)}"
     print(f"{count} images -> {args.out}: {plan}")
     failed = 0
     with working_in(args.out), tqdm(total=count, unit="image") as bar:

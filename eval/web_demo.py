@@ -23,6 +23,7 @@ import sys
 import tempfile
 import threading
 
+from models.choices import PRECISION_HELP, PRECISIONS
 from utils.cli import Stopped, parser, real_number, run, whole_number
 from utils.errors import UserError
 from utils.images.photo import MAX_BYTES, MAX_PIXELS
@@ -46,6 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--restore_model", help="run or TF1 checkpoint of the field (default: the weights that come with the project)"
     )
+    p.add_argument("--precision", choices=PRECISIONS, default="auto", help=PRECISION_HELP)
     p.add_argument(
         "--cam_est", help="run of train_cam.py that estimates cameras (default: the weights that come with the project)"
     )
@@ -103,8 +105,10 @@ def serve(args: argparse.Namespace, root: pathlib.Path) -> None:
     folders = Folders(root, AGE)
     prepare(folders.cache)
     from models.inference.reconstruct import PRETRAINED_CAMERA, PRETRAINED_FIELD, Reconstructor
+    from models.networks.precision import described
 
-    reconstructor = Reconstructor(args.restore_model or PRETRAINED_FIELD, args.cam_est or PRETRAINED_CAMERA, args.iso)
+    runs = args.restore_model or PRETRAINED_FIELD, args.cam_est or PRETRAINED_CAMERA
+    reconstructor = Reconstructor(*runs, args.iso, args.precision)
     _ = reconstructor.estimator  # its errors are raised now
     jobs = Jobs()
     limits = Limits(round(args.max_mb * 2**20), round(args.max_megapixels * 1e6))
@@ -116,6 +120,7 @@ def serve(args: argparse.Namespace, root: pathlib.Path) -> None:
             raise UserError(f"--port {args.port} is taken: give another one") from None
         folders.keep()
         folders.sweep_regularly(SWEEP)
+        print(f"precision {described(args.precision)}")
         print(f"the page is at {address}    (Ctrl-C ends it)", flush=True)
         threading.Event().wait()
     finally:

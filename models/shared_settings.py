@@ -4,7 +4,7 @@ import collections.abc
 import dataclasses
 import typing
 
-from models.choices import ENCODER_INPUTS, ENCODERS
+from models.choices import ENCODER_INPUTS, ENCODERS, PRECISION_HELP, PRECISIONS
 from models.settings import SavedSettings, setting
 from utils.errors import UserError
 
@@ -168,7 +168,12 @@ class Settings(SavedSettings):
         choices=("best", "last"),
     )
     weight_decay: float = setting(1e-5, "factor of half the sum of squared convolution weights", least=0, flag=False)
-    bfloat16: bool = setting(False, "compute in bfloat16, keep weights in float32")
+    precision: str = setting(
+        "auto",
+        PRECISION_HELP,
+        choices=PRECISIONS,
+        resumable=True,
+    )
     seed: int = setting(0, "seed of weights, order and points", least=0)
     restore_model: str = setting("", "the source of the first weights", flag=False)
 
@@ -178,8 +183,15 @@ class Settings(SavedSettings):
 
     @classmethod
     def renamed(cls, values: dict[str, typing.Any]) -> dict[str, typing.Any]:
-        """The preset faithful was called full once."""
-        return {**values, "preset": "faithful"} if values.get("preset") == "full" else values
+        """The preset faithful was called full once, and the precision was a switch.
+
+        That switch was off unless it was asked for, which says nothing about other machines.
+        """
+        values = {**values, "preset": "faithful"} if values.get("preset") == "full" else values
+        if not isinstance(values.get("bfloat16"), bool):
+            return values
+        precision = "bfloat16" if values["bfloat16"] else "auto"
+        return {"precision": precision, **{name: value for name, value in values.items() if name != "bfloat16"}}
 
     def check(self) -> None:
         super().check()

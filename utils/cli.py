@@ -53,6 +53,30 @@ def parser(doc: str | None) -> argparse.ArgumentParser:
     return result
 
 
+class _OlderSwitch(argparse.BooleanOptionalAction):
+    """A switch of earlier versions that stands for two values of a present flag."""
+
+    values: tuple[str, str] = ("", "")  # of the switch on, and off
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        setattr(namespace, self.dest, self.values[(option_string or "").startswith("--no-")])
+
+
+def older_switch(parser: argparse.ArgumentParser, switch: str, name: str, on: str, off: str) -> None:
+    """Keep a switch (--switch, --no-switch) of earlier versions as an alias of a present flag.
+
+    Args:
+        parser: the parser, which has the present flag.
+        switch: the switch.
+        name: of the present flag, without its hyphens.
+        on, off: the values of that flag that the switch stands for.
+    """
+    help = f"--{name} {on}; --no- is --{name} {off}"
+    action = parser.add_argument(switch, dest=name, action=_OlderSwitch, default=argparse.SUPPRESS, help=help)
+    assert isinstance(action, _OlderSwitch)
+    action.values = (on, off)
+
+
 def whole_number(least: int | None = None, most: int | None = None) -> Callable[[str], int]:
     """A `type` for add_argument: a whole number from `least` to `most`, both included."""
     return _number_type(int, "a whole number", {"at least": least, "at most": most})

@@ -34,9 +34,10 @@ class Proposal:
 class CameraEstimator:
     """The camera network of a run."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], precision: str = "auto") -> None:
+        """`precision` is what the network computes in, whatever it was trained in."""
         self.run = Run(path)
-        self.config = self.run.load_config(CameraConfig)
+        self.config = dataclasses.replace(self.run.load_config(CameraConfig), precision=precision)
         self.weights = self.run.weights
         self.network = build_camera_network(self.config)
         load_checkpoint(self.weights, {"network": self.network.variables})

@@ -6,6 +6,7 @@ import typing
 import tensorflow as tf
 
 from models.config import Config
+from models.networks.precision import chosen
 from utils.processes import available_memory
 
 CACHED, ON_GPU = 1 << 25, 1 << 29  # bytes of a chunk's activations: near a CPU's cores, enough for a GPU
@@ -20,7 +21,7 @@ def chunk_size(config: Config) -> int:
     else:
         numbers = 2 * (sum(config.point_widths) + 4 * sum(config.decoder_widths))
     budget = min(ON_GPU if tf.config.list_physical_devices("GPU") else CACHED, PART * available_memory())
-    return max(STEP, int(budget / ((2 if config.bfloat16 else 4) * numbers)) // STEP * STEP)
+    return max(STEP, int(budget / ((2 if chosen(config.precision) == "bfloat16" else 4) * numbers)) // STEP * STEP)
 
 
 def in_chunks(

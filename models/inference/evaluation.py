@@ -25,10 +25,11 @@ from models.inference.camera_estimator import CameraEstimator
 from models.inference.evaluated_views import Row, ViewEvaluator
 from models.inference.field_query import FieldQuery
 from models.inference.predict import coloured_surface, predict_view
+from models.networks.precision import chosen, described
 from models.networks.texdisn import build_field_network
 from models.weights.run import weights_digest
 from models.weights.sources import ModelSource
-from models.weights.tf1_conventions import record
+from models.weights.tf1_conventions import record, recorded
 from utils.errors import UserError
 from utils.files import differing_settings, read_json, write_json
 from utils.geometry import frames
@@ -94,6 +95,7 @@ class Evaluation:
         """Evaluate, print the tables and write the results; returns the content of results.json."""
         images = f"{len(self.pairs)} images of {self.database.path}, {self.options.split} split"
         print(f"evaluating {self.model.weights} (step {self.model.step}) on {images} -> {self.folder}")
+        print(f"precision {described(self.config.precision)}")
         settings = self._begin()
         tables = {"prediction": self._views(self.database, self.folder).rows(self.pairs)}
         cameras = None
@@ -126,6 +128,7 @@ class Evaluation:
             "split": options.split,
             "sdf_res": options.resolution,
             "conventions": record(self.config),
+            "precision": chosen(self.config.precision),
         }
         refuse_other_settings(self.folder, settings)
         if options.iso is None:
@@ -212,7 +215,11 @@ def refuse_other_settings(folder: pathlib.Path, settings: dict[str, typing.Any])
     path = folder / "settings.json"
     if not path.exists():
         return
-    stored = {name: value for name, value in read_json(path).items() if name in settings}
+    known = read_json(path)
+    if "precision" not in known and isinstance(known.get("conventions"), dict):  # of an earlier version
+        known["precision"] = "bfloat16" if known["conventions"].get("bfloat16") else "float32"
+        known["conventions"] = recorded(known["conventions"])
+    stored = {name: value for name, value in known.items() if name in settings}
     ignored = "db" if "db_sha256" in stored else "db_sha256"
     stored, settings = ({k: v for k, v in given.items() if k != ignored} for given in (stored, settings))
 

@@ -19,7 +19,7 @@ from models.inference.field_query import FieldQuery
 from models.inference.predict import coloured_surface, predict_view, surface_voxels
 from models.weights.run import weights_digest
 from models.weights.sources import ModelSource
-from models.weights.tf1_conventions import record
+from models.weights.tf1_conventions import record, recorded
 from utils.errors import UserError
 from utils.files import read_json, write_json
 from utils.geometry import frames
@@ -50,7 +50,8 @@ def stored_iso(model: ModelSource) -> dict[str, typing.Any] | None:
             raise UserError(f"{path} holds no iso value; delete it")
         if path in exported and not isinstance(known.get("weights"), str):
             return known
-        if known.get("weights") == digest and known.get("conventions") in (None, record(model.config)):
+        conventions = known.get("conventions")
+        if known.get("weights") == digest and (conventions is None or recorded(conventions) == record(model.config)):
             return known
     return None
 
@@ -77,6 +78,8 @@ def find_iso(
     }
     if path.exists():
         known = read_json(path)
+        if isinstance(known.get("conventions"), dict):
+            known["conventions"] = recorded(known["conventions"])
         if all(known.get(name) == value for name, value in key.items()):
             print(f"iso value {known['iso']:.4g} (best on validation, from {path})")
             return known["iso"]

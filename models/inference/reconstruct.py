@@ -18,6 +18,7 @@ from models.inference.field_query import Encoded, FieldQuery
 from models.inference.iso_search import solid_iso
 from models.inference.mask_coverage import iso_covering_mask
 from models.inference.predict import extract_mesh
+from models.networks.precision import chosen
 from models.networks.texdisn import build_field_network
 from models.weights.sources import open_model
 from utils.errors import UserError
@@ -27,7 +28,7 @@ from utils.images.crop import object_square
 from utils.images.foreground import Foreground, foreground, given_mask
 from utils.images.photo import Photo, as_photo
 from utils.mesh.mesh import Mesh, coloured_mesh
-from utils.mesh.simplify import decimate
+from utils.mesh.simplify import FACES, check_count, merge_faces
 from utils.rendering import turntable
 from utils.rendering.backgrounds import lay_over
 from utils.rendering.photo_colours import PhotoColours
@@ -61,6 +62,7 @@ class Reconstruction:
     iso: float  # value of the field at the surface
     vertices: np.ndarray  # (V, 3) object frame
     faces: np.ndarray  # (F, 3)
+    extracted_faces: int  # number of faces before they were merged
     colours: np.ndarray  # (V, 3) in [0, 1]
     field_colours: np.ndarray  # (V, 3) in [0, 1]: the same, of the field alone
     photo_colours: PhotoColours | None  # of points, the image's where it shows them; None: colours are the field's
@@ -86,15 +88,19 @@ class Reconstruction:
         colours = np.rint(255 * np.clip(self.colours, 0, 1)).astype(np.uint8)
         return trimesh.Trimesh(self.vertices, self.faces, vertex_colors=colours, process=False)
 
-    def save(self, path: str | os.PathLike[str], texture_size: int | None = None) -> None:
+    def save(
+        self, path: str | os.PathLike[str], texture: str = MeshFormat.texture, texture_size: int = MeshFormat.size
+    ) -> None:
         """Write the mesh as .glb, .ply or .obj.
 
         Args:
             path: its suffix chooses the format.
-            texture_size: side of a UV texture in pixels; None: colours at the vertices.
+            texture: "atlas", a UV texture; "vertex", colours at the vertices; "auto", a texture
+                where the format has them and the faces are not too many.
+            texture_size: side of a UV texture in pixels.
         """
         path = pathlib.Path(path)
-        write_result_mesh(path, self, MeshFormat(path.suffix.removeprefix("."), texture_size))
+        write_result_mesh(path, self, MeshFormat(path.suffix.removeprefix("."), texture, texture_size))
 
     def turntable(self) -> list[np.ndarray]:
         """Images (H, W, 3) uint8 of the mesh from all around."""
@@ -109,6 +115,7 @@ class Reconstructor:
         field: str | os.PathLike[str] = PRETRAINED_FIELD,
         camera: str | os.PathLike[str] = PRETRAINED_CAMERA,
         iso: float | None = None,
+        precision: str = "auto",
     ):
         """
         Args:
@@ -116,8 +123,9 @@ class Reconstructor:
             iso: value of the field at the surface; None: the one stored with the weights, else 0,
                 and for every image relaxed until the object is covered
                 (models.inference.mask_coverage).
+            precision: what the networks compute in, one of models.choices.PRECISIONS.
         """
-        self.model = open_model(field)
+        self.model = open_model(field, precision=precision)
         self.config = self.model.config
         network = build_field_network(self.config)
         self.model.load(network)
@@ -127,10 +135,15 @@ class Reconstructor:
         self._estimator: CameraEstimator | None = None
 
     @property
+    def precision(self) -> str:
+        """float32 or bfloat16, what the networks compute in."""
+        return chosen(self.config.precision)
+
+    @property
     def estimator(self) -> CameraEstimator:
         """The camera network, loaded on first use: a given camera does not need it."""
         if self._estimator is None:
-            self._estimator = CameraEstimator(self.camera_run)
+            self._estimator = CameraEstimator(self.camera_run, self.config.precision)
         return self._estimator
 
     def reconstruct(
@@ -139,7 +152,7 @@ class Reconstructor:
         mask: str | os.PathLike[str] | np.ndarray = "auto",
         camera: Camera = "est",
         resolution: int = 128,
-        simplify: int | None = None,
+        simplify: int = FACES,
         stages: Stages | None = None,
         colours: str = "photo",
     ) -> Reconstruction:
@@ -153,7 +166,7 @@ class Reconstructor:
                 distance), looking at the middle of the image with the default focal length; or a
                 (4, 3) trans_mat of the image.
             resolution: cells along an axis.
-            simplify: number of faces to merge the mesh into; None: as it is.
+            simplify: number of faces to merge the mesh into, about; 0: all that were extracted.
             stages: is told of every stage.
             colours: "photo": those of the image where it shows the surface, the field's elsewhere
                 (utils.rendering.photo_colours); "field": the field's.
@@ -163,6 +176,7 @@ class Reconstructor:
         """
         if colours not in COLOURS:
             raise UserError(f"colours {colours}: give {' or '.join(COLOURS)}")
+        check_count("simplify", simplify)
         stages, photo = stages or Stages(), as_photo(image)
         with stages("mask"):
             cut_out = _foreground(photo, mask)
@@ -182,10 +196,13 @@ class Reconstructor:
             mesh = extract_mesh(self.query, encoded, resolution, iso, inner_walls=False, small_components=False)
         vertices, faces, field_colours = mesh.vertices, mesh.faces, mesh.colours
         normals: np.ndarray | None = mesh.normals
-        if simplify:
+        notes = [*photo.notes, *cut_out.notes]
+        if 0 < simplify < len(faces):
             with stages("simplify"):
-                vertices, faces = decimate(vertices, faces, simplify)
+                vertices, faces = merge_faces(vertices, faces, simplify)
                 field_colours, normals = self.query.colour(encoded, vertices), None
+            if len(faces) > 1.1 * simplify:
+                notes.append(f"{len(faces)} faces are left, since with fewer the surface would have holes")
         vertex_colours, photo_colours = field_colours, None
         if colours == "photo":
             with stages("colours"):
@@ -196,13 +213,14 @@ class Reconstructor:
             photo=lay_over(photo.rgba, np.full((*rgba.shape[:2], 3), 255, np.uint8)),
             mask=cut_out.alpha,
             foreground=cut_out.used,
-            notes=[*photo.notes, *cut_out.notes],
+            notes=notes,
             seen=seen,
             camera=matrix,
             camera_source=source,
             iso=iso,
             vertices=vertices,
             faces=faces,
+            extracted_faces=len(mesh.faces),
             colours=vertex_colours,
             field_colours=field_colours,
             photo_colours=photo_colours,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
+from models.networks.precision import chosen
 from models.shared_settings import Settings
 
 
@@ -14,14 +15,14 @@ def policies(config: Settings, all_bfloat16: bool) -> tuple[str, str]:
     """Choose the Keras dtype policies of a network's layers. Weights are float32 under both.
 
     Args:
-        config: With `bfloat16` False both policies are float32.
+        config: Where `precision` means float32, both policies are float32.
         all_bfloat16: Also compute the sensitive layers in bfloat16. The field is then off by 2 to
             4 percent instead of 1 to 2. Training and fast meshing accept that.
 
     Returns:
         The policy of most layers, then the policy of the layers that suffer most from rounding.
     """
-    policy = "mixed_bfloat16" if config.bfloat16 else "float32"
+    policy = "mixed_bfloat16" if chosen(config.precision) == "bfloat16" else "float32"
     return policy, policy if all_bfloat16 else "float32"
 
 

@@ -95,6 +95,7 @@ def build_parser(
     for field in dataclasses.fields(cls):
         if field.metadata["flag"]:
             _add_setting(p, field, {label: shown(getattr(config, field.name)) for label, config in presets.items()})
+    cli.older_switch(p, "--bfloat16", "precision", "bfloat16", "float32")
     if "decoder" in {field.name for field in dataclasses.fields(cls)}:
         group = p.add_argument_group("decoders by the names that the original and DISN gave them")
         for flag, decoder in OLDER_DECODERS.items():
@@ -205,6 +206,8 @@ def overridden(args: argparse.Namespace, cls: type[Settings]) -> dict[str, typin
 def _saved(run: Run, overrides: dict[str, typing.Any], restored: str, cls: type[Settings]) -> typing.Any:
     """The configuration of a run that was begun; UserError for what contradicts it."""
     saved = run.load_config(cls)
+    if saved.precision == "bfloat16" and "precision" not in overrides:
+        saved = dataclasses.replace(saved, precision="auto")  # it may be slow on this machine
     if run.last.exists() and restored:
         raise UserError(
             f"{run.last} exists, the run would resume from it; start from other weights in another --log_dir"

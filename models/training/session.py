@@ -8,6 +8,7 @@ import typing
 import keras
 
 from data.shards import Database, ObjectEntry
+from models.networks.precision import described
 from models.settings import handed_on
 from models.training.flags import FirstWeights, Plan
 from models.training.loop import Loop, choose_strategy
@@ -37,6 +38,7 @@ def train(plan: Plan, trainer_class: type[Trainer], clock: collections.abc.Calla
     state = "resuming" if plan.resumed else "training"
     counts = f"{len(training)} training and {len(validation)} validation objects"
     print(f"{state} {run.folder}: {config.KIND}, {counts}")
+    print(f"precision {described(config.precision)}")
     print(", ".join(f"{name}={value}" for name, value in dataclasses.asdict(config).items()))
     source = trainer_class.source_database(config, [*training, *validation], database)
     keras.utils.set_random_seed(config.seed)

@@ -1,5 +1,6 @@
 """Trained field networks: runs of this project, TF1 checkpoints of the original and of DISN."""
 
+import dataclasses
 import os
 import pathlib
 from collections.abc import Mapping
@@ -47,9 +48,10 @@ class ModelSource(Protocol):
 class RunModel:
     """A run of this project, as a ModelSource."""
 
-    def __init__(self, path: str | os.PathLike[str], overrides: Mapping[str, Any]) -> None:
+    def __init__(self, path: str | os.PathLike[str], overrides: Mapping[str, Any], precision: str = "auto") -> None:
         self.run = Run(path)
-        self.config: Config = self.run.load_config(Config)
+        # the precision that the run was trained in may be slow here
+        self.config: Config = dataclasses.replace(self.run.load_config(Config), precision=precision)
         if overrides:
             names = ", ".join(overrides)
             raise UserError(f"{path} is a run and carries its settings; only those of a TF1 checkpoint change: {names}")
@@ -77,14 +79,15 @@ class Tf1Model:
     trace there have the defaults of the checkpoint's kind (models.weights.tf1_conventions).
     """
 
-    def __init__(self, prefix: str | os.PathLike[str], overrides: Mapping[str, Any]) -> None:
+    def __init__(self, prefix: str | os.PathLike[str], overrides: Mapping[str, Any], precision: str = "auto") -> None:
         self.checkpoint = tf1_checkpoint.Checkpoint(prefix)
         try:
             inferred = tf1_names.infer_settings(self.checkpoint.shapes)
         except UserError as error:
             raise UserError(f"{prefix}: {error}") from None
         self.kind, conventions = tf1_conventions.conventions_of(inferred["binary"], inferred["colour"])
-        self.config = Config(**{**inferred, **conventions, **overrides}, restore_model=str(prefix))
+        settings = {**inferred, **conventions, **overrides}
+        self.config = Config(**settings, precision=precision, restore_model=str(prefix))
         tf1_conventions.validate(self.config)
         self.weights = self.checkpoint.file
         self.step: int | None = self.checkpoint.step()
@@ -107,13 +110,17 @@ class Tf1Model:
         print_report(self.checkpoint.prefix, len(matched), skipped)
 
 
-def open_model(path: str | os.PathLike[str], overrides: Mapping[str, Any] | None = None) -> RunModel | Tf1Model:
+def open_model(
+    path: str | os.PathLike[str], overrides: Mapping[str, Any] | None = None, precision: str = "auto"
+) -> RunModel | Tf1Model:
     """Open a trained field network.
 
     Args:
         path: A run folder, a folder with a TF1 `checkpoint` file, or a TF1 checkpoint's prefix.
         overrides: {setting: value}, the conventions of a TF1 checkpoint that differ from those of
             its kind (models.weights.tf1_conventions).
+        precision: What its network computes in (models.choices.PRECISIONS), whatever it was trained
+            in.
 
     Raises:
         UserError: There is no model, or overrides are given for a run.
@@ -121,10 +128,10 @@ def open_model(path: str | os.PathLike[str], overrides: Mapping[str, Any] | None
     if not Run(path).config.exists():
         prefix = tf1_files.find(path)
         if prefix is not None:
-            return Tf1Model(prefix, overrides or {})
+            return Tf1Model(prefix, overrides or {}, precision)
         if pathlib.Path(path).exists():
             raise UserError(
                 f"{path} is neither a run folder (no config.json) nor a TF1 checkpoint "
                 "(no `checkpoint` file, no .index)"
             )
-    return RunModel(path, overrides or {})
+    return RunModel(path, overrides or {}, precision)

@@ -6,6 +6,7 @@ Every kind of checkpoint has defaults for them, which flags override.
 import argparse
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from models.choices import ENCODER_INPUTS
@@ -35,7 +36,6 @@ FLAGS: dict[str, dict[str, Any]] = {  # setting: options of its flag
     },
     "rot": {"action": _SWITCH, "help": "its points are in the axes of the camera"},
     "tanh": {"action": _SWITCH, "help": "its distances went through tanh"},
-    "bfloat16": {"action": _SWITCH, "help": "compute in bfloat16"},
 }
 
 
@@ -78,3 +78,8 @@ def validate(config: Config) -> None:
 def record(config: Config) -> dict[str, Any]:
     """The conventions of a configuration, as the results of a command record them."""
     return {name: value for name, value in dataclasses.asdict(config).items() if name in FLAGS}
+
+
+def recorded(conventions: Mapping[str, Any]) -> dict[str, Any]:
+    """What record() would give for stored conventions: earlier versions had the precision there."""
+    return {name: value for name, value in conventions.items() if name in FLAGS}

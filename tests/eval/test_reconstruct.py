@@ -78,6 +78,8 @@ def command(runs, tmp_path, *words):
     fixed = ["--restore_model", runs[0], "--out", tmp_path / "out", "--resolution", "32"]
     if "--camera" not in words or words[-1] in ("est", "200,15"):
         fixed += ["--cam_est", runs[1]]
+    if not {"--texture", "--format"} & set(words):  # a texture takes longer
+        fixed += ["--texture", "vertex"]
     reconstruct.main([str(word) for word in (*words, *fixed)])
 
 
@@ -149,9 +151,9 @@ def test_a_picture_becomes_a_folder(runs, letters, tmp_path, capsys):
     [
         ([], "mesh.glb"),
         (["--format", "ply"], "mesh.ply"),
-        (["--format", "obj"], "mesh.obj"),
+        (["--format", "obj", "--texture", "vertex"], "mesh.obj"),
         (["--texture", "atlas", "--texture_size", "256"], "mesh.glb"),
-        (["--simplify", "600"], "mesh.glb"),
+        (["--simplify", "600", "--texture", "vertex"], "mesh.glb"),
     ],
 )
 def test_meshes_are_upright_unmirrored_and_closed_in_every_format(words, name, runs, letters, tmp_path):
@@ -170,8 +172,12 @@ def test_meshes_are_upright_unmirrored_and_closed_in_every_format(words, name, r
             other = middle * mirrored
             depth = letter(other[None])[0]
             assert abs(depth) < 0.03 or inside(mesh, other) == (depth > 0)  # 0.03: a cell of this resolution
+    surface = json.loads((tmp_path / "out" / "x" / "results.json").read_text())["surface"]
+    assert surface["faces"] == len(mesh.faces)
     if "--simplify" in words:
-        assert len(mesh.faces) <= 660
+        assert len(mesh.faces) <= 660 < surface["extracted_faces"]
+    else:
+        assert surface["faces"] == surface["extracted_faces"]  # fewer than what is asked for
 
 
 @pytest.mark.slow
@@ -223,6 +229,14 @@ def test_colours_are_the_images_where_it_shows_the_object(words, runs, letters, 
     assert colours_entry["source"] == "photo" and colours_entry["psnr"]["photo"] > colours_entry["psnr"]["field"] + 6
     field = np.minimum(paint(mesh.vertices[back]) * colours_entry["gain"], 1)
     np.testing.assert_allclose(colours[back], field, atol=0.03)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_precision_is_what_is_asked_for(precision, runs, letters, tmp_path, capsys):
+    command(runs, tmp_path, picture(tmp_path / "x.png"), "--precision", precision)
+    model = json.loads((tmp_path / "out" / "x" / "results.json").read_text())["model"]
+    assert model["precision"] == precision
+    assert f"precision {precision} (as asked" in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -358,8 +372,9 @@ def test_original_units_are_those_of_the_mesh_a_view_shows(runs, letters, tmp_pa
     "words, message",
     [
         (["--texture", "atlas", "--format", "ply"], "PLY has no"),
-        (["--texture_size", "512"], "needs --texture atlas"),
-        (["--simplify", "3"], "argument --simplify: .3. is not a whole number"),
+        (["--texture_size", "512", "--texture", "vertex"], "--texture_size 512 would do nothing"),
+        (["--simplify", "3"], "--simplify 3: give 0"),
+        (["--simplify", "-1"], "argument --simplify: .-1. is not a whole number"),
         (["--camera", "nowhere.txt"], "camera nowhere.txt: give est"),
         (["--camera", "10,95"], "elevation"),
         (["--camera", "10,20,0.1"], "distance"),

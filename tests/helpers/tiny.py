@@ -21,6 +21,7 @@ SHARED = {  # settings of both networks
     "normalisation": False,  # it doubles the variables, which take most of the time of a test; its tests ask for it
     "batch_size": 4,
     "max_epoch": 2,
+    "precision": "float32",  # the same on every machine
 }
 
 
@@ -48,6 +49,7 @@ def plus_config(**given):
         "batch_size": 4,
         "max_epoch": 2,
         "warm_up": 0,
+        "precision": "float32",
     }
     return preset("plus", **{**values, **given})
 

@@ -27,9 +27,7 @@ class OctahedronReconstructor:
         self.may_go_on, self.calls, self.error = threading.Event(), [], None
         self.may_go_on.set()
 
-    def reconstruct(
-        self, photo, mask="auto", camera="est", resolution=128, simplify=None, stages=None, colours="photo"
-    ):
+    def reconstruct(self, photo, mask="auto", camera="est", resolution=128, simplify=0, stages=None, colours="photo"):
         self.calls.append((mask, camera, resolution, colours))
         with stages("mask"):
             cut_out = foreground(photo, mask)
@@ -58,6 +56,7 @@ class OctahedronReconstructor:
             iso=0.0,
             vertices=hull.vertices,
             faces=hull.faces,
+            extracted_faces=len(hull.faces),
             colours=photo_colours.of_vertices(field_colours) if photo_colours else field_colours,
             field_colours=field_colours,
             photo_colours=photo_colours,

@@ -222,7 +222,8 @@ TRAIN = {
     "--augmirror": ([], ["--augmirror"], cameras),
     "--augcolours": ([], ["--augcolours"], image),
     "--backcolorwhite": ([], ["--backcolorwhite"], image),
-    "--bfloat16": ([], ["--bfloat16"], fields),
+    "--precision": (["--precision", "float32"], ["--precision", "bfloat16"], fields),
+    "--bfloat16": (["--no-bfloat16"], ["--bfloat16"], fields),
     "--seed": ([], ["--seed", "1"], values),
     "--restore_model": ([], ["--restore_model", "{source}"], values),
     "--restore_modelcnn": ([], ["--restore_modelcnn", "{source}"], values),
@@ -427,6 +428,7 @@ EVAL_TF1 = {
     "--distance_offset": ["0.5"],
     "--rot": [],
     "--tanh": [],
+    "--precision": ["bfloat16"],
     "--bfloat16": [],
 }
 
@@ -484,6 +486,7 @@ def test_flags_of_evaluation_change_what_they_say(flag, evaluated, plain_runs):
 def test_conventions_of_a_tf1_checkpoint_change_its_field(flag, evaluated, plain_runs, tiny_database, tmp_path):
     prefix = tf1_models.save(tmp_path / "model.ckpt", tf1_models.values(tf1_models.shapes(binary=False, colour=False)))
     base = ["--restore_model", str(prefix), "--db", str(tiny_database), "--img_h", "40", "--img_w", "40"]
+    base += ["--precision", "float32"]
     if "tf1" not in plain_runs:
         plain_runs["tf1"], again = (evaluated(base, folder).field.geometry for folder in ("a", "b"))
         assert not differ(plain_runs["tf1"], again)

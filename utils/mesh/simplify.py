@@ -5,11 +5,21 @@ import trimesh
 
 from utils.errors import UserError
 
+FACES = 20_000  # of a simplified mesh, unless another number is asked for
+LEAST = 100  # faces below which nothing is left of a shape
 
-def decimate(vertices: np.ndarray, faces: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Merge the faces of a closed surface until about `count` are left, and keep it closed.
 
-    Quadric error decimation (Garland & Heckbert 1997).
+def check_count(name: str, count: int) -> None:
+    """UserError for a number of faces that cannot be simplified to; 0 stands for no limit."""
+    if count and count < LEAST:
+        raise UserError(f"{name} {count}: give 0 to keep all faces, or at least {LEAST}")
+
+
+def merge_faces(vertices: np.ndarray, faces: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Merge the faces of a surface until about `count` are left, or as few as leave it closed.
+
+    Quadric error decimation (Garland & Heckbert 1997). It can pinch a surface where two parts of it
+    are closer than the faces are large, which makes holes; then twice as many faces are left.
 
     Args:
         vertices: (V, 3).
@@ -18,19 +28,25 @@ def decimate(vertices: np.ndarray, faces: np.ndarray, count: int) -> tuple[np.nd
 
     Returns:
         vertices (V', 3), faces (F', 3) int64.
-
-    Raises:
-        UserError: the surface came apart, so that it needs more faces.
     """
+    closed = len(faces) > count and _closed(vertices, faces)
+    while len(faces) > count:
+        points, triangles = _decimate(vertices, faces, count)
+        if len(triangles) and (not closed or _closed(points, triangles)):
+            return points, triangles
+        count *= 2
+    return vertices, faces
+
+
+def _closed(vertices: np.ndarray, faces: np.ndarray) -> bool:
+    return bool(trimesh.Trimesh(vertices, faces, process=False).is_watertight)
+
+
+def _decimate(vertices: np.ndarray, faces: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     import open3d
 
-    if len(faces) <= count:
-        return vertices, faces
     mesh = open3d.geometry.TriangleMesh(
         open3d.utility.Vector3dVector(vertices), open3d.utility.Vector3iVector(faces.astype(np.int32))
     )
     small = mesh.simplify_quadric_decimation(count)
-    points, triangles = np.asarray(small.vertices), np.asarray(small.triangles).astype(np.int64)
-    if not len(triangles) or not trimesh.Trimesh(points, triangles, process=False).is_watertight:
-        raise UserError(f"{len(faces)} faces cannot be simplified to {count} without holes: give more")
-    return points, triangles
+    return np.asarray(small.vertices), np.asarray(small.triangles).astype(np.int64)

@@ -2,15 +2,20 @@
 
 Colours of vertices:
 PLY   uchar red green blue alpha.
-GLB   COLOR_0, normals and a matt white material; without a material some viewers show grey. The
+GLB   COLOR_0, normals and an unlit white material; without a material viewers show grey metal. The
       vertex colours of glTF are linear light, which viewers encode for the screen. Display (sRGB)
-      colours are therefore decoded first, and stored as float32.
+      colours are therefore decoded first, and stored as float32. (trimesh keeps COLOR_0 beside a
+      material as an attribute of the vertices, and shows a texture alone.)
 OBJ   'v x y z r g b' lines, which MeshLab, Blender and Open3D read.
 
 Textures (utils.mesh.texture), display (sRGB) colours, as both formats expect them:
-GLB   the texture as a PNG inside, in a matt material; TEXCOORD_0 and normals.
+GLB   the texture as a PNG inside, in an unlit material; TEXCOORD_0 and normals.
 OBJ   beside NAME.obj a NAME.mtl and a NAME_texture.png. NAME.png may well be the photograph.
 PLY   has no standard for textures; none is written.
+
+Materials are unlit (KHR_materials_unlit): the colours are those of a photograph, with its light in
+them, and a viewer's light would come on top, so that every viewer shows another brightness. Viewers
+without the extension show a matt material.
 """
 
 import os
@@ -26,6 +31,7 @@ from utils.errors import UserError
 from utils.mesh.light import linear_light
 
 SUFFIXES = (".ply", ".glb", ".obj")
+UNLIT = "KHR_materials_unlit"
 
 
 def check_suffix(path: str | os.PathLike[str]) -> None:
@@ -97,26 +103,34 @@ def _write_ply(path: pathlib.Path, vertices: np.ndarray, faces: np.ndarray, colo
     trimesh.Trimesh(vertices, faces, vertex_colors=np.rint(255 * colours).astype(np.uint8), process=False).export(path)
 
 
-def _matt_material(name: str, **texture: Any) -> trimesh.visual.material.PBRMaterial:
-    """A white material without gloss."""
+def _material(name: str, **texture: Any) -> trimesh.visual.material.PBRMaterial:
+    """A white material without gloss, which _unlit completes."""
     return trimesh.visual.material.PBRMaterial(
         name=name, baseColorFactor=[255, 255, 255, 255], metallicFactor=0.0, roughnessFactor=1.0, **texture
     )
 
 
+def _unlit(tree: dict[str, Any]) -> None:
+    """Have viewers show the colours of all materials as they are."""
+    tree["extensionsUsed"] = sorted({*tree.get("extensionsUsed", []), UNLIT})
+    for material in tree["materials"]:
+        material["extensions"] = {UNLIT: {}}
+
+
 def _write_glb(path: pathlib.Path, vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray) -> None:
     mesh = trimesh.Trimesh(vertices, faces, process=False)
-    mesh.visual = trimesh.visual.TextureVisuals(material=_matt_material("vertex colours"))
+    mesh.visual = trimesh.visual.TextureVisuals(material=_material("vertex colours"))
     # trimesh writes COLOR_0 with 8 bits, too few for dark colours in linear light. So it gets
     # floats under a name of ours, and the name is corrected at the end.
     mesh.vertex_attributes["_COLOUR"] = linear_light(colours).astype(np.float32)
 
-    def rename(tree):
+    def complete(tree: dict[str, Any]) -> None:
         attributes = tree["meshes"][0]["primitives"][0]["attributes"]
         attributes["COLOR_0"] = attributes.pop("_COLOUR")
+        _unlit(tree)
 
     path.write_bytes(
-        trimesh.exchange.gltf.export_glb(trimesh.Scene(mesh), include_normals=True, tree_postprocessor=rename)
+        trimesh.exchange.gltf.export_glb(trimesh.Scene(mesh), include_normals=True, tree_postprocessor=complete)
     )
 
 
@@ -142,11 +156,13 @@ def _write_textured_glb(
     texture: np.ndarray,
     normals: np.ndarray,
 ) -> None:
-    material = _matt_material("texture", baseColorTexture=Image.fromarray(texture))
+    material = _material("texture", baseColorTexture=Image.fromarray(texture))
     visual = trimesh.visual.TextureVisuals(uv=uv, material=material)
     mesh = trimesh.Trimesh(vertices, faces, vertex_normals=normals, visual=visual, process=False)
     with files.replacing(path) as temporary:
-        temporary.write_bytes(trimesh.exchange.gltf.export_glb(trimesh.Scene(mesh), include_normals=True))
+        temporary.write_bytes(
+            trimesh.exchange.gltf.export_glb(trimesh.Scene(mesh), include_normals=True, tree_postprocessor=_unlit)
+        )
 
 
 def _write_textured_obj(

@@ -12,17 +12,19 @@ from PIL import Image
 
 from utils.files import replacing, write_json
 from utils.geometry.cameras import azimuth_elevation_distance
-from utils.mesh.mesh import Material, Mesh, coloured_mesh, with_alpha
+from utils.mesh.mesh import Material, Mesh, coloured_mesh
 from utils.mesh.texture import bake, texel_width, unwrap
 from utils.mesh.writers import write_mesh, write_textured
 from utils.rendering.likeness import likeness
 from utils.rendering.photo_colours import PhotoColours
 from utils.rendering.ray_surface import smooth_normals
 from utils.rendering.raycast import Scene
-from utils.rendering.turntable import over_photo, scene_of, turntable, two_rows
+from utils.rendering.turntable import over_photo, turntable, two_rows
 from utils.stages import Stages
 
 FRAME_MS = 200  # duration of a frame of turntable.gif
+TEXTURES = ("auto", "vertex", "atlas")  # a texture where that suits, colours at the vertices, a texture
+UNWRAPPED = 50_000  # faces up to which "auto" makes a texture: the vertices of more are dense enough for colours
 
 
 class Reconstruction(Protocol):
@@ -38,6 +40,7 @@ class Reconstruction(Protocol):
     iso: float  # value of the field at the surface
     vertices: np.ndarray  # (V, 3) object frame
     faces: np.ndarray  # (F, 3)
+    extracted_faces: int  # number of faces before they were merged
     colours: np.ndarray  # (V, 3) in [0, 1]
     field_colours: np.ndarray  # (V, 3) in [0, 1]: the same, of the field alone
     photo_colours: PhotoColours | None  # None: colours are the field's
@@ -52,9 +55,14 @@ class MeshFormat:
     """How the mesh of a reconstruction is written."""
 
     suffix: str = "glb"  # glb, ply or obj
-    texture_size: int | None = None  # side of the texture in pixels; None: colours at the vertices
+    texture: str = "auto"  # one of TEXTURES
+    size: int = 512  # of the side of a texture, pixels: some three texels on the edge of a face
     centre: Sequence[float] = (0.0, 0.0, 0.0)  # of the mesh's own units x: object frame p = (x - centre) * scale
     scale: float = 1.0
+
+    def is_textured(self, faces: int) -> bool:
+        """Whether a mesh of so many faces gets a texture; else it has colours at its vertices."""
+        return self.texture == "atlas" or (self.texture == "auto" and self.suffix != "ply" and faces <= UNWRAPPED)
 
     def own_units(self, vertices: np.ndarray) -> np.ndarray:
         """(V, 3) object frame -> (V, 3) in the units of the file."""
@@ -91,7 +99,7 @@ def write_results(
         written = write_result_mesh(path, result, mesh_format)
     vertices, faces = mesh_format.own_units(result.vertices), result.faces
     with stages("views"):
-        scene = scene_of(result.vertices, faces, result.colours)
+        scene = Scene(written)
         colours = _described_colours(result, scene, written)
         frames = turntable(scene)
         _write_image(folder / "input.png", np.rint(255 * result.seen).astype(np.uint8))
@@ -103,7 +111,8 @@ def write_results(
     closed = bool(trimesh.Trimesh(vertices, faces, process=False).is_watertight)
     described = {**_described(result, vertices, closed, stages), "colours": colours, "mesh": path.name}
     write_json(folder / "results.json", {**extra, **described})
-    facts = [f"{len(faces)} faces", "closed" if closed else "NOT closed", f"{sum(stages.seconds.values()):.1f} s"]
+    faces_text = face_count(len(faces), result.extracted_faces)
+    facts = [faces_text, "closed" if closed else "NOT closed", f"{sum(stages.seconds.values()):.1f} s"]
     if "photo" in colours["psnr"]:
         facts.append("like the image by {photo:.1f} dB, with the field's colours {field:.1f}".format(**colours["psnr"]))
     notes = "".join(f"\n  note: {note}" for note in result.notes)
@@ -112,14 +121,19 @@ def write_results(
 
 def write_result_mesh(path: pathlib.Path, result: Reconstruction, mesh_format: MeshFormat) -> Mesh:
     """Write the mesh alone; returns it in the object frame, with the look that was written."""
-    if not mesh_format.texture_size:
+    if not mesh_format.is_textured(len(result.faces)):
         write_mesh(path, mesh_format.own_units(result.vertices), result.faces, result.colours)
         return coloured_mesh(result.vertices, result.faces, result.colours)
-    mesh = _textured(result, mesh_format.texture_size)
+    mesh = _textured(result, mesh_format.size)
     texture = np.ascontiguousarray(mesh.materials[0].image)[..., :3]
     normals = None if result.normals is None else mesh.normals
     write_textured(path, mesh_format.own_units(mesh.vertices), mesh.faces, mesh.uv, texture, normals)
     return mesh
+
+
+def face_count(faces: int, extracted: int) -> str:
+    """The number of faces, in words, and that of before they were merged."""
+    return f"{faces} faces" if faces == extracted else f"{faces} faces, merged from {extracted}"
 
 
 def _described(result: Reconstruction, vertices: np.ndarray, closed: bool, stages: Stages) -> dict[str, Any]:
@@ -146,6 +160,7 @@ def _described(result: Reconstruction, vertices: np.ndarray, closed: bool, stage
         "surface": {
             "vertices": len(vertices),
             "faces": len(result.faces),
+            "extracted_faces": result.extracted_faces,
             "closed": closed,
             "box": [vertices.min(0).tolist(), vertices.max(0).tolist()],
         },
@@ -160,10 +175,10 @@ def _described_colours(result: Reconstruction, scene: Scene, written: Mesh) -> d
 
     Args:
         result: the reconstruction.
-        scene: the mesh.
-        written: the same with the look of the mesh file.
+        scene: of the mesh.
+        written: the mesh with the look of its file.
     """
-    of_field = dataclasses.replace(scene.mesh, colours=with_alpha(result.field_colours))
+    of_field = coloured_mesh(result.vertices, result.faces, result.field_colours)
     looks = {"field": of_field} if result.photo_colours is None else {"field": of_field, "photo": written}
     psnr = likeness(scene, looks, result.photo, result.mask, result.camera)
     if result.photo_colours is None:

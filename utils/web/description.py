@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from utils.errors import UserError
+from utils.reports.result_folder import face_count
 
 SIDES = ("front", "front right", "right", "back right", "back", "back left", "left", "front left")
 # elevations in degrees below which a camera is called so
@@ -47,11 +48,12 @@ def about(results: Mapping[str, Any]) -> str:
     share, source = 100 * results["foreground"]["share"], results["foreground"]["source"]
     angles = f"azimuth {azimuth:.0f}°, elevation {elevation:.0f}°"
     closed = "closed" if surface["closed"] else "not closed"
+    faces = face_count(surface["faces"], surface["extracted_faces"])
     rows = [
         ("Camera", f"{camera_position(azimuth, elevation)} ({camera['source']})"),
         ("", f"{angles}, distance {distance:.2f} (the object's longest side is 1)"),
         ("Object", f"{share:.0f} % of the image, {MASK_SOURCES.get(source, source)}"),
-        ("Model", f"{surface['faces']} faces, {closed}, {sum(results['seconds'].values()):.1f} s"),
+        ("Model", f"{faces}, {closed}, {sum(results['seconds'].values()):.1f} s"),
         *([("Colours", _likeness(results["colours"]["psnr"]))] if results["colours"]["psnr"] else []),
         *(("Note", note) for note in results["notes"]),
     ]

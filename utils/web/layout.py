@@ -138,7 +138,9 @@ def _controls() -> list[Any]:
         [(words, name) for name, words in FORMATS.items()], value="glb", label="Format of the download"
     )
     texture = gr.Radio(
-        [("at the vertices", "vertex"), ("a texture (GLB, OBJ)", "atlas")], value="vertex", label="Colours"
+        [("as it suits the format", "auto"), ("at the vertices", "vertex"), ("a texture (GLB, OBJ)", "atlas")],
+        value="auto",
+        label="Colours",
     )
     colours = gr.Radio(
         [("the image's, where it shows the model", "photo"), ("the network's alone", "field")],

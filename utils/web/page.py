@@ -23,6 +23,7 @@ STEPS = {
     "image": "Encoding the image",
     "iso": "Finding the iso value of the surface",
     "mesh": "Extracting the surface",
+    "simplify": "Merging its faces",
     "colours": "Taking the colours of the image",
     "texture": "Writing the model",
     "views": "Drawing the views",

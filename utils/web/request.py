@@ -21,16 +21,15 @@ from utils.images.photo import Photo, decode_photo
 from utils.images.resize import resize_image
 from utils.mesh.writers import write_mesh
 from utils.rendering.backgrounds import lay_over
-from utils.reports.result_folder import MeshFormat, Reconstruction, write_results
+from utils.reports.result_folder import TEXTURES, MeshFormat, Reconstruction, write_results
 from utils.stages import Stages
 from utils.surface.adaptive import check_resolution
 from utils.web.description import about, sentence
 
 LEAST, MOST = 32, 256  # cells along an axis
-TEXTURE_SIZE = 1024  # pixels of a texture's side
 LONGEST = 768  # pixels of the longest side of the images that the page shows
 FORMATS = {"glb": "GLB", "ply": "PLY", "obj": "OBJ"}
-TEXTURES, COLOURS = ("vertex", "atlas"), ("photo", "field")
+COLOURS = ("photo", "field")
 MASKS, CAMERAS = ("auto", "alpha", "none", "file"), ("est", "angles")
 FIELD_OF_VIEW = 0.75  # radians from top to bottom that the model fills in the viewer, whose camera has 0.8
 
@@ -79,7 +78,7 @@ class Request:
     image: str | None
     resolution: float = 128
     format: str = "glb"
-    texture: str = "vertex"
+    texture: str = "auto"
     colours: str = "photo"
     mask: str = "auto"
     mask_file: str | None = None
@@ -198,14 +197,14 @@ def process(
 
 def _write(result: Reconstruction, request: Request, stages: Stages, folder: pathlib.Path) -> Result:
     """Write the files of a reconstruction into the folder of its request."""
-    mesh_format = MeshFormat(request.format, TEXTURE_SIZE if request.texture == "atlas" else None)
+    mesh_format = MeshFormat(request.format, request.texture)
     write_results(folder, result, stages, mesh_format, {"resolution": int(request.resolution)})
     download = folder / f"mesh.{request.format}"
     view = download
     if request.format != "glb":  # the viewer shows the colours of GLB files only
         view = folder / "view.glb"
         write_mesh(view, result.vertices, result.faces, result.colours)
-    if request.format == "obj" and mesh_format.texture_size:
+    if request.format == "obj" and mesh_format.is_textured(len(result.faces)):
         download = folder / "mesh.zip"
         with zipfile.ZipFile(download, "w", zipfile.ZIP_DEFLATED) as file:
             for part in ("mesh.obj", "mesh.mtl", "mesh_texture.png"):

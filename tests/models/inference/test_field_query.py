@@ -229,7 +229,7 @@ def test_a_surface_of_one_wall_keeps_it_when_inner_walls_are_left_out():
 
 def test_bfloat16_changes_few_voxels(trained):
     model, rgba, camera = trained
-    coarse = texdisn.build_field_network(dataclasses.replace(model.config, bfloat16=True), all_bfloat16=True)
+    coarse = texdisn.build_field_network(dataclasses.replace(model.config, precision="bfloat16"), all_bfloat16=True)
     for a, b in zip(coarse.variables, model.variables, strict=True):
         a.assign(b)
     queries = FieldQuery(model), FieldQuery(coarse)

@@ -152,7 +152,7 @@ def test_bfloat16_is_close_to_float32(rng, all_bfloat16):
     config = tiny.config(normalisation=True)
     exact, coarse = (
         texdisn.build_field_network(config),
-        texdisn.build_field_network(dataclasses.replace(config, bfloat16=True), all_bfloat16),
+        texdisn.build_field_network(dataclasses.replace(config, precision="bfloat16"), all_bfloat16),
     )
     randomise(exact, rng)
     for a, b in zip(coarse.variables, exact.variables, strict=True):

@@ -35,7 +35,7 @@ def outputs():
 
 @pytest.mark.parametrize("name", DECODERS)
 def test_a_field_is_the_same(name, outputs):
-    model = open_model(RUNS / name)
+    model = open_model(RUNS / name, precision="float32")
     assert (model.config.decoder, model.config.binary) == (DECODERS[name], name not in ("sdf", "onestream"))
     network = build_field_network(model.config)
     model.load(network)
@@ -49,7 +49,7 @@ def test_a_field_is_the_same(name, outputs):
 def test_an_estimated_camera_is_the_same(outputs):
     image = np.rint(255 * outputs["image"])
     rgba = np.concatenate([image, np.full((*image.shape[:2], 1), 255)], -1).astype(np.uint8)
-    camera = CameraEstimator(RUNS / "camera").cameras([rgba])[0]
+    camera = CameraEstimator(RUNS / "camera", "float32").cameras([rgba])[0]
     np.testing.assert_allclose(camera, outputs["camera_estimate"], rtol=1e-3, atol=1e-3)
 
 
@@ -58,7 +58,7 @@ def test_an_estimated_camera_is_the_same(outputs):
 def test_a_resumed_run_ends_with_the_same_weights(name, command, outputs, tmp_path):
     database = tiny.write_database(tmp_path / "db", counts=(2, 1, 1))
     folder = shutil.copytree(RUNS / name, tmp_path / name)
-    command.main(["--log_dir", str(folder), "--db", str(database), "--max_epoch", "2"])
+    command.main(["--log_dir", str(folder), "--db", str(database), "--max_epoch", "2", "--precision", "float32"])
     prefix = f"{name}_after/"
     expected = {key.removeprefix(prefix): outputs[key] for key in outputs.files if key.startswith(prefix)}
     assert len(expected) > 5

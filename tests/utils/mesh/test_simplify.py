@@ -1,0 +1,58 @@
+"""Fewer faces: as many as asked, near the surface of before, closed where it was."""
+
+import numpy as np
+import pytest
+import trimesh
+
+from utils.errors import UserError
+from utils.mesh import simplify
+
+
+def torus():
+    mesh = trimesh.creation.torus(0.35, 0.12, 120, 80)
+    return np.array(mesh.vertices), np.array(mesh.faces)
+
+
+@pytest.mark.parametrize(("count", "lost"), [(2000, 0.03), (400, 0.08)])
+def test_a_simplified_surface_is_closed_and_near_the_one_of_before(count, lost):
+    vertices, faces = torus()
+    points, triangles = simplify.merge_faces(vertices, faces, count)
+    small = trimesh.Trimesh(points, triangles, process=False)
+    assert len(triangles) <= count and small.is_watertight
+    assert small.euler_number == 0  # still a torus
+    ring = np.hypot(points[:, 0], points[:, 1]) - 0.35
+    assert abs(np.hypot(ring, points[:, 2]) - 0.12).max() < 0.15 * 0.12
+    assert small.volume == pytest.approx(2 * np.pi**2 * 0.35 * 0.12**2, rel=lost)
+
+
+def test_a_mesh_with_no_more_faces_stays_as_it_is():
+    vertices, faces = torus()
+    points, triangles = simplify.merge_faces(vertices, faces, len(faces))
+    assert points is vertices and triangles is faces
+
+
+@pytest.mark.parametrize(("closed_from", "expected"), [(1000, 1600), (10**9, 19200)])
+def test_more_faces_are_left_where_fewer_have_holes(closed_from, expected, monkeypatch):
+    plain = simplify._decimate
+
+    def torn(vertices, faces, count):
+        points, triangles = plain(vertices, faces, count)
+        return points, triangles if count >= closed_from else triangles[1:]
+
+    monkeypatch.setattr(simplify, "_decimate", torn)
+    vertices, faces = torus()
+    points, triangles = simplify.merge_faces(vertices, faces, 400)
+    assert trimesh.Trimesh(points, triangles, process=False).is_watertight
+    assert len(triangles) == pytest.approx(expected, rel=0.02)
+
+
+def test_open_surfaces_are_simplified_too():
+    vertices, faces = torus()
+    assert len(simplify.merge_faces(vertices, faces[faces.max(1) < 6000], 500)[1]) <= 500
+
+
+def test_counts_that_leave_no_shape_are_refused():
+    simplify.check_count("faces", 0)
+    simplify.check_count("faces", 100)
+    with pytest.raises(UserError, match="faces 99: give 0"):
+        simplify.check_count("faces", 99)
