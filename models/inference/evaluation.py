@@ -29,7 +29,7 @@ from models.weights.run import weights_digest
 from models.weights.sources import ModelSource
 from models.weights.tf1_conventions import record
 from utils.errors import UserError
-from utils.files import differing_settings, read_json, write_json
+from utils.files import differing_settings, read_json_object, write_json
 from utils.geometry import frames
 from utils.metrics import camera_metrics, registry
 from utils.metrics.summary import print_tables, summarise
@@ -210,7 +210,9 @@ def refuse_other_settings(folder: pathlib.Path, settings: dict[str, typing.Any])
     path = folder / "settings.json"
     if not path.exists():
         return
-    stored = {name: value for name, value in read_json(path).items() if name in settings}
+    stored = {
+        name: value for name, value in read_json_object(path, "settings of an evaluation").items() if name in settings
+    }
     ignored = "db" if "db_sha256" in stored else "db_sha256"
     stored, settings = ({k: v for k, v in given.items() if k != ignored} for given in (stored, settings))
 
