@@ -4,7 +4,7 @@ DEMO := demo
 BENCH := runs/benchmark
 BENCHMARK := TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python benchmarks
 
-.PHONY: help setup demo test test-fast bench lint format clean
+.PHONY: help setup demo test test-fast fuzz bench lint format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -44,6 +44,9 @@ test: setup ## all tests, on two processes
 
 test-fast: setup ## the tests that take at most a few seconds each
 	$(BIN)/python -m pytest -q -n 2
+
+fuzz: setup ## 10,000 changed files and command lines into every reader; a table of what becomes of them
+	$(BIN)/python -m tests.fuzz.run --inputs 10000 --seed 0 --keep runs/fuzz
 
 bench: setup ## all benchmarks; fits a network first, once
 	mkdir -p $(BENCH)

@@ -25,7 +25,7 @@ import re
 from typing import Any
 
 from utils.errors import UserError
-from utils.files import read_json
+from utils.files import read_json_object
 
 STRETCHED = "_stretched"  # ends, with a number, the id of a stretched copy of an object
 
@@ -103,10 +103,7 @@ def render_settings(root: pathlib.Path) -> dict[str, Any] | None:
     path = render_settings_path(root)
     if not path.exists():
         return None
-    settings = read_json(path)
-    if not isinstance(settings, dict):
-        raise UserError(f"{path} holds no settings of render_views.py")
-    return settings
+    return read_json_object(path, "settings of render_views.py")
 
 
 def find_objects(root: str | os.PathLike[str]) -> list[RawObject]:

@@ -14,7 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from data import categories
+from data import categories, shard_structure
 from data.shard_format import (
     ATTRIBUTES_DIGEST,
     FORMAT,
@@ -29,7 +29,7 @@ from data.shard_format import (
     find_shards,
 )
 from utils import hdf5
-from utils.errors import UserError
+from utils.errors import UserError, first_of
 
 AGAIN = "delete it and rebuild the database (preprocessing/gen_db.py)"  # which makes only missing shards
 OPEN_FILES = 256  # shards kept open per process; a process may usually open 1024 files
@@ -65,9 +65,10 @@ class Shard:
             raise UserError(f"{path} cannot be read, {reason}; {AGAIN}") from None
         try:
             self._load()
-        except (KeyError, OSError, RuntimeError, ValueError) as error:  # h5py's errors for damaged files
+        except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:  # h5py's, of damaged files
             self.file.close()
-            raise UserError(f"{path} cannot be used: {error.args[0]}; {AGAIN}") from None
+            reason = error.args[0] if isinstance(error, KeyError) else str(error)
+            raise UserError(f"{path} cannot be used: {reason}; {AGAIN}") from None
 
     def _load(self) -> None:
         attributes = dict(self.file.attrs)
@@ -76,12 +77,14 @@ class Shard:
             raise KeyError(f"it is {kind}, version {version}, not {FORMAT}, version {VERSION}")
         if ATTRIBUTES_DIGEST in attributes and attributes[ATTRIBUTES_DIGEST] != attributes_digest(attributes):
             raise ValueError("its attributes do not have their checksum, it is damaged")
-        self.category: str = attributes["category"]
-        self.split: str = attributes["split"]
-        self.settings_text: str = attributes["settings"]
-        self.settings: dict[str, Any] = json.loads(self.settings_text)
-        self.left_out: dict[str, str] = json.loads(attributes["left_out"])
-        self.inputs: dict[str, str] = json.loads(attributes.get("inputs", "{}"))  # older shards have none
+        self.category: str = _text(attributes, "category")
+        self.split: str = _text(attributes, "split")
+        self.settings_text: str = _text(attributes, "settings")
+        self.settings: dict[str, Any] = _json_object(attributes, "settings")
+        self.left_out: dict[str, str] = _json_object(attributes, "left_out")
+        self.inputs: dict[str, str] = _json_object({"inputs": "{}", **attributes}, "inputs")  # older shards have none
+        if problems := shard_structure.defects(self.file):
+            raise ValueError(first_of(problems, 3))
         self.data = {name: self.file[name] for name in (*RAGGED, *PER_OBJECT)}
         self.object_ids: list[str] = self.file["object_id"].asstr()[:].tolist()
         self.view_names: list[str] = self.data["view_names"].asstr()[:].tolist()
@@ -92,7 +95,7 @@ class Shard:
         """Some rows of a dataset, all of object `index`; UserError where the file is damaged."""
         try:
             return self.data[name][rows]
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             what = f"{name} of {self.object_ids[index]}"
             raise UserError(f"{self.path}: {what} cannot be read: {error}; {AGAIN}") from None
 
@@ -113,11 +116,29 @@ class Shard:
         """All data of object `index`."""
         ragged: dict[str, Any] = {name: self.rows(name, index) for name in RAGGED if name != "view_names"}
         single: dict[str, Any] = {name: self.read(name, index, index) for name in PER_OBJECT}
-        single["sdf_source"] = single["sdf_source"].decode()
+        single["sdf_source"] = single["sdf_source"].decode(errors="replace")
         return ObjectRecord(self.category, self.object_ids[index], self._view_names(index), **ragged, **single)
 
     def _view_names(self, index: int) -> list[str]:
         return self.view_names[self.offsets["view"][index] : self.offsets["view"][index + 1]]
+
+
+def _text(attributes: dict[str, Any], name: str) -> str:
+    """An attribute that is a text."""
+    if not isinstance(attributes.get(name), str):
+        raise ValueError(f"its attribute {name} is {'no text' if name in attributes else 'missing'}")
+    return attributes[name]
+
+
+def _json_object(attributes: dict[str, Any], name: str) -> dict[str, Any]:
+    """An attribute that holds a JSON object."""
+    try:
+        value = json.loads(_text(attributes, name))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"its attribute {name} is no JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"its attribute {name} is no JSON object")
+    return value
 
 
 def _has_no_digest(path: pathlib.Path) -> bool:

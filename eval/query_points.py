@@ -88,9 +88,12 @@ def read_image(path: str, config: Config) -> tuple[np.ndarray, np.ndarray | None
 
 def _read_array(path: str, config: Config) -> np.ndarray:
     try:
-        image = np.load(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as .npy: {error}") from None
+        image = np.load(path, mmap_mode="r")  # which reads the header only, and no other kind of file
+    except Exception as error:  # what damaged headers raise has no common type
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{path} cannot be read as .npy: {reason}") from None
+    if not isinstance(image, np.ndarray):
+        raise UserError(f"{path} is an archive, not an .npy file of one array")
     image = image[0] if image.ndim == 4 and len(image) == 1 else image
     wanted = (config.img_h, config.img_w, config.image_channels)
     if image.shape != wanted or not np.issubdtype(image.dtype, np.floating):

@@ -29,12 +29,13 @@ import typing
 import unicodedata
 
 import h5py
+import numpy as np
 from tqdm import tqdm
 
 from models.choices import PRECISION_HELP, PRECISIONS
 from utils import cli, hdf5
 from utils.errors import PartialFailure, UserError, reason_of
-from utils.files import file_digest, read_json
+from utils.files import file_digest, read_json_object
 from utils.geometry.cameras import parse_camera
 from utils.images.photo import SUFFIXES, read_photo
 from utils.mesh.simplify import FACES, check_count
@@ -185,9 +186,12 @@ def original_units(image: str) -> tuple[typing.Any, float]:
     try:
         hdf5.check(path)
         with h5py.File(path) as file:
-            return file.attrs["centre"], float(file.attrs["scale"])
-    except (OSError, KeyError) as error:
+            centre, scale = np.asarray(file.attrs["centre"], np.float64), float(file.attrs["scale"])
+    except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:  # h5py's, of damaged files
         raise UserError(f"{path} cannot be used: {error}") from None
+    if centre.shape != (3,) or not np.isfinite([*centre, scale]).all() or scale <= 0:
+        raise UserError(f"{path} cannot be used: its centre and scale are no place in space")
+    return centre, scale
 
 
 def settings_of(args: argparse.Namespace, image: str) -> dict[str, typing.Any]:
@@ -225,10 +229,12 @@ def done(folder: pathlib.Path, settings: dict[str, typing.Any], model: dict[str,
     path = folder / "results.json"
     if not path.is_file() or not any(folder.glob("mesh.*")):
         return False
-    known = read_json(path)
+    known = read_json_object(path, "results of a reconstruction")
     stored = known.get("model", {})
-    return known.get("settings") == settings and all(
-        stored.get(name) == value for name, value in model.items() if name not in ("field", "camera")
+    return (
+        isinstance(stored, dict)
+        and known.get("settings") == settings
+        and all(stored.get(name) == value for name, value in model.items() if name not in ("field", "camera"))
     )
 
 

@@ -250,8 +250,16 @@ def main(argv: list[str]) -> None:
     cards = gallery(results, out, args.db or pathlib.Path(results["db"]), args.objects) if args.objects else None
     report = Report(run=str(args.run), results=results, settings=settings, config=config, history=history, cards=cards)
     path = args.out or out / "report.html"
+    try:
+        content = page(report)
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise UserError(
+            f"{out} is damaged: a file of the run or of its evaluation lacks what the report shows ({what}); "
+            "evaluate again"
+        ) from None
     with replacing(path) as temporary:
-        temporary.write_text(page(report), encoding="utf-8")
+        temporary.write_text(content, encoding="utf-8")
     prediction = results["results"]["prediction"]
     shown = f"{len(cards)} of {prediction['images']} images" if cards is not None else "no gallery"
     print(f"{shown}, {prediction['failed']} failed, {path.stat().st_size / 1e6:.1f} MB")

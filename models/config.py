@@ -5,6 +5,7 @@ list of settings that weights depend on follow from the field's metadata (models
 """
 
 import dataclasses
+import itertools
 import os
 import typing
 
@@ -50,8 +51,12 @@ class Config(Settings):
         length=2,
         unused=lambda config: "" if config.streams else f"with decoder {config.decoder}",
     )
-    residual_width: int = setting(256, "channels of decoder residual", architecture=True, above=0, unused=_not_residual)
-    residual_layers: int = setting(5, "layers of decoder residual", architecture=True, above=0, unused=_not_residual)
+    residual_width: int = setting(
+        256, "channels of decoder residual", architecture=True, above=0, most=1 << 14, unused=_not_residual
+    )
+    residual_layers: int = setting(
+        5, "layers of decoder residual", architecture=True, above=0, most=256, unused=_not_residual
+    )
     reflection: bool = setting(
         True,
         "decoder residual: read the image at the mirrored point too (Ladybird)",
@@ -69,6 +74,7 @@ class Config(Settings):
         "decoder residual: octaves of sines and cosines of the coordinates",
         architecture=True,
         least=0,
+        most=64,
         unused=_not_residual,
     )
     voxel_widths: tuple[int, ...] = setting(
@@ -158,6 +164,17 @@ class Config(Settings):
                 "model_frame sphere, distance_offset and tanh are settings of signed distances; this model is binary"
             )
 
+    def other_weights(self) -> int:
+        if self.decoder == "residual":
+            return self.residual_layers * self.residual_width**2
+        if self.decoder == "threedcnn":
+            return sum(27 * a * b for a, b in itertools.pairwise((self.num_classes, *self.voxel_widths)))
+        first, second = self.decoder_widths
+        features = (self.num_classes + sum(self.encoder_widths)) * first
+        of_points = sum(a * b for a, b in itertools.pairwise((3, *self.point_widths)))
+        stream = of_points + self.point_widths[-1] * first + first * second
+        return (2 if self.colour else 1) * (features + len(self.streams) * stream)
+
     @property
     def geometry_channels(self) -> int:
         return 2 if self.binary else 1
@@ -179,8 +196,16 @@ class CameraConfig(Settings):
         (512, 256), "channels of the layers between the global feature and the camera", architecture=True
     )
     hypotheses: int = setting(
-        8, "rotations that the network proposes, one of which it chooses; 1: DISN's", architecture=True, least=1
+        8,
+        "rotations that the network proposes, one of which it chooses; 1: DISN's",
+        architecture=True,
+        least=1,
+        most=1024,
     )
+
+    def other_weights(self) -> int:
+        sizes = (self.num_classes, *self.camera_widths, 7 * self.hypotheses + 4)
+        return sum(a * b for a, b in itertools.pairwise(sizes))
 
 
 def load_either(path: str | os.PathLike[str]) -> Config | CameraConfig:

@@ -2,12 +2,14 @@
 
 import collections.abc
 import dataclasses
-import math
 import os
 import typing
 
 from utils.errors import UserError
 from utils.files import read_json, write_json
+
+WIDEST, DEEPEST = 1 << 16, 64  # of the sizes in a tuple, and their number
+ENDLESS = 1e15  # numbers from here on are no settings; a float cannot count them
 
 
 def setting(
@@ -38,6 +40,7 @@ def setting(
         resumable: a run may resume with another value.
         choices: the values that a string may have.
         least, above, most, multiple: bounds of a number: at least, above, at most, a multiple of.
+            Of a tuple of sizes: of each of them.
         length: of a tuple of sizes; None: any.
         unused: config -> why the setting does nothing there ("in binary mode"), or "".
         flag: whether the training command has a flag of this name.
@@ -71,12 +74,23 @@ class SavedSettings:
         fields = {field.name: field for field in dataclasses.fields(cls)}
         if unknown := sorted(values.keys() - fields.keys()):
             raise UserError(f"{path} is not a configuration of {cls.KIND} of this version (unknown: {unknown})")
-        config = cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
-        for name, field in fields.items():
-            value, kind = getattr(config, name), type(field.default)
-            if not isinstance(value, (float, int) if kind is float else kind):
-                raise UserError(f"{path}: {name} must be of type {kind.__name__}, not {value!r}")
+        values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        try:
+            for name, value in values.items():
+                check_type(fields[name], value)
+                check_value(fields[name], value)
+            config = cls(**values)
+            config.check_size()
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
         return config
+
+    def check_size(self) -> None:
+        """Refuse a network that is larger than any computer it could run on.
+
+        Raises:
+            UserError: names the number of weights.
+        """
 
     def check(self) -> None:
         """Refuse values that are out of bounds or contradict each other.
@@ -112,21 +126,32 @@ def handed_on(config: SavedSettings) -> dict[str, typing.Any]:
     return {**architecture(config), **inherited}
 
 
+def check_type(field: dataclasses.Field, value: typing.Any) -> None:
+    """UserError for a value of another type than the default of a setting(), as a file may hold."""
+    kind = type(field.default)
+    fits = type(value) in (float, int) if kind is float else type(value) is kind
+    if not fits or (kind is tuple and not all(type(size) is int for size in value)):
+        raise UserError(f"{field.name} must be of type {kind.__name__}, not {str(value)[:100]!r}")
+
+
 def check_value(field: dataclasses.Field, value: typing.Any) -> None:
     """UserError for a value outside the bounds that a setting() declares."""
     name, bounds = field.name, field.metadata
-    if isinstance(value, float) and not math.isfinite(value):
-        raise UserError(f"{name} {value} is not a finite number")
+    if type(value) in (int, float) and not abs(value) < ENDLESS:
+        raise UserError(f"{name} {str(value)[:30]} is not a finite number")
     if bounds["choices"] and value not in bounds["choices"]:
-        raise UserError(f"{name} {value}: give one of {', '.join(bounds['choices'])}")
+        raise UserError(f"{name} {value[:100]}: give one of {', '.join(bounds['choices'])}")
     if isinstance(value, tuple):
-        if not value or min(value) < 1 or len(value) != (bounds["length"] or len(value)):
-            wanted = f"{bounds['length'] or 'some'} numbers above 0, such as {shown(field.default)}"
-            raise UserError(f"{name} {shown(value)}: give {wanted}")
+        most, length = bounds["most"] or WIDEST, bounds["length"]
+        if not 0 < len(value) <= DEEPEST or min(value) < 1 or max(value) > most or len(value) != (length or len(value)):
+            wanted = f"{length or 'some'} numbers from 1 to {most}, such as {shown(field.default)}"
+            raise UserError(f"{name} {shown(value)[:100]}: give {wanted}")
     elif bounds["above"] is not None and not value > bounds["above"]:
         raise UserError(f"{name} must be above {bounds['above']}, not {value}")
-    elif bounds["most"] is not None and not bounds["least"] <= value <= bounds["most"]:
+    elif bounds["most"] is not None and bounds["least"] is not None and not bounds["least"] <= value <= bounds["most"]:
         raise UserError(f"{name} must be in [{bounds['least']}, {bounds['most']}], not {value}")
+    elif bounds["most"] is not None and not value <= bounds["most"]:
+        raise UserError(f"{name} must be at most {bounds['most']}, not {value}")
     elif bounds["least"] is not None and not value >= bounds["least"]:
         raise UserError(f"{name} must be at least {bounds['least']}, not {value}")
     elif bounds["multiple"] and value % bounds["multiple"]:

@@ -19,6 +19,9 @@ def _only_with(name: str, *values: str) -> collections.abc.Callable[[typing.Any]
     return reason
 
 
+MOST_WEIGHTS = 1 << 30  # 4 GB: the original has 1.5e8
+
+
 @dataclasses.dataclass(frozen=True)
 class Settings(SavedSettings):
     """The settings that all networks share."""
@@ -26,8 +29,8 @@ class Settings(SavedSettings):
     preset: str = setting("faithful", "the preset that gave the values without a flag", flag=False)
 
     # the image and its encoder
-    img_h: int = setting(138, "image height the network works in, pixels", architecture=True, above=0)
-    img_w: int = setting(138, "image width the network works in, pixels", architecture=True, above=0)
+    img_h: int = setting(138, "image height the network works in, pixels", architecture=True, above=0, most=4096)
+    img_w: int = setting(138, "image width the network works in, pixels", architecture=True, above=0, most=4096)
     alpha: bool = setting(
         False, "give the network the foreground mask as a fourth channel", architecture=True, needs_mask=True
     )
@@ -45,12 +48,13 @@ class Settings(SavedSettings):
         architecture=True,
         choices=ENCODERS,
     )
-    num_classes: int = setting(1024, "channels of the global feature", architecture=True, above=0)
+    num_classes: int = setting(1024, "channels of the global feature", architecture=True, above=0, most=1 << 16)
     encoder_size: int = setting(
         224,
         "the image is resized to this many pixels before the first convolution, a multiple of 32",
         architecture=True,
         above=0,
+        most=2048,
         multiple=32,
         unused=_only_with("encoder", "vgg16"),
     )
@@ -73,11 +77,17 @@ class Settings(SavedSettings):
         (2, 2, 3, 3, 3),
         "convolutions of the encoder's five blocks",
         architecture=True,
+        most=64,
         length=5,
         unused=_only_with("encoder", "vgg16"),
     )
     encoder_fc: int = setting(
-        4096, "channels of fc6 and fc7", architecture=True, above=0, unused=_only_with("encoder", "vgg16")
+        4096,
+        "channels of fc6 and fc7",
+        architecture=True,
+        above=0,
+        most=1 << 16,
+        unused=_only_with("encoder", "vgg16"),
     )
     normalisation: bool = setting(False, "batch normalisation after every hidden layer", architecture=True)
 
@@ -193,8 +203,31 @@ class Settings(SavedSettings):
         precision = "bfloat16" if values["bfloat16"] else "auto"
         return {"precision": precision, **{name: value for name, value in values.items() if name != "bfloat16"}}
 
+    def check_size(self) -> None:
+        count = self.encoder_weights() + self.other_weights()
+        if count > MOST_WEIGHTS:
+            raise UserError(
+                f"the network would have some {count:.2g} weights, more than {MOST_WEIGHTS:.2g}: "
+                "its sizes do not belong to a network of this kind"
+            )
+
+    def encoder_weights(self) -> int:
+        """About how many weights the encoder has; the smaller kinds count as none."""
+        if self.encoder != "vgg16":
+            return 0
+        count, before = 0, self.image_channels
+        for width, convs in zip(self.encoder_widths, self.encoder_convs, strict=True):
+            count, before = count + 9 * width * (before + (convs - 1) * width), width
+        fc, kernel = self.encoder_fc, self.encoder_size // 32
+        return count + kernel**2 * before * fc + fc * fc + fc * self.num_classes
+
+    def other_weights(self) -> int:
+        """About how many weights follow the encoder."""
+        return 0
+
     def check(self) -> None:
         super().check()
+        self.check_size()
         if self.encoder == "efficientnet_lite0" and (self.img_h % 32 or self.img_w % 32):
             raise UserError(
                 f"img_h {self.img_h} and img_w {self.img_w} must be multiples of 32 for encoder {self.encoder}"

@@ -56,7 +56,8 @@ def given_split(path: pathlib.Path) -> dict[str, str]:
     """{"<category>/<object>": split} of a JSON file {split: [...]}."""
     values = read_json(path)
     lists = values if isinstance(values, dict) else {}
-    if set(lists) - set(SPLITS) or not all(isinstance(ids, list) for ids in lists.values()) or not lists:
+    known = lists and set(lists) <= set(SPLITS) and all(isinstance(ids, list) for ids in lists.values())
+    if not known or not all(isinstance(object_id, str) for ids in lists.values() for object_id in ids):
         raise UserError(f"{path} is no split: it must hold lists of {', '.join(SPLITS)}")
     split_of: dict[str, str] = {}
     for split, ids in lists.items():

@@ -21,7 +21,7 @@ ROOMS = {  # package: its rooms from below; rooms of one row do not import each 
     "utils": [
         ["errors"],
         ["files", "processes", "quiet", "stages"],
-        ["hdf5", "out_folder"],
+        ["hdf5", "hdf5_limits", "out_folder"],
         ["cli"],
         ["geometry"],
         ["images", "mesh"],

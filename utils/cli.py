@@ -16,6 +16,7 @@ from utils.processes import keep_freed_memory
 from utils.quiet import start_tensorflow_quietly
 
 STOPS = (signal.SIGTERM, signal.SIGHUP)
+LONGEST = 1000  # characters of a message about flags
 PARTIAL_FAILURE = 3  # exit code of a run that finished but left some inputs out
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "at least": operator.ge,
@@ -38,7 +39,8 @@ class Parser(argparse.ArgumentParser):
     """Raises a UserError for wrong flags; argparse would print the usage and exit."""
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; see --help")
+        text = " ".join(message.split())  # words of the command line may hold anything
+        raise UserError(f"{text if len(text) <= LONGEST else f'{text[:LONGEST]} ...'}; see --help")
 
 
 def parser(doc: str | None) -> argparse.ArgumentParser:

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import math
 import os
 import pathlib
 import re
@@ -74,8 +75,23 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         return json.loads(pathlib.Path(path).read_text())
     except FileNotFoundError:
         raise UserError(f"{path} is missing") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise UserError(f"{path} cannot be read as JSON: {error}") from None
+
+
+def read_json_object(path: str | os.PathLike[str], content: str) -> dict[str, Any]:
+    """Read a JSON object, which holds `content`; UserError if it is missing or something else."""
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise UserError(f"{path} is damaged: it holds no {content} (no JSON object)")
+    return value
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value of a JSON file is a finite number."""
+    with contextlib.suppress(OverflowError):  # whole numbers without end
+        return type(value) in (int, float) and math.isfinite(value)
+    return False
 
 
 def is_lfs_pointer(path: str | os.PathLike[str]) -> bool:

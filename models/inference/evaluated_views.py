@@ -137,11 +137,34 @@ def _finished_rows(path: pathlib.Path) -> dict[tuple[str, str, str], Row]:
     """
     if not path.exists():
         return {}
-    lines = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
     try:
-        rows = [json.loads(line) for line in lines]
+        lines = path.read_text().splitlines(keepends=True)
     except ValueError as error:
         raise UserError(f"{path} is damaged ({error}); delete {path.parent} to evaluate again") from None
+    lines = [line for line in lines if line.endswith("\n")]
+    rows = []
+    for number, line in enumerate(lines, 1):
+        try:
+            rows.append(_checked_row(json.loads(line)))
+        except (ValueError, RecursionError) as error:
+            reason = f"line {number}: {error}"
+            raise UserError(f"{path} is damaged ({reason}); delete {path.parent} to evaluate again") from None
     path.write_text("".join(lines))
     print(f"{len(rows)} images are done already")
     return {(row["category"], row["object_id"], row["view"]): row for row in rows}
+
+
+def _checked_row(row: typing.Any) -> Row:
+    """A row of rows.jsonl; ValueError where it lacks what all rows have."""
+    if not isinstance(row, dict):
+        raise ValueError("it is no row")
+    for name in ("category", "object_id", "view"):
+        if not isinstance(row.get(name), str):
+            raise ValueError(f"{name} is missing")
+    for name in ("failed", "no_mesh"):
+        if not isinstance(row.get(name, ""), str | None):
+            raise ValueError(f"{name} is no text")
+    for name in registry.METRICS.keys() & row.keys():
+        if type(row[name]) not in (int, float):
+            raise ValueError(f"{name} is no number")
+    return {"failed": None, "no_mesh": None, **row}

@@ -31,7 +31,7 @@ from models.weights.run import weights_digest
 from models.weights.sources import ModelSource
 from models.weights.tf1_conventions import record, recorded
 from utils.errors import UserError
-from utils.files import differing_settings, read_json, write_json
+from utils.files import differing_settings, read_json_object, write_json
 from utils.geometry import frames
 from utils.metrics import camera_metrics, registry
 from utils.metrics.summary import print_tables, summarise
@@ -215,7 +215,7 @@ def refuse_other_settings(folder: pathlib.Path, settings: dict[str, typing.Any])
     path = folder / "settings.json"
     if not path.exists():
         return
-    known = read_json(path)
+    known = read_json_object(path, "settings of an evaluation")
     if "precision" not in known and isinstance(known.get("conventions"), dict):  # of an earlier version
         known["precision"] = "bfloat16" if known["conventions"].get("bfloat16") else "float32"
         known["conventions"] = recorded(known["conventions"])

@@ -21,7 +21,7 @@ from models.weights.run import weights_digest
 from models.weights.sources import ModelSource
 from models.weights.tf1_conventions import record, recorded
 from utils.errors import UserError
-from utils.files import read_json, write_json
+from utils.files import is_number, read_json, write_json
 from utils.geometry import frames
 from utils.metrics.surface_metrics import f_score, nearest, sample_mesh
 from utils.metrics.voxel_metrics import iou, true_voxels
@@ -45,15 +45,22 @@ def stored_iso(model: ModelSource) -> dict[str, typing.Any] | None:
     evaluated = sorted(model.beside(FILE).parent.glob(f"{model.beside('eval_').name}*/{FILE}"))
     digest = weights_digest(model.weights)
     for path in [*exported, *evaluated]:
-        known = read_json(path)
-        if not isinstance(known, dict) or "iso" not in known:
-            raise UserError(f"{path} holds no iso value; delete it")
+        known = _read_iso(path)
         if path in exported and not isinstance(known.get("weights"), str):
             return known
         conventions = known.get("conventions")
         if known.get("weights") == digest and (conventions is None or recorded(conventions) == record(model.config)):
             return known
     return None
+
+
+def _read_iso(path: pathlib.Path) -> dict[str, typing.Any]:
+    """The file of an iso value; UserError where it holds none."""
+    known = read_json(path)
+    solid = known.get("solid", known) if isinstance(known, dict) else None
+    if not isinstance(solid, dict) or not (is_number(known.get("iso")) and is_number(solid.get("iso"))):
+        raise UserError(f"{path} holds no iso value; delete it")
+    return known
 
 
 def solid_iso(model: ModelSource) -> float:
@@ -77,7 +84,7 @@ def find_iso(
         "validation": hashlib.sha256(json.dumps(objects).encode()).hexdigest(),
     }
     if path.exists():
-        known = read_json(path)
+        known = _read_iso(path)
         if isinstance(known.get("conventions"), dict):
             known["conventions"] = recorded(known["conventions"])
         if all(known.get(name) == value for name, value in key.items()):

@@ -52,8 +52,11 @@ def working_in_run(folder: str) -> contextlib.AbstractContextManager[None]:
 
     Of several workers on one run (TF_CONFIG), the chief or else the first one writes.
     """
-    cluster = json.loads(os.environ.get("TF_CONFIG", "{}"))
-    task = cluster.get("task", {})
+    try:
+        cluster = json.loads(os.environ.get("TF_CONFIG", "{}"))
+        task = dict(cluster.get("task", {}))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UserError(f"TF_CONFIG is no description of a cluster: {error}") from None
     chief = "chief" if "chief" in cluster.get("cluster", {}) else "worker"
     writes = not task or (task.get("type"), task.get("index")) == (chief, 0)
     return working_in(folder, depth=0) if writes else contextlib.nullcontext()

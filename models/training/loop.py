@@ -94,6 +94,9 @@ class Loop:
     def resume(self) -> None:
         """Continue from the last checkpoint of the folder."""
         self.progress = load_checkpoint(self.folder.last, self.trainer.variables)
+        counts = [self.progress.get(name) for name in ("steps", "minutes", "best")]
+        if not all(type(count) in (int, float) for count in counts) or not isinstance(self.progress.get("sums"), dict):
+            raise UserError(f"{self.folder.last} is damaged: its progress lacks steps, minutes, best or sums")
         before = self.progress["steps"]
         if before != self.steps:
             raise UserError(
@@ -101,7 +104,10 @@ class Loop:
                 "it holds other objects"
             )
         if self.folder.history.exists():
-            self.history = read_json(self.folder.history)[: self.progress["step"] // self.steps]
+            rows = read_json(self.folder.history)
+            if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+                raise UserError(f"{self.folder.history} is damaged: it holds no list of epochs")
+            self.history = rows[: self.progress["step"] // self.steps]
         print(f"resuming after step {self.progress['step']} (epoch {self.progress['step'] // self.steps + 1})")
 
     def begin(self) -> None:

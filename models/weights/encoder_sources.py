@@ -20,6 +20,7 @@ from models.networks.vgg16 import Encoder
 from models.weights import efficientnet_weights, tf1_checkpoint, tf1_conventions, tf1_files, tf1_names
 from models.weights.load_report import Skipped, check_finite, print_report
 from models.weights.run import Run, load_checkpoint
+from utils import hdf5_limits
 from utils.errors import UserError, first_of
 
 IMAGENET = "imagenet"
@@ -144,12 +145,22 @@ def read_keras(path: str | os.PathLike[str]) -> KerasWeights:
         with h5py.File(path, "r") as file:
             root = file.get("model_weights", file)
             layers = _read_named(root) if "layer_names" in root.attrs else _read_numbered(root)
-    except (OSError, KeyError) as error:
+    except (
+        AttributeError,
+        KeyError,
+        OSError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:  # h5py's, of damaged files
         raise UserError(f"{path} cannot be read as Keras weights: {error}") from None
     wrong = [name for name, values in layers.items() if len(values) != 2]
     if wrong or not layers:
         reason = f"layer {wrong[0]} does not have a kernel and a bias" if wrong else "no layer has weights"
         raise UserError(f"{path} does not hold a VGG16: {reason}")
+    if texts := [name for name, values in layers.items() if any(value.dtype.kind != "f" for value in values)]:
+        raise UserError(f"{path} does not hold a VGG16: layer {texts[0]} has values that are not numbers")
+    check_finite(path, ((name, value) for name, values in layers.items() for value in values))
     return layers
 
 
@@ -160,9 +171,9 @@ def _text(name: str | bytes) -> str:
 def _read_named(root: h5py.Group) -> KerasWeights:
     """Keras 1 and 2: a group per layer, whose attribute names its arrays in order."""
     layers = {}
-    for name in root.attrs["layer_names"]:
-        group = root[_text(name)]
-        values = [group[_text(weight)][()] for weight in group.attrs["weight_names"]]
+    for name in map(_text, root.attrs["layer_names"]):
+        group = root[name]
+        values = [hdf5_limits.dataset(root, f"{name}/{_text(weight)}")[()] for weight in group.attrs["weight_names"]]
         if values:
             layers[group.name.rpartition("/")[2]] = values
     return layers
@@ -175,8 +186,11 @@ def _read_numbered(root: h5py.Group) -> KerasWeights:
     """
     if "layers" not in root:
         raise KeyError("it has neither layer_names (Keras 1 and 2) nor layers (Keras 3)")
-    groups = {name: group["vars"] for name, group in root["layers"].items() if len(group.get("vars", ()))}
-    return {name: [variables[key][()] for key in sorted(variables, key=int)] for name, variables in groups.items()}
+    found = {name: sorted(group["vars"], key=int) for name, group in root["layers"].items() if group.get("vars")}
+    return {
+        name: [hdf5_limits.dataset(root, f"layers/{name}/vars/{key}")[()] for key in keys]
+        for name, keys in found.items()
+    }
 
 
 def _numbers_to_names(layers: Mapping[str, list[np.ndarray]], convs: Iterable[int]) -> KerasWeights:

@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 
 from models.shared_settings import Settings
-from utils import hdf5
+from utils import hdf5, hdf5_limits
 from utils.errors import StorageError, UserError, first_of
 
 LARGE = 1 << 26  # bytes; a larger variable is read row by row
@@ -125,6 +125,8 @@ def load_checkpoint(
                 item = stored.pop(variable.path, None)
                 if item is None:
                     problems.append(f"{variable.path} {tuple(variable.shape)} is not in the file")
+                elif item.dtype.kind not in "fiu":
+                    problems.append(f"{variable.path} does not hold numbers")
                 elif item.shape != tuple(variable.shape):
                     problems.append(f"{variable.path} is {item.shape} in the file and {tuple(variable.shape)} here")
                 else:
@@ -133,12 +135,22 @@ def load_checkpoint(
                 problems += [f"{name} {item.shape} is only in the file" for name, item in stored.items()]
         if problems:
             raise UserError(f"{path} does not fit this network: {first_of(problems)}")
-        if "progress" not in file.attrs:
-            raise UserError(f"{path} is not a checkpoint of this project (it has no progress)")
+        progress = _progress(path, file)
         _check_finite(path, [(variable.path, item) for variable, item in values])
         for variable, item in values:
             _assign(variable, item)
-        return json.loads(file.attrs["progress"])
+        return progress
+
+
+def _progress(path: str | os.PathLike[str], file: h5py.File) -> dict[str, Any]:
+    """What a checkpoint says about the training; UserError where that is nothing."""
+    if "progress" not in file.attrs:
+        raise UserError(f"{path} is not a checkpoint of this project (it has no progress)")
+    progress = json.loads(file.attrs["progress"])
+    step = progress.get("step") if isinstance(progress, dict) else None
+    if type(step) is not int or step < 0:
+        raise UserError(f"{path} is damaged: its progress counts no steps")
+    return progress
 
 
 @contextlib.contextmanager
@@ -160,7 +172,7 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
             yield file
         except StorageError:  # of what is written meanwhile
             raise
-        except (KeyError, OSError, RuntimeError, ValueError) as error:  # h5py's errors for damaged files
+        except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:  # h5py's errors for damaged files
             raise UserError(f"{path} is damaged: {error}") from None
 
 
@@ -180,7 +192,11 @@ def _finite(item: h5py.Dataset) -> bool:
 def _datasets(group: h5py.Group) -> dict[str, h5py.Dataset]:
     """{path within the group: dataset}."""
     datasets = {}
+    if not isinstance(group, h5py.Group):
+        raise KeyError(f"{group.name} is not a group")
     group.visititems(lambda name, item: datasets.update({name: item}) if isinstance(item, h5py.Dataset) else None)
+    for item in datasets.values():
+        hdf5_limits.check(item)
     return datasets
 
 

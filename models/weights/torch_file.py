@@ -6,6 +6,7 @@ key; the keys in the order of the storages; and every storage as its length and 
 """
 
 import collections
+import math
 import os
 import pathlib
 import pickle
@@ -35,7 +36,16 @@ class _Tensor:
 
     def array(self) -> np.ndarray:
         values = self.storage.values
-        assert values is not None
+        if values is None:
+            raise pickle.UnpicklingError("a storage is missing")
+        if len(self.shape) != len(self.strides) or min((self.offset, *self.shape, *self.strides)) < 0:
+            raise pickle.UnpicklingError(f"a tensor has shape {self.shape}, strides {self.strides}")
+        last = self.offset + sum((n - 1) * stride for n, stride in zip(self.shape, self.strides, strict=True))
+        count = math.prod(self.shape)
+        if count and (last >= len(values) or count > len(values)):
+            raise pickle.UnpicklingError(f"a tensor of shape {self.shape} is larger than its storage")
+        if not count:
+            return np.zeros(self.shape, values.dtype)
         strides = [values.itemsize * stride for stride in self.strides]
         return np.lib.stride_tricks.as_strided(values[self.offset :], self.shape, strides).copy()
 
@@ -75,19 +85,28 @@ def read_torch_file(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """
     try:
         with open(path, "rb") as file:
-            if pickle.load(file) != MAGIC:
-                raise pickle.UnpicklingError("it does not begin like one of torch.save()")
-            pickle.load(file), pickle.load(file)
-            unpickler = _Unpickler(file)
-            tensors = unpickler.load()
-            for key in pickle.load(file):
-                storage = unpickler.storages[key]
-                length = int.from_bytes(file.read(8), "little")
-                if length != storage.length:
-                    raise pickle.UnpicklingError(f"storage {key} has {length} numbers, not {storage.length}")
-                storage.values = np.fromfile(file, storage.dtype, length)
-                if len(storage.values) != length:
-                    raise pickle.UnpicklingError("it is cut off")
-        return {name: tensor.array() for name, tensor in tensors.items()}
-    except (OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, pickle.UnpicklingError) as error:
-        raise UserError(f"{pathlib.Path(path)} cannot be read as the weights of a torch network: {error}") from None
+            return _read(file)
+    except Exception as error:  # what damaged pickles raise has no common type
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise UserError(f"{pathlib.Path(path)} cannot be read as the weights of a torch network: {reason}") from None
+
+
+def _read(file: BinaryIO) -> dict[str, np.ndarray]:
+    """The tensors of an open file; any error where it is damaged."""
+    if _Unpickler(file).load() != MAGIC:
+        raise pickle.UnpicklingError("it does not begin like one of torch.save()")
+    for _ in ("protocol", "machine"):
+        _Unpickler(file).load()
+    unpickler = _Unpickler(file)
+    tensors = unpickler.load()
+    for key in _Unpickler(file).load():
+        storage = unpickler.storages[key]
+        length = int.from_bytes(file.read(8), "little")
+        if length != storage.length:
+            raise pickle.UnpicklingError(f"storage {key} has {length} numbers, not {storage.length}")
+        if storage.dtype not in STORAGES.values():
+            raise pickle.UnpicklingError(f"storage {key} is of an unknown type")
+        if np.dtype(storage.dtype).itemsize * length > os.fstat(file.fileno()).st_size - file.tell():
+            raise pickle.UnpicklingError("it is cut off")
+        storage.values = np.fromfile(file, storage.dtype, length)
+    return {name: tensor.array() for name, tensor in tensors.items()}

@@ -9,7 +9,8 @@ import numpy as np
 import scipy.ndimage
 import scipy.spatial
 
-from data.shard_format import FORMAT, GROUPS, PER_OBJECT, RAGGED, VERSION, Column, ObjectRecord, find_shards
+from data import shard_structure
+from data.shard_format import FORMAT, VERSION, ObjectRecord, find_shards
 from preprocessing.recovery.dlt import MAX_ERROR
 from utils import hdf5
 from utils.errors import UserError
@@ -45,8 +46,12 @@ def structure(path: pathlib.Path) -> list[str]:
                 if attributes.get(name) != wanted
             ]
             defects += [f"has no attribute {name}" for name in ("settings", "left_out") if name not in attributes]
-            return [f"{path.name}: {defect}" for defect in defects + _datasets(file)]
-    except (OSError, RuntimeError) as error:
+            problems = shard_structure.defects(file)
+            if not problems:
+                texts = [name for name in shard_structure.COLUMNS if "description" not in file[name].attrs]
+                problems = [f"{name} has no description" for name in texts]
+            return [f"{path.name}: {defect}" for defect in defects + problems]
+    except (OSError, RuntimeError, ValueError) as error:
         return [f"{path.name}: cannot be read, it is truncated or damaged ({error})"]
 
 
@@ -57,45 +62,6 @@ def digest(path: pathlib.Path) -> list[str]:
     except OSError as error:
         return [f"{path.name}: {error}"]
     return []
-
-
-def _datasets(file: h5py.File) -> list[str]:
-    """Defects of the datasets of an open shard."""
-    columns = {"object_id": Column(None, None, (), "")} | PER_OBJECT | RAGGED
-    names = (*(f"{group}_offset" for group in sorted(GROUPS)), *columns)
-    missing = [name for name in names if not isinstance(file.get(name), h5py.Dataset)]
-    if missing:
-        return [f"has no dataset {name}" for name in missing]
-    objects = len(file["object_id"])
-    defects = [] if objects else ["holds no object"]
-    rows: dict[str | None, int] = {None: objects}
-    for group in sorted(GROUPS):
-        offset = file[f"{group}_offset"][()]
-        rows[group] = offset[-1] if len(offset) else 0
-        if len(offset) != objects + 1 or offset[0] != 0 or (np.diff(offset) < 1).any():
-            defects.append(f"{group}_offset does not count the rows of {objects} objects upwards from 0")
-    for name, column in columns.items():
-        defects += _column(name, file[name], column, rows[column.group])
-    return defects
-
-
-def _column(name: str, data: h5py.Dataset, column: Column, rows: int) -> list[str]:
-    """Defects of one dataset, which should have so many rows."""
-    defects = []
-    size = " x ".join(map(str, data.shape))
-    if (data.dtype.kind not in "SO") if column.dtype is None else data.dtype != column.dtype:
-        wanted = "text" if column.dtype is None else np.dtype(column.dtype)
-        defects.append(f"{name} is of type {data.dtype}, it should be {wanted}")
-    if column.shape is None:  # views, of any size
-        if data.ndim != 4 or data.shape[3] != 4:
-            defects.append(f"{name} is {size}, it should be N x H x W x 4")
-    elif data.shape[1:] != column.shape:
-        defects.append(f"{name} is {size}, it should be {' x '.join(map(str, ('N', *column.shape)))}")
-    if len(data) != rows:
-        defects.append(f"{name} has {len(data)} rows, there should be {rows}")
-    if "description" not in data.attrs:
-        defects.append(f"{name} has no description")
-    return defects
 
 
 def values(record: ObjectRecord) -> list[str]:

@@ -7,13 +7,19 @@ import pathlib
 from collections.abc import Set
 
 from data.shard_format import UNFINISHED
-from utils.files import read_json, write_json
+from utils.errors import UserError
+from utils.files import read_json_object, write_json
 
 
 def begun(out: pathlib.Path) -> set[str]:
     """The categories that this run or a killed one began to build and that are not finished."""
     path = out / UNFINISHED
-    return set(read_json(path).get("categories", [])) if path.exists() else set()
+    if not path.exists():
+        return set()
+    categories = read_json_object(path, "categories").get("categories", [])
+    if not isinstance(categories, list) or not all(isinstance(category, str) for category in categories):
+        raise UserError(f"{path} is damaged: its categories are no names")
+    return set(categories)
 
 
 def begin(out: pathlib.Path, categories: Set[str]) -> None:

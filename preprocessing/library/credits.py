@@ -5,9 +5,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from preprocessing.library.catalogue import Library, Piece
-from utils.files import read_json, replacing, write_json
+from utils.errors import UserError
+from utils.files import read_json_object, replacing, write_json
 
 MANIFEST, CREDITS = "manifest.json", "CREDITS.txt"
+NEEDED = {  # texts that every row of a part of the manifest has
+    "libraries": ("id", "name", "file", "licence", "provider", "licence_text"),
+    "models": ("file", "name", "creator", "licence", "library", "id"),
+    "left_out": ("library", "id", "name", "reason"),
+}
 
 
 def model_row(piece: Piece, category: str, file: str) -> dict[str, Any]:
@@ -41,7 +47,14 @@ def read_manifest(out: pathlib.Path) -> dict[str, list[dict[str, Any]]]:
     """The manifest of a folder; an empty one if there is none."""
     if not (out / MANIFEST).exists():
         return {"libraries": [], "models": [], "left_out": []}
-    return read_json(out / MANIFEST)
+    manifest = read_json_object(out / MANIFEST, "manifest")
+    for part, names in NEEDED.items():
+        rows = manifest.get(part)
+        if not isinstance(rows, list) or not all(
+            isinstance(row, dict) and all(isinstance(row.get(name), str) for name in names) for row in rows
+        ):
+            raise UserError(f"{out / MANIFEST} is damaged: its {part} lack {', '.join(names)}; delete the file")
+    return manifest
 
 
 def merge(

@@ -7,8 +7,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from utils import hdf5
-from utils.errors import UserError
+from utils import hdf5, hdf5_limits
+from utils.errors import UserError, first_of
 
 
 def read_hdf5(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -19,15 +19,16 @@ def read_hdf5(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[dict[
     try:
         hdf5.check(path)
         with h5py.File(path, "r") as file:
-            missing = [name for name in names if not isinstance(file.get(name), h5py.Dataset)]
+            missing = [name for name in names if file.get(name, getlink=True) is None]
             if missing:
-                raise UserError(f"{path}: has no dataset {missing[0]!r}, only {', '.join(file) or 'nothing'}")
-            return {name: file[name][()] for name in names}, dict(file.attrs)
+                shown = " ".join(first_of(list(file)).split()) or "nothing"
+                raise UserError(f"{path}: has no dataset {missing[0]!r}, only {shown}")
+            return {name: hdf5_limits.dataset(file, name)[()] for name in names}, dict(file.attrs)
     except FileNotFoundError:
         raise UserError(f"{path}: is missing") from None
-    except hdf5.DamagedError as error:
+    except (hdf5.DamagedError, hdf5_limits.RefusedError) as error:
         raise UserError(f"{path}: is damaged, {error}") from None
-    except OSError as error:
+    except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:  # h5py's, of damaged files
         raise UserError(f"{path}: cannot be read, it is truncated or not an HDF5 file ({error})") from None
 
 

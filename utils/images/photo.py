@@ -201,7 +201,10 @@ def _turn(image: Image.Image) -> Transpose | None:
 
 
 def _notes_of_frames(image: Image.Image, name: str) -> list[str]:
-    """A note where a file holds several images, which is usual only for a phone's photo (MPO)."""
-    frames = getattr(image, "n_frames", 1)
+    """A note where a file holds several images, which is usual only for a phone's photo (MPO).
+
+    They are not counted: Pillow would go through all of them, and a small file can have thousands.
+    """
+    several = getattr(image, "is_animated", False)
     image.seek(0)
-    return [f"{name} holds {frames} images, the first is used"] if frames > 1 and image.format != "MPO" else []
+    return [f"{name} holds more than one image, the first is used"] if several and image.format != "MPO" else []
