@@ -52,7 +52,27 @@ class Cosine(keras.optimizers.schedules.LearningRateSchedule):
         return {"config": self.config}
 
 
-class Adam(keras.optimizers.Adam):
+class GrowingAverage(keras.optimizers.Optimizer):
+    """An optimiser that averages over a tenth of the steps so far, until that is what its factor
+    says: otherwise the first weights would be most of the average of a short training.
+    """
+
+    @property
+    def ema_momentum(self) -> tf.Tensor:
+        """The factor of the average at this step."""
+        step = tf.cast(self.iterations.value, tf.float32)
+        return tf.minimum(self._averaging, (step + 1) / (step + 10))
+
+    @ema_momentum.setter
+    def ema_momentum(self, value: float | None) -> None:
+        self._averaging = value
+
+
+class Momentum(GrowingAverage, keras.optimizers.SGD):
+    """Stochastic gradient descent with momentum."""
+
+
+class Adam(GrowingAverage, keras.optimizers.Adam):
     """Adam (Kingma & Ba 2015).
 
     On one device TensorFlow's fused kernel replaces Keras's dozen passes over memory.
@@ -95,7 +115,7 @@ def make_optimizer(
         "ema_momentum": config.averaging or None,
     }
     if config.optimizer == "momentum":
-        return keras.optimizers.SGD(schedule, momentum=config.momentum, name="momentum", **options)
+        return Momentum(schedule, momentum=config.momentum, name="momentum", **options)
     if config.optimizer == "adamw":
         options["weight_decay"] = config.weight_decay
     return Adam(schedule, beta_1=config.beta1, name="adam", **options)  # the name is in checkpoints
