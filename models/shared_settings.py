@@ -171,7 +171,8 @@ class Settings(SavedSettings):
     clip_gradient: float = setting(0.0, "largest norm of the gradient, 0 = any", least=0)
     averaging: float = setting(
         0.0,
-        "validate and keep weights averaged over steps, exponentially with this factor, or over a tenth of the steps so far; 0 = the last ones",
+        "validate and keep weights averaged over steps, exponentially with this factor, "
+        "at first over a tenth of the steps so far; 0 = the last ones",
         least=0,
     )
     keep: str = setting(
