@@ -15,6 +15,7 @@ from models.config import Config
 from models.networks.layers import BuiltByCall, dense
 from models.networks.local_features import project, read_bilinear, scale_to_centres, to_camera_axes
 
+MIRROR = (-1.0, 1.0, 1.0)  # the plane of symmetry of the object frame is x = 0
 SMALL = 0.04  # variance scale of the last layer: a soft occupancy begins undecided everywhere
 
 Encoded = tuple[tf.Tensor, list[tf.Tensor]]
@@ -66,7 +67,7 @@ class ResidualDecoder(BuiltByCall, keras.layers.Layer):
             coordinates.append(to_camera_axes(points, trans_mat))
         sides = [points]
         if config.reflection:
-            sides.append(points * [-1.0, 1.0, 1.0])
+            sides.append(points * MIRROR)
         local = [value for side in sides for value in self._read(maps, side, trans_mat)]
         x = self.point(fourier_features(tf.concat(coordinates, -1), config.fourier)) + image_term
         x = tf.cast(x, self.compute_dtype) + self.feature_local(tf.concat(local, -1))
