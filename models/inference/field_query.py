@@ -28,7 +28,7 @@ from utils.geometry import frames
 
 GREY = 0.5  # stands for a colour that the network does not predict
 BLOCK = 8192  # points whose point terms are kept in one piece: 34 MB at full size
-KEPT = 40  # cells along an axis of the largest grid whose point terms are kept: 260 MB at full size
+KEPT = 40  # cells along an axis of the largest grid that is kept, with its point terms: 260 MB at full size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Encoded:
     products: typing.Any  # image terms, of every stream or of the residual decoder; else what the decoder takes
     camera: tf.Tensor  # (1, 4, 3) model frame to pixels
     frame: frames.ModelFrame
+    grids: dict[int, np.ndarray] = dataclasses.field(default_factory=dict, compare=False)  # of geometry_of_grid
 
 
 class FieldQuery:
@@ -101,7 +102,16 @@ class FieldQuery:
         return np.stack([self.g0(np.concatenate(values), view.frame) for view, values in zip(views, raw, strict=True)])
 
     def geometry_of_grid(self, encoded: Encoded, n: int) -> np.ndarray:
-        """(n^3,) g0 at frames.voxel_centres(n); the point terms of a small grid are kept."""
+        """(n^3,) g0 at frames.voxel_centres(n). A small grid is kept with the image."""
+        if n not in encoded.grids:
+            geometry = self._geometry_of_grid(encoded, n)
+            if n > KEPT:
+                return geometry
+            encoded.grids[n] = geometry
+        return encoded.grids[n]
+
+    def _geometry_of_grid(self, encoded: Encoded, n: int) -> np.ndarray:
+        """The same, evaluated; the point terms of a small grid are kept for other images."""
         points = frames.voxel_centres(n)
         if n > KEPT or not self._has_terms or encoded.frame != frames.cube_frame(self.config.binary):
             return self.geometry(encoded, points)
