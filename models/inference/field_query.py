@@ -4,7 +4,7 @@ The layers as trained (models/networks/texdisn.py) are the reference. Everything
 to rounding:
 - the image is encoded once; its products with the decoders' layers are made once (image_terms.py);
 - batch normalisation at inference is a scale and a shift, folded into the layer before it
-  (folded_stream.py);
+  (folded_stream.py); the residual decoder has a short form of its own (folded_residual.py);
 - what depends on the points alone is computed once for several views of an object, and kept for the
   coarse grid that every mesh begins with;
 - colour is computed only where it is wanted, together with the geometry there;
@@ -19,24 +19,26 @@ import numpy as np
 import tensorflow as tf
 
 from models.inference.chunks import chunk_size, in_chunks
+from models.inference.folded_residual import FoldedResidual
 from models.inference.folded_stream import FoldedStream
-from models.inference.image_terms import image_terms
+from models.inference.image_terms import image_terms, read_map
 from models.networks.local_features import project, scale_to_map, to_camera_axes
 from models.networks.texdisn import TexDISN
 from utils.geometry import frames
 
 GREY = 0.5  # stands for a colour that the network does not predict
 BLOCK = 8192  # points whose point terms are kept in one piece: 34 MB at full size
-KEPT = 40  # cells along an axis of the largest grid whose point terms are kept: 260 MB at full size
+KEPT = 40  # cells along an axis of the largest grid that is kept, with its point terms: 260 MB at full size
 
 
 @dataclasses.dataclass(frozen=True)
 class Encoded:
     """An image and its camera as the decoders take them."""
 
-    products: typing.Any  # image terms of every stream; without streams what the decoder takes
+    products: typing.Any  # image terms, of every stream or of the residual decoder; else what the decoder takes
     camera: tf.Tensor  # (1, 4, 3) model frame to pixels
     frame: frames.ModelFrame
+    grids: dict[int, np.ndarray] = dataclasses.field(default_factory=dict, compare=False)  # of geometry_of_grid
 
 
 class FieldQuery:
@@ -51,6 +53,7 @@ class FieldQuery:
         config = network.config
         self.map_size = (config.img_h, config.img_w) if config.resized_reading else (config.encoder_size,) * 2
         self.streams = [(FoldedStream(stream), stream.parts) for stream in network.streams]
+        self.residual = FoldedResidual(network.decoder) if config.decoder == "residual" else None
         self.chunk = chunk_size(config)
         self._encode = tf.function(self._encode_images, autograph=False)  # traced for every number of images
         self._geometry = in_chunks(self._decode_geometry, self.chunk)
@@ -104,7 +107,16 @@ class FieldQuery:
         return np.stack([self.g0(np.concatenate(values), view.frame) for view, values in zip(views, raw, strict=True)])
 
     def geometry_of_grid(self, encoded: Encoded, n: int) -> np.ndarray:
-        """(n^3,) g0 at frames.voxel_centres(n); the point terms of a small grid are kept."""
+        """(n^3,) g0 at frames.voxel_centres(n). A small grid is kept with the image."""
+        if n not in encoded.grids:
+            geometry = self._geometry_of_grid(encoded, n)
+            if n > KEPT:
+                return geometry
+            encoded.grids[n] = geometry
+        return encoded.grids[n]
+
+    def _geometry_of_grid(self, encoded: Encoded, n: int) -> np.ndarray:
+        """The same, evaluated; the point terms of a small grid are kept for other images."""
         points = frames.voxel_centres(n)
         if n > KEPT or not self._has_terms or encoded.frame != frames.cube_frame(self.config.binary):
             return self.geometry(encoded, points)
@@ -168,17 +180,19 @@ class FieldQuery:
         return (model[first : first + BLOCK] for first in range(0, len(model), BLOCK))
 
     def _encode_images(self, images):
-        """(V, h, w, c) -> per image, per stream its image terms: a vector (F,) or a map (1, h', w',
-        F).
-        """
-        encoded = self.network.encode(images)
+        """(V, h, w, c) -> per image its terms, by stream: vectors (F,) and maps (1, h', w', F)."""
         count = images.shape[0]
-        if not self.streams:
+        if self.residual:
+            terms = self.residual.image_terms(*self.network.encoder(images))
+        elif self.streams:
+            encoded = self.network.encode(images)
+            terms = [image_terms(stream, parts, *encoded, self.map_size) for stream, parts in self.streams]
+        else:
+            encoded = self.network.encode(images)
             return [tf.nest.map_structure(lambda x, i=i: x[i : i + 1], encoded) for i in range(count)]
-        streams = [image_terms(stream, parts, *encoded, self.map_size) for stream, parts in self.streams]
 
         def of_image(i):
-            return [{name: x[i] if x.shape.rank == 2 else x[i : i + 1] for name, x in s.items()} for s in streams]
+            return tf.nest.map_structure(lambda x: x[i] if x.shape.rank == 2 else x[i : i + 1], terms)
 
         return [of_image(i) for i in range(count)]
 
@@ -190,14 +204,9 @@ class FieldQuery:
         """
         image = self.config.img_h, self.config.img_w
         uv = scale_to_map(project(points[None], camera, *image)[0], image, self.map_size)
-        height, width = self.map_size
-        u, v = tf.unstack(uv / [width - 1.0, height - 1.0], axis=-1)
-        # a crop of one pixel lies in the middle of its box: many times faster than gathering four
-        # pixels
-        boxes, first = tf.stack([v, u, v, u], -1), tf.zeros_like(u, tf.int32)
 
         def read(x):
-            return x if x.shape.rank == 1 else tf.image.crop_and_resize(x, boxes, first, (1, 1))[:, 0, 0]
+            return x if x.shape.rank == 1 else read_map(x, uv)
 
         return read
 
@@ -207,6 +216,8 @@ class FieldQuery:
 
     def _decode_geometry(self, points, products, camera, _):
         """(N, 3) model-frame points -> raw geometry (N, 2 or 1)."""
+        if self.residual:
+            return self.network.squash(self.residual.geometry(self.residual.hidden(points, camera, products)))
         if not self.streams:
             return self.network.geometry(products, points[None], camera)[0]
         return self._decode_terms(points, products, camera, self._point_terms(self._turned(points, camera)))
@@ -226,6 +237,10 @@ class FieldQuery:
         """(N, 3) model-frame points -> (N, 2 + 3 or 1 + 3): raw geometry, and the sum of the
         colours.
         """
+        if self.residual:
+            hidden = self.residual.hidden(points, camera, products)
+            geometry = self.network.squash(self.residual.geometry(hidden))
+            return tf.concat([geometry, self.residual.colour(hidden)], -1)
         if not self.streams:
             return tf.concat([values[0] for values in self.network.decode(products, points[None], camera)], -1)
         read, turned, geometries, colours = self._reader(points, camera), self._turned(points, camera), [], []

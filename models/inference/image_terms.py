@@ -47,6 +47,17 @@ def image_terms(
     return terms
 
 
+def read_map(feature_map: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
+    """A map (1, h, w, C), read bilinearly at (N, 2) positions (column, row) within it -> (N, C).
+
+    A crop of one pixel lies in the middle of its box: many times faster than gathering four pixels.
+    """
+    height, width = feature_map.shape[1:3]
+    u, v = tf.unstack(positions / [max(width - 1.0, 1.0), max(height - 1.0, 1.0)], axis=-1)
+    boxes, first = tf.stack([v, u, v, u], -1), tf.zeros_like(u, tf.int32)
+    return tf.image.crop_and_resize(feature_map, boxes, first, (1, 1))[:, 0, 0]
+
+
 def _joined_map(maps: list[tf.Tensor], kernel: tf.Tensor, map_size: tuple[int, int]) -> tf.Tensor:
     """Maps (V, h, w, c), kernel (sum of c of the first few, F) -> (V, *map_size, F)."""
     total, first = None, 0

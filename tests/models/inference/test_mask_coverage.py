@@ -7,30 +7,34 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_fill_holes
 
-from models.inference import iso_search
+from models.inference import iso_search, mask_coverage
 from models.inference.mask_coverage import iso_covering_mask
 from utils.geometry import frames
-from utils.geometry.cameras import compose, intrinsics, look_at, project
+from utils.geometry.cameras import compose, intrinsics, look_at, project, resize_camera
 
 SIZE = 120
 CAMERA = compose(intrinsics(SIZE), look_at(30, 20, 2.2))
 
 
-def query(binary):
-    """A ball of radius 0.4 whose field is sure within 0.25 and less sure, the further out.
+def query_of(binary, logits):
+    """A query of a field given by its logits at points, or -1/50 of them as distances."""
 
-    Logits, or 1/50 of them as distances.
-    """
+    def field(points):
+        asked.append(len(points))
+        return (logits(points) if binary else -logits(points) / 50).astype(np.float32)
 
-    def logits(n):
-        return (8 * (0.4 - np.linalg.norm(frames.voxel_centres(n), axis=1)) / 0.15).astype(
-            np.float32
-        )  # 8 at 0.25, 0 at 0.4
-
+    asked = []
     return types.SimpleNamespace(
         config=types.SimpleNamespace(binary=binary),
-        geometry_of_grid=lambda _, n: logits(n) if binary else -logits(n) / 50,
+        geometry=lambda _, points: field(points),
+        geometry_of_grid=lambda _, n: field(frames.voxel_centres(n)),
+        asked=asked,
     )
+
+
+def query(binary):
+    """A ball of radius 0.4 whose field is sure within 0.25 and less sure, the further out."""
+    return query_of(binary, lambda points: 8 * (0.4 - np.linalg.norm(points, axis=1)) / 0.15)  # 8 at 0.25, 0 at 0.4
 
 
 def mask(radius):
@@ -61,6 +65,38 @@ def test_distances_go_up_by_a_voxel_at_most():
     assert iso_covering_mask(query(False), None, CAMERA, mask(0.48), 0.0) == pytest.approx(1 / frames.VOXELS)
     inner = iso_covering_mask(query(False), None, CAMERA, mask(0.42), -0.04)
     assert -0.04 < inner <= -0.04 + 1 / frames.VOXELS
+
+
+@pytest.mark.parametrize("binary", [True, False])
+@pytest.mark.parametrize("seed", range(4))
+def test_asking_few_cells_gives_the_value_of_asking_all(binary, seed):
+    """A lumpy field, some of whose pixels only cells between those of the coarse grid cover."""
+    rng = np.random.default_rng(seed)
+    waves = rng.normal(0, 40, (3, 12))
+    phases = rng.uniform(0, 7, 12)
+    thin = query_of(
+        binary, lambda p: np.sin(p @ waves + phases).sum(1) + 9 - 30 * np.linalg.norm(p * [1, 0.5, 3], axis=1)
+    )
+    shape = mask(0.25)
+    for iso in (2.0, -2.0, 6.0):
+        iso = iso if binary else -iso / 50
+        thin.asked.clear()
+        found = iso_covering_mask(thin, None, CAMERA, shape, iso)
+        assert sum(thin.asked[1:]) < 0.5 * mask_coverage.CELLS**3
+        assert found == pytest.approx(all_cells(thin, CAMERA, shape, iso), abs=1e-6)
+
+
+def all_cells(field, camera, picture, iso):
+    """The value by its definition, from all cells."""
+    size, cells, sign = mask_coverage.SIZE, mask_coverage.CELLS, 1 if field.config.binary else -1
+    depth = sign * field.geometry_of_grid(None, cells)
+    u, v = np.rint(project(frames.voxel_centres(cells), resize_camera(camera, picture.shape, (size, size)))[0]).T
+    whole = cv2.resize(picture.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA) > 0.999
+    deepest = [depth[(u == column) & (v == row)].max() for row, column in np.argwhere(whole)]
+    covering = sign * np.quantile(deepest, 1 - mask_coverage.SHARE)
+    if field.config.binary:
+        return min(iso, max(covering, 0)) if iso > 0 else iso
+    return max(iso, min(covering, iso + 1 / frames.VOXELS))
 
 
 def test_holes_are_filled_as_scipy_fills_them():

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from data.network_input import network_camera, network_image
-from models.inference import predict
+from models.inference import field_query, folded_residual, predict
 from models.inference.field_query import FieldQuery
 from models.networks.residual_decoder import fourier_features
 from models.networks.texdisn import build_field_network
@@ -13,7 +13,7 @@ from models.weights.run import load_checkpoint, save_checkpoint
 from tests.helpers import tiny
 from tests.models.networks.test_texdisn import randomise
 from utils.geometry import frames
-from utils.geometry.cameras import compose, intrinsics, look_at
+from utils.geometry.cameras import compose, intrinsics, look_at, project
 
 CAMERA = compose(intrinsics(64), look_at(30, 20, 2.2))
 
@@ -91,23 +91,37 @@ def test_compiled_saved_and_reloaded_it_is_the_same(rng, tmp_path):
         np.testing.assert_allclose(c, a, rtol=1e-5, atol=1e-5 * np.abs(a).max())
 
 
-def test_queries_are_the_network(rng):
-    network = network_of(rng)
+@pytest.mark.parametrize(
+    ("narrow", "given"),
+    [
+        (folded_residual.NARROW, {}),
+        (0, {"reflection": False}),
+        (0, {"camera_axes": False, "fourier": 0}),
+        (folded_residual.NARROW, {"img_h": 96, "colour": False}),
+    ],
+)
+def test_queries_are_the_network(rng, monkeypatch, narrow, given):
+    """Some of the points are beside the image, whose outermost pixels they read."""
+    monkeypatch.setattr(folded_residual, "NARROW", narrow)
+    monkeypatch.setattr(field_query, "chunk_size", lambda _: 300)
+    network = network_of(rng, **given)
     rgba = rng.integers(0, 256, (80, 80, 4), np.uint8)
     config, query = network.config, FieldQuery(network)
-    query.chunk = 300
     image, camera = network_image(rgba, config), network_camera(CAMERA, rgba, config)
     encoded = query.encode(image, camera)
-    points = frames.voxel_centres(10)
+    points = np.concatenate([frames.voxel_centres(10), 2 * frames.voxel_centres(4)])
     frame = frames.cube_frame(False)
+    pixels = project(points, camera)[0]
+    assert ((pixels < 0) | (pixels > [config.img_w - 1, config.img_h - 1])).any()
     raw, colour = network(
         [image[None], frame.to_model(points)[None].astype(np.float32), frame.camera(camera)[None].astype(np.float32)]
     )
     expected = (raw.numpy()[0, :, 0] / 10 + config.distance_offset) / frame.scale
     scale = np.abs(expected).max()
-    np.testing.assert_allclose(query.geometry(encoded, points), expected, atol=1e-3 * scale)
-    np.testing.assert_allclose(query.geometry_of_grid(encoded, 10), expected, atol=1e-3 * scale)
-    np.testing.assert_allclose(query.geometry_of_views([encoded, encoded], points)[1], expected, atol=1e-3 * scale)
-    np.testing.assert_allclose(query.geometry_and_colour(encoded, points)[1], colour[0], atol=2e-3)
+    np.testing.assert_allclose(query.geometry(encoded, points), expected, atol=1e-4 * scale)
+    np.testing.assert_allclose(query.geometry_of_grid(encoded, 10), expected[:1000], atol=1e-4 * scale)
+    np.testing.assert_allclose(query.geometry_of_views([encoded, encoded], points)[1], expected, atol=1e-4 * scale)
+    found = query.geometry_and_colour(encoded, points)[1]
+    np.testing.assert_allclose(found, field_query.GREY if colour is None else colour[0], atol=2e-3)
     iso = float(np.median(expected))
     assert len(predict.extract_mesh(query, encoded, 16, iso).faces)

@@ -1,0 +1,122 @@
+"""The residual decoder at inference: a faster form of models.networks.residual_decoder.
+
+A reading of a map is linear in its channels, so that it commutes with the linear layer after it:
+every map is multiplied by its part of that layer once per image, and the products are added in one
+map for each side of the object. A point then reads one map per side, however many the encoder has.
+"""
+
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+from models.inference.folded_stream import fold_layer, linear
+from models.inference.image_terms import read_map
+from models.networks.local_features import project, scale_to_centres, to_camera_axes
+from models.networks.residual_decoder import ResidualDecoder, fourier_features
+from utils.geometry import frames
+
+# Channels of a first map up to which it is read as it is: beside the coordinates of a point a few
+# more numbers cost nothing, and the products of the other maps need a quarter of the memory.
+NARROW = 8
+
+
+class FoldedResidual:
+    """The weights of a ResidualDecoder, and the field they compute for points of one image.
+
+    The results equal those of the decoder up to rounding.
+    """
+
+    def __init__(self, decoder: ResidualDecoder) -> None:
+        self.config = decoder.config
+        self.sides = 2 if self.config.reflection else 1
+        self.point = fold_layer(decoder.point)
+        self.feature_global = tf.convert_to_tensor(decoder.feature_global.kernel)
+        # per side, all maps one after the other
+        self.feature_local = tf.split(tf.convert_to_tensor(decoder.feature_local.kernel), self.sides)
+        self.dtype = decoder.feature_local.compute_dtype
+        self.layers = [fold_layer(layer) for layer in decoder.layers_]
+        self.geometry_out = fold_layer(decoder.geometry_out)
+        if self.config.colour:
+            self.colour_hidden, self.colour_out = fold_layer(decoder.colour_hidden), fold_layer(decoder.colour_out)
+
+    def image_terms(self, global_feature: tf.Tensor, maps: list[tf.Tensor]) -> dict[str, tf.Tensor]:
+        """What a point needs of V images.
+
+        Args:
+            global_feature: (V, F).
+            maps: of the encoder, (V, h, w, c) from the finest to the coarsest.
+
+        Returns:
+            `vector` (V, W): the product of the global feature, and the bias. `side0`, with
+            reflection also `side1`, (V, h, w, W): the products of the maps. `narrow`: the first map
+            itself, if it has few channels and is in none of the products. All float32.
+        """
+        terms = {"vector": tf.matmul(global_feature, self.feature_global) + self.point[1]}
+        narrow = maps[0].shape[-1] if maps[0].shape[-1] <= NARROW else 0
+        if narrow:
+            terms["narrow"] = tf.cast(maps[0], tf.float32)
+        for side, kernel in enumerate(self.feature_local):
+            terms[f"side{side}"] = _joined(maps[bool(narrow) :], tf.cast(kernel[narrow:], self.dtype))
+        return terms
+
+    def hidden(self, points: tf.Tensor, camera: tf.Tensor, terms: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Points (N, 3) of an image with the camera (1, 4, 3) and these terms -> (N, W)."""
+        config = self.config
+        image = config.img_h, config.img_w
+        coordinates = [points, to_camera_axes(points[None], camera)[0]] if config.camera_axes else [points]
+        inputs, kernels = [fourier_features(tf.concat(coordinates, -1), config.fourier)], [self.point[0]]
+        local = []
+        for side, kernel in enumerate(self.feature_local):
+            uv = project((points * frames.MIRROR if side else points)[None], camera, *image)[0]
+
+            def read(term, uv=uv):
+                return read_map(term, scale_to_centres(uv, image, term.shape[1:3]))
+
+            local.append(read(terms[f"side{side}"]))
+            if "narrow" in terms:
+                inputs.append(read(terms["narrow"]))
+                kernels.append(kernel[: terms["narrow"].shape[-1]])
+        x = linear(tf.concat(inputs, -1), tf.concat(kernels, 0), terms["vector"])
+        x = tf.cast(tf.add_n([x, *local]), self.dtype)
+        for layer in self.layers:
+            x = x + linear(tf.nn.relu(x), *layer)
+        return tf.nn.relu(x)
+
+    def geometry(self, hidden: tf.Tensor) -> tf.Tensor:
+        """Result of hidden() -> (N, 1) float32."""
+        return linear(hidden, *self.geometry_out)
+
+    def colour(self, hidden: tf.Tensor) -> tf.Tensor:
+        """Result of hidden() -> (N, 3) in [0, 1] float32."""
+        return tf.sigmoid(linear(tf.nn.relu(linear(hidden, *self.colour_hidden)), *self.colour_out))
+
+
+def _joined(maps: list[tf.Tensor], kernel: tf.Tensor) -> tf.Tensor:
+    """Maps (V, h, w, c) from fine to coarse, kernel (sum of c, W) -> (V, h, w, W) float32, with the
+    size of the first.
+
+    The sum is made from the coarsest map on. Every map has twice the cells of the next along each
+    axis, and the centres of that one among its own; so a reading of the sum is the sum of the
+    readings.
+    """
+    kernels = tf.split(kernel, [m.shape[-1] for m in maps])
+    total = None
+    for feature_map, part in zip(reversed(maps), reversed(kernels), strict=True):
+        values = tf.nn.conv2d(tf.cast(feature_map, part.dtype), part[None, None], 1, "VALID")
+        values = tf.cast(values, tf.float32)
+        total = values if total is None else values + _enlarged(total, values.shape[1], values.shape[2])
+    return total
+
+
+def _enlarged(feature_map: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """(V, h, w, W) -> (V, height, width, W), read at the centres of the finer cells
+    (models.networks.local_features.scale_to_centres).
+    """
+    rows, columns = _weights(height, feature_map.shape[1]), _weights(width, feature_map.shape[2])
+    return tf.einsum("xj,vyjc->vyxc", columns, tf.einsum("yi,vijc->vyjc", rows, feature_map))
+
+
+def _weights(fine: int, coarse: int) -> tf.Tensor:
+    """(fine, coarse) weights of a linear reading along an axis."""
+    position = tf.clip_by_value((tf.range(fine, dtype=tf.float32) + 1) * (coarse / fine) - 1, 0.0, coarse - 1.0)
+    return tf.nn.relu(1 - abs(tf.range(coarse, dtype=tf.float32) - position[:, None]))
