@@ -92,20 +92,22 @@ def _groups_table(kind: str, groups: Sequence[Group], names: Sequence[str]) -> s
 def _matrix(groups: Sequence[Group], name: str) -> str:
     """One metric: a row for each category, a column for each method."""
     metric = METRICS[name]
-    methods = list(dict.fromkeys(line.method for group in groups for line in group.lines if name in line.means))
-    values = [line.means[name] for group in groups for line in group.lines if name in line.means]
+    # what no prediction can reach would leave no colours for the others
+    lines = [line for group in groups for line in group.lines if name in line.means]
+    values = [line.means[name] for line in lines if line.method != overview.REFERENCE]
     low, high = min(values), max(values)
+    methods = list(dict.fromkeys(line.method for line in lines))
     rows = []
     for group in groups:
-        lines = {line.method: line for line in group.lines}
+        of_method = {line.method: line for line in group.lines}
         cells = []
         for method in methods:
-            line = lines.get(method)
+            line = of_method.get(method)
             if line is None or name not in line.means:
                 cells.append("<td>–</td>")
                 continue
             share = (line.means[name] - low) / (high - low) if high > low else 0.0
-            share = share if metric.higher_is_better else 1 - share
+            share = min(max(share if metric.higher_is_better else 1 - share, 0.0), 1.0)
             value = metric.text(line.means[name])
             value = f"<strong>{value}</strong>" if name in line.best else value
             cells.append(f'<td style="{_colours(share)}">{value}</td>')
