@@ -10,6 +10,7 @@ import trimesh
 
 from data.shards import Database
 from models.inference import iso_search
+from models.inference.field_query import FieldQuery
 from models.networks.texdisn import build_field_network
 from models.training.preview import validation_preview
 from models.weights.run import Run
@@ -213,7 +214,7 @@ def test_an_empty_field_counts_as_a_failure(tiny_database, tmp_path, eagerly):
 
 def test_the_preview_of_a_validation(tiny_database):
     database = Database(tiny_database)
-    preview = validation_preview(build_field_network(tiny.config()), database, database.objects("val"))
+    preview = validation_preview(FieldQuery(build_field_network(tiny.config())), database, database.objects("val"))
     assert preview.shape == (4 * tiny.SIZE, 3 * tiny.SIZE, 3) and preview.min() >= 0 and preview.max() <= 1
     truth = preview[: tiny.SIZE, 2 * tiny.SIZE :]
     assert 0.02 < (truth.min(-1) < 1).mean() < 0.9  # an object on a white ground
