@@ -4,6 +4,7 @@ The mean shape of a category is the set of voxels that at least a share q of its
 occupy. Retrieval answers with the training object whose view looks most like the query.
 """
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 
 import cv2
@@ -11,30 +12,55 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 from tqdm import tqdm
 
-from data.network_input import ViewSettings, network_image
+from data.network_input import ViewSettings
 from data.shards import Database, ObjectEntry
+from utils.errors import UserError
 from utils.geometry.frames import VOXELS
+from utils.images.crop import object_square
 
 SHARES = np.arange(0.05, 0.96, 0.05)  # the values that q is chosen from
 THUMBNAIL = 24  # pixels a side
 ROUNDING = 1e-9  # 6 of 20 objects are a share of 0.3 whatever the rounding
 
 
-def mean_shapes(
-    database: Database, train: Sequence[ObjectEntry], val: Sequence[ObjectEntry]
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """{category: (voxels, colours)} of the mean shape (see mean_shape) of every training category.
+@dataclasses.dataclass(frozen=True)
+class MeanShape:
+    """The mean shape of a category, from which an object that it was made of can be taken out."""
+
+    share: np.ndarray  # (64, 64, 64) share of the objects that occupy each voxel
+    colour: np.ndarray  # (64, 64, 64, 3) mean colour of those
+    count: int  # objects
+    q: float  # the share that makes a voxel one of the mean shape
+
+    def voxels(self) -> tuple[np.ndarray, np.ndarray]:
+        """Voxels (K, 3) float in the voxel frame and their colours (K, 3) in [0, 1]."""
+        return mean_shape(self.share, self.colour, self.q)
+
+    def without(self, index: np.ndarray, colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """voxels() of all objects but the one with voxels (M, 3) and colours (M, 3) in [0, 1]."""
+        where = tuple(np.asarray(index, np.int64).T)
+        holders, total = self.share * self.count, self.colour * (self.share * self.count)[..., None]
+        holders[where] -= 1
+        total[where] -= colours
+        left = self.count - 1
+        share = np.rint(holders) / left if left else np.zeros_like(self.share)
+        return mean_shape(share, total / np.maximum(np.rint(holders), 1)[..., None], self.q)
+
+
+def mean_shape_of(
+    database: Database, train: Sequence[ObjectEntry], val: Sequence[ObjectEntry], category: str
+) -> MeanShape | None:
+    """The mean shape of a category; None where it has no training object.
 
     q is chosen on the validation objects, or on the training objects where a category has none.
     """
-    shapes = {}
-    for name in sorted({entry.category for entry in train}):
-        objects = [database.voxels(entry) for entry in train if entry.category == name]
-        validation = [database.voxels(entry)[0] for entry in val if entry.category == name]
-        share, colour = accumulate((index, colours / 255) for index, colours in objects)
-        q, _ = choose_share(share, validation or [index for index, _ in objects])
-        shapes[name] = mean_shape(share, colour, q)
-    return shapes
+    objects = [database.voxels(entry) for entry in train if entry.category == category]
+    if not objects:
+        return None
+    validation = [database.voxels(entry)[0] for entry in val if entry.category == category]
+    share, colour = accumulate((index, colours / 255) for index, colours in objects)
+    q, _ = choose_share(share, validation or [index for index, _ in objects])
+    return MeanShape(share, colour, len(objects), q)
 
 
 def accumulate(objects: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
@@ -98,35 +124,72 @@ def retrieval(
     pairs: Sequence[tuple[ObjectEntry, int]],
     config: ViewSettings,
 ) -> list[ObjectEntry]:
-    """For every (entry, view) pair the training object with the nearest view, of any category."""
+    """For every (entry, view) pair the training object with the nearest view, of any category.
 
-    def small(entry: ObjectEntry, view: int) -> np.ndarray:
-        return thumbnail(network_image(database.image(entry, view), config)[..., :3])
+    An object that is itself among the training objects gets another one.
 
-    owners, thumbnails = [], []
-    for entry in tqdm(train, desc="training views", unit="object", mininterval=2):
+    Raises:
+        UserError: there is no other one.
+    """
+
+    owners, views = [], []
+    for number, entry in enumerate(tqdm(train, desc="training views", unit="object", mininterval=2)):
         for view in range(len(entry.view_names)):
-            owners.append(entry)
-            thumbnails.append(small(entry, view))
-    queries = [small(entry, view) for entry, view in pairs]
-    nearest, _ = nearest_views(np.array(thumbnails), np.array(queries))
-    return [owners[i] for i in nearest]
+            owners.append(number)
+            views.append(thumbnail(database.image(entry, view), config))
+    numbers = {entry: number for number, entry in enumerate(train)}
+    queries = [thumbnail(database.image(entry, view), config) for entry, view in pairs]
+    own = [numbers.get(entry, -1) for entry, _ in pairs]
+    nearest, _ = nearest_views(np.array(views), np.array(queries), np.array(owners), np.array(own))
+    return [train[owners[i]] for i in nearest]
 
 
-def thumbnail(image: np.ndarray, size: int = THUMBNAIL) -> np.ndarray:
-    """(H, W, 3) in [0, 1], the network's image on its background -> (size * size * 3,) float32."""
-    return cv2.resize(np.asarray(image, np.float32), (size, size), interpolation=cv2.INTER_AREA).ravel()
+def thumbnail(rgba: np.ndarray, config: ViewSettings, size: int = THUMBNAIL) -> np.ndarray:
+    """A small picture of what the network sees of a view: cropped, on its background.
+
+    It is made of the view itself. The network's own, larger image would take four times as long and
+    show the same.
+
+    Args:
+        rgba: the view, (H, W, 4) uint8.
+        config: the settings of the network.
+        size: pixels a side.
+
+    Returns:
+        (size * size * 3,) float32 in [0, 1].
+    """
+    if config.crop:
+        rgba = object_square(rgba[..., 3], config.crop).cut(rgba)
+    alpha = rgba[..., 3:].astype(np.float32) / 255
+    background = 255 * (1 - alpha) if config.backcolorwhite else 0
+    seen = (rgba[..., :3] * alpha + background) / np.float32(255)
+    return cv2.resize(seen, (size, size), interpolation=cv2.INTER_AREA).ravel()
 
 
-def nearest_views(thumbnails: np.ndarray, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The training view nearest to each query.
+def nearest_views(
+    thumbnails: np.ndarray, queries: np.ndarray, owners: np.ndarray, own: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The training view nearest to each query that is not of the query's own object.
 
     Args:
         thumbnails: (N, D) of all training views.
         queries: (Q, D).
+        owners: (N,) number of the object of each training view.
+        own: (Q,) number of the object of each query; -1 where it is not a training object.
 
     Returns:
         (Q,) index of the nearest training view, and (Q,) mean square difference to it.
+
+    Raises:
+        UserError: a query is of the only training object.
     """
-    distances, nearest = NearestNeighbors(n_neighbors=1, algorithm="auto").fit(thumbnails).kneighbors(queries)
-    return nearest[:, 0], distances[:, 0] ** 2 / queries.shape[1]
+    views = np.bincount(owners)  # of each training object
+    own_views = np.where(own >= 0, views[own], 0)
+    if own_views.max() == len(thumbnails):
+        raise UserError("retrieval needs a training object other than the one that is evaluated")
+    # among one more than the views of its own object there is one of another object
+    search = NearestNeighbors(n_neighbors=1 + int(own_views.max()), algorithm="brute").fit(thumbnails)
+    distances, indices = search.kneighbors(queries)
+    first = (owners[indices] != own[:, None]).argmax(1)
+    rows = np.arange(len(queries))
+    return indices[rows, first], distances[rows, first] ** 2 / queries.shape[1]

@@ -7,7 +7,8 @@ coloured point OBJ, with --create_obj the coloured mesh too; then results.json (
 their definitions, means and standard deviations per category and per view, beside the mean-shape
 and the retrieval baseline, with the failures) and figure.png (input, prediction and truth from
 three sides). Prints the tables. Stopped and started again it resumes with the missing images; new
-metrics are measured on the stored fields.
+metrics are measured on the stored fields. After more training the same command evaluates the new
+weights; results of earlier ones are kept in steps/<step>/.
 """
 
 import argparse
@@ -53,7 +54,22 @@ def build_parser() -> argparse.ArgumentParser:
         "--cam_est",
         help="also evaluate with cameras that this run of train_cam.py estimates (default: the run's --cam_est)",
     )
-    p.add_argument("--metrics", default=registry.DEFAULT, help=f"some of {', '.join(registry.METRICS)}, or all")
+    known = "; ".join(
+        f"{name} = {metric.heading}, {metric.better} is better" for name, metric in registry.METRICS.items()
+    )
+    known = known.replace("%", "%%")  # argparse formats help texts
+    p.add_argument(
+        "--metrics",
+        type=metric_names,
+        default=registry.DEFAULT,
+        help=f"names with commas between them, or all. {known}",
+    )
+    p.add_argument(
+        "--data_sets",
+        type=pathlib.Path,
+        help='JSON file {"data set": ["category/object*", ...]}: means of each data set too (default: data_sets.json '
+        "in the database, where it is)",
+    )
     p.add_argument(
         "--figure_objects", type=cli.whole_number(0), default=2, help="objects of every category in figure.png"
     )
@@ -66,6 +82,14 @@ def build_parser() -> argparse.ArgumentParser:
 def iso_value(text: str) -> float | None:
     """--iso: a number, or None for auto."""
     return None if text == "auto" else cli.real_number()(text)
+
+
+def metric_names(text: str) -> tuple[str, ...]:
+    """--metrics: names of metrics, in the order of the registry."""
+    try:
+        return tuple(registry.parse_names(text))
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def check(args: argparse.Namespace) -> None:
@@ -89,8 +113,8 @@ def database_path(args: argparse.Namespace, config: Config) -> str:
 def main(argv: list[str]) -> None:
     args = build_parser().parse_args(argv)
     check(args)
-    metrics = registry.parse_names(args.metrics)
 
+    from data.data_sets import find_data_sets
     from data.shards import Database
     from models.inference.evaluation import Evaluation, Options
     from models.weights.sources import open_model
@@ -98,6 +122,7 @@ def main(argv: list[str]) -> None:
     model = open_model(args.restore_model, tf1_conventions.overrides(args), args.precision)
     print(model.describe())
     folder = pathlib.Path(args.log_dir) if args.log_dir else model.beside(f"eval_{args.split}")
+    database = database_path(args, model.config)
     options = Options(
         split=args.split,
         category=args.category or model.config.category,
@@ -106,12 +131,13 @@ def main(argv: list[str]) -> None:
         resolution=args.sdf_res,
         iso=args.iso,
         mesh_resolution=(args.mesh_res or args.sdf_res) if args.create_obj else None,
-        metrics=tuple(metrics),
+        metrics=args.metrics,
         camera_run=args.cam_est or model.config.cam_est,
         figure_objects=args.figure_objects,
+        data_sets=find_data_sets(database, args.data_sets),
     )
     with working_in(folder, depth=4):  # predictions/<category>/<object>, and those of estimated cameras
-        Evaluation(model, Database(database_path(args, model.config)), folder, options).run()
+        Evaluation(model, Database(database), folder, options).run()
     if args.figure_objects:
         print(f"figure       {folder / 'figure.png'}")
     print(f"results      {folder / 'results.json'}")

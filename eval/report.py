@@ -4,17 +4,20 @@
     python eval/report.py runs/all --eval runs/all/eval_val --objects 6 --db /data/db --out a.html
 
 Needs the results of eval/eval.py; neither the network nor its weights are loaded. The file is
-self-contained and opens offline, without JavaScript. It has every metric of the prediction and of
-the baselines with its definition, the failures with their reasons, the metrics by view, the losses
-by epoch, and for every category the best image, the worst and a few between them, each with its
-input, the prediction and the true voxels from three sides. With --objects 0 there is no gallery,
-and no database is needed. The last line of the output is the path of the file.
+self-contained and opens offline, without JavaScript. It begins with one table of all methods by all
+metrics, and one by data set where these are known; a matrix for each metric shows the categories.
+Then come the failures with their reasons, the metrics by view, the losses by epoch, links to the
+files of every image, and for every category the best image, the worst and a few between them, each
+with its input, the prediction and the true voxels from three sides. With --objects 0 there is no
+gallery, and no database is needed. The last line of the output is the path of the file.
 """
 
 import argparse
 import base64
 import io
+import os
 import pathlib
+import urllib.parse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,22 +26,27 @@ import trimesh
 from PIL import Image
 from tqdm import tqdm
 
+from data.data_sets import DataSets, read_data_sets
 from data.shards import Database, ObjectEntry
+from models.inference.kept_evaluations import kept_evaluations
 from utils.cli import parser, run, whole_number
 from utils.errors import UserError
 from utils.files import read_json, replacing
 from utils.mesh.voxels import cubes
 from utils.metrics.registry import METRICS
+from utils.metrics.summary import summarise
 from utils.metrics.voxel_metrics import true_voxels
+from utils.provenance import provenance
 from utils.rendering import figure
-from utils.reports.html import Card, Report, page
+from utils.reports.html import Report, page
+from utils.reports.images import Card, Links, Row, choose
 from utils.surface.txt_format import read_txt
 
 IMAGE_SIDE = 224  # pixels: about the size of an image on a screen of two pixels a point
 COMMAND = "python eval/eval.py --restore_model"
 NEEDED = ("db", "definitions", "images", "iso", "metrics", "mode", "results", "split", "step", "weights")
 
-Row = Mapping[str, Any]  # of results.json: one image
+FILES = {"mesh": "mesh.obj", "points": "pred.obj", "field": "pred.txt"}  # what pages call the files of an image
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -58,6 +66,11 @@ def build_parser() -> argparse.ArgumentParser:
         type=whole_number(0),
         default=3,
         help="images of a category between its best and its worst; 0: no gallery",
+    )
+    p.add_argument(
+        "--data_sets",
+        type=pathlib.Path,
+        help='JSON file {"data set": ["category/object*", ...]}: means of each data set too (default: as evaluated)',
     )
     return p
 
@@ -93,8 +106,12 @@ def evaluation_folder(run: pathlib.Path, requested: pathlib.Path | None) -> path
     raise UserError(f"{run} has not been evaluated; run: {COMMAND} {run}")
 
 
-def read_results(path: pathlib.Path) -> dict[str, Any]:
-    """Read results.json; UserError if it lacks entries that the page shows."""
+def read_results(path: pathlib.Path, data_sets: DataSets | None = None) -> dict[str, Any]:
+    """Read results.json; UserError if it lacks entries that the page shows.
+
+    The means are made anew from the images: by data set, if these are given, and with all that
+    earlier versions left out.
+    """
     results = read_json(path)
     lacking = [name for name in NEEDED if not isinstance(results, dict) or name not in results]
     if lacking or "prediction" not in results["results"] or not results["images"].get("prediction"):
@@ -103,42 +120,28 @@ def read_results(path: pathlib.Path) -> dict[str, Any]:
     unknown = [name for name in results["metrics"] if name not in METRICS]
     if unknown:
         raise UserError(f"{path} has metrics of another version ({', '.join(unknown)}); evaluate again")
+    try:
+        for method, rows in results["images"].items():
+            if data_sets:
+                rows[:] = [{**row, "data_set": data_sets.of(row["category"], row["object_id"])} for row in rows]
+            results["results"][method] = summarise(rows, [name for name in results["metrics"] if name in rows[0]])
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} is damaged ({type(error).__name__}: {error}); evaluate again") from None
     return results
 
 
-def choose(rows: Sequence[Row], name: str, count: int) -> list[tuple[str, Row]]:
-    """Choose images of one category for the gallery: the best, `count` between, the worst.
-
-    Those between are spread evenly over the ranks. Where there are enough objects, they are of
-    different ones, each with its middle view by rank. Failed images rank behind all others.
-
-    Args:
-        rows: of the category.
-        name: of the metric that ranks them.
-        count: number of images between the best and the worst.
-
-    Returns:
-        (label, row) by rank.
-    """
-    sign = 1 if METRICS[name].higher_is_better else -1
-    ranked = sorted(rows, key=lambda row: (not row["failed"], sign * row[name]), reverse=True)
-    inner_ranks = range(1, len(ranked) - 1)
-    ends = {ranked[0]["object_id"], ranked[-1]["object_id"]}
-    ranks_of_object: dict[str, list[int]] = {}
-    for rank in inner_ranks:
-        if ranked[rank]["object_id"] not in ends:
-            ranks_of_object.setdefault(ranked[rank]["object_id"], []).append(rank)
-    middle_ranks = sorted(ranks[len(ranks) // 2] for ranks in ranks_of_object.values())
-    pool = middle_ranks if len(middle_ranks) >= count else list(inner_ranks)
-    count = min(count, len(pool))
-    between = [pool[(2 * i + 1) * len(pool) // (2 * count)] for i in range(count)]
-    if len(ranked) == 1:
-        return [("the only image", ranked[0])]
-    return [
-        (f"best of {len(ranked)}", ranked[0]),
-        *((f"rank {rank + 1} of {len(ranked)}", ranked[rank]) for rank in between),
-        (f"worst of {len(ranked)}", ranked[-1]),
-    ]
+def links_of(rows: Sequence[Row], out: pathlib.Path, page_folder: pathlib.Path) -> Links:
+    """URLs, relative to the folder of the page, of the files that are there of each image."""
+    links: dict[tuple[str, str, str], dict[str, str]] = {}
+    for row in rows:
+        folder = out / "predictions" / row["category"] / row["object_id"]
+        paths = {name: folder / f"{row['view']}_{end}" for name, end in FILES.items()}
+        links[row["category"], row["object_id"], row["view"]] = {
+            name: urllib.parse.quote(pathlib.Path(os.path.relpath(path, page_folder)).as_posix())
+            for name, path in paths.items()
+            if path.exists()
+        }
+    return links
 
 
 def predicted_mesh(out: pathlib.Path, row: Row, binary: bool, iso: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -241,15 +244,25 @@ def embedded(rgba: np.ndarray) -> str:
 def main(argv: list[str]) -> None:
     args = build_parser().parse_args(argv)
     out = evaluation_folder(args.run, args.eval)
-    results = read_results(out / "results.json")
+    path = args.out or out / "report.html"
+    results = read_results(out / "results.json", read_data_sets(args.data_sets) if args.data_sets else None)
     # a TF1 checkpoint has neither configuration nor history
     config, history, settings = (
         read_json(path) if path.exists() else None
         for path in (args.run / "config.json", args.run / "history.json", out / "settings.json")
     )
     cards = gallery(results, out, args.db or pathlib.Path(results["db"]), args.objects) if args.objects else None
-    report = Report(run=str(args.run), results=results, settings=settings, config=config, history=history, cards=cards)
-    path = args.out or out / "report.html"
+    report = Report(
+        run=str(args.run),
+        results=results,
+        settings=settings,
+        config=config,
+        history=history,
+        cards=cards,
+        links=links_of(results["images"]["prediction"], out, path.parent),
+        earlier=[read_results(kept / "results.json") for kept in kept_evaluations(out)],
+        made=provenance(),
+    )
     try:
         content = page(report)
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:

@@ -127,6 +127,13 @@ class Config(Settings):
         inherited=True,
         least=0,
     )
+    scored_objects: int = setting(
+        4,
+        "validation objects whose surface is compared with the truth before the first step and after every epoch, by "
+        "volumetric IoU and F-score on a coarse grid (TensorBoard, history.json); 0 = none",
+        resumable=True,
+        least=0,
+    )
     cam_est: str = setting(
         "", "train with the cameras that this run of train_cam.py estimates, instead of the true ones"
     )

@@ -20,7 +20,7 @@ BELOW = {  # package: those it may import; nothing imports the entry points, ben
 ROOMS = {  # package: its rooms from below; rooms of one row do not import each other
     "utils": [
         ["errors"],
-        ["files", "processes", "quiet", "stages"],
+        ["files", "processes", "provenance", "quiet", "stages"],
         ["hdf5", "hdf5_limits", "out_folder"],
         ["cli"],
         ["geometry"],

@@ -3,39 +3,44 @@
     <folder>/settings.json               what the predictions depend on
     <folder>/iso.json                    the iso value, where it was searched
     <folder>/predictions/, rows.jsonl    every view (models/inference/evaluated_views.py)
+    <folder>/baselines.jsonl             the baselines (models/inference/baseline_rows.py)
     <folder>/results.json, figure.png    the outcome
     <folder>/cam_est/                    the same with estimated cameras
+    <folder>/steps/<step>/               evaluations of other weights (kept_evaluations.py)
 
 An interrupted evaluation resumes with the missing images; new metrics are measured on stored
 fields.
 """
 
-import collections.abc
 import dataclasses
 import pathlib
 import typing
 
+from data.data_sets import DataSets
 from data.estimated_cameras import EstimatedCameras
 from data.network_input import network_image
 from data.shards import Database, ObjectEntry
 from models.inference import iso_search
-from models.inference.baseline_rows import baseline_rows
+from models.inference.baseline_rows import Baselines
 from models.inference.camera_choice import CameraChoice
 from models.inference.camera_estimator import CameraEstimator
 from models.inference.evaluated_views import Row, ViewEvaluator
 from models.inference.field_query import FieldQuery
+from models.inference.kept_evaluations import make_way, refuse_other_settings
 from models.inference.predict import coloured_surface, predict_view
 from models.networks.precision import chosen, described
 from models.networks.texdisn import build_field_network
 from models.weights.run import weights_digest
 from models.weights.sources import ModelSource
-from models.weights.tf1_conventions import record, recorded
+from models.weights.tf1_conventions import record
 from utils.errors import UserError
-from utils.files import differing_settings, read_json_object, write_json
+from utils.files import write_json
 from utils.geometry import frames
 from utils.metrics import camera_metrics, registry
-from utils.metrics.summary import print_tables, summarise
+from utils.metrics.overview import print_overview
+from utils.metrics.summary import summarise
 from utils.metrics.voxel_metrics import true_voxels
+from utils.provenance import provenance
 from utils.rendering.figure import FigureRow, write_figure
 
 Pair = tuple[ObjectEntry, int]  # an object and the index of a view
@@ -55,6 +60,7 @@ class Options:
     metrics: tuple[str, ...] = tuple(registry.parse_names(registry.DEFAULT))
     camera_run: str = ""  # run of a camera network whose estimates are evaluated too
     figure_objects: int = 2  # of every category; 0: no figure
+    data_sets: DataSets | None = None  # where the objects come from
 
 
 def choose_views(entries: list[ObjectEntry], views: list[int] | None, limit: int | None) -> list[Pair]:
@@ -90,6 +96,7 @@ class Evaluation:
         model.load(network)
         self.query = FieldQuery(network)
         self.iso = 0.0 if options.iso is None else options.iso
+        self.remarks: list[str] = []  # what a reader of the results has to know
 
     def run(self) -> dict[str, typing.Any]:
         """Evaluate, print the tables and write the results; returns the content of results.json."""
@@ -101,7 +108,8 @@ class Evaluation:
         cameras = None
         if self.options.camera_run:
             tables["estimated camera"], cameras = self._with_estimated_cameras(settings)
-        tables |= baseline_rows(self.database, self.train, self.val, self.pairs, self.config, self.names)
+        baselines = Baselines(self.database, self.train, self.val, self.config, self.folder)
+        tables |= baselines.rows(self.pairs, self.names)
         options = self.options
         views = None if options.views is None else ",".join(map(str, options.views))
         chosen = {
@@ -111,6 +119,13 @@ class Evaluation:
             "limit": options.limit,
             "colour": self.config.colour,
             "cam_est": options.camera_run or None,
+            "objects": {
+                "training": len(self.train),
+                "validation": len(self.val),
+                "evaluated": len({entry for entry, _ in self.pairs}),
+            },
+            "remarks": self.remarks,
+            "made": provenance(),
         }
         results = self._write({**settings, **chosen}, tables, cameras)
         if options.figure_objects:
@@ -118,7 +133,10 @@ class Evaluation:
         return results
 
     def _begin(self) -> dict[str, typing.Any]:
-        """The settings that predictions depend on; refuses a folder that has others."""
+        """The settings that predictions depend on; refuses a folder that has others.
+
+        Results of other weights make way.
+        """
         options = self.options
         settings: dict[str, typing.Any] = {
             "weights": {"file": str(self.model.weights), "sha256": weights_digest(self.model.weights)},
@@ -130,10 +148,13 @@ class Evaluation:
             "conventions": record(self.config),
             "precision": chosen(self.config.precision),
         }
-        refuse_other_settings(self.folder, settings)
+        make_way(self.folder, settings)
         if options.iso is None:
             path = self.folder / iso_search.FILE
-            self.iso = iso_search.find_iso(path, self.model, self.query, self.database, self.val)
+            found = iso_search.find_iso(path, self.model, self.query, self.database, self.val)
+            self.iso = found["iso"]
+            if remark := iso_search.remark(found):
+                self.remarks.append(remark)
         settings["iso"] = self.iso
         refuse_other_settings(self.folder, settings)
         write_json(self.folder / "settings.json", settings)
@@ -162,7 +183,13 @@ class Evaluation:
     def _write(
         self, settings: dict[str, typing.Any], tables: dict[str, list[Row]], cameras: list[Row] | None
     ) -> dict[str, typing.Any]:
-        """Write results.json, print the tables."""
+        """Write results.json, print the tables and the remarks."""
+        if self.options.data_sets:
+            of = self.options.data_sets.of
+            tables = {
+                method: [{**row, "data_set": of(row["category"], row["object_id"])} for row in rows]
+                for method, rows in tables.items()
+            }
         summaries = {method: summarise(rows, self.names) for method, rows in tables.items()}
         content = {
             **settings,
@@ -176,9 +203,11 @@ class Evaluation:
             content["definitions"] |= {f"camera {name}": text for name, text in camera_metrics.DEFINITIONS.items()}
             content["camera_images"] = cameras
         write_json(self.folder / "results.json", content)
-        print_tables(summaries, self.names)
+        print_overview(summaries, self.names)
         if cameras:
             camera_metrics.print_summary(content["cameras"])
+        for remark in self.remarks:
+            print(f"remark: {remark}")
         return content
 
     def _write_figure(self, rows: list[Row]) -> None:
@@ -205,31 +234,3 @@ class Evaluation:
         title = f"{entry.category} {entry.object_id}\n{'  '.join(values)}"
         image = network_image(self.database.image(entry, view), self.config)[..., :3]
         return FigureRow(title, image, mesh, true_voxels(*self.database.voxels(entry)))
-
-
-def refuse_other_settings(folder: pathlib.Path, settings: dict[str, typing.Any]) -> None:
-    """UserError if the folder holds an evaluation whose settings differ.
-
-    Weights and databases count by content, but databases by path in older evaluations.
-    """
-    path = folder / "settings.json"
-    if not path.exists():
-        return
-    known = read_json_object(path, "settings of an evaluation")
-    if "precision" not in known and isinstance(known.get("conventions"), dict):  # of an earlier version
-        known["precision"] = "bfloat16" if known["conventions"].get("bfloat16") else "float32"
-        known["conventions"] = recorded(known["conventions"])
-    stored = {name: value for name, value in known.items() if name in settings}
-    ignored = "db" if "db_sha256" in stored else "db_sha256"
-    stored, settings = ({k: v for k, v in given.items() if k != ignored} for given in (stored, settings))
-
-    def by_content(values: collections.abc.Mapping[str, typing.Any]) -> dict[str, typing.Any]:
-        named = {key: v["sha256"] for key, v in values.items() if isinstance(v, dict) and "sha256" in v}
-        return {**values, **named}
-
-    different = differing_settings(by_content(stored), by_content(settings))
-    if different:
-        raise UserError(
-            f"{folder} holds an evaluation with other settings ({'; '.join(different)}); "
-            "delete it or evaluate into another folder"
-        )

@@ -71,11 +71,11 @@ def solid_iso(model: ModelSource) -> float:
 
 def find_iso(
     path: pathlib.Path, model: ModelSource, query: FieldQuery, database: Database, entries: list[ObjectEntry]
-) -> float:
+) -> dict[str, typing.Any]:
     """The best iso value on validation objects: from the file `path`, or searched and kept there.
 
     The file names the weights and the objects by their content, so copies of a run or of a database
-    find it again.
+    find it again. The result is that of search_iso.
     """
     objects = [(entry.category, entry.object_id, entry.view_names) for entry in entries]
     key = {
@@ -89,12 +89,26 @@ def find_iso(
             known["conventions"] = recorded(known["conventions"])
         if all(known.get(name) == value for name, value in key.items()):
             print(f"iso value {known['iso']:.4g} (best on validation, from {path})")
-            return known["iso"]
+            return known
     best = search_iso(query, database, entries)
     write_json(path, {**key, **best})
     images = f"{best['images']} validation images"
     print(f"iso value {best['iso']:.4g}: mean IoU {best['iou']:.3f} over {images}; kept in {path}")
-    return best["iso"]
+    return best
+
+
+def remark(found: dict[str, typing.Any]) -> str | None:
+    """A line about a found iso value (of search_iso) at an end of the values that were tried.
+
+    There the best one may lie beyond, which a network that learned its field does not need.
+    """
+    tried = sorted(map(float, found.get("iou_by_iso", ())))
+    parts = []
+    for words, value in (("surface voxels", found["iso"]), ("solids", found.get("solid", found)["iso"])):
+        if len(tried) > 1 and not tried[0] < value < tried[-1]:
+            end = "smallest" if value <= tried[0] else "largest"
+            parts.append(f"the best iso value for {words}, {value:.4g}, is the {end} of the {len(tried)} tried")
+    return f"{'; '.join(parts)}: the best one may lie beyond" if parts else None
 
 
 def search_iso(query: FieldQuery, database: Database, entries: list[ObjectEntry]) -> dict[str, typing.Any]:

@@ -11,7 +11,7 @@ from data.network_input import network_image
 from data.shards import Database, ObjectEntry
 from models.inference.camera_estimator import estimate
 from models.networks.camera_network import build_camera_network, camera_losses
-from models.training.trainer import Trainer
+from models.training.trainer import Look, Trainer
 from utils.geometry.camera_parameters import CameraParts
 from utils.geometry.cameras import project
 
@@ -33,7 +33,7 @@ class CameraTrainer(Trainer):
         predicted = self.network(batch["image"], training=training)
         return camera_losses(predicted, true, batch["points"], batch["symmetries"])
 
-    def preview(self, database: Database, entries: list[ObjectEntry]) -> np.ndarray:
+    def look(self, database: Database, entries: list[ObjectEntry]) -> Look:
         """Views with the object's surface points where the estimated camera has them."""
         images = []
         for entry in entries[:: max(1, len(entries) // SHOWN)][:SHOWN]:
@@ -44,4 +44,4 @@ class CameraTrainer(Trainer):
             u, v = np.clip(np.rint(pixels), 0, size - 1).astype(int).T
             shown[v, u] = [1, 0.2, 0.2]
             images.append(shown)
-        return np.hstack(images)
+        return Look(np.hstack(images), {})

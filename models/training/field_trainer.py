@@ -1,7 +1,6 @@
 """Training of the network that predicts the field."""
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from data.estimated_cameras import EstimatedCameras
@@ -9,10 +8,12 @@ from data.field_samples import FieldSamples
 from data.shards import Database, ObjectEntry
 from models.config import Config
 from models.inference.camera_estimator import CameraEstimator
+from models.inference.field_query import FieldQuery
 from models.networks import losses
 from models.networks.texdisn import build_field_network
 from models.training.preview import validation_preview
-from models.training.trainer import Trainer
+from models.training.trainer import Look, Trainer
+from models.training.validation_scores import spread, validation_scores
 
 
 class FieldTrainer(Trainer):
@@ -37,8 +38,11 @@ class FieldTrainer(Trainer):
             geometry, colour, batch["distance"], batch["colour"], batch["near"], self.config.mask_weight
         )
 
-    def preview(self, database: Database, entries: list[ObjectEntry]) -> np.ndarray:
-        return validation_preview(self.network, database, entries)
+    def look(self, database: Database, entries: list[ObjectEntry]) -> Look:
+        """Input, prediction and truth of a few objects; IoU and F-score of scored_objects."""
+        query = FieldQuery(self.network)
+        scores = validation_scores(query, database, spread(entries, self.config.scored_objects))
+        return Look(validation_preview(query, database, entries), scores)
 
     @classmethod
     def source_database(cls, config: Config, entries: list[ObjectEntry], database: Database) -> Database:

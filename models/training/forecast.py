@@ -1,4 +1,4 @@
-"""When a training will end, told after its first steps."""
+"""When a training will end, told after its first steps and in its progress bar."""
 
 import datetime
 
@@ -15,6 +15,26 @@ def duration(seconds: float) -> str:
     return f"{seconds / 86400:.1f} days"
 
 
+def remaining(step_seconds: float, steps_left: int, seconds_left: float | None) -> float:
+    """Seconds to the end of a run.
+
+    Args:
+        step_seconds: time of a step.
+        steps_left: until the last epoch is done.
+        seconds_left: until the minutes are used up; None without a limit.
+    """
+    left = step_seconds * steps_left
+    return left if seconds_left is None else max(min(left, seconds_left), 0.0)
+
+
+def clock_time(seconds: float, now: datetime.datetime) -> str:
+    """The time in so many seconds: 14:32 today, Sat 14:32 within a week, else 03 Dec 14:32."""
+    end = now + datetime.timedelta(seconds=seconds)
+    if end.date() == now.date():
+        return f"{end:%H:%M}"
+    return f"{end:%a %H:%M}" if end - now < datetime.timedelta(days=6) else f"{end:%d %b %H:%M}"
+
+
 def forecast(
     step_seconds: float, steps: int, steps_left: int, seconds_left: float | None, preset: str, now: datetime.datetime
 ) -> str:
@@ -28,11 +48,9 @@ def forecast(
         preset: of the run.
         now: the time.
     """
-    left = step_seconds * steps_left
-    by_minutes = seconds_left is not None and seconds_left < left
-    left = seconds_left if by_minutes and seconds_left is not None else left
+    left = remaining(step_seconds, steps_left, seconds_left)
+    why = "when the minutes are used up" if left < step_seconds * steps_left else "after the last epoch"
     end = now + datetime.timedelta(seconds=left)
-    why = "when the minutes are used up" if by_minutes else "after the last epoch"
     line = f"about {duration(step_seconds * steps)} an epoch; the run ends {why}, about {end:%a %d %b %H:%M}"
     if left > LONG * 86400 and preset == "faithful":
         line += " (the presets small and plus have smaller networks)"

@@ -12,7 +12,8 @@ from tqdm import tqdm
 
 from data.pipeline import batches, epoch_order
 from data.shards import ObjectEntry
-from models.training.forecast import FIRST, STEPS, forecast
+from models.training.board import Board
+from models.training.forecast import FIRST, STEPS, clock_time, forecast, remaining
 from models.training.trainer import Trainer
 from models.weights.run import Run, load_checkpoint, save_checkpoint
 from utils.errors import UserError
@@ -81,7 +82,7 @@ class Loop:
         self.chief = not several or self.writes(resolver)
         if several and self.config.max_minutes:
             raise UserError("max_minutes needs one machine: several would stop at different steps; use max_epoch")
-        self.writers: dict[str, tf.summary.SummaryWriter] = {}
+        self.board = Board(folder.tensorboard, self.chief)
         self.forecasts = True  # until one was made
 
     @staticmethod
@@ -122,6 +123,9 @@ class Loop:
         print("before the first step: validation " + ", ".join(f"{name} {value:.3g}" for name, value in val.items()))
 
     def run(self) -> None:
+        self.board.configuration(self.config, self.progress["step"])
+        if self.progress["step"] == 0:
+            self.look()
         while (epoch := self.progress["step"] // self.steps) < self.config.max_epoch and not self.time_is_up():
             self.train_epoch(epoch)
             self.end_epoch(epoch)
@@ -174,21 +178,16 @@ class Loop:
         sums, saved, start, waited = self.progress["sums"], time.time(), time.time(), 0.0
         timed = start
         before, began = self.progress["minutes"], self.clock()
-        bar = tqdm(
-            range(done, self.steps),
-            desc=f"epoch {epoch + 1}",
-            initial=done,
-            total=self.steps,
-            unit="step",
-            mininterval=2,
-        )
+        rest = range(done, self.steps)
+        bar = tqdm(rest, f"epoch {epoch + 1}", initial=done, total=self.steps, unit="step", mininterval=2)
         for i in bar:
             requested = time.time()
             batch = self.next_batch(source)
             waited += time.time() - requested
             self.trainer.set_elapsed(self.elapsed())
             parts = {name: float(value) for name, value in self.trainer.train_step(batch).items()}
-            if not np.isfinite([parts["loss"], parts.pop("gradient")]).all():
+            gradient = parts.pop("gradient")
+            if not np.isfinite([parts["loss"], gradient]).all():
                 self.report_nan(batch, parts)
             for name, value in parts.items():
                 sums[name] = sums.get(name, 0.0) + value
@@ -198,14 +197,20 @@ class Loop:
             rate = (i + 1 - done) * self.config.batch_size / elapsed
             shown = {name: f"{value / (i + 1):.3g}" for name, value in sums.items()}
             speed = {"samples_s": f"{rate:.1f}", "waiting": f"{waited / elapsed:.0%}"}
-            bar.set_postfix({**shown, **speed}, refresh=False)
-            if self.progress["step"] % 10 == 0:
-                self.write_scalars("train", parts | {"samples_per_second": rate, "waiting": waited / elapsed})
             if i + 1 == done + FIRST:
                 timed = time.time()
-            elif i + 1 == done + FIRST + STEPS and self.forecasts:
-                bar.write(self.forecast((time.time() - timed) / STEPS))
-                self.forecasts = False
+            elif i + 1 > done + FIRST:
+                step_seconds = (time.time() - timed) / (i + 1 - done - FIRST)
+                left, now = self.left(), datetime.datetime.now()
+                speed["ends"] = clock_time(remaining(step_seconds, *left), now)
+                if i + 1 == done + FIRST + STEPS and self.forecasts:
+                    bar.write(forecast(step_seconds, self.steps, *left, self.config.preset, now))
+                    self.forecasts = False
+            bar.set_postfix({**shown, **speed}, refresh=False)
+            if self.progress["step"] % 10 == 0:
+                others = {"gradient_norm": gradient, "learning_rate": self.trainer.learning_rate()}
+                others |= {"samples_per_second": rate, "waiting": waited / elapsed}
+                self.board.scalars("train", parts | others, self.progress["step"])
             # end_epoch saves the last step of an epoch, together with what belongs to the epoch
             if i + 1 < self.steps and time.time() - saved > self.checkpoint_minutes * 60:
                 self.save()
@@ -214,15 +219,14 @@ class Loop:
                 break
         bar.close()
 
-    def forecast(self, step_seconds: float) -> str:
-        """A line about when the run ends."""
+    def left(self) -> tuple[int, float | None]:
+        """Steps to the last epoch's end, and seconds until the minutes are used up, if limited."""
         config, progress = self.config, self.progress
-        seconds_left = 60 * (config.max_minutes - progress["minutes"]) if config.max_minutes else None
-        steps_left = self.steps * config.max_epoch - progress["step"]
-        return forecast(step_seconds, self.steps, steps_left, seconds_left, config.preset, datetime.datetime.now())
+        seconds = 60 * (config.max_minutes - progress["minutes"]) if config.max_minutes else None
+        return self.steps * config.max_epoch - progress["step"], seconds
 
     def end_epoch(self, epoch: int) -> None:
-        """Validation, history, preview, checkpoints."""
+        """Validation, history, pictures, checkpoints."""
         done = self.progress["step"] - epoch * self.steps
         train = {name: value / done for name, value in self.progress["sums"].items()}
         if done == self.steps:
@@ -232,25 +236,31 @@ class Loop:
             better = self.keep(epoch, train, val)
         self.save()
         parts = ", ".join(f"{name} {train[name]:.3g} / {val[name]:.3g}" for name in val)
+        scores = ", ".join(f"{name} {value:.3g}" for name, value in self.history[-1]["scores"].items())
+        parts += f"; of {self.config.scored_objects} objects {scores}" if scores else ""
         print(f"epoch {epoch + 1}: train / validation {parts}{'  (best)' if better else ''}")
 
     def keep(self, epoch: int, train: dict[str, float], val: dict[str, float]) -> bool:
-        """History, best weights and preview of an epoch; whether its weights are the best ones."""
+        """History, best weights and pictures of an epoch; whether its weights are the best ones."""
         row = {"epoch": epoch + 1, "step": self.progress["step"], "minutes": self.progress["minutes"]}
-        self.history.append({**row, "train": train, "val": val})
+        self.history.append({**row, "train": train, "val": val, "scores": self.look()})
         better = val["loss"] < self.progress["best"]
         if better:  # never so for a loss that is not a number
             self.progress["best"] = val["loss"]
         if self.chief and (better or self.config.keep == "last"):
             save_checkpoint(self.folder.best, {"network": self.trainer.network.variables}, self.progress)
-        self.write_scalars("val", val)
-        if self.chief:
-            preview = self.trainer.preview(self.samples.database, self.val)
-            with self.writer("val").as_default():
-                tf.summary.image(self.trainer.preview_shows, preview[None], step=self.progress["step"])
-            for writer in self.writers.values():
-                writer.flush()
+        self.board.scalars("val", val, self.progress["step"])
+        self.board.flush()
         return better
+
+    def look(self) -> dict[str, float]:
+        """Show a few validation objects in TensorBoard; their scores, on the chief alone."""
+        if not self.chief:
+            return {}
+        picture, scores = self.trainer.look(self.samples.database, self.val)
+        self.board.picture("val", self.trainer.preview_shows, picture, self.progress["step"])
+        self.board.scalars("val", {f"objects/{name}": value for name, value in scores.items()}, self.progress["step"])
+        return scores
 
     def validate(self) -> dict[str, float]:
         """Mean of the loss parts over the validation split: no augmentation, always the same
@@ -284,14 +294,3 @@ class Loop:
         raise UserError(
             f"the loss is not finite at step {step} ({', '.join(broken)}); the batch was: {', '.join(names)}"
         )
-
-    def writer(self, name: str) -> tf.summary.SummaryWriter:
-        if name not in self.writers:
-            self.writers[name] = tf.summary.create_file_writer(str(self.folder.tensorboard / name))
-        return self.writers[name]
-
-    def write_scalars(self, name: str, values: dict[str, float]) -> None:
-        if self.chief:
-            with self.writer(name).as_default():
-                for key, value in values.items():
-                    tf.summary.scalar(key, value, step=self.progress["step"])

@@ -5,7 +5,7 @@ import numpy as np
 from data.network_input import network_view, object_frame
 from data.shards import Database, ObjectEntry
 from models.inference.field_query import FieldQuery
-from models.networks.texdisn import TexDISN
+from models.training.validation_scores import spread
 from utils.geometry import frames
 from utils.rendering.splat import splat
 
@@ -13,11 +13,11 @@ RESOLUTION = 32  # cells along an axis: a full-size network takes about a second
 COUNT = 4  # objects
 
 
-def validation_preview(network: TexDISN, database: Database, entries: list[ObjectEntry]) -> np.ndarray:
+def validation_preview(query: FieldQuery, database: Database, entries: list[ObjectEntry]) -> np.ndarray:
     """(COUNT h, 3 w, 3) in [0, 1]: a row per object with its first view and both point clouds."""
-    config, query = network.config, FieldQuery(network)
+    config = query.config
     rows = []
-    for entry in entries[:: max(1, len(entries) // COUNT)][:COUNT]:
+    for entry in spread(entries, COUNT):
         rgba = database.image(entry, 0)
         image, camera = network_view(rgba, database.trans_mat(entry, 0), config)
         encoded = query.encode(image, camera, object_frame(config, database, entry))

@@ -121,15 +121,22 @@ def make_optimizer(
     return Adam(schedule, beta_1=config.beta1, name="adam", **options)  # the name is in checkpoints
 
 
+class Look(typing.NamedTuple):
+    """What a network makes of a few validation objects."""
+
+    picture: np.ndarray  # (H, W, 3) in [0, 1]
+    scores: dict[str, float]  # {metric: mean over the objects}; empty where none is measured
+
+
 class Trainer(abc.ABC):
     """Network, optimiser and compiled steps under a strategy.
 
-    A kind of network is a subclass that builds the network, computes its losses and draws its
-    preview.
+    A kind of network is a subclass that builds the network, computes its losses, and draws and
+    measures what it makes of a few objects.
     """
 
     minimised: typing.ClassVar[tuple[str, ...]]  # parts of the losses whose sum is brought down, with weight decay
-    preview_shows: typing.ClassVar[str]  # title of the preview in TensorBoard
+    preview_shows: typing.ClassVar[str]  # title of the picture of look() in TensorBoard
     samples: typing.ClassVar[type]  # what makes the samples: (database, config) -> object with shapes and read()
 
     def __init__(self, config: typing.Any, strategy: tf.distribute.Strategy):
@@ -156,8 +163,8 @@ class Trainer(abc.ABC):
         """Batch of samples -> the parts of the loss and other scalars to show."""
 
     @abc.abstractmethod
-    def preview(self, database: Database, entries: list[ObjectEntry]) -> np.ndarray:
-        """(H, W, 3) in [0, 1] for TensorBoard: what the network makes of some objects."""
+    def look(self, database: Database, entries: list[ObjectEntry]) -> Look:
+        """What the network makes of some of the validation objects, always the same."""
 
     @classmethod
     def source_database(cls, config: typing.Any, entries: list[ObjectEntry], database: Database) -> typing.Any:
@@ -173,6 +180,10 @@ class Trainer(abc.ABC):
         """Tell the schedule which share of the training is over, in [0, 1]."""
         if isinstance(self.schedule, Cosine):
             self.schedule.elapsed.assign(share)
+
+    def learning_rate(self) -> float:
+        """The learning rate of the last step; before the first step, of that one."""
+        return float(self.schedule(tf.maximum(self.optimizer.iterations.value - 1, 0)))
 
     @contextlib.contextmanager
     def averaged_weights(self) -> collections.abc.Iterator[None]:

@@ -1,9 +1,14 @@
 """Mean shape and retrieval against direct computation."""
 
+import cv2
 import numpy as np
 import pytest
 
 from data import baselines
+from data.network_input import network_image
+from data.shards import Database
+from tests.helpers import tiny
+from utils.errors import UserError
 from utils.metrics import voxel_metrics
 
 
@@ -69,23 +74,59 @@ def test_identical_objects_are_their_own_mean_shape():
     assert voxel_metrics.psnr(voxels, mean_colours, index - 32.0, colours) == voxel_metrics.PEAK_DB
 
 
-def test_retrieval_is_the_all_pairs_minimum():
+def test_retrieval_is_the_minimum_over_other_objects():
     rng = np.random.default_rng(3)
-    train, queries = (np.stack([baselines.thumbnail(rng.random((40, 40, 3))) for _ in range(n)]) for n in (50, 9))
-    nearest, error = baselines.nearest_views(train, queries)
+    train, queries = rng.random((50, 300), np.float32), rng.random((9, 300), np.float32)
+    owners = rng.permutation(np.repeat(np.arange(10), 5))
+    own = np.array([-1, -1, -1, 0, 3, 3, 9, 5, -1])
+    queries[3:5] = train[owners == 0][:2]  # a view of the object itself, and one of another object
+    nearest, error = baselines.nearest_views(train, queries, owners, own)
     pairs = ((queries[:, None].astype(np.float64) - train[None]) ** 2).mean(-1)
+    pairs[owners == own[:, None]] = np.inf
     np.testing.assert_array_equal(nearest, pairs.argmin(1))
-    np.testing.assert_allclose(error, pairs.min(1), rtol=1e-4)
-    own, none = baselines.nearest_views(train, train + np.float32(1e-4))
-    np.testing.assert_array_equal(own, np.arange(50))
-    assert none.max() < 1e-6
+    np.testing.assert_allclose(error, pairs.min(1), rtol=1e-4, atol=1e-7)
+    assert error[3] > 0.01 and error[4] == pytest.approx(0, abs=1e-7)
+    with pytest.raises(UserError, match="other than the one"):
+        baselines.nearest_views(train[:5], queries[:1], np.zeros(5, int), np.array([0]))
 
 
-def test_thumbnail_keeps_mean_and_place():
-    image = np.zeros((96, 144, 3))
-    image[:48, 72:, 0] = 1
-    small = baselines.thumbnail(image).reshape(baselines.THUMBNAIL, baselines.THUMBNAIL, 3)
-    half = baselines.THUMBNAIL // 2
-    np.testing.assert_allclose(small[:half, half:, 0], 1)
-    assert small.mean() == pytest.approx(image.mean(), rel=1e-5)
-    assert baselines.thumbnail(image[:10, :10]).shape == (baselines.THUMBNAIL**2 * 3,)  # enlarged too
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_retrieval_never_answers_with_the_object_itself(split, tiny_database):
+    database = Database(tiny_database)
+    train, evaluated = database.objects("train"), database.objects(split)
+    pairs = [(entry, view) for entry in evaluated for view in range(len(entry.view_names))]
+    found = baselines.retrieval(database, train, pairs, tiny.config())
+    assert all(answer in train and answer != entry for (entry, _), answer in zip(pairs, found, strict=True))
+
+
+def test_a_mean_shape_without_an_object_is_that_of_the_others():
+    objects = training(np.random.default_rng(4), 6)
+    q = 0.4
+    for number, (index, colours) in enumerate(objects):
+        others = [pair for i, pair in enumerate(objects) if i != number]
+        shape = baselines.MeanShape(*baselines.accumulate(objects), len(objects), q)
+        expected = baselines.mean_shape(*baselines.accumulate(others), q)
+        for got, wanted in zip(shape.without(index, colours), expected, strict=True):
+            np.testing.assert_allclose(got, wanted, atol=1e-9)
+    only = baselines.MeanShape(*baselines.accumulate(objects[:1]), 1, q)
+    assert len(only.voxels()[0]) == len(objects[0][0])
+    assert not len(only.without(*objects[0])[0])
+
+
+@pytest.mark.parametrize("crop", [0.0, 0.85])
+@pytest.mark.parametrize("white", [False, True])
+def test_a_thumbnail_shows_what_the_network_sees(crop, white):
+    """It agrees with the network's image, reduced, up to how colours are rounded."""
+    config = tiny.config(crop=crop, backcolorwhite=white, img_h=96, img_w=96)
+    rng = np.random.default_rng(5)
+    rgba = np.zeros((120, 120, 4), np.uint8)
+    rgba[40:100, 20:70] = cv2.resize(rng.integers(0, 256, (6, 5, 4), np.uint8), (50, 60))
+    rgba[40:100, 20:70, 3] = 255
+    size = baselines.THUMBNAIL
+    small = baselines.thumbnail(rgba, config)
+    wanted = cv2.resize(network_image(rgba, config)[..., :3], (size, size), interpolation=cv2.INTER_AREA)
+    assert small.dtype == np.float32 and small.shape == (size * size * 3,)
+    assert np.abs(small - wanted.ravel()).mean() < 0.01
+    assert np.abs(small - wanted.ravel()).max() < 0.2  # at the outline
+    corner = small.reshape(size, size, 3)[0, 0]
+    np.testing.assert_allclose(corner, 1.0 if white else 0.0, atol=1e-6)

@@ -10,7 +10,7 @@ import trimesh
 
 from data.shards import Database
 from models.inference import iso_search
-from models.inference.evaluation import refuse_other_settings
+from models.inference.field_query import FieldQuery
 from models.networks.texdisn import build_field_network
 from models.training.preview import validation_preview
 from models.weights.run import Run
@@ -121,7 +121,7 @@ def test_all_metrics_of_a_known_solid(binary, tiny_database, tmp_path, capsys, e
                 "crate",
             }
     text = capsys.readouterr().out
-    assert all(f"{metric.heading} (" in text for metric in registry.METRICS.values()) and "±" in text
+    assert all(name in text.split() for name in names) and "±" in text
 
     # the octahedron |x| + |y| + |z| < 1/2 against the boxes, by points that the evaluation never
     # saw
@@ -214,7 +214,7 @@ def test_an_empty_field_counts_as_a_failure(tiny_database, tmp_path, eagerly):
 
 def test_the_preview_of_a_validation(tiny_database):
     database = Database(tiny_database)
-    preview = validation_preview(build_field_network(tiny.config()), database, database.objects("val"))
+    preview = validation_preview(FieldQuery(build_field_network(tiny.config())), database, database.objects("val"))
     assert preview.shape == (4 * tiny.SIZE, 3 * tiny.SIZE, 3) and preview.min() >= 0 and preview.max() <= 1
     truth = preview[: tiny.SIZE, 2 * tiny.SIZE :]
     assert 0.02 < (truth.min(-1) < 1).mean() < 0.9  # an object on a white ground
@@ -230,7 +230,8 @@ def test_the_preview_of_a_validation(tiny_database):
         (["--mesh_res", "64"], "needs --create_obj"),
         (["--create_obj", "--mesh_res", "511"], "--mesh_res 511"),
         (["--limit", "0"], "argument --limit: '0' is not"),
-        (["--metrics", "iou,cd"], "unknown metric 'cd'; known: all, iou, psnr, "),
+        (["--metrics", "iou,cd"], "argument --metrics: unknown metric 'cd'; known: all, iou, psnr, "),
+        (["--metrics", ""], "unknown metric ''"),
         ([], "no such folder"),
     ],
 )
@@ -250,19 +251,59 @@ def test_views_and_categories_that_are_not_there(tiny_database, tmp_path, eagerl
         evaluation.main(["--restore_model", str(run)])
 
 
-def test_a_database_counts_by_its_content(tmp_path):
-    """But by its path where an earlier version made the evaluation."""
-    now = {"db": "/moved", "db_sha256": "1", "split": "test"}
-    for stored, refused in (
-        ({"db": "/first", "db_sha256": "1", "split": "test"}, None),
-        ({"db": "/moved", "db_sha256": "2", "split": "test"}, "db_sha256 2"),
-        ({"db": "/moved", "split": "test"}, None),
-        ({"db": "/first", "split": "test"}, "db /first"),
-        ({"db": "/moved", "db_sha256": "1", "split": "val"}, "split val"),
-    ):
-        (tmp_path / "settings.json").write_text(json.dumps(stored))
-        if refused is None:
-            refuse_other_settings(tmp_path, now)
-            continue
-        with pytest.raises(UserError, match=f"other settings .{refused} .now "):
-            refuse_other_settings(tmp_path, now)
+def test_help_lists_the_metrics(capsys):
+    with pytest.raises(SystemExit):
+        evaluation.main(["--help"])
+    words = " ".join(capsys.readouterr().out.split())
+    for name, metric in registry.METRICS.items():
+        assert f"{name} = {metric.heading}, {metric.better} is better" in words
+
+
+@pytest.mark.slow
+def test_more_training_is_evaluated_beside_what_was_before(tiny_database, tmp_path, capsys, monkeypatch, eagerly):
+    run = tiny.field_run(tmp_path / "run", tiny_database, True)
+    command = [*words_of(run, "0", 16), "--figure_objects", "0"]
+    names = tmp_path / "names.json"
+    names.write_text(json.dumps({"boxes": ["box/*"], "crates": ["crate/*"]}))
+    evaluation.main(command)
+    out = run / "eval_test"
+    before = results_of(out)
+    assert before["remarks"] == [] and "data_sets" not in before["results"]["prediction"]["iou"]
+    assert before["objects"] == {"training": 8, "validation": 4, "evaluated": 2}
+    assert set(before["made"]) == {"date", "command", "commit", "versions", "system"}
+    train = {f"{entry.category}/{entry.object_id}" for entry in Database(tiny_database).objects("train")}
+    assert {row["nearest"] for row in before["images"]["retrieval"]} <= train
+
+    def never(*_):
+        raise AssertionError("the baselines were measured again")
+
+    monkeypatch.setattr("models.inference.baseline_rows.retrieval", never)
+    monkeypatch.setattr("models.inference.baseline_rows.mean_shape_of", never)
+    tiny.field_run(run, tiny_database, True, 0.6)  # other weights: the octahedron is smaller
+    capsys.readouterr()
+    evaluation.main([*command, "--data_sets", str(names)])
+    after, text = results_of(out), capsys.readouterr().out
+    assert after["weights"] != before["weights"] and after["images"]["mean shape"][0]["iou"] > 0
+    assert "are known from" in text and "by data set" in text
+    scores = [[row["psnr"] for row in each["images"]["prediction"]] for each in (before, after)]
+    assert scores[0] != scores[1]
+    for name, category in (("boxes", "box"), ("crates", "crate")):
+        iou = after["results"]["prediction"]["iou"]
+        assert iou["data_sets"][name] == pytest.approx(iou["categories"][category])
+    assert json.loads((out / "steps" / "0000007" / "results.json").read_text()) == before
+
+    tiny.field_run(run, tiny_database, True)
+    monkeypatch.setattr("models.inference.predict.predict", never)
+    evaluation.main(command)  # and back: nothing is predicted again
+    assert results_of(out)["images"]["prediction"] == before["images"]["prediction"]
+
+
+@pytest.mark.slow
+def test_an_iso_value_at_the_end_of_its_range_is_remarked(tiny_database, tmp_path, capsys, monkeypatch, eagerly):
+    run = tiny.field_run(tmp_path / "run", tiny_database, True)
+    found = {"iso": 8.0, "iou": 0.3, "images": 2, "iou_by_iso": {"0": 0.1, "8": 0.3}, "solid": {"iso": 4.0, "iou": 0.4}}
+    monkeypatch.setattr(iso_search, "search_iso", lambda *_: found)
+    evaluation.main([*words_of(run, "0", 8), "--figure_objects", "0", "--iso", "auto"])
+    remarks = results_of(run / "eval_test")["remarks"]
+    assert len(remarks) == 1 and "is the largest of the" in remarks[0]
+    assert f"remark: {remarks[0]}" in capsys.readouterr().out

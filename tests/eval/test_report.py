@@ -4,6 +4,7 @@ import importlib
 import json
 import re
 import shutil
+import urllib.parse
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from utils.mesh.writers import write_mesh
 from utils.metrics import registry
 from utils.metrics.summary import summarise
 from utils.rendering import figure
+from utils.reports.images import choose
 from utils.surface.field_grid import FieldGrid
 from utils.surface.txt_format import write_txt
 
@@ -80,7 +82,12 @@ def evaluated(tmp_path_factory):
     }
     results["results"] = {method: summarise(image_rows, NAMES) for method, image_rows in tables.items()}
     write_json(out / "settings.json", settings)
+    made = {"date": "2026-01-02T03:04:05+00:00", "command": "python eval/eval.py --restore_model run", "commit": "abc"}
+    results |= {"made": {**made, "versions": {"python": "3"}, "system": "Linux"}, "remarks": ["a remark"]}
+    results["objects"] = {"training": 30, "validation": 4, "evaluated": 6}
     write_json(out / "results.json", results)
+    for name, content in (("settings.json", settings), ("results.json", results)):  # of weights evaluated before
+        write_json(out / "steps" / "0000010" / name, {**content, "step": 10})
     tiny.config(db=str(root / "db")).save(run / "config.json")
     parts = {"loss": 3.0, "geometry": 1.0}
     write_json(
@@ -94,11 +101,15 @@ def evaluated(tmp_path_factory):
 def made(evaluated, tmp_path_factory):
     """The report with one image between best and worst: (source, ParsedPage, results.json)."""
     path = tmp_path_factory.mktemp("out") / "page.html"
+    names = path.with_name("data_sets.json")
+    write_json(names, {"boxes": ["box/*"], "rest": ["*"]})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(figure, "SIZE", 48)
-        report.main([str(evaluated), "--objects", "1", "--out", str(path)])
+        report.main([str(evaluated), "--objects", "1", "--out", str(path), "--data_sets", str(names)])
     source = path.read_text(encoding="utf-8")
-    return source, ParsedPage(source), json.loads((evaluated / "eval_test" / "results.json").read_text())
+    page = ParsedPage(source)
+    page.folder = path.parent
+    return source, page, json.loads((evaluated / "eval_test" / "results.json").read_text())
 
 
 def test_the_page_is_self_contained(made):
@@ -111,8 +122,10 @@ def test_the_page_is_self_contained(made):
             ), (tag, name)
             if name == "src":
                 assert value.startswith("data:image/")
-            if name.endswith("href"):
+            if name.endswith("href") and tag != "a":
                 assert value[0] == "#" and f'id="{value[1:]}"' in source
+            elif name == "href":  # to a section, or to a file beside the page
+                assert f'id="{value[1:]}"' in source if value[0] == "#" else value[:3] == "../"
     assert not re.search(r"url\((?!#)|@import", source)
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(set(ids)) == len(ids)
@@ -123,17 +136,81 @@ def test_the_page_is_self_contained(made):
 def test_tables_agree_with_results_json(made):
     _, page, results = made
     tables = [table for section, table in page.tables if section == "results"][: len(NAMES)]
-    for name, (head, *rows) in zip(NAMES, tables, strict=True):
-        assert head[1:] == ["box", "crate", "mean", "failed"]
-        assert [row[0] for row in rows] == list(results["results"])
-        for method, *cells, lost in rows:
-            summary, digits = results["results"][method], registry.METRICS[name].digits
+    for name, (head, *rows, lost) in zip(NAMES, tables, strict=True):
+        assert head[1:] == list(results["results"])
+        assert [row[0] for row in rows] == ["box", "crate", "mean"]
+        for number, (method, summary) in enumerate(results["results"].items(), 1):
+            digits = registry.METRICS[name].digits
             means = [*summary[name]["categories"].values(), summary[name]["mean"]]
             deviations = [*summary[name]["categories_std"].values(), summary[name]["std"]]
-            assert cells == [f"{a:.{digits}f} ± {b:.{digits}f}" for a, b in zip(means, deviations, strict=True)]
-            assert lost == f"{summary['failed']} of 12"
+            cells = [f"{a:.{digits}f} ± {b:.{digits}f}" for a, b in zip(means, deviations, strict=True)]
+            assert [row[number] for row in rows] == cells, method
+            assert lost[number] == f"{summary['failed']} of 12"
     words = "".join(page.texts["results"])
     assert all(definition in words for definition in results["definitions"].values())
+
+
+def test_one_table_of_methods_by_metrics_comes_first(made):
+    _, page, results = made
+    sections = [section for section, _ in page.tables]
+    assert sections.index("overview") < sections.index("categories") < sections.index("results")
+    whole, by_data_set = (table for section, table in page.tables if section == "overview")
+    assert whole[0] == ["", "IoU ↑", "PSNR dB ↑", "failed"]
+    for method, *cells, failed in whole[1:]:
+        summary = results["results"][method]
+        assert [cell.split(" ")[0] for cell in cells] == [
+            registry.METRICS[name].text(summary[name]["mean"]) for name in NAMES
+        ]
+        assert failed == f"{summary['failed']} of 12"
+    assert by_data_set[0][:2] == ["data set", ""]
+    assert [row[:2] for row in by_data_set[1:]] == [
+        ["boxes (3)", "prediction"],
+        ["", "mean shape"],
+        ["rest (3)", "prediction"],
+        ["", "mean shape"],
+        ["all objects (6)", "prediction"],
+        ["", "mean shape"],
+    ]
+    for rows, category in ((by_data_set[1:3], "box"), (by_data_set[3:5], "crate")):
+        for _, method, *cells in rows:
+            means = [results["results"][method][name]["categories"][category] for name in NAMES]
+            assert cells == [registry.METRICS[n].text(v) for n, v in zip(NAMES, means, strict=True)]
+
+
+def test_the_matrices_are_darkest_where_a_method_is_best(made):
+    source, page, results = made
+    matrices = [table for section, table in page.tables if section == "categories"]
+    assert len(matrices) == len(NAMES)
+    for name, (head, *rows) in zip(NAMES, matrices, strict=True):
+        assert head[1:] == list(results["results"]) and [row[0] for row in rows] == ["box (3)", "crate (3)"]
+        for row, category in zip(rows, ("box", "crate"), strict=True):
+            means = [summary[name]["categories"][category] for summary in results["results"].values()]
+            assert row[1:] == [registry.METRICS[name].text(value) for value in means]
+    part = source[source.index('<section id="categories"') :].split("</section>")[0]
+    for block in part.split('<table class="matrix">')[1:]:
+        cells = re.findall(r"background:rgb\((\d+),.*?>(?:<strong>)?([\d.]+)", block)
+        darkness = {float(value): int(red) for red, value in cells}
+        assert len(cells) == 4 and sorted(darkness, key=lambda value: -darkness[value]) == sorted(darkness)
+
+
+def test_links_lead_to_the_files_of_every_image(made, evaluated):
+    _, page, _ = made
+    links = [attributes["href"] for tag, attributes in page.tags if tag == "a" and attributes["href"][0] != "#"]
+    files = {path for path in (evaluated / "eval_test" / "predictions").rglob("*") if path.is_file()}
+    found = {(page.folder / urllib.parse.unquote(link)).resolve() for link in links}
+    assert found == {path.resolve() for path in files}
+    assert any(link.endswith("_mesh.obj") for link in links)
+
+
+def test_the_page_says_where_it_comes_from(made):
+    _, page, _ = made
+    rows = {row[0]: row[1] for row in page.rows("summary")}
+    assert rows["objects"] == "6 evaluated, 12 images; training 30; validation 4"
+    for name in ("evaluated", "report"):
+        assert re.match(r"\d{4}-\d\d-\d\dT", rows[name]) and "python" in rows[name]
+    assert "eval/eval.py --restore_model run" in rows["evaluated"] and "commit abc" in rows["evaluated"]
+    assert "a remark" in page.texts["summary"]
+    assert [row[0] for row in page.rows("earlier")] == ["step", "10", "20 (this page)"]
 
 
 def test_every_failure_is_listed_with_its_reason(made):
@@ -174,7 +251,7 @@ def test_ranks_follow_the_direction_of_the_metric():
     ]
     rows[4]["failed"] = "empty"
     for name, best, last in (("chamfer_l1", 0.0, 4.0), ("iou", 19.0, 4.0)):
-        shown = [row for _, row in report.choose(rows, name, 4)]
+        shown = [row for _, row in choose(rows, name, 4)]
         assert (shown[0][name], shown[-1][name]) == (best, last)
         between = [row[name] for row in shown[1:-1]]
         assert (
@@ -182,9 +259,9 @@ def test_ranks_follow_the_direction_of_the_metric():
             and len({row["object_id"] for row in shown}) == len(shown) == 6
         )
         assert max(between) - min(between) > 8  # spread over the ranks
-    assert len(report.choose(rows, "iou", 100)) == 20
-    assert [label for label, _ in report.choose(rows[:1], "iou", 3)] == ["the only image"]
-    assert [label for label, _ in report.choose(rows[:2], "iou", 3)] == ["best of 2", "worst of 2"]
+    assert len(choose(rows, "iou", 100)) == 20
+    assert [label for label, _ in choose(rows[:1], "iou", 3)] == ["the only image"]
+    assert [label for label, _ in choose(rows[:2], "iou", 3)] == ["best of 2", "worst of 2"]
 
 
 def test_curves_and_views_are_drawn(made):
@@ -205,7 +282,15 @@ def test_a_run_without_history_configuration_and_database(evaluated, tmp_path, c
     path = tmp_path / "TF1_eval_test" / "report.html"
     assert capsys.readouterr().out.splitlines()[-1] == f"report       {path}"
     page = ParsedPage(path.read_text(encoding="utf-8"))
-    assert {section for section in page.texts if section} == {"summary", "results", "failures", "views"}
+    assert {section for section in page.texts if section} == {
+        "summary",
+        "overview",
+        "categories",
+        "failures",
+        "views",
+        "images",
+        "results",
+    }
     assert not list(path.parent.glob(".*"))  # no temporary file
 
 

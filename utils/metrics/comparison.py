@@ -65,6 +65,11 @@ class Truth:
         return surfaces.estimate_normals(self.surface)
 
     @functools.cached_property
+    def tree(self) -> surfaces.Tree:
+        """`surface`, ready to be searched."""
+        return surfaces.Tree(self.surface)
+
+    @functools.cached_property
     def volumes(self) -> np.ndarray:
         """(P,) share of the cube that each of `sdf_points` stands for."""
         return surfaces.volumes_of(self.sdf_points)
@@ -145,6 +150,11 @@ class Prediction:
         vertices, faces = self.solid.surface()
         return surfaces.sample_mesh(vertices, faces, PREDICTED_POINTS)
 
+    @functools.cached_property
+    def tree(self) -> surfaces.Tree:
+        """The points of `samples`, ready to be searched."""
+        return surfaces.Tree(self.samples[0])
+
 
 class Comparison:
     """The measurements of a Prediction against a Truth.
@@ -158,12 +168,12 @@ class Comparison:
     @functools.cached_property
     def accuracy(self) -> tuple[np.ndarray, np.ndarray]:
         """(N,) distances from the predicted to the nearest true points, (N,) indices of these."""
-        return surfaces.nearest(self.prediction.samples[0], self.truth.surface)
+        return surfaces.nearest(self.prediction.samples[0], self.truth.tree)
 
     @functools.cached_property
     def completeness(self) -> tuple[np.ndarray, np.ndarray]:
         """(S,) distances from the true to the nearest predicted points, (S,) indices of these."""
-        return surfaces.nearest(self.truth.surface, self.prediction.samples[0])
+        return surfaces.nearest(self.truth.surface, self.prediction.tree)
 
     def psnr(self, function: Callable[..., float], convert: Callable[[np.ndarray], np.ndarray] = np.asarray) -> float:
         """Apply voxel_metrics.psnr or psnr_im2avatar to the converted colours."""

@@ -37,6 +37,8 @@ GENERAL = {
     " listed. One that has voxels but no surface (a field without an empty cell) has the worst value of those metrics"
     " that need a surface, and is counted",
     "mean": "per image, averaged over an object's views, then over a category's objects, then over the categories",
+    "data sets": "per image, averaged over an object's views, then over the objects of a data set; so is the mean over"
+    " all objects",
     "std": "standard deviation (divided by n) over a category's objects, each averaged over its views; of the mean:"
     " over all objects",
     "views": "per view: averaged over a category's objects, then over the categories; standard deviations over objects",
@@ -182,7 +184,7 @@ def parse_names(text: str) -> list[str]:
 
     UserError lists the known names.
     """
-    requested = list(METRICS) if text == "all" else text.split(",")
+    requested = list(METRICS) if text == "all" else [name.strip() for name in text.split(",")]
     unknown = [name for name in requested if name not in METRICS]
     if unknown:
         raise UserError(f"unknown metric {unknown[0]!r}; known: all, {', '.join(METRICS)}")

@@ -1,5 +1,6 @@
-"""Means and standard deviations of per-image results, and their printed tables."""
+"""Means and standard deviations of per-image results, over categories, data sets and views."""
 
+import collections
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -16,13 +17,16 @@ def summarise(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[s
 
     Args:
         rows: dicts with category, object_id, view, failed (a reason, or None), no_mesh (likewise)
-            and the metrics `names`. A failed image counts with the worst value.
+            and the metrics `names`; data_set too where that is known. A failed image counts with
+            the worst value.
         names: of the metrics.
 
     Returns:
-        images, objects, failed, failures (list) and, where a metric needs a surface,
-        without_surface. For each metric: mean, std, categories {name: value}, categories_std,
-        views {view: {category: value, ..., 'mean': value}} and views_std.
+        images, objects, failed, failures (list), objects_of {'categories': {name: number of
+        objects}, 'data_sets': likewise} and, where a metric needs a surface, without_surface. For
+        each metric: mean (over categories), objects_mean (over objects), std, categories {name:
+        value}, categories_std, data_sets and data_sets_std likewise where they are known, views
+        {view: {category: value, ..., 'mean': value}} and views_std.
 
     Raises:
         ValueError: there are no rows, or a row without a failure has a value that is not finite.
@@ -30,12 +34,17 @@ def summarise(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[s
     if not rows:
         raise ValueError("no results to summarise")
     failures = [{key: row[key] for key in ("category", "object_id", "view", "failed")} for row in rows if row["failed"]]
-    objects = {(row["category"], row["object_id"]) for row in rows}
+    data_set_of = {(row["category"], row["object_id"]): row.get("data_set") for row in rows}
+    known = None not in data_set_of.values()
+    objects_of = {"categories": _counts(category for category, _ in data_set_of)}
+    if known:
+        objects_of["data_sets"] = _counts(str(data_set) for data_set in data_set_of.values())
     result: dict[str, Any] = {
         "images": len(rows),
-        "objects": len(objects),
+        "objects": len(data_set_of),
         "failed": len(failures),
         "failures": failures,
+        "objects_of": objects_of,
     }
     if need_surface(names):
         result["without_surface"] = sum(bool(row["no_mesh"]) and not row["failed"] for row in rows)
@@ -44,13 +53,20 @@ def summarise(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[s
         if not np.isfinite([value for _, value in values]).all():
             raise ValueError(f"a result without a failure has no finite {name}")
         values_of_object = _groups(((row["category"], row["object_id"]), value) for row, value in values)
-        summary = _over_objects([(category, float(np.mean(v))) for (category, _), v in values_of_object.items()])
+        means = {key: float(np.mean(v)) for key, v in values_of_object.items()}
+        summary = _over_objects([(category, value) for (category, _), value in means.items()])
+        summary["objects_mean"] = float(np.mean(list(means.values())))
+        if known:
+            by_data_set = _over_objects([(str(data_set_of[key]), value) for key, value in means.items()])
+            summary |= {"data_sets": by_data_set["categories"], "data_sets_std": by_data_set["categories_std"]}
         values_of_view = _groups((row["view"], (row["category"], value)) for row, value in values)
         views = {view: _over_objects(pairs) for view, pairs in values_of_view.items()}
         result[name] = {
             **summary,
-            "views": {view: {**means["categories"], "mean": means["mean"]} for view, means in views.items()},
-            "views_std": {view: {**means["categories_std"], "mean": means["std"]} for view, means in views.items()},
+            "views": {view: {**of_view["categories"], "mean": of_view["mean"]} for view, of_view in views.items()},
+            "views_std": {
+                view: {**of_view["categories_std"], "mean": of_view["std"]} for view, of_view in views.items()
+            },
         }
     return result
 
@@ -70,6 +86,11 @@ def _over_objects(pairs: Sequence[tuple[str, float]]) -> dict[str, Any]:
     }
 
 
+def _counts(names: Iterable[str]) -> dict[str, int]:
+    """{name: how often it occurs}, sorted by name."""
+    return dict(sorted(collections.Counter(names).items()))
+
+
 def _groups(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:
     """(key, value) pairs -> {key: [values]}, sorted by key."""
     groups: dict[Key, list[Value]] = {}
@@ -87,35 +108,3 @@ def with_mean(summary: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, f
         {**summary["categories"], "mean": summary["mean"]},
         {**summary["categories_std"], "mean": summary["std"]},
     )
-
-
-def print_tables(summaries: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> None:
-    """Print a table for each metric: mean ± standard deviation per category, a row per method.
-
-    Rows of the views of the prediction follow, where there are several views.
-
-    Args:
-        summaries: {method: summary}, one of the methods is 'prediction'.
-        names: of the metrics.
-    """
-    prediction = summaries["prediction"]
-    for name in names:
-        metric, columns = METRICS[name], [*prediction[name]["categories"], "mean"]
-        print(f"\n{metric.heading} ({metric.better} is better): mean ± standard deviation over objects")
-        print(" " * 18 + "".join(f"{column:>17}" for column in columns) + "    failed")
-        for method, summary in summaries.items():
-            lost = metric.images_without_value(summary["failed"], summary.get("without_surface", 0))
-            print(_line(method, name, columns, *with_mean(summary[name])) + f"{lost:>6} of {summary['images']}")
-        views = prediction[name]["views"]
-        for view in views if len(views) > 1 else ():
-            print(_line(f"  view {view}", name, columns, views[view], prediction[name]["views_std"][view]))
-    print()
-
-
-def _line(
-    label: str, name: str, columns: Sequence[str], means: Mapping[str, float], deviations: Mapping[str, float]
-) -> str:
-    """A row of a table: the label, then 'mean ± deviation' in every column, '-' where unknown."""
-    text = METRICS[name].text
-    cells = [f"{text(means[column])} ± {text(deviations[column])}" if column in means else "-" for column in columns]
-    return f"{label:<18}" + "".join(f"{cell:>17}" for cell in cells)

@@ -5,15 +5,15 @@ embedded as SVG.
 """
 
 import dataclasses
-import itertools
 import pathlib
 import string
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from utils.metrics.registry import METRICS
-from utils.metrics.summary import with_mean
 from utils.reports.elements import nested_tables, table, text
+from utils.reports.images import Card, Links, gallery, image_tables
+from utils.reports.overview import category_matrices, metric_tables, overview_tables
 from utils.reports.plots import colours_of, legend, line_plot
 
 # names of settings and the words by which the summary calls them
@@ -26,19 +26,6 @@ SETTINGS = {
     "sdf_res": "grid points a side",
     "views": "views",
 }
-REFERENCE = "true voxels"  # the method that no prediction can beat
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Card:
-    """One image of the gallery; its images are HTML elements."""
-
-    label: str  # why it is shown, such as 'best of 16'
-    row: Mapping[str, Any]  # of results.json
-    image: str  # the input
-    predicted: Sequence[str]  # the prediction from a few sides; empty where there is none to show
-    truth: Sequence[str]  # the true voxels from the same sides
-    lacking: str | None  # why `predicted` is empty
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,6 +39,9 @@ class Report:
     # one entry per epoch: epoch, step, minutes, train {part of the loss: value}, val {part: value}
     history: Sequence[Mapping[str, Any]] | None = None
     cards: Sequence[Card] | None = None  # grouped by category; None: no gallery
+    links: Links = dataclasses.field(default_factory=dict)  # to the files of the images, relative to the page
+    earlier: Sequence[Mapping[str, Any]] = ()  # results.json of evaluations of other weights, by step
+    made: Mapping[str, Any] | None = None  # the provenance of the page
 
 
 STYLE = pathlib.Path(__file__).with_name("report.css")
@@ -75,12 +65,16 @@ def page(report: Report) -> str:
     results = report.results
     sections = [
         ("summary", "Summary", _summary(report)),
-        ("results", "Results", _metrics(results)),
+        ("overview", "Overview", overview_tables(results)),
+        ("categories", "Categories", category_matrices(results)),
         ("failures", "Failures", _failures(results)),
         ("cameras", "Cameras", nested_tables(results["cameras"]) if results.get("cameras") else ""),
         ("views", "Per view", _views(results)),
-        ("gallery", "Gallery", _gallery(report.cards, results["metrics"]) if report.cards is not None else ""),
+        ("gallery", "Gallery", gallery(report.cards, results["metrics"], report.links) if report.cards else ""),
+        ("images", "All images", image_tables(results["images"]["prediction"], results["metrics"], report.links)),
         ("training", "Training", _training(report.history, results.get("step"))),
+        ("earlier", "Other weights", _earlier(report)),
+        ("results", "Definitions", metric_tables(results)),
         ("configuration", "Configuration", _configuration(report)),
     ]
     sections = [section for section in sections if section[2]]
@@ -95,11 +89,14 @@ def page(report: Report) -> str:
 
 
 def _summary(report: Report) -> str:
-    """A table of the evaluated weights, the main settings and the first two metrics."""
+    """Remarks; a table of the evaluated weights, the main settings, and the results' origin."""
     results, prediction = report.results, report.results["results"]["prediction"]
     rows = [("run", text(report.run)), ("weights", f"{text(results['weights']['file'])}, step {text(results['step'])}")]
     rows += [(words, text(results[key])) for key, words in SETTINGS.items() if results.get(key) is not None]
-    rows.append(("images", f"{prediction['images']} of {prediction['objects']} objects"))
+    others = {name: number for name, number in results.get("objects", {}).items() if name != "evaluated"}
+    counts = "; ".join(f"{text(name)} {text(number)}" for name, number in others.items())
+    evaluated = f"{prediction['objects']} evaluated, {prediction['images']} images"
+    rows.append(("objects", f"{evaluated}; {counts}" if counts else evaluated))
     rows.append(("failed", f"{prediction['failed']} of {prediction['images']}"))
     if prediction.get("without_surface"):
         rows.append(("without a surface", f"{prediction['without_surface']} of {prediction['images']}"))
@@ -107,55 +104,28 @@ def _summary(report: Report) -> str:
         last = report.history[-1]
         duration = f"{text(last['epoch'])} epochs, {text(last['step'])} steps, {last['minutes']:.0f} minutes"
         rows.append(("trained", duration))
-    for name in results["metrics"][:2]:
-        means = [
-            f"{text(method)} {METRICS[name].text(summary[name]['mean'])}"
-            for method, summary in results["results"].items()
-            if name in summary
-        ]
-        rows.append((text(METRICS[name].heading), "; ".join(means)))
-    return table([], rows, "pairs")
+    for words, made in (("evaluated", results.get("made")), ("report", report.made)):
+        if made:
+            versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
+            commit = f"commit {made['commit']}" if made["commit"] else "no git checkout"
+            code = f"<code>{text(made['command'])}</code>"
+            rows.append((words, f"{text(made['date'])}, {text(commit)}<br>{code}<br><small>{text(versions)}</small>"))
+    remarks = "".join(f'<p class="bad">{text(remark)}</p>' for remark in results.get("remarks", []))
+    return remarks + table([], rows, "pairs")
 
 
-def _metrics(results: Mapping[str, Any]) -> str:
-    """For every metric its definition and a table; then the definitions that all metrics share."""
-    parts = ["<p>Mean ± standard deviation over objects; the best mean of a column is bold.</p>"]
-    for name in results["metrics"]:
-        metric = METRICS[name]
-        heading = f"{text(metric.heading)} <small>{metric.better} is better</small>"
-        definition = f'<p class="definition">{text(results["definitions"].get(name, ""))}</p>'
-        parts.append(f"<article><h3>{heading}</h3>\n{definition}\n{_metric(results['results'], name)}</article>")
-    shared = [(text(term), text(words)) for term, words in results["definitions"].items() if term not in METRICS]
-    parts.append(f"<details><summary>What all metrics share</summary>{table([], shared, 'words')}</details>")
-    return "\n".join(parts)
-
-
-def _metric(summaries: Mapping[str, Any], name: str) -> str:
-    """The table of one metric: a row per method, a column per category and one of the mean.
-
-    summaries: {method: summary}.
-    """
-    metric = METRICS[name]
-    values = {method: with_mean(summary[name]) for method, summary in summaries.items() if name in summary}
-    columns = [*dict.fromkeys(category for method in values for category in summaries[method][name]["categories"])]
-    columns.append("mean")
-    best = {}
-    for column in columns:
-        means = [mean[column] for method, (mean, _) in values.items() if method != REFERENCE and column in mean]
-        best[column] = (max if metric.higher_is_better else min)(means, default=None)
-    rows = []
-    for method, (mean, deviation) in values.items():
-        summary, cells = summaries[method], []
-        for column in columns:
-            if column not in mean:
-                cells.append("–")
-                continue
-            cell = f"{metric.text(mean[column])} <small>± {metric.text(deviation[column])}</small>"
-            is_best = method != REFERENCE and mean[column] == best[column]
-            cells.append(f"<strong>{cell}</strong>" if is_best else cell)
-        lost = metric.images_without_value(summary["failed"], summary.get("without_surface", 0))
-        rows.append([text(method), *cells, f"{lost} of {summary['images']}"])
-    return table(["", *map(text, columns), "failed"], rows, "numbers")
+def _earlier(report: Report) -> str:
+    """The prediction's means of other weights that were evaluated in the same folder, by step."""
+    if not report.earlier:
+        return ""
+    names, rows = report.results["metrics"], []
+    for results in sorted([*report.earlier, report.results], key=lambda each: each.get("step") or 0):
+        prediction = results["results"]["prediction"]
+        values = [METRICS[name].text(prediction[name]["mean"]) if name in prediction else "–" for name in names]
+        shown = " (this page)" if results is report.results else ""
+        rows.append([f"{text(results.get('step'))}{shown}", *values])
+    heading = ["step", *(text(METRICS[name].heading) for name in names)]
+    return f"<p>Mean of the prediction over categories.</p>{table(heading, rows, 'numbers')}"
 
 
 def _failures(results: Mapping[str, Any]) -> str:
@@ -192,14 +162,15 @@ def _views(results: Mapping[str, Any]) -> str:
 
 
 def _training(history: Sequence[Mapping[str, Any]] | None, step: int | None) -> str:
-    """A plot for every part of the loss: training and validation by epoch.
+    """A plot for every part of the loss, and for the scores of a few validation objects, by epoch.
 
     step: of the evaluated weights, whose epoch is marked.
     """
     if not history:
         return ""
     epochs = [row["epoch"] for row in history]
-    titles = {"train": "training", "val": "validation"}
+    titles = {"train": "training", "val": "validation", "scores": "validation objects"}
+    titles = {key: title for key, title in titles.items() if any(row.get(key) for row in history)}
     parts = list(dict.fromkeys(part for key in titles for row in history for part in row.get(key) or {}))
     colours = colours_of(titles.values())
     plots: list[str] = []
@@ -218,38 +189,4 @@ def _configuration(report: Report) -> str:
     files = (("config.json of the run", report.config), ("settings.json of the evaluation", report.settings))
     return "\n".join(
         f"<details><summary>{title}</summary>{nested_tables(values)}</details>" for title, values in files if values
-    )
-
-
-def _gallery(cards: Sequence[Card], names: Sequence[str]) -> str:
-    """The cards under the headings of their categories.
-
-    names: of the metrics; the cards are ranked by the first one.
-    """
-    parts = [f"<p>Ranked by {text(METRICS[names[0]].heading)} among the images of a category.</p>"]
-    for category, group in itertools.groupby(cards, lambda card: card.row["category"]):
-        parts += [f"<h3>{text(category)}</h3>", *(_card(card, names) for card in group)]
-    return "\n".join(parts)
-
-
-def _card(card: Card, names: Sequence[str]) -> str:
-    """A figure: the metrics of an image, then input, prediction and true voxels side by side."""
-    row = card.row
-    values = " · ".join(f"{text(METRICS[name].heading)} {METRICS[name].text(row[name])}" for name in names)
-    failed = f' <span class="bad">failed: {text(row["failed"])}</span>' if row["failed"] else ""
-    title = f"<strong>{text(card.label)}</strong> {text(row['object_id'])}, view {text(row['view'])}"
-    predicted = "".join(card.predicted)
-    if not card.predicted:
-        predicted = f'<p class="bad">{"failed" if row["failed"] else text(card.lacking)}</p>'
-    groups = (
-        ("one", "input", card.image),
-        ("many", "prediction", predicted),
-        ("many", "true voxels", "".join(card.truth)),
-    )
-    strip = "".join(
-        f'<div class="{kind}"><small>{heading}</small><div>{inner}</div></div>' for kind, heading, inner in groups
-    )
-    return (
-        f'<figure class="card"><figcaption>{title} <span>{values}</span>{failed}</figcaption>'
-        f'<div class="strip">{strip}</div></figure>'
     )

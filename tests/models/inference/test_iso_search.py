@@ -30,3 +30,22 @@ def test_solids_of_distances_are_taken_where_the_surface_is(shift, tiny_database
     assert found["solid"]["iso"] == pytest.approx(shift, abs=1e-6)
     assert found["solid"]["f_score"] > 0.7
     assert found["iou"] == max(found["iou_by_iso"].values())
+
+
+@pytest.mark.parametrize(
+    ("iso", "solid", "said"),
+    [
+        (0.0, 0.5, None),
+        (1.0, 0.0, "for surface voxels, 1, is the largest of the 3"),
+        (-1.0, 0.0, "for surface voxels, -1, is the smallest of the 3"),
+        (0.0, 1.0, "for solids, 1, is the largest"),
+        (0.0, None, None),
+    ],
+)
+def test_a_value_at_the_end_of_its_range_is_remarked(iso, solid, said):
+    found = {"iso": iso, "iou_by_iso": {"-1": 0.1, "0": 0.2, "1": 0.3}}
+    if solid is not None:
+        found["solid"] = {"iso": solid}
+    remark = iso_search.remark(found)
+    assert remark is None if said is None else said in remark
+    assert iso_search.remark({"iso": 0.0, "iou_by_iso": {"0": 0.2}}) is None  # nothing else was tried

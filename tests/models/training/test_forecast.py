@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from models.training.forecast import duration, forecast
+from models.training.forecast import clock_time, duration, forecast, remaining
 
 NOW = datetime.datetime(2026, 1, 5, 12, 0)
 
@@ -28,3 +28,10 @@ def test_days_of_the_original_network_are_remarked():
     assert "small and plus" in forecast(95.0, 1000, 10_000, None, "faithful", NOW)
     assert "small and plus" not in forecast(95.0, 1000, 10_000, None, "plus", NOW)
     assert "small and plus" not in forecast(1.0, 1000, 10_000, None, "faithful", NOW)
+
+
+def test_the_bar_tells_the_end_of_the_run():
+    assert remaining(2.0, 1800, None) == 3600 and remaining(2.0, 1800, 600.0) == 600
+    assert remaining(2.0, 1800, -5.0) == 0  # the last step may take longer than what was left
+    ends = [clock_time(hours * 3600, NOW) for hours in (0.5, 11.9, 13, 24 * 5, 24 * 40)]
+    assert ends == ["12:30", "23:54", "Tue 01:00", "Sat 12:00", "14 Feb 12:00"]

@@ -274,6 +274,7 @@ from data.field_samples import FieldSamples
 from data.shards import Database
 from models.training.loop import Loop
 from models.training.field_trainer import FieldTrainer
+from models.training.trainer import Look
 from tests.helpers import tiny
 from models.weights.run import Run
 config = tiny.config(normalisation=True, decoder="onestream", max_epoch=1)
@@ -283,7 +284,7 @@ for name, strategy in (("one", tf.distribute.get_strategy()), ("two", mirrored))
     trainer, data = FieldTrainer(config, strategy), Database(sys.argv[1])
     np.savez(f"{sys.argv[2]}/{name}.npz", **{v.path: np.asarray(v) for v in trainer.network.variables})
     run, samples = Run(f"{sys.argv[2]}/{name}"), FieldSamples(data, config)
-    trainer.preview = lambda *_: np.zeros((4, 4, 3), np.float32)
+    trainer.look = lambda *_: Look(np.zeros((4, 4, 3), np.float32), {})
     Loop(trainer, run, samples, data.objects("train"), data.objects("val")[:1], 1e9).run()
     assert strategy.num_replicas_in_sync == (1 if name == "one" else 2)
     for variable in trainer.network.variables if name == "two" else []:

@@ -1,10 +1,9 @@
-"""Means and standard deviations, in which failures count, and the printed tables."""
+"""Means and standard deviations, in which failures count."""
 
 import numpy as np
 import pytest
 
-from utils.metrics import registry
-from utils.metrics.summary import print_tables, summarise
+from utils.metrics.summary import summarise
 
 BOTH = ["iou", "psnr"]
 
@@ -75,24 +74,18 @@ def test_failures_count_with_the_worst_value_and_are_listed():
         summarise([], BOTH)
 
 
-def test_tables_follow_the_entry_of_a_metric(monkeypatch, capsys):
-    """A new metric changes no code of the tables, whatever its worst value is."""
-    metric = registry.Metric(
-        heading="offset",
-        definition="a number",
-        digits=1,
-        higher_is_better=False,
-        worst=0.0,
-        measure=lambda comparison: 0.0,
-        needs_surface=False,
-    )
-    monkeypatch.setitem(registry.METRICS, "offset", metric)
-    rows = [{**result("car", "a", view, 0.5, 10), "offset": -2.0 - view} for view in range(2)]
-    other = [{**result("chair", "a", 0, None, None, "field is empty"), "offset": None}]
-    print_tables({name: summarise(r, ["offset"]) for name, r in (("prediction", rows), ("other", other))}, ["offset"])
-    heading, columns, prediction, other, *views = capsys.readouterr().out.strip().splitlines()
-    assert heading == "offset (lower is better): mean ± standard deviation over objects"
-    assert columns.split() == ["car", "mean", "failed"]
-    assert prediction.split() == ["prediction", *2 * ["-2.5", "±", "0.0"], "0", "of", "2"]
-    assert other.split() == ["other", "-", "0.0", "±", "0.0", "1", "of", "1"]
-    assert [line.split()[:3] for line in views] == [["view", "0", "-2.0"], ["view", "1", "-3.0"]]
+def test_means_of_data_sets_are_over_objects():
+    rows = [
+        {**result("car", "a", 0, 0.2, 1), "data_set": "real"}, {**result("car", "a", 1, 0.4, 1), "data_set": "real"},
+        {**result("chair", "b", 0, 0.9, 1), "data_set": "real"},
+        {**result("chair", "c", 0, 0.1, 1), "data_set": "made"},
+    ]  # fmt: skip
+    whole = summarise(rows, ["iou"])
+    assert whole["objects_of"] == {"categories": {"car": 1, "chair": 2}, "data_sets": {"made": 1, "real": 2}}
+    summary = whole["iou"]
+    assert summary["data_sets"] == pytest.approx({"made": 0.1, "real": (0.3 + 0.9) / 2})
+    assert summary["data_sets_std"] == pytest.approx({"made": 0, "real": 0.3})
+    assert summary["objects_mean"] == pytest.approx(np.mean([0.3, 0.9, 0.1]))
+    assert summary["mean"] == pytest.approx((0.3 + 0.5) / 2)  # over categories
+    unknown = summarise([{**row, "data_set": None} for row in rows], ["iou"])
+    assert "data_sets" not in unknown["iou"] and "data_sets" not in unknown["objects_of"]

@@ -34,6 +34,21 @@ def test_concentric_spheres_are_as_far_apart_as_their_radii():
     )
 
 
+def test_sorted_points_keep_their_nearest():
+    """Many points are searched in another order than they come in."""
+    rng = np.random.default_rng(1)
+    points, others = rng.normal(size=(surfaces.MANY, 3)), rng.normal(size=(300, 3))
+    order = surfaces.spatial_order(points)
+    np.testing.assert_array_equal(np.sort(order), np.arange(len(points)))
+    step = np.linalg.norm(np.diff(points[order], axis=0), axis=1).mean()
+    assert step < np.linalg.norm(np.diff(points, axis=0), axis=1).mean() / 4
+    distances, indices = surfaces.nearest(points, surfaces.Tree(others))
+    pairs = np.linalg.norm(points[:, None] - others[None], axis=-1)
+    np.testing.assert_array_equal(indices, pairs.argmin(1))
+    np.testing.assert_allclose(distances, pairs.min(1))
+    assert len(surfaces.spatial_order(np.zeros((5, 3)))) == 5
+
+
 def test_distances_are_those_of_all_pairs():
     rng = np.random.default_rng(0)
     a, b = rng.random((60, 3)), rng.random((90, 3))

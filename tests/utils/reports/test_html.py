@@ -37,7 +37,7 @@ def test_the_best_mean_is_bold_and_true_voxels_never_are(name, direction, best):
     if direction == "higher":
         values["true voxels"] = 3.0
     source = page(report(values, name))
-    assert set(re.findall(r"<td><strong>([\d.]+)", source)) == {best}
+    assert set(re.findall(r"<strong>([\d.]+)", source)) == {best}
     assert f"{direction} is better" in source
 
 

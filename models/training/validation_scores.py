@@ -1,0 +1,70 @@
+"""IoU and F-score of a few validation objects while a network is trained.
+
+The losses of training say how well points are told apart, not what the surface is like. These are
+the volumetric IoU and the F-score of the evaluation, on a coarse grid and with fewer points, so
+that they take a fraction of a second an object.
+"""
+
+import functools
+
+import numpy as np
+
+from data.network_input import network_view, object_frame
+from data.shards import Database, ObjectEntry
+from models.inference.field_query import FieldQuery
+from utils.errors import UserError
+from utils.geometry import frames
+from utils.metrics import surface_metrics as surfaces
+from utils.metrics.comparison import Truth, load_truth
+from utils.surface import dense
+from utils.surface.field_grid import FieldGrid
+
+RESOLUTION = 32  # cells along an axis
+SAMPLES = 8192  # points of each surface
+NEAR = 0.02  # of the F-score: a distance in the object frame, whose unit is the longest side
+VOLUME_IOU, F_SCORE = "volume_iou", "f_score_2"
+
+
+def spread(entries: list[ObjectEntry], count: int) -> list[ObjectEntry]:
+    """At most `count` of the objects, evenly spaced and always the same."""
+    return entries[:: max(1, len(entries) // count)][:count] if count else []
+
+
+def validation_scores(query: FieldQuery, database: Database, entries: list[ObjectEntry]) -> dict[str, float]:
+    """Means over objects, each seen in its first view; the iso value is 0.
+
+    A field without a surface counts as 0.
+
+    Args:
+        query: the network.
+        database: of the objects.
+        entries: the objects; without any there are no scores.
+
+    Returns:
+        VOLUME_IOU and F_SCORE.
+    """
+    rows = [_scores(query, database, entry) for entry in entries]
+    return {name: float(np.mean([row[name] for row in rows])) for name in (VOLUME_IOU, F_SCORE) if rows}
+
+
+def _scores(query: FieldQuery, database: Database, entry: ObjectEntry) -> dict[str, float]:
+    config = query.config
+    image, camera = network_view(database.image(entry, 0), database.trans_mat(entry, 0), config)
+    encoded = query.encode(image, camera, object_frame(config, database, entry))
+    geometry = query.geometry(encoded, frames.voxel_centres(RESOLUTION))
+    grid = FieldGrid(RESOLUTION, geometry, np.zeros((len(geometry), 3), np.float32)).grid()
+    truth = _truth(database, entry)
+    try:
+        solid = dense.solid(grid, config.binary, 0.0, fill=config.binary)
+        points, _ = surfaces.sample_mesh(*solid.surface(), SAMPLES)
+    except UserError:  # no surface at this value
+        return {VOLUME_IOU: 0.0, F_SCORE: 0.0}
+    iou = surfaces.solid_iou(solid.contains(truth.sdf_points), truth.inside, truth.volumes)
+    true = surfaces.subset(truth.surface, SAMPLES)
+    accuracy, completeness = surfaces.nearest(points, truth.tree)[0], surfaces.nearest(true, points)[0]
+    return {VOLUME_IOU: iou, F_SCORE: surfaces.f_score(accuracy, completeness, NEAR)}
+
+
+@functools.lru_cache(64)  # what is costly to make of an object stays with it from epoch to epoch
+def _truth(database: Database, entry: ObjectEntry) -> Truth:
+    return load_truth(database, entry)
