@@ -15,9 +15,10 @@ from utils import hdf5
 Draw = Callable[..., Any]
 NUMBERS = (0, 1, 2, 3, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 86_000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)
 LARGE = (*NUMBERS, 1 << 40, 0x7FFFFFFFFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
+_COMMON = """-1 0 1 2 -0.0 0.5 1e308 -1e308 1e999 1e-320 nan -inf inf 255 256 65536 2147483648 4294967295
+    99999999999 9223372036854775808 999999999999999999999999999999 0x10 1_000 x , ; # /"""
 WORDS = (
-    *("-1 0 1 2 -0.0 0.5 1e308 -1e308 1e999 1e-320 nan -inf inf 255 256 65536 2147483648 4294967295".split()),
-    *("99999999999 9223372036854775808 999999999999999999999999999999 0x10 1_000 x , ; # /".split()),
+    *_COMMON.split(),
     *("٣", "é", "\0", "\ufeff", '"', "'", "", "\n", "\r", "\t", "\v", "\x85"),
 )
 VALUES: tuple[Any, ...] = (

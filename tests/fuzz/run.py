@@ -135,7 +135,7 @@ def fuzz(count: int, seed: int, targets: list[Target], keep: pathlib.Path | None
                 key = tally.add(*case, verdict)
                 if key and keep and len(tally.wrong[key]) == 1:
                     kept = keep / f"{len(tally.wrong):03d} {case[0].name}"
-                    write(case[1], corpus[case[0].name], kept)
+                    judge([functools.partial(write, case[1], corpus[case[0].name], kept)])
                     edits = {name: change for name, change in case[1].items() if isinstance(change, list)}
                     kept.with_suffix(".txt").write_text(f"{key}\n{edits}\n{verdict.details}")
             waiting.clear()
