@@ -14,6 +14,7 @@ import dataclasses
 import functools
 import os
 import pathlib
+import resource
 import shutil
 import sys
 import tempfile
@@ -167,7 +168,8 @@ def table(results: Results, seconds: float) -> str:
         lines.append(f"| {group} | {count[RIGHT]} | {count[REFUSED]} | {count[WRONG]} |")
     total = sum(results.values(), collections.Counter())
     lines.append(f"| all {total.total()} | {total[RIGHT]} | {total[REFUSED]} | {total[WRONG]} |")
-    return "\n".join([*lines, "", f"{total.total()} inputs in {seconds:.0f} s"])
+    used = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return "\n".join([*lines, "", f"{total.total()} inputs in {seconds:.0f} s ({used:.0f} s of processor time)"])
 
 
 def main(argv: list[str]) -> int:
