@@ -1,5 +1,6 @@
 """Hypothesis strategies: valid files, changed in bytes, words, chunks or structure."""
 
+import copy
 import hashlib
 import json
 import pathlib
@@ -99,7 +100,7 @@ def changed_json(draw: Draw, data: bytes) -> bytes:
     for _ in range(draw(st.integers(1, 3))):
         places = _places(tree)
         if not places or draw(st.integers(0, 30)) == 0:
-            tree = draw(st.sampled_from(VALUES))
+            tree = copy.deepcopy(draw(st.sampled_from(VALUES)))
             continue
         *path, key = draw(st.sampled_from(places))
         parent = tree
@@ -107,7 +108,7 @@ def changed_json(draw: Draw, data: bytes) -> bytes:
             parent = parent[step]
         kind = draw(st.sampled_from(["value", "value", "value", "drop", "rename", "wrap", "similar"]))
         if kind == "value":
-            parent[key] = draw(st.sampled_from(VALUES))
+            parent[key] = copy.deepcopy(draw(st.sampled_from(VALUES)))
         elif kind == "drop":
             del parent[key]
         elif kind == "rename" and isinstance(parent, dict):
@@ -117,7 +118,7 @@ def changed_json(draw: Draw, data: bytes) -> bytes:
         elif isinstance(parent[key], (int, float)) and not isinstance(parent[key], bool):
             parent[key] = parent[key] * draw(st.sampled_from([-1, 0, 2, 1000, 1e9, 2**31, 0.5]))
         elif isinstance(parent[key], list):
-            parent[key] = parent[key] * draw(st.sampled_from([0, 2, 500]))
+            parent[key] = copy.deepcopy(parent[key] * draw(st.sampled_from([0, 2, 500])))
         else:
             parent[key] = str(parent[key]) * 2
     return json.dumps(tree).encode()

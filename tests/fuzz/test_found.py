@@ -6,9 +6,11 @@ The properties that they stand for are tested by the changed files themselves (t
 import json
 import pickle
 
+import h5py
 import numpy as np
 import pytest
 
+from data.raw_layout import natural
 from tests.fuzz.run import TARGETS, write
 from tests.fuzz.targets import images, texts, weights
 from utils import hdf5_limits
@@ -147,9 +149,11 @@ def test_frames_are_not_counted(suffix, tmp_path, monkeypatch):
     assert "more than one image" in read_photo(tmp_path / f"a.{suffix}").notes[0]
 
 
-def test_compressed_and_chunked_data_of_usual_files_are_read(tmp_path):
-    import h5py
+def test_digits_that_are_no_numbers_are_sorted_as_text():
+    assert sorted(["10", "²", "2", "x²", "x10", "x9"], key=natural) == ["2", "10", "x9", "x10", "x²", "²"]
 
+
+def test_compressed_and_chunked_data_of_usual_files_are_read(tmp_path):
     values = np.zeros((300, 138, 138, 4), np.uint8)  # images of one colour, 23 MB in some 100 kB
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset("images", data=values, chunks=(1, 138, 138, 4), compression="gzip")
