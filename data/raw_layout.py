@@ -37,7 +37,7 @@ def origin(object_id: str) -> str:
 
 def natural(text: str) -> list[int | str]:
     """Sort key that puts '2' before '10'."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", text)]
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", text)]
 
 
 @dataclasses.dataclass(frozen=True)

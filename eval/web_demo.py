@@ -16,6 +16,7 @@ Gradio, which is among the requirements.
 import argparse
 import importlib.util
 import logging
+import os
 import pathlib
 import shutil
 import socket
@@ -36,6 +37,7 @@ from utils.web.request import Limits
 ROOT = pathlib.Path(__file__).parents[1]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")  # of examples: formats that browsers show
 PREFIX = "texdisn-web-"  # of the name of a page's folder among the system's temporary files
+PATIENCE = 1.5  # seconds that a job may take to end after the page has
 SWEEP = 300  # seconds between two removals of old files
 
 
@@ -43,6 +45,13 @@ def build_parser() -> argparse.ArgumentParser:
     p = parser(__doc__)
     p.add_argument(
         "--port", type=whole_number(1, 65535), default=7860, help="of the page's address, on this computer only"
+    )
+    p.add_argument(
+        "--allow_host",
+        nargs="+",
+        default=(),
+        metavar="NAME",
+        help="names under which a proxy on this computer serves the page; without it, only this computer's own",
     )
     p.add_argument(
         "--restore_model", help="run or TF1 checkpoint of the field (default: the weights that come with the project)"
@@ -97,10 +106,13 @@ def copy_examples(source: pathlib.Path, target: pathlib.Path) -> list[pathlib.Pa
     return [pathlib.Path(shutil.copyfile(path, target / path.name)) for path in images]
 
 
-def serve(args: argparse.Namespace, root: pathlib.Path) -> None:
+def serve(args: argparse.Namespace, root: pathlib.Path, unfinished: threading.Event) -> None:
     """Load the networks, then serve until an interrupt.
 
-    root: an empty folder for all files of the page.
+    Args:
+        args: the flags.
+        root: an empty folder for all files of the page.
+        unfinished: set where a job does not end in time: a stage of it cannot be interrupted.
     """
     folders = Folders(root, AGE)
     prepare(folders.cache)
@@ -115,7 +127,7 @@ def serve(args: argparse.Namespace, root: pathlib.Path) -> None:
     blocks = build(Page(reconstructor, jobs, folders, limits), copy_examples(args.examples, folders.examples))
     try:
         try:
-            _, address, _ = launch(blocks, args.port, limits)
+            _, address, _ = launch(blocks, args.port, limits, folders, args.allow_host)
         except OSError:
             raise UserError(f"--port {args.port} is taken: give another one") from None
         folders.keep()
@@ -129,7 +141,8 @@ def serve(args: argparse.Namespace, root: pathlib.Path) -> None:
         if blocks.is_running:
             blocks.server.force_exit = True  # do not wait for the browsers to disconnect
         blocks.close(verbose=False)
-        jobs.wait()
+        if not jobs.wait(PATIENCE):
+            unfinished.set()
         folders.close()
 
 
@@ -145,16 +158,19 @@ def main(argv: list[str]) -> None:
     validate(args)
 
     remove_abandoned(pathlib.Path(tempfile.gettempdir()))
-    root = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX))
+    root, unfinished, code = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX)), threading.Event(), 0
     try:
         with working_in(root, depth=0):
-            serve(args, root.resolve())
+            serve(args, root.resolve(), unfinished)
     except KeyboardInterrupt as error:
-        print("the page has ended")
-        if isinstance(error, Stopped):
-            sys.exit(error.code)
+        print("the page has ended", flush=True)
+        code = error.code if isinstance(error, Stopped) else 0
     finally:
         shutil.rmtree(root, ignore_errors=True)
+    if unfinished.is_set():
+        os._exit(code)  # Python itself would wait for the thread of the job
+    if code:
+        sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ class Checkpoint:
             if self.shapes.get(name) == ():
                 return int(self.read(name))
         number = self.prefix.name.rpartition("-")[2]
-        return int(number) if number.isdigit() else 0
+        return int(number) if number.isdecimal() else 0
 
     def select(
         self,

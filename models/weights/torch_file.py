@@ -6,16 +6,19 @@ key; the keys in the order of the storages; and every storage as its length and 
 """
 
 import collections
+import io
 import math
 import os
 import pathlib
 import pickle
+import pickletools
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from utils.errors import UserError
 
+MOST_OBJECTS = 1_000_000  # that a pickle may number: a network has some thousands
 MAGIC = 0x1950A86A20F9469CFC6C
 STORAGES = {"FloatStorage": np.float32, "HalfStorage": np.float16, "LongStorage": np.int64}
 
@@ -85,28 +88,39 @@ def read_torch_file(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """
     try:
         with open(path, "rb") as file:
-            return _read(file)
+            return _read(io.BytesIO(file.read()))
     except Exception as error:  # what damaged pickles raise has no common type
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise UserError(f"{pathlib.Path(path)} cannot be read as the weights of a torch network: {reason}") from None
 
 
-def _read(file: BinaryIO) -> dict[str, np.ndarray]:
-    """The tensors of an open file; any error where it is damaged."""
-    if _Unpickler(file).load() != MAGIC:
+def _unpickled(file: io.BytesIO, unpickler: _Unpickler | None = None) -> Any:
+    """The next pickled object of a file, after a look at what it would take memory for."""
+    start = file.tell()
+    for opcode, value, _ in pickletools.genops(file):
+        if opcode.name == "BYTEARRAY8" or (opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and value > MOST_OBJECTS):
+            raise pickle.UnpicklingError(f"it has a {opcode.name} of {value}")
+    file.seek(start)
+    return (unpickler or _Unpickler(file)).load()
+
+
+def _read(file: io.BytesIO) -> dict[str, np.ndarray]:
+    """The tensors of a file; any error where it is damaged."""
+    if _unpickled(file) != MAGIC:
         raise pickle.UnpicklingError("it does not begin like one of torch.save()")
     for _ in ("protocol", "machine"):
-        _Unpickler(file).load()
+        _unpickled(file)
     unpickler = _Unpickler(file)
-    tensors = unpickler.load()
-    for key in _Unpickler(file).load():
+    tensors = _unpickled(file, unpickler)
+    for key in _unpickled(file):
         storage = unpickler.storages[key]
         length = int.from_bytes(file.read(8), "little")
         if length != storage.length:
             raise pickle.UnpicklingError(f"storage {key} has {length} numbers, not {storage.length}")
         if storage.dtype not in STORAGES.values():
             raise pickle.UnpicklingError(f"storage {key} is of an unknown type")
-        if np.dtype(storage.dtype).itemsize * length > os.fstat(file.fileno()).st_size - file.tell():
+        data = file.read(length * np.dtype(storage.dtype).itemsize)
+        storage.values = np.frombuffer(data, storage.dtype)
+        if len(storage.values) != length:
             raise pickle.UnpicklingError("it is cut off")
-        storage.values = np.fromfile(file, storage.dtype, length)
     return {name: tensor.array() for name, tensor in tensors.items()}

@@ -51,7 +51,7 @@ def structure(path: pathlib.Path) -> list[str]:
                 texts = [name for name in shard_structure.COLUMNS if "description" not in file[name].attrs]
                 problems = [f"{name} has no description" for name in texts]
             return [f"{path.name}: {defect}" for defect in defects + problems]
-    except (OSError, RuntimeError, ValueError) as error:
+    except (KeyError, OSError, RuntimeError, ValueError) as error:
         return [f"{path.name}: cannot be read, it is truncated or damaged ({error})"]
 
 

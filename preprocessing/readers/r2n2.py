@@ -70,7 +70,7 @@ def read_object(source: ExternalObject, options: Options) -> ObjectRecord:
     if source.mesh is None:
         raise UserError(f"{source.folder}: the folder of meshes has no mesh of it")
     views, rows = source.views(), read_metadata(source.geometry)
-    if [int(path.stem) if path.stem.isdigit() else -1 for path in views] != list(range(len(rows))):
+    if [int(path.stem) if path.stem.isdecimal() else -1 for path in views] != list(range(len(rows))):
         wanted = f"{len(rows)} rows of metadata require views 00.png to {len(rows) - 1:02d}.png"
         raise UserError(f"{source.views_folder}: {wanted}, there are {len(views)}")
     rng = object_rng(source.category, source.object_id)

@@ -138,7 +138,7 @@ def is_done(task: Task) -> bool:
         return True
     try:
         return all(file_digest(task.mesh.parent / name) == digest for name, digest in read_json(raw.source).items())
-    except (OSError, UserError, AttributeError):  # a file of the mesh is gone, or the record is damaged
+    except (OSError, UserError, AttributeError, ValueError):  # a file of the mesh is gone, or the record is damaged
         return False
 
 

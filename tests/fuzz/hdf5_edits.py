@@ -44,9 +44,16 @@ def apply(path: pathlib.Path, changes: list[tuple[Any, ...]]) -> None:
                 file.attrs[name] = values[0]
             elif kind == "without":
                 file.attrs.pop(name, None)
-            elif isinstance(file.get(name), h5py.Dataset):
+            elif _is_dataset(file, name):
                 _apply(file, kind, name, values, path)
     path.write_bytes(with_digest(path.read_bytes()))
+
+
+def _is_dataset(file: h5py.File, name: str) -> bool:
+    try:
+        return isinstance(file.get(name), h5py.Dataset)
+    except (OSError, RuntimeError):  # a former edit made it a link to nowhere
+        return False
 
 
 def _dtype(kind: str) -> Any:

@@ -1,5 +1,6 @@
 """Hypothesis strategies: valid files, changed in bytes, words, chunks or structure."""
 
+import copy
 import hashlib
 import json
 import pathlib
@@ -15,43 +16,10 @@ from utils import hdf5
 Draw = Callable[..., Any]
 NUMBERS = (0, 1, 2, 3, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 86_000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)
 LARGE = (*NUMBERS, 1 << 40, 0x7FFFFFFFFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
+_COMMON = """-1 0 1 2 -0.0 0.5 1e308 -1e308 1e999 1e-320 nan -inf inf 255 256 65536 2147483648 4294967295
+    99999999999 9223372036854775808 999999999999999999999999999999 0x10 1_000 x , ; # /"""
 WORDS = (
-    *(
-        [
-            "-1",
-            "0",
-            "1",
-            "2",
-            "-0.0",
-            "0.5",
-            "1e308",
-            "-1e308",
-            "1e999",
-            "1e-320",
-            "nan",
-            "-inf",
-            "inf",
-            "255",
-            "256",
-            "65536",
-            "2147483648",
-            "4294967295",
-        ]
-    ),
-    *(
-        [
-            "99999999999",
-            "9223372036854775808",
-            "999999999999999999999999999999",
-            "0x10",
-            "1_000",
-            "x",
-            ",",
-            ";",
-            "#",
-            "/",
-        ]
-    ),
+    *_COMMON.split(),
     *("٣", "é", "\0", "\ufeff", '"', "'", "", "\n", "\r", "\t", "\v", "\x85"),
 )
 VALUES: tuple[Any, ...] = (
@@ -132,7 +100,7 @@ def changed_json(draw: Draw, data: bytes) -> bytes:
     for _ in range(draw(st.integers(1, 3))):
         places = _places(tree)
         if not places or draw(st.integers(0, 30)) == 0:
-            tree = draw(st.sampled_from(VALUES))
+            tree = copy.deepcopy(draw(st.sampled_from(VALUES)))
             continue
         *path, key = draw(st.sampled_from(places))
         parent = tree
@@ -140,7 +108,7 @@ def changed_json(draw: Draw, data: bytes) -> bytes:
             parent = parent[step]
         kind = draw(st.sampled_from(["value", "value", "value", "drop", "rename", "wrap", "similar"]))
         if kind == "value":
-            parent[key] = draw(st.sampled_from(VALUES))
+            parent[key] = copy.deepcopy(draw(st.sampled_from(VALUES)))
         elif kind == "drop":
             del parent[key]
         elif kind == "rename" and isinstance(parent, dict):
@@ -150,7 +118,7 @@ def changed_json(draw: Draw, data: bytes) -> bytes:
         elif isinstance(parent[key], (int, float)) and not isinstance(parent[key], bool):
             parent[key] = parent[key] * draw(st.sampled_from([-1, 0, 2, 1000, 1e9, 2**31, 0.5]))
         elif isinstance(parent[key], list):
-            parent[key] = parent[key] * draw(st.sampled_from([0, 2, 500]))
+            parent[key] = copy.deepcopy(parent[key] * draw(st.sampled_from([0, 2, 500])))
         else:
             parent[key] = str(parent[key]) * 2
     return json.dumps(tree).encode()

@@ -14,6 +14,7 @@ import dataclasses
 import functools
 import os
 import pathlib
+import resource
 import shutil
 import sys
 import tempfile
@@ -135,7 +136,7 @@ def fuzz(count: int, seed: int, targets: list[Target], keep: pathlib.Path | None
                 key = tally.add(*case, verdict)
                 if key and keep and len(tally.wrong[key]) == 1:
                     kept = keep / f"{len(tally.wrong):03d} {case[0].name}"
-                    write(case[1], corpus[case[0].name], kept)
+                    judge([functools.partial(write, case[1], corpus[case[0].name], kept)])
                     edits = {name: change for name, change in case[1].items() if isinstance(change, list)}
                     kept.with_suffix(".txt").write_text(f"{key}\n{edits}\n{verdict.details}")
             waiting.clear()
@@ -167,7 +168,8 @@ def table(results: Results, seconds: float) -> str:
         lines.append(f"| {group} | {count[RIGHT]} | {count[REFUSED]} | {count[WRONG]} |")
     total = sum(results.values(), collections.Counter())
     lines.append(f"| all {total.total()} | {total[RIGHT]} | {total[REFUSED]} | {total[WRONG]} |")
-    return "\n".join([*lines, "", f"{total.total()} inputs in {seconds:.0f} s"])
+    used = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return "\n".join([*lines, "", f"{total.total()} inputs in {seconds:.0f} s ({used:.0f} s of processor time)"])
 
 
 def main(argv: list[str]) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 
 from utils.errors import UserError
 
+MOST_UPLOADS, MOST_BYTES = 200, 1 << 30  # that the page keeps at the same time
 MOST = 10  # jobs that wait or run: some minutes of work on two cores
 
 OnStart = Callable[[str], None]  # is called with the name of every stage that begins
@@ -111,9 +112,17 @@ class Jobs:
             job.stop()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def wait(self) -> None:
-        """After close(), wait until nothing runs any more: a job could still write files."""
+    def wait(self, seconds: float) -> bool:
+        """After close(), wait until nothing runs any more: a job could still write files.
+
+        Returns whether that was so within so many seconds.
+        """
+        with self._lock:
+            running = [job.future for job in self._unfinished if not job.future.cancelled()]
+        if concurrent.futures.wait(running, seconds).not_done:
+            return False
         self._pool.shutdown(wait=True)
+        return True
 
 
 class Folders:
@@ -135,6 +144,15 @@ class Folders:
     def keep(self) -> None:
         """Never remove the files that are in the cache now, such as the page's own images."""
         self._kept = {path for path in self.cache.rglob("*") if path.is_file()}
+
+    def full(self) -> bool:
+        """Whether there are as many uploads, or bytes of them, as the page keeps."""
+        count = size = 0
+        for path in self.cache.rglob("*"):
+            with contextlib.suppress(OSError):  # removed meanwhile
+                if path.is_file() and path not in self._kept:
+                    count, size = count + 1, size + path.stat().st_size
+        return count >= MOST_UPLOADS or size >= MOST_BYTES
 
     def sweep(self) -> None:
         """Remove everything older than the age.

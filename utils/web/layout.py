@@ -5,10 +5,14 @@ Gradio reads its environment when it is imported, so it is imported after `prepa
 
 import os
 import pathlib
+import sys
+import types
 import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
+from utils.web.gate import Gate
+from utils.web.jobs import Folders
 from utils.web.page import AGE, WELCOME, Page
 from utils.web.request import FORMATS, LEAST, MOST, Limits
 
@@ -167,13 +171,21 @@ def _controls() -> list[Any]:
     return [resolution, mesh_format, texture, colours, mask, mask_file, camera, azimuth, elevation]
 
 
-def launch(blocks: Any, port: int, limits: Limits) -> Any:
+def _print_refusal() -> None:
+    """Print the error that is being handled in one line."""
+    error = sys.exception()
+    print(f"a request was refused: {' '.join(f'{type(error).__name__}: {error}'.split())[:300]}", file=sys.stderr)
+
+
+def launch(blocks: Any, port: int, limits: Limits, folders: Folders, hosts: Sequence[str] = ()) -> Any:
     """Serve the page on this computer only, in a thread.
 
     Args:
         blocks: what `build` returns.
         port: of the address.
         limits: of uploads.
+        folders: of the uploads.
+        hosts: names under which the page may be asked for, beside those of this computer.
 
     Returns:
         What gradio.Blocks.launch returns; its second item is the address.
@@ -182,7 +194,12 @@ def launch(blocks: Any, port: int, limits: Limits) -> Any:
         OSError: the port is taken.
     """
     import gradio as gr
+    from gradio import queueing, routes
 
+    # what a visitor sends is checked by Gradio too, which would print a traceback
+    queueing.traceback = routes.traceback = types.SimpleNamespace(print_exc=_print_refusal)
+    functions = {number: len(function.inputs) for number, function in blocks.fns.items()}
+    gate = {"hosts": hosts, "functions": functions, "upload_bytes": limits.bytes, "full": folders.full}
     # fonts of the system: Gradio's own theme loads its fonts from Google
     fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
     return blocks.launch(
@@ -201,6 +218,7 @@ def launch(blocks: Any, port: int, limits: Limits) -> Any:
         pwa=False,
         mcp_server=False,
         strict_cors=True,
+        app_kwargs={"middleware": [(Gate, (), gate)]},
         theme=gr.themes.Default(primary_hue="blue", **fonts),
         css=STYLE,
     )

@@ -82,10 +82,12 @@ def tiff_frames(count: int, loop: bool, side: int = 16) -> bytes:
 
 
 def gif_frames(count: int, side: int) -> bytes:
-    """A GIF of many frames of `side` pixels, each stored in some 20 bytes."""
-    head = b"GIF89a" + struct.pack("<HHBBB", side, side, 0x80, 0, 0) + bytes([0, 0, 0, 255, 255, 255])
-    frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, side, side, 0) + b"\x02\x02\x4c\x01\0"
-    return head + frame * count + b";"
+    """A GIF of many frames of `side` pixels of one colour."""
+    out = io.BytesIO()
+    Image.new("P", (min(side, 1000),) * 2).save(out, "GIF")
+    data = out.getvalue()
+    start = 13 + 3 * (2 << (data[10] & 7))  # header and palette
+    return data[:6] + struct.pack("<HH", side, side) + data[10:start] + data[start:-1] * count + data[-1:]
 
 
 SIZES = [(60_000, 60_000), (1 << 31, 1), (1, 1 << 20), (7000, 7000), (7100, 7100), (40_000, 1200), (0, 5), (16, 16)]

@@ -120,7 +120,7 @@ def torch_file(*, length: int = 6, **tensor: object) -> bytes:
     return torch_pickle(tensor_pickle(**{"shape": (2, 3), "length": length, **tensor}), ["k"], content)
 
 
-HOSTILE = b"cos\nsystem\n(X\x15\0\0\0touch /tmp/texdisn-ownedtR."
+HOSTILE = b"cos\nsystem\n(X\x18\0\0\0touch /tmp/texdisn-ownedtR."
 
 
 def read_torch(folder: pathlib.Path) -> None:

@@ -25,7 +25,7 @@ def page(tmp_path, monkeypatch):
     yield result
     result.reconstructor.may_go_on.set()
     jobs.close()
-    jobs.wait()
+    assert jobs.wait(20)
     folders.close()
     os.environ.clear()
     os.environ |= environment

@@ -38,8 +38,9 @@ def test_jobs_run_in_order_and_end_at_their_next_stage(tmp_path):
     while not running.stages:
         time.sleep(0.01)
     jobs.close()
+    assert not jobs.wait(0.01)  # it runs
     go_on.set()
-    jobs.wait()
+    assert jobs.wait(20)
     with pytest.raises(Ended):
         running.result()
 
