@@ -17,6 +17,7 @@ import pathlib
 from models.choices import PRECISION_HELP, PRECISIONS
 from models.config import Config
 from models.weights import tf1_conventions
+from models.weights.run import check_there
 from utils import cli
 from utils.errors import UserError
 from utils.metrics import registry
@@ -93,11 +94,15 @@ def metric_names(text: str) -> tuple[str, ...]:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Refuse flags that do not go together."""
+    """Refuse flags that do not go together, or name nothing, before TensorFlow is loaded."""
     if args.mesh_res is not None:
         if not args.create_obj:
             raise UserError(f"--mesh_res {args.mesh_res} needs --create_obj")
         check_resolution("--mesh_res", args.mesh_res)
+    if args.db and not pathlib.Path(args.db).is_dir():
+        raise UserError(f"--db {args.db} is not a folder")
+    for run in filter(None, (args.restore_model, args.cam_est)):
+        check_there(run)
     if args.views and len(set(args.views)) < len(args.views):
         raise UserError(f"--views {','.join(map(str, args.views))}: give each index once")
 

@@ -30,6 +30,7 @@ from data.network_input import network_camera, network_image
 from models.choices import PRECISION_HELP, PRECISIONS
 from models.config import Config
 from models.weights import tf1_conventions
+from models.weights.run import check_there
 from utils import cli
 from utils.errors import UserError
 from utils.files import replacing
@@ -174,6 +175,11 @@ def query_table(
 
 def main(argv: list[str]) -> None:
     args = build_parser().parse_args(argv)
+    check_there(args.restore_model)
+    rows = read_table(args.points, 3, "a point")
+    for path in (args.image, args.trans_mat):
+        if not pathlib.Path(path).is_file():
+            raise UserError(f"{path} is missing")
 
     from models.networks.precision import described
     from models.networks.texdisn import build_field_network
@@ -183,7 +189,6 @@ def main(argv: list[str]) -> None:
     config = model.config
     print(f"{model.describe()}, precision {described(config.precision)}")
     frame = object_frame(config, args.norm_params)
-    rows = read_table(args.points, 3, "a point")
     image, rgba = read_image(args.image, config)
     size = (config.img_h, config.img_w) if rgba is None else rgba.shape[:2]
     camera = read_camera(args.trans_mat, args.camera_frame, frame, size)

@@ -33,6 +33,7 @@ import numpy as np
 from tqdm import tqdm
 
 from models.choices import PRECISION_HELP, PRECISIONS
+from models.weights.run import check_there
 from utils import cli, hdf5
 from utils.errors import PartialFailure, UserError, reason_of
 from utils.files import file_digest, read_json_object
@@ -48,6 +49,7 @@ if typing.TYPE_CHECKING:
     from models.inference.reconstruct import Reconstructor
 
 FORMATS = ("glb", "ply", "obj")
+MASKS = ("auto", "alpha", "none")
 UNUSED = ("db", "restore_model", "cam_est", "precision")  # settings of a run that change no result of its weights
 ISO = (
     "iso value of the surface (default: the one stored with the weights, relaxed for each image until its object is "
@@ -129,6 +131,10 @@ def check(args: argparse.Namespace) -> None:
     if args.texture_size is not None and (args.texture == "vertex" or args.format == "ply"):
         raise UserError(f"--texture_size {args.texture_size} would do nothing: there is no texture")
     check_count("--simplify", args.simplify)
+    if args.mask not in MASKS and not pathlib.Path(args.mask).is_file():
+        raise UserError(f"--mask {args.mask}: give {', '.join(MASKS)}, or a file")
+    for run in filter(None, (args.restore_model, args.cam_est)):
+        check_there(run)
     if args.cam_est and args.camera.count(",") != 1 and args.camera != "est":
         raise UserError("--cam_est would do nothing: the camera is given")
 

@@ -25,6 +25,7 @@ import tempfile
 import threading
 
 from models.choices import PRECISION_HELP, PRECISIONS
+from models.weights.run import check_there
 from utils.cli import Stopped, parser, real_number, run, whole_number
 from utils.errors import UserError
 from utils.images.photo import MAX_BYTES, MAX_PIXELS
@@ -80,6 +81,8 @@ def validate(args: argparse.Namespace) -> None:
     """Raise UserError for a page that cannot be served, before anything is loaded."""
     if args.examples != ROOT / "examples" and not args.examples.is_dir():
         raise UserError(f"--examples {args.examples} is not a folder")
+    for path in filter(None, (args.restore_model, args.cam_est)):
+        check_there(path)
     if importlib.util.find_spec("gradio") is None:
         raise UserError("the page needs Gradio: pip install -r requirements.txt")
     try:

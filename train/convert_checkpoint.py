@@ -16,7 +16,7 @@ import pathlib
 import typing
 
 from models.weights import tf1_conventions
-from models.weights.run import Run, save_checkpoint
+from models.weights.run import Run, check_there, save_checkpoint
 from utils import cli
 from utils.errors import UserError
 from utils.files import replacing_folder
@@ -77,6 +77,7 @@ def main(argv: list[str]) -> None:
     out = pathlib.Path(args.out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} exists and is not an empty folder; give a new one")
+    check_there(args.source)
 
     from models.weights.sources import RunModel, open_model
 

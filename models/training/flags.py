@@ -9,12 +9,13 @@ import contextlib
 import dataclasses
 import json
 import os
+import pathlib
 import typing
 
 from models.presets import PRESETS, of_preset, preset_name
-from models.settings import shown
+from models.settings import check_value, shown
 from models.shared_settings import Settings
-from models.weights.run import Run
+from models.weights.run import Run, check_there
 from utils import cli
 from utils.errors import UserError
 from utils.out_folder import working_in
@@ -164,11 +165,16 @@ def plan(
     """
     overrides, run = overridden(args, cls), Run(args.log_dir)
     whole, encoder = getattr(args, "restore_model", ""), args.restore_modelcnn
+    for field in dataclasses.fields(cls):
+        if field.name in overrides:
+            check_value(field, overrides[field.name])  # before weights are opened, for which TensorFlow is loaded
     if not run.config.exists():
         encoder = encoder or ("" if whole else first_encoder(overrides))
     encoder = "" if encoder == NO_WEIGHTS else encoder
     if whole and encoder:
         raise UserError("--restore_model brings its own encoder; give it or --restore_modelcnn, not both")
+    if whole:
+        check_there(whole)
     restored = whole or (encoder and encoder + ENCODER_ONLY)
     if run.config.exists():
         config, first = _saved(run, overrides, restored, cls), None
@@ -176,11 +182,21 @@ def plan(
             source = config.restore_model
             first = open_weights(source.removesuffix(ENCODER_ONLY), not source.endswith(ENCODER_ONLY))
     else:
+        if not whole:  # weights of an encoder bring no setting that could make another one valid
+            unrestored = _new(overrides, restored, None, cls, make)
+            unrestored.check()
+            reject_unused(unrestored, overrides)
         first = open_weights(whole or encoder, bool(whole)) if restored else None
         config = _new(overrides, restored, first, cls, make)
     config.check()
     reject_unused(config, overrides)
     return Plan(config, run, run.last.exists(), first, args.checkpoint_minutes)
+
+
+def check_database(config: Settings) -> None:
+    """UserError for a run without a database, before TensorFlow is loaded."""
+    if not pathlib.Path(config.db).is_dir():
+        raise UserError(f"{config.db} is not a folder; build the database with preprocessing/gen_db.py")
 
 
 def first_encoder(overrides: dict[str, typing.Any]) -> str:

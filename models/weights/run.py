@@ -9,6 +9,7 @@
 """
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -73,6 +74,16 @@ class Run:
             if path.exists():
                 return path
         raise UserError(f"{self.folder} has no checkpoint yet (neither best.h5 nor last.h5)")
+
+
+def check_there(path: str | os.PathLike[str]) -> None:
+    """UserError for a path at which there can be neither a run nor a TF1 checkpoint.
+
+    Commands call it before they load TensorFlow, which takes seconds.
+    """
+    path = pathlib.Path(path)
+    if not path.exists() and not any(path.parent.glob(f"{glob.escape(path.name)}.*")):
+        raise UserError(f"{path} is not a run folder (there is no such folder)")
 
 
 def weights_digest(path: pathlib.Path) -> str:

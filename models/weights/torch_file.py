@@ -98,7 +98,8 @@ def _unpickled(file: io.BytesIO, unpickler: _Unpickler | None = None) -> Any:
     """The next pickled object of a file, after a look at what it would take memory for."""
     start = file.tell()
     for opcode, value, _ in pickletools.genops(file):
-        if opcode.name == "BYTEARRAY8" or (opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and value > MOST_OBJECTS):
+        index = int(value or 0) if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") else 0
+        if opcode.name == "BYTEARRAY8" or index > MOST_OBJECTS:
             raise pickle.UnpicklingError(f"it has a {opcode.name} of {value}")
     file.seek(start)
     return (unpickler or _Unpickler(file)).load()

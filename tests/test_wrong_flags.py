@@ -1,0 +1,67 @@
+"""Wrong flags are told in one line before TensorFlow is loaded, which takes seconds."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+# a command and what is wrong with it; {tmp} is an empty folder
+WRONG = {
+    "train/train_sdf.py --log_dir {tmp}/run --nonsense": "unrecognized arguments: --nonsense",
+    "train/train_sdf.py --log_dir {tmp}/run --preset plus --batch_size 0": "batch_size must be above 0",
+    "train/train_sdf.py --log_dir {tmp}/run --preset plus --binary": "this model is binary",
+    "train/train_sdf.py --log_dir {tmp}/run --preset plus --encoder_fc 9": "encoder_fc would do nothing",
+    "train/train_sdf.py --log_dir {tmp}/run --restore_model {tmp}/none": "there is no such folder",
+    "train/train_sdf.py --log_dir {tmp}/run --db {tmp}/none": "is not a folder",
+    "train/train_cam.py --log_dir {tmp}/run --learning_rate -1": "learning_rate must be above 0",
+    "train/train_cam.py --log_dir {tmp}/run --db {tmp}/none": "is not a folder",
+    "train/convert_checkpoint.py {tmp}/none --out {tmp}/out": "there is no such folder",
+    "train/export_run.py {tmp}/none --out {tmp}/out": "there is no such folder",
+    "eval/eval.py --restore_model {tmp}/none": "there is no such folder",
+    "eval/eval.py --restore_model {tmp} --metrics beauty": "beauty",
+    "eval/eval.py --restore_model {tmp} --db {tmp}/none": "is not a folder",
+    "eval/eval.py --restore_model {tmp} --precision float16": "invalid choice: 'float16'",
+    "eval/query_points.py --restore_model {tmp} --image x.png --trans_mat T --points P --out O": "P is missing",
+    "eval/reconstruct.py x.png --out {tmp}/out --camera somewhere": "camera somewhere",
+    "eval/reconstruct.py x.png --out {tmp}/out --mask {tmp}/none.png": "give auto, alpha, none, or a file",
+    "eval/reconstruct.py x.png --out {tmp}/out --simplify 5": "--simplify 5: give 0",
+    "eval/reconstruct.py x.png --out {tmp}/out --cam_est {tmp}/none": "there is no such folder",
+    "eval/web_demo.py --restore_model {tmp}/none": "there is no such folder",
+    "eval/report.py {tmp}/none": "none",
+    "eval/to_mesh.py {tmp}/none.txt --out {tmp}/a.stl": "stl",
+}
+# all in one process: only its imports take time
+PROGRAM = """
+import importlib, json, sys
+from utils.errors import UserError
+for command in json.loads(sys.argv[1]):
+    script, *words = command.split()
+    try:
+        importlib.import_module(script.removesuffix(".py").replace("/", ".")).main(words)
+        said = "nothing"
+    except UserError as error:
+        said = str(error)
+    print(json.dumps([command, said, "tensorflow" in sys.modules]))
+"""
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory):
+    """{command: (its error, whether TensorFlow was loaded by then)}."""
+    folder = tmp_path_factory.mktemp("empty")
+    commands = [command.format(tmp=folder) for command in WRONG]
+    words = [sys.executable, "-c", PROGRAM, json.dumps(commands)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
+    assert len(lines) == len(WRONG), done.stderr
+    return dict(zip(WRONG, (line[1:] for line in lines), strict=True))
+
+
+@pytest.mark.parametrize("command", WRONG)
+def test_what_is_wrong_is_told_before_tensorflow_is_loaded(command, said):
+    error, loaded = said[command]
+    assert WRONG[command] in error
+    assert "\n" not in error and not loaded
