@@ -26,15 +26,16 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from preprocessing import engine_flags
 from preprocessing.meshes.find import MeshFile, find_meshes
 from preprocessing.survey.measure import Findings, Task, measure, process_died
 from preprocessing.survey.sheet import contact_sheet
 from preprocessing.survey.table import HEADING, line, totals, write_table
 from utils.cli import parser, real_number, run, whole_number
+from utils.engines import Engine
 from utils.errors import PartialFailure
 from utils.files import check_out, replacing
 from utils.out_folder import working_in
-from utils.processes import run_in_processes, share_cores
 
 Pictures = dict[str, list[tuple[str, np.ndarray]]]  # {category: [(name, picture)]}
 
@@ -51,11 +52,11 @@ def spread(files: list[MeshFile], count: int) -> set[MeshFile]:
     return chosen
 
 
-def survey(tasks: list[Task], jobs: int) -> tuple[list[Findings], Pictures]:
-    """Look at all meshes, in `jobs` processes; prints the table as it grows."""
+def survey(tasks: list[Task], engine: Engine) -> tuple[list[Findings], Pictures]:
+    """Look at all meshes, by the engine; prints the table as it grows."""
     rows: list[Findings] = []
     pictures: Pictures = collections.defaultdict(list)
-    results = run_in_processes(measure, tasks, jobs, died=process_died, ordered=True, ahead=4, isolate=True)
+    results = engine.run(measure, tasks, died=process_died, ordered=True, ahead=4, isolate=True)
     print(HEADING)
     with contextlib.closing(results), tqdm(total=len(tasks), unit="mesh") as bar:
         for _, (findings, picture) in results:
@@ -83,15 +84,16 @@ def main(argv: list[str] | None = None) -> None:
     flags.add_argument("--pictures", type=whole_number(0), default=120, help="meshes on the sheet of a category")
     flags.add_argument("--azimuth", type=real_number(), default=30, help="degrees, of the pictures; 0: from the front")
     flags.add_argument("--elevation", type=real_number(above=-90, below=90), default=20, help="degrees")
-    flags.add_argument("--jobs", type=whole_number(1), default=1, help="meshes at once")
+    engine_flags.add_flags(flags, "meshes at once")
     args = flags.parse_args(argv)
     files = find_meshes(args.meshes)
     if args.out:
         check_out(args.out)
     pictured = spread(files, args.pictures) if args.out else set()
     tasks = [Task(file, file in pictured, args.azimuth, args.elevation) for file in files]
-    share_cores(args.jobs)
-    rows, pictures = survey(tasks, args.jobs)
+    engine = engine_flags.of_flags(args)
+    engine.share_cores()
+    rows, pictures = survey(tasks, engine)
     for row in rows:
         for warning in row.warnings:
             print(f"warning: {row.file}: {warning}")

@@ -44,7 +44,7 @@ def render(args: argparse.Namespace) -> str | None:
     )
     categories = None if args.category == "all" else [args.category]
     try:
-        render_folder(args.meshes, args.raw, settings, jobs=args.jobs, categories=categories)
+        render_folder(args.meshes, args.raw, settings, engine=args.engine, categories=categories)
     except PartialFailure as error:
         return str(error)
     return None
@@ -72,7 +72,7 @@ def build_database(args: argparse.Namespace) -> None:
         lst_dir=args.lst_dir,
         shares=args.shares,
         objects_per_shard=args.objects_per_shard,
-        jobs=args.jobs,
+        engine=args.engine,
     )
     plans, absent = make_plan(job)
     objects = [source for plan in plans for source in plan.objects]

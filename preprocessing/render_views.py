@@ -15,6 +15,7 @@ is. A stopped run resumes when it is started again. Exit code 3: some meshes wer
 import argparse
 import pathlib
 
+from preprocessing import engine_flags
 from preprocessing.meshes.distances import SIGN_HELP, SIGNS
 from preprocessing.rendering.raw_folder import render_folder
 from preprocessing.rendering.raw_writer import AUTO, STRETCH, Settings
@@ -93,7 +94,7 @@ def parse(argv: list[str] | None) -> tuple[argparse.Namespace, Settings]:
         help=f"also render so many copies of every object, stretched along x, y and z by "
         f"{STRETCH[0]:g} to {STRETCH[1]:g}; make_lists.py keeps them for training",
     )
-    flags.add_argument("--jobs", type=whole_number(1), default=1, help="objects at once")
+    engine_flags.add_flags(flags)
     flags.add_argument("--categories", nargs="+", help="only these category folders")
     args = flags.parse_args(argv)
     _check_span("--elevation", args.elevation)
@@ -120,7 +121,14 @@ def parse(argv: list[str] | None) -> tuple[argparse.Namespace, Settings]:
 
 def main(argv: list[str] | None = None) -> None:
     args, settings = parse(argv)
-    render_folder(args.meshes, args.out, settings, jobs=args.jobs, categories=args.categories, stretched=args.stretched)
+    render_folder(
+        args.meshes,
+        args.out,
+        settings,
+        engine=engine_flags.of_flags(args),
+        categories=args.categories,
+        stretched=args.stretched,
+    )
 
 
 if __name__ == "__main__":

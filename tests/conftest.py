@@ -55,6 +55,5 @@ def eagerly():
 def rendered_here(monkeypatch):
     """render_views without its process for every mesh, whose start takes most of the time."""
     monkeypatch.setattr(
-        "preprocessing.rendering.raw_folder.run_in_processes",
-        lambda function, tasks, jobs, **_: ((task, function(task)) for task in tasks),
+        "utils.engines.run_in_processes", lambda function, tasks, jobs, **_: ((task, function(task)) for task in tasks)
     )

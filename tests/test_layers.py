@@ -23,6 +23,7 @@ ROOMS = {  # package: its rooms from below; rooms of one row do not import each 
         ["files", "processes", "provenance", "quiet", "stages"],
         ["hdf5", "hdf5_limits", "out_folder"],
         ["cli"],
+        ["engines"],
         ["geometry"],
         ["images", "mesh"],
         ["surface", "rendering"],
@@ -41,14 +42,21 @@ ROOMS = {  # package: its rooms from below; rooms of one row do not import each 
         ["training"],
     ],
     "preprocessing": [
-        ["random_streams", "shapes", "meshes"],
+        ["engine_flags", "random_streams", "shapes", "meshes"],
         ["rendering", "recovery", "library", "survey", "splitting"],
         ["readers"],
         ["database"],
         ["make_shapes", "import_library", "check_meshes", "render_views", "make_lists", "check_db", "gen_db"],
     ],
 }
-LAZY = {"gradio", "rembg", "xatlas", "open3d", "playwright"}  # optional, or slow to import and seldom needed
+LAZY = {
+    "distributed",
+    "gradio",
+    "rembg",
+    "xatlas",
+    "open3d",
+    "playwright",
+}  # optional, or slow to import and seldom needed
 ENTRY = {"train", "eval"}  # their main() imports TensorFlow late, so that --help and wrong flags do not wait for it
 PROJECT = {*BELOW, "benchmarks", "examples", "tests"}
 FILES = [path for package in BELOW if package != "texdisn" for path in sorted((ROOT / package).rglob("*.py"))] + [

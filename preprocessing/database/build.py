@@ -22,9 +22,10 @@ from preprocessing.meshes.distances import UNRECORDED_SIGN
 from preprocessing.readers import registry
 from preprocessing.readers.reader import DataFolders, Options, Source
 from preprocessing.recovery import dlt
+from utils.engines import Engine
 from utils.errors import UserError
 from utils.files import differing_settings
-from utils.processes import DIED, run_in_processes
+from utils.processes import DIED
 
 AHEAD = 8  # objects per process that may be read before they are written; bounds the memory
 
@@ -40,7 +41,7 @@ class Job:
     lst_dir: pathlib.Path | None  # lists of objects; None: those of the data set, or a split by hash
     shares: Mapping[str, float]  # of the split by hash
     objects_per_shard: int
-    jobs: int  # processes
+    engine: Engine  # where the objects are read
 
 
 @dataclasses.dataclass
@@ -207,11 +208,11 @@ def _read_objects(
     objects: list[Source], job: Job, options: Options
 ) -> Generator[tuple[Source, tuple[ObjectRecord | str, str]], None, None]:
     """Yield (object, result of _read) in order; at most AHEAD objects ahead."""
-    if min(job.jobs, len(objects)) > 1:  # the processes inherit it: they are the parallelism
+    if min(job.engine.jobs, len(objects)) > 1:  # the processes inherit it: they are the parallelism
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "IGL_NUM_THREADS"):
             os.environ.setdefault(name, "1")
     read = functools.partial(_read, layout=job.layout, options=options)
-    return run_in_processes(read, objects, job.jobs, died=_process_died, ordered=True, ahead=AHEAD)
+    return job.engine.run(read, objects, died=_process_died, ordered=True, ahead=AHEAD)
 
 
 def _process_died(source: Source) -> tuple[str, str]:

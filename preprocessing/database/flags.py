@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from data.shard_format import SPLITS
+from preprocessing import engine_flags
 from preprocessing.meshes.distances import DEFAULT_SIGN, SIGN_HELP, SIGNS
 from preprocessing.readers.registry import READERS
 from utils.cli import Parser, parser, real_number, whole_number
@@ -118,8 +119,10 @@ def parse(argv: Sequence[str] | None, doc: str | None) -> argparse.Namespace:
     add("sdf_points", whole_number(1), "points of every object with a signed distance, at most")
     add("surface_points", whole_number(1), "coloured surface points of every object, at most")
     add("jobs", whole_number(0), "objects read at once; 0: one for each core")
+    engine_flags.add_backend(flags)
     args = flags.parse_args(argv)
     args.jobs = args.jobs or os.cpu_count() or 1
+    args.engine = engine_flags.of_flags(args)
     args.shares = defaults["split"]
     return args
 

@@ -14,10 +14,10 @@ from data.raw_layout import STRETCHED, RawObject, render_settings, render_settin
 from preprocessing.meshes.distances import UNRECORDED_SIGN
 from preprocessing.meshes.find import MeshFile, find_meshes
 from preprocessing.rendering.raw_writer import UNFINISHED, Settings, Task, is_done, process_died, write_object
+from utils.engines import HERE, Engine
 from utils.errors import PartialFailure, UserError
 from utils.files import differing_settings, write_json
 from utils.out_folder import working_in
-from utils.processes import run_in_processes, share_cores
 
 
 def render_folder(
@@ -25,7 +25,7 @@ def render_folder(
     out: pathlib.Path,
     settings: Settings,
     *,
-    jobs: int = 1,
+    engine: Engine = HERE,
     categories: Sequence[str] | None = None,
     stretched: int = 0,
 ) -> None:
@@ -37,7 +37,7 @@ def render_folder(
         meshes: folder of meshes (see preprocessing/meshes/find.py).
         out: the raw folder.
         settings: what the data depends on; a raw folder keeps to one set of them.
-        jobs: number of processes.
+        engine: where the meshes are rendered.
         categories: names of the categories to render; None for all.
         stretched: copies of every object that are rendered too, with other proportions.
 
@@ -47,7 +47,7 @@ def render_folder(
     """
     with working_in(out, depth=0):
         try:
-            _render_missing(meshes, out, settings, jobs, categories, stretched)
+            _render_missing(meshes, out, settings, engine, categories, stretched)
         finally:
             shutil.rmtree(out / UNFINISHED, ignore_errors=True)
 
@@ -56,7 +56,7 @@ def _render_missing(
     meshes: pathlib.Path,
     out: pathlib.Path,
     settings: Settings,
-    jobs: int,
+    engine: Engine,
     categories: Sequence[str] | None,
     stretched: int,
 ) -> None:
@@ -76,8 +76,8 @@ def _render_missing(
     counts = f"{done} are done already, {len(missing)} to render, {settings.views} views each"
     copies = f", {stretched} stretched copies of each" if stretched else ""
     print(f"{len(files)} meshes in {meshes}{copies}: {counts}")
-    share_cores(jobs)
-    failed = _render(missing, jobs)
+    engine.share_cores()
+    failed = _render(missing, engine)
     print(f"{len(missing) - failed} objects written, {done} were there already: {out}")
     if failed:
         raise PartialFailure(f"{failed} of {len(tasks)} meshes were left out, the reasons are above")
@@ -113,10 +113,10 @@ def _check_settings(out: pathlib.Path, settings: Settings) -> None:
     write_json(render_settings_path(out), wanted)
 
 
-def _render(tasks: list[Task], jobs: int) -> int:
+def _render(tasks: list[Task], engine: Engine) -> int:
     """Carry out the tasks and return how many failed."""
     failed = 0
-    results = run_in_processes(write_object, tasks, jobs, died=process_died, isolate=True)
+    results = engine.run(write_object, tasks, died=process_died, isolate=True)
     with contextlib.closing(results), tqdm(total=len(tasks), unit="object") as bar:
         for _, (warnings, reason) in results:
             for warning in warnings:

@@ -68,10 +68,7 @@ def test_inside_share_of_a_ball():
     assert inside_share(mesh) == pytest.approx(np.pi / 6, abs=0.01)
 
 
-def test_command(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(
-        check_meshes, "run_in_processes", lambda function, tasks, jobs, **_: ((t, function(t)) for t in tasks)
-    )
+def test_command(tmp_path, capsys, rendered_here):
     folder = tmp_path / "meshes/box"
     folder.mkdir(parents=True)
     for number in range(3):
