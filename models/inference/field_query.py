@@ -88,7 +88,8 @@ class FieldQuery:
     @staticmethod
     def with_camera(encoded: Encoded, trans_mat: np.ndarray) -> Encoded:
         """The same image under another (4, 3) object-frame camera."""
-        return dataclasses.replace(encoded, camera=tf.constant(encoded.frame.camera(trans_mat)[None], tf.float32))
+        camera = tf.constant(encoded.frame.camera(trans_mat)[None], tf.float32)
+        return dataclasses.replace(encoded, camera=camera, grids={})
 
     def geometry(self, encoded: Encoded, points: np.ndarray) -> np.ndarray:
         """(N, 3) object-frame points -> (N,) g0."""
