@@ -35,8 +35,9 @@ def few_points(monkeypatch):
 
 
 def words_of(run, views, resolution):
-    """A command line that evaluates one object of every category."""
-    return ["--restore_model", str(run), "--views", views, "--limit", "1", "--sdf_res", str(resolution)]
+    """A command line that evaluates one object of every category, and draws no figure."""
+    words = ["--restore_model", str(run), "--views", views, "--limit", "1", "--sdf_res", str(resolution)]
+    return [*words, "--figure_objects", "0"]  # drawing one takes as long as the rest
 
 
 @pytest.mark.slow
@@ -46,7 +47,7 @@ def test_evaluation_writes_what_it_says_and_resumes(binary, tiny_database, tmp_p
         request.getfixturevalue("eagerly")
     run = tiny.field_run(tmp_path / "run", tiny_database, binary)
     command = [*words_of(run, "0,2", 16), "--create_obj", "--iso", "auto"]
-    command += ["--figure_objects", "1" if binary else "0"]
+    command += ["--figure_objects", "1"] if binary else []
     evaluation.main(command)
     out = run / "eval_test"
     result = json.loads((out / "results.json").read_text())
@@ -105,7 +106,7 @@ def results_of(out):
 @pytest.mark.parametrize("binary", [True, False])
 def test_all_metrics_of_a_known_solid(binary, tiny_database, tmp_path, capsys, eagerly):
     run = tiny.field_run(tmp_path / "run", tiny_database, binary)
-    command = [*words_of(run, "0,2", 32), "--figure_objects", "0"]
+    command = words_of(run, "0,2", 32)
     evaluation.main([*command, "--metrics", "all"])
     out, names = run / "eval_test", list(registry.METRICS)
     result = results_of(out)
@@ -148,7 +149,7 @@ def test_all_metrics_of_a_known_solid(binary, tiny_database, tmp_path, capsys, e
 @pytest.mark.slow
 def test_more_metrics_are_measured_on_the_stored_fields(tiny_database, tmp_path, monkeypatch, eagerly):
     run = tiny.field_run(tmp_path / "run", tiny_database, True)
-    command = ["--restore_model", str(run), "--views", "0", "--limit", "1", "--sdf_res", "16", "--figure_objects", "0"]
+    command = words_of(run, "0", 16)
     everything = [*command, "--metrics", "iou,psnr_ycbcr,chamfer_l1,emd"]
     evaluation.main([*everything, "--log_dir", str(tmp_path / "fresh")])
     evaluation.main(command)
@@ -176,7 +177,7 @@ def test_more_metrics_are_measured_on_the_stored_fields(tiny_database, tmp_path,
 @pytest.mark.slow
 def test_a_field_without_an_empty_cell_has_voxels_and_no_mesh(tiny_database, tmp_path, capsys, eagerly):
     run = tiny.field_run(tmp_path / "run", tiny_database, True, 100.0)
-    command = [*words_of(run, "0", 8), "--create_obj", "--figure_objects", "0"]
+    command = [*words_of(run, "0", 8), "--create_obj"]
     evaluation.main(command)
     rows = json.loads((run / "eval_test" / "results.json").read_text())["images"]["prediction"]
     assert len(rows) == 2 and all(row["failed"] is None and row["no_mesh"] for row in rows)
@@ -203,7 +204,7 @@ def test_an_empty_field_counts_as_a_failure(tiny_database, tmp_path, eagerly):
     assert result["failed"] == result["images"] == 2 and result["iou"]["mean"] == result["psnr"]["mean"] == 0
     assert "field is empty: min" in result["failures"][0]["failed"] and "iso value 0" in result["failures"][0]["failed"]
     more = ["--metrics", "f_score_1,chamfer_l2", "--log_dir", str(tmp_path / "out")]
-    evaluation.main(["--restore_model", str(run), "--views", "0", "--limit", "1", "--sdf_res", "8", *more])
+    evaluation.main([*words_of(run, "0", 8), *more])
     result = results_of(tmp_path / "out")["results"]["prediction"]
     assert (
         result["failed"] == 2

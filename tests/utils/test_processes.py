@@ -36,9 +36,9 @@ def died(task):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ordered", [False, True])
-def test_a_process_that_dies_costs_one_task(ordered):
-    results = list(run_in_processes(perish, range(4), 2, died=died, ordered=ordered, ahead=2))
+@pytest.mark.parametrize(("ordered", "jobs"), [(False, 2), (True, 2), (False, 1)])
+def test_a_process_that_dies_costs_one_task(ordered, jobs):
+    results = list(run_in_processes(perish, range(4), jobs, died=died, ordered=ordered, ahead=2, isolate=jobs == 1))
     assert sorted(results) == [(0, "done 0"), (1, "died 1"), (2, "done 2"), (3, "done 3")]
     assert not ordered or results == sorted(results)
 

@@ -1,15 +1,14 @@
-"""Commands start without lines about a GPU that is not there, and lose no other line."""
+"""Commands start without lines about a GPU that is not there, and lose no other line.
+
+tests/eval/test_query_points.py looks at what a command writes that loads TensorFlow.
+"""
 
 import os
-import pathlib
-import subprocess
-import sys
 
 import pytest
 
 from utils import quiet
 
-ROOT = pathlib.Path(__file__).parents[2]
 NOTE = b"I0000 00:00:17 99 cudart_stub.cc:31] Could not find cuda drivers on your machine, GPU will not be used.\n"
 
 
@@ -25,16 +24,3 @@ def test_only_lines_about_a_missing_gpu_are_left_out(gpu, monkeypatch, tmp_path,
     os.write(2, b"later\n")
     expected = b"before\n" + (NOTE if gpu else b"") + b"after\nlater\n"
     assert capfd.readouterr().err.encode() == expected
-
-
-@pytest.mark.skipif(any(map(os.path.exists, quiet.DEVICES)), reason="this machine has a GPU")
-def test_a_command_that_loads_tensorflow_writes_nothing_else():
-    code = (
-        "from utils import cli\n"
-        "def main(argv):\n"
-        "    import tensorflow as tf\n"
-        "    print(float(tf.reduce_sum(tf.ones(3))))\n"
-        "cli.run(main)"
-    )
-    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert (result.stdout, result.stderr) == ("3.0\n", "")

@@ -55,7 +55,7 @@ def test_an_estimated_camera_is_the_same(outputs):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "command"), [("binary", train_sdf), ("camera", train_cam)])
-def test_a_resumed_run_ends_with_the_same_weights(name, command, outputs, tmp_path):
+def test_a_resumed_run_ends_with_the_same_weights(name, command, outputs, tmp_path, eagerly):
     database = tiny.write_database(tmp_path / "db", counts=(2, 1, 1))
     folder = shutil.copytree(RUNS / name, tmp_path / name)
     command.main(["--log_dir", str(folder), "--db", str(database), "--max_epoch", "2", "--precision", "float32"])

@@ -12,6 +12,8 @@ import trimesh
 from data.shards import Database
 from preprocessing import gen_db
 from preprocessing.readers.r2n2 import camera as r2n2_camera
+from preprocessing.readers.reader import DataFolders, Options
+from preprocessing.readers.registry import find_objects, try_object
 from preprocessing.recovery import dlt
 from tests.helpers import external_folder as external
 from utils.errors import PartialFailure, UserError
@@ -91,9 +93,13 @@ LYING = ((1, 0, 0), (0, 0, 1), (0, -1, 0))
 MIRRORED = ((-1, 0, 0), (0, 1, 0), (0, 0, 1))
 
 
-@pytest.mark.parametrize("axes", [dlt.IDENTITY, LYING, MIRRORED], ids=dlt.describe)
-@pytest.mark.parametrize("channels", ["rgb", "bgr"])
+@pytest.mark.parametrize(
+    ("axes", "channels"),
+    [(dlt.IDENTITY, "rgb"), (LYING, "bgr"), (MIRRORED, "rgb")],
+    ids=["as they are", "lying", "mirrored"],
+)
 def test_the_original(tmp_path, capsys, axes, channels):
+    """Axes and channels are told from different data: voxels and cameras, views and colours."""
     rng = np.random.default_rng(0)
     write_three(
         external.write_original, tmp_path / "raw", rng=rng, axes=axes, channels=channels, alpha=channels == "bgr"
@@ -126,10 +132,13 @@ def test_the_original_with_its_points_and_views_apart(tmp_path):
 
 @pytest.fixture(scope="module")
 def disn(tmp_path_factory):
-    """Two objects, points and views in two folders, and a mesh of one of them."""
+    """Two objects, points and views in two folders, and a mesh of one of them.
+
+    The second has few points, which are read in much less time.
+    """
     root = tmp_path_factory.mktemp("disn")
-    for object_id in "ab":
-        external.write_disn(root / "raw", root / "images", "chair", object_id, np.random.default_rng(0))
+    for object_id, count in (("a", 16384), ("b", 4000)):
+        external.write_disn(root / "raw", root / "images", "chair", object_id, np.random.default_rng(0), count)
     external.write_mesh(root / "meshes" / "03001627" / "a.ply")
     return root
 
@@ -140,8 +149,10 @@ def copy(folder, tmp_path):
 
 
 def test_disn(disn, tmp_path):
-    database = build(copy(disn, tmp_path), "--format", "disn", "--images", str(tmp_path / "images"))
-    for record in (database.record(entry) for entry in database.objects("train")):
+    shutil.rmtree(copy(disn, tmp_path) / "raw" / "chair" / "b")  # the same box
+    database = build(tmp_path, "--format", "disn", "--images", str(tmp_path / "images"))
+    (entry,) = database.objects("train")
+    for record in [database.record(entry)]:
         assert abs(record.scale / external.SCALE - 1) < 0.005
         assert np.abs(record.centre - external.CENTRE).max() < 0.005
         # pixels, and distances in the units of the mesh, are exact whatever centre and scale are
@@ -232,7 +243,7 @@ def test_r2n2_camera_is_disns():
 
 
 @pytest.mark.slow
-def test_meshes_in_one_command(tmp_path):
+def test_meshes_in_one_command(tmp_path, rendered_here):
     for object_id in "abc":
         external.write_mesh(tmp_path / "meshes" / "chair" / f"{object_id}.ply")
     (tmp_path / "meshes" / "chair" / "broken.ply").write_text("no mesh")
@@ -274,7 +285,7 @@ FAULTS = {
         "ori_sample.h5",
         "pc_sdf_sample",
         lambda v: v[:, :3],
-        "pc_sdf_sample is 16384 x 3, it should be N x 4",
+        "pc_sdf_sample is 4000 x 3, it should be N x 4",
     ),
     "no surface": ("disn", "ori_sample.h5", "pc_sdf_sample", lambda v: np.abs(v) + 0.01, "holds no surface"),
     "no grid": ("disn", "ori_sample.h5", "pc_sdf_sample", lambda v: v[:, 3:], "not a cubic grid"),
@@ -283,24 +294,34 @@ FAULTS = {
 }
 
 
+def write_faulty(disn, folder, fault):
+    """Copy two objects of a layout, of which b has a fault, into one folder."""
+    layout, file, name, change, _ = FAULTS[fault]
+    for object_id in "ab":
+        if layout == "disn":
+            for source in (disn / "raw", disn / "images"):
+                shutil.copytree(source / "chair" / object_id, folder / "chair" / object_id, dirs_exist_ok=True)
+        else:
+            external.write_original(folder, "chair", object_id, np.random.default_rng(0))
+    rewrite(folder / "chair" / "b" / file, name, change)
+
+
 @pytest.mark.parametrize("fault", FAULTS)
-def test_faults_are_named(disn, tmp_path, fault, capsys):
-    layout, file, name, change, message = FAULTS[fault]
-    if layout == "disn":
-        for object_id in "ab":
-            shutil.copytree(disn / "raw" / "chair" / object_id, tmp_path / "raw" / "chair" / object_id)
-            shutil.copytree(
-                disn / "images" / "chair" / object_id, tmp_path / "raw" / "chair" / object_id, dirs_exist_ok=True
-            )
-    else:
-        for object_id in "ab":
-            external.write_original(tmp_path / "raw", "chair", object_id, np.random.default_rng(0))
-    rewrite(tmp_path / "raw" / "chair" / "b" / file, name, change)
+def test_faults_are_named(disn, tmp_path, fault):
+    layout, file, _, _, message = FAULTS[fault]
+    write_faulty(disn, tmp_path, fault)
+    source = find_objects(layout, DataFolders(tmp_path))[1]
+    reason = try_object(source, layout, Options(external.SIZE, 400, 300))
+    assert isinstance(reason, str) and file in reason and re.search(message, reason), reason
+
+
+@pytest.mark.parametrize("fault", ["fractions", "3x4 camera"])
+def test_an_object_with_a_fault_is_left_out(disn, tmp_path, fault, capsys):
+    write_faulty(disn, tmp_path / "raw", fault)
     with pytest.raises(PartialFailure, match="1 objects could not be read"):
         build(tmp_path)
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("left out: ")]
-    assert len(lines) == 1 and file in lines[0]
-    assert re.search(message, lines[0]), lines[0]
+    assert len(lines) == 1 and re.search(FAULTS[fault][4], lines[0]), lines
 
 
 def test_flags_that_do_nothing_are_errors(disn, tmp_path):

@@ -167,7 +167,7 @@ def test_bricks_of_very_different_values_have_no_holes_between_them():
         return (np.sin(67 * x + y) * np.sin(61 * y + z) * np.sin(59 * z + x) + 0.02) * np.exp(7 * (x + y + z))
 
     # a batch of bricks has its own values, and 64 of them are a batch
-    surface = marching.triangulate(sample(field, 128)[0])
+    surface = marching.triangulate(sample(field, 96)[0])
     mesh = trimesh.Trimesh(surface.vertices(), surface.faces, process=False)
     assert mesh.is_watertight and mesh.is_winding_consistent
 
