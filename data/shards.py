@@ -28,7 +28,7 @@ from data.shard_format import (
     attributes_digest,
     find_shards,
 )
-from utils import hdf5
+from utils import hdf5, hdf5_limits
 from utils.errors import UserError, first_of
 
 AGAIN = "delete it and rebuild the database (preprocessing/gen_db.py)"  # which makes only missing shards
@@ -65,7 +65,7 @@ class Shard:
             raise UserError(f"{path} cannot be read, {reason}; {AGAIN}") from None
         try:
             self._load()
-        except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:  # h5py's, of damaged files
+        except hdf5_limits.DAMAGED as error:
             self.file.close()
             reason = error.args[0] if isinstance(error, KeyError) else str(error)
             raise UserError(f"{path} cannot be used: {reason}; {AGAIN}") from None
@@ -95,7 +95,7 @@ class Shard:
         """Some rows of a dataset, all of object `index`; UserError where the file is damaged."""
         try:
             return self.data[name][rows]
-        except (OSError, RuntimeError, ValueError) as error:
+        except hdf5_limits.DAMAGED as error:
             what = f"{name} of {self.object_ids[index]}"
             raise UserError(f"{self.path}: {what} cannot be read: {error}; {AGAIN}") from None
 

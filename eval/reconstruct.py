@@ -34,7 +34,7 @@ from tqdm import tqdm
 
 from models.choices import PRECISION_HELP, PRECISIONS
 from models.weights.run import check_there
-from utils import cli, hdf5
+from utils import cli, hdf5, hdf5_limits
 from utils.errors import PartialFailure, UserError, reason_of
 from utils.files import file_digest, read_json_object
 from utils.geometry.cameras import parse_camera
@@ -193,7 +193,7 @@ def original_units(image: str) -> tuple[typing.Any, float]:
         hdf5.check(path)
         with h5py.File(path) as file:
             centre, scale = np.asarray(file.attrs["centre"], np.float64), float(file.attrs["scale"])
-    except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:  # h5py's, of damaged files
+    except hdf5_limits.DAMAGED as error:
         raise UserError(f"{path} cannot be used: {error}") from None
     if centre.shape != (3,) or not np.isfinite([*centre, scale]).all() or scale <= 0:
         raise UserError(f"{path} cannot be used: its centre and scale are no place in space")

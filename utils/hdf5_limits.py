@@ -11,6 +11,9 @@ import h5py
 LARGE = 1 << 26  # bytes that any dataset, and any chunk, may have
 RATIO = 200  # of the bytes of a larger dataset to those in the file: images of one colour have less
 
+# what h5py raises for damaged files, and what comes of parts that are of another kind
+DAMAGED = (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError)
+
 
 class RefusedError(OSError):
     """A dataset is not read: it asks for too much, or lies elsewhere."""

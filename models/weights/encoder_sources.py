@@ -145,14 +145,7 @@ def read_keras(path: str | os.PathLike[str]) -> KerasWeights:
         with h5py.File(path, "r") as file:
             root = file.get("model_weights", file)
             layers = _read_named(root) if "layer_names" in root.attrs else _read_numbered(root)
-    except (
-        AttributeError,
-        KeyError,
-        OSError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:  # h5py's, of damaged files
+    except hdf5_limits.DAMAGED as error:
         raise UserError(f"{path} cannot be read as Keras weights: {error}") from None
     wrong = [name for name, values in layers.items() if len(values) != 2]
     if wrong or not layers:
@@ -160,7 +153,6 @@ def read_keras(path: str | os.PathLike[str]) -> KerasWeights:
         raise UserError(f"{path} does not hold a VGG16: {reason}")
     if texts := [name for name, values in layers.items() if any(value.dtype.kind != "f" for value in values)]:
         raise UserError(f"{path} does not hold a VGG16: layer {texts[0]} has values that are not numbers")
-    check_finite(path, ((name, value) for name, values in layers.items() for value in values))
     return layers
 
 
@@ -186,7 +178,9 @@ def _read_numbered(root: h5py.Group) -> KerasWeights:
     """
     if "layers" not in root:
         raise KeyError("it has neither layer_names (Keras 1 and 2) nor layers (Keras 3)")
-    found = {name: sorted(group["vars"], key=int) for name, group in root["layers"].items() if group.get("vars")}
+    found = {
+        name: sorted(group["vars"], key=int) for name, group in root["layers"].items() if len(group.get("vars", ()))
+    }
     return {
         name: [hdf5_limits.dataset(root, f"layers/{name}/vars/{key}")[()] for key in keys]
         for name, keys in found.items()

@@ -183,7 +183,7 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
             yield file
         except StorageError:  # of what is written meanwhile
             raise
-        except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:  # h5py's errors for damaged files
+        except hdf5_limits.DAMAGED as error:
             raise UserError(f"{path} is damaged: {error}") from None
 
 

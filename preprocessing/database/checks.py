@@ -12,7 +12,7 @@ import scipy.spatial
 from data import shard_structure
 from data.shard_format import FORMAT, VERSION, ObjectRecord, find_shards
 from preprocessing.recovery.dlt import MAX_ERROR
-from utils import hdf5
+from utils import hdf5, hdf5_limits
 from utils.errors import UserError
 from utils.geometry import frames
 from utils.geometry.cameras import check_camera, project
@@ -51,7 +51,7 @@ def structure(path: pathlib.Path) -> list[str]:
                 texts = [name for name in shard_structure.COLUMNS if "description" not in file[name].attrs]
                 problems = [f"{name} has no description" for name in texts]
             return [f"{path.name}: {defect}" for defect in defects + problems]
-    except (KeyError, OSError, RuntimeError, ValueError) as error:
+    except hdf5_limits.DAMAGED as error:
         return [f"{path.name}: cannot be read, it is truncated or damaged ({error})"]
 
 

@@ -28,7 +28,7 @@ def read_hdf5(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[dict[
         raise UserError(f"{path}: is missing") from None
     except (hdf5.DamagedError, hdf5_limits.RefusedError) as error:
         raise UserError(f"{path}: is damaged, {error}") from None
-    except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:  # h5py's, of damaged files
+    except hdf5_limits.DAMAGED as error:
         raise UserError(f"{path}: cannot be read, it is truncated or not an HDF5 file ({error})") from None
 
 

