@@ -24,6 +24,10 @@ import pathlib
 import re
 from typing import Any
 
+import h5py
+import numpy as np
+
+from utils import hdf5, hdf5_limits
 from utils.errors import UserError
 from utils.files import read_json_object
 
@@ -115,3 +119,23 @@ def find_objects(root: str | os.PathLike[str]) -> list[RawObject]:
     if not folders:
         raise UserError(f"{root} holds no <category>/<object>/views folder")
     return [RawObject(root, folder.parent.name, folder.name) for folder in folders]
+
+
+def original_units(view: str | os.PathLike[str]) -> tuple[np.ndarray, float]:
+    """Centre (3,) and scale, p = (x - centre) * scale, of the mesh that a view in a raw folder
+    shows.
+    """
+    parents = pathlib.Path(view).absolute().parents
+    path = parents[1] / "models" / "surface.h5" if len(parents) > 1 else None
+    if path is None or not path.is_file():
+        layout = "<object>/views/*.png beside <object>/models/surface.h5"
+        raise UserError(f"{view}: original units need a view of a raw folder ({layout})")
+    try:
+        hdf5.check(path)
+        with h5py.File(path) as file:
+            centre, scale = np.asarray(file.attrs["centre"], np.float64), float(file.attrs["scale"])
+    except hdf5_limits.DAMAGED as error:
+        raise UserError(f"{path} cannot be used: {error}") from None
+    if centre.shape != (3,) or not np.isfinite([*centre, scale]).all() or scale <= 0:
+        raise UserError(f"{path} cannot be used: its centre and scale are no place in space")
+    return centre, scale

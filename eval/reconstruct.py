@@ -13,7 +13,7 @@ named after it:
     camera.txt      the camera, 4x3, object frame to pixels of the image, as --camera takes it
     overlay.png     the image, and the mesh over it; the outline is that of the foreground
     turntable.png   the mesh from 8 sides, turntable.gif the same
-    results.json    image, model, camera, resolution, mesh, seconds of every stage
+    results.json    image, model, what was found, warnings, seconds of every stage
 
 An image that cannot be used is reported in one line and the others continue (exit code 3). Images
 that are done with the same settings are not done again.
@@ -28,13 +28,12 @@ import pathlib
 import typing
 import unicodedata
 
-import h5py
-import numpy as np
 from tqdm import tqdm
 
+from data.raw_layout import original_units
 from models.choices import PRECISION_HELP, PRECISIONS
 from models.weights.run import check_there
-from utils import cli, hdf5, hdf5_limits
+from utils import cli
 from utils.errors import PartialFailure, UserError, reason_of
 from utils.files import file_digest, read_json_object
 from utils.geometry.cameras import parse_camera
@@ -48,13 +47,8 @@ from utils.surface.adaptive import check_resolution
 if typing.TYPE_CHECKING:
     from models.inference.reconstruct import Reconstructor
 
-FORMATS = ("glb", "ply", "obj")
-MASKS = ("auto", "alpha", "none")
+FORMATS, MASKS = ("glb", "ply", "obj"), ("auto", "alpha", "none")
 UNUSED = ("db", "restore_model", "cam_est", "precision")  # settings of a run that change no result of its weights
-ISO = (
-    "iso value of the surface (default: the one stored with the weights, relaxed for each image until its object is "
-    "covered)"
-)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -87,7 +81,9 @@ def build_parser() -> argparse.ArgumentParser:
         "object's other side, and the field elsewhere; or the field alone",
     )
     p.add_argument("--resolution", type=int, default=128, help="cells along an axis, up to 512")
-    p.add_argument("--iso", type=cli.real_number(), help=ISO)
+    p.add_argument(
+        "--iso", type=cli.real_number(), help="iso value (default: the stored one, relaxed to cover the object)"
+    )
     p.add_argument(
         "--restore_model", help="run or TF1 checkpoint of the field (default: the weights that come with the project)"
     )
@@ -180,26 +176,6 @@ def _compared(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-def original_units(image: str) -> tuple[typing.Any, float]:
-    """Centre (3,) and scale, p = (x - centre) * scale, of the mesh that a view in a raw folder
-    shows.
-    """
-    parents = pathlib.Path(image).absolute().parents
-    path = parents[1] / "models" / "surface.h5" if len(parents) > 1 else None
-    if path is None or not path.is_file():
-        layout = "<object>/views/*.png beside <object>/models/surface.h5"
-        raise UserError(f"{image}: --units original needs a view of a raw folder ({layout})")
-    try:
-        hdf5.check(path)
-        with h5py.File(path) as file:
-            centre, scale = np.asarray(file.attrs["centre"], np.float64), float(file.attrs["scale"])
-    except hdf5_limits.DAMAGED as error:
-        raise UserError(f"{path} cannot be used: {error}") from None
-    if centre.shape != (3,) or not np.isfinite([*centre, scale]).all() or scale <= 0:
-        raise UserError(f"{path} cannot be used: its centre and scale are no place in space")
-    return centre, scale
-
-
 def settings_of(args: argparse.Namespace, image: str) -> dict[str, typing.Any]:
     """What decides the result beside the weights; files count by their content (SHA-256)."""
     names = ["format", "texture", "texture_size", "colours", "resolution", "iso", "camera", "mask", "units", "simplify"]
@@ -290,8 +266,7 @@ def main(argv: list[str]) -> None:
     session = Session(args, reconstructor, camera)
     iso = f"{reconstructor.iso:.3g}{' or what covers the object' if reconstructor.covers else ''}"
     plan = f"{args.resolution}^3, iso value {iso}, camera {args.camera}, mask {args.mask}"
-    plan = f"{plan}, precision {described(args.precision)}"
-    print(f"{count} images -> {args.out}: {plan}")
+    print(f"{count} images -> {args.out}: {plan}, precision {described(args.precision)}")
     failed = 0
     with working_in(args.out), tqdm(total=count, unit="image") as bar:
         for image, folder in zip(images, folders(images, args.out), strict=True):

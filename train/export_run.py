@@ -7,7 +7,9 @@ Writes the best weights as 16-bit floats, the configuration, and the iso value t
 validation split. Evaluation, reconstruction and --restore_model take the result like any other run;
 training cannot resume from it. Kernels become float16 (11 bits of precision; every weight must be
 below 65504). Vectors stay float32: they are few, and the variances of batch normalisation can be
-tiny. Prints the sizes and the largest change of a weight.
+tiny. Of a field network, novelty.h5 tells what the images of the training split are like, so that
+reconstruct.py can warn of others; that takes some minutes for a thousand objects. Prints the sizes
+and the largest change of a weight.
 """
 
 import pathlib
@@ -78,21 +80,51 @@ def export_run(source: Run, target: Run) -> float:
         iso = stored_iso(RunModel(source.folder, {}))
     change = export_weights(source, target)
     config.save(target.config)
-    for outdated in (target.iso, target.level):  # of an earlier export
+    for outdated in (target.iso, target.level, target.novelty):  # of an earlier export
         outdated.unlink(missing_ok=True)
     if iso is not None:  # the file names weights by their content, which the export changed
         write_json(target.iso, {**iso, "weights": weights_digest(target.best)})
     return change
 
 
+def measure_novelty(target: Run, database: str | None) -> None:
+    """Write what the training images of an exported field network are like, and print a line.
+
+    Args:
+        target: the exported run.
+        database: that it was trained on; None: the one in its configuration, if that is there.
+    """
+    config = load_either(target.config)
+    if not isinstance(config, Config):
+        return
+    if not pathlib.Path(database or config.db).is_dir():
+        print(f"known images: the database {config.db} is not there, so {target.novelty.name} is left out; give --db")
+        return
+    from data.shards import Database
+    from models.inference import novelty
+    from models.networks.texdisn import build_field_network
+    from models.weights.sources import RunModel
+
+    model = RunModel(target.folder, {})
+    network = build_field_network(model.config)
+    model.load(network)
+    known = novelty.measure(network, config, Database(database or config.db))
+    known.save(target.novelty, weights_digest(target.best))
+    print(f"known images: {target.novelty}")
+
+
 def main(argv: list[str]) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("run", help="run of train_sdf.py or train_cam.py")
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder to write")
+    parser.add_argument("--db", help="database that it was trained on, where it has moved (default: the run's)")
     args = parser.parse_args(argv)
     source, target = Run(args.run), Run(args.out)
+    if args.db and not pathlib.Path(args.db).is_dir():
+        raise UserError(f"--db {args.db} is not a folder")
     with working_in(target.folder):
         change = export_run(source, target)
+        measure_novelty(target, args.db)
     before, after = (path.stat().st_size / 1e6 for path in (source.weights, target.best))
     print(f"{source.weights}: {before:.1f} MB -> {after:.1f} MB, largest change of a weight {change:.2g}")
     print(f"written  {target.folder}")

@@ -19,6 +19,11 @@ SHARE = 0.99  # of the mask that has to be covered; the rest is its rim, where a
 TOGETHER = 32  # pixels whose cells are queried at a time
 
 
+def covering_bound(binary: bool, iso: float) -> float:
+    """The last value that iso_covering_mask takes, starting from `iso`."""
+    return min(iso, 0.0) if binary else iso + 1 / frames.VOXELS
+
+
 def iso_covering_mask(query: FieldQuery, encoded: Encoded, camera: np.ndarray, mask: np.ndarray, iso: float) -> float:
     """The value nearest to `iso` at which SHARE of the mask is covered.
 
@@ -36,9 +41,8 @@ def iso_covering_mask(query: FieldQuery, encoded: Encoded, camera: np.ndarray, m
     if not object_pixels.any():
         return iso
     covering = _covering(query, encoded, resize_camera(camera, mask.shape, (SIZE, SIZE)), object_pixels, iso)
-    if query.config.binary:
-        return min(iso, max(covering, 0.0)) if iso > 0 else iso
-    return max(iso, min(covering, iso + 1 / frames.VOXELS))
+    bound = covering_bound(query.config.binary, iso)
+    return min(iso, max(covering, bound)) if query.config.binary else max(iso, min(covering, bound))
 
 
 def _covering(query: FieldQuery, encoded: Encoded, camera: np.ndarray, object_pixels: np.ndarray, iso: float) -> float:

@@ -16,7 +16,8 @@ from models.inference.camera_choice import CameraChoice
 from models.inference.camera_estimator import CameraEstimator
 from models.inference.field_query import Encoded, FieldQuery
 from models.inference.iso_search import solid_iso
-from models.inference.mask_coverage import iso_covering_mask
+from models.inference.mask_coverage import covering_bound, iso_covering_mask
+from models.inference.novelty import Novelty, assess, known_images
 from models.inference.predict import extract_mesh
 from models.networks.precision import chosen
 from models.networks.texdisn import build_field_network
@@ -31,6 +32,7 @@ from utils.mesh.mesh import Mesh, coloured_mesh
 from utils.mesh.simplify import FACES, check_count, merge_faces
 from utils.rendering import turntable
 from utils.rendering.backgrounds import lay_over
+from utils.rendering.outline import outline_overlap
 from utils.rendering.photo_colours import PhotoColours
 from utils.rendering.ray_surface import RaySurface
 from utils.reports.result_folder import MeshFormat, write_result_mesh
@@ -56,10 +58,13 @@ class Reconstruction:
     mask: np.ndarray  # (H, W) uint8 255 where the object is
     foreground: str  # where the mask came from
     notes: list[str]  # remarks for the user, one line each
+    warnings: list[str]  # why the mesh may be wrong, one line each
+    novelty: Novelty  # how far the image is from what was trained
     seen: np.ndarray  # (img_h, img_w, 3 or 4) float32 in [0, 1]: the image as the network saw it
     camera: np.ndarray  # of photo
     camera_source: str
     iso: float  # value of the field at the surface
+    iso_at_bound: bool  # whether it was relaxed as far as it may be, to cover the mask
     vertices: np.ndarray  # (V, 3) object frame
     faces: np.ndarray  # (F, 3)
     extracted_faces: int  # number of faces before they were merged
@@ -130,6 +135,7 @@ class Reconstructor:
         network = build_field_network(self.config)
         self.model.load(network)
         self.query = FieldQuery(network)
+        self.network, self.known = network, known_images(self.model)
         self.iso, self.covers = (solid_iso(self.model), True) if iso is None else (iso, False)
         self.camera_run = pathlib.Path(camera)
         self._estimator: CameraEstimator | None = None
@@ -204,9 +210,12 @@ class Reconstructor:
             if len(faces) > 1.1 * simplify:
                 notes.append(f"{len(faces)} faces are left, since with fewer the surface would have holes")
         vertex_colours, photo_colours = field_colours, None
+        surface = RaySurface(vertices, faces, normals)
+        with stages("check"):
+            overlap = outline_overlap(surface, cut_out.alpha, matrix)
+            novelty, warnings = assess(self.known, self.network, seen, overlap)
         if colours == "photo":
             with stages("colours"):
-                surface = RaySurface(vertices, faces, normals)
                 photo_colours = PhotoColours(rgba, matrix, surface)
                 vertex_colours = photo_colours.of_vertices(field_colours)
         return Reconstruction(
@@ -214,10 +223,13 @@ class Reconstructor:
             mask=cut_out.alpha,
             foreground=cut_out.used,
             notes=notes,
+            warnings=warnings,
+            novelty=novelty,
             seen=seen,
             camera=matrix,
             camera_source=source,
             iso=iso,
+            iso_at_bound=self.covers and iso == covering_bound(self.config.binary, self.iso) != self.iso,
             vertices=vertices,
             faces=faces,
             extracted_faces=len(mesh.faces),

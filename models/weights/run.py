@@ -5,6 +5,7 @@
 <run>/best.h5         weights of the epoch with the lowest validation loss
 <run>/history.json    one entry per epoch
 <run>/iso.json        of an exported run: the best iso value on the validation split
+<run>/novelty.h5      of an exported run: what the images are like that it was trained on
 <run>/tensorboard/    scalars and images
 """
 
@@ -55,6 +56,7 @@ class Run:
         self.history = self.folder / "history.json"
         self.iso = self.folder / "iso.json"
         self.level = self.folder / "level.json"
+        self.novelty = self.folder / "novelty.h5"
         self.tensorboard = self.folder / "tensorboard"
 
     def load_config(self, cls: type[SettingsType]) -> SettingsType:

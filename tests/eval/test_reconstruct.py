@@ -115,7 +115,9 @@ def test_a_picture_becomes_a_folder(runs, letters, tmp_path, capsys):
         and result["foreground"]["source"] == "alpha"
         and result["resolution"] == 32
     )
-    assert set(result["seconds"]) == {"read", "mask", "camera", "image", "iso", "mesh", "colours", "texture", "views"}
+    stages = {"read", "mask", "camera", "image", "iso", "mesh", "check", "colours", "texture", "views"}
+    assert set(result["seconds"]) == stages and result["warnings"] == []
+    assert result["novelty"]["distance"] is None and 0 <= result["novelty"]["overlap"] <= 1
     assert str(runs[0]) in result["model"]["field"] and str(runs[1]) in result["model"]["camera"]
     mesh = mesh_of(folder)
     # trimesh splits nothing here: as many vertices as the surface has

@@ -34,10 +34,13 @@ class Reconstruction(Protocol):
     mask: np.ndarray  # (H, W) uint8, 255 where the object is
     foreground: str  # where the mask came from
     notes: list[str]  # one line each
+    warnings: list[str]  # one line each
+    novelty: dict[str, float | bool | None]  # how far the image is from what the weights were trained on
     seen: np.ndarray  # (h, w, 3 or 4) in [0, 1], the image as the network saw it
     camera: np.ndarray  # (4, 3) trans_mat of the photograph
     camera_source: str
     iso: float  # value of the field at the surface
+    iso_at_bound: bool  # whether it was relaxed as far as it may be, to cover the mask
     vertices: np.ndarray  # (V, 3) object frame
     faces: np.ndarray  # (F, 3)
     extracted_faces: int  # number of faces before they were merged
@@ -89,7 +92,7 @@ def write_results(
         extra: further entries of results.json.
 
     Returns:
-        A line that describes the mesh, then a line for every note.
+        A line that describes the mesh, then lines for what was found, the warnings and the notes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for stale in (folder / "results.json", *folder.glob("mesh.*"), *folder.glob("mesh_*")):
@@ -115,8 +118,24 @@ def write_results(
     facts = [faces_text, "closed" if closed else "NOT closed", f"{sum(stages.seconds.values()):.1f} s"]
     if "photo" in colours["psnr"]:
         facts.append("like the image by {photo:.1f} dB, with the field's colours {field:.1f}".format(**colours["psnr"]))
-    notes = "".join(f"\n  note: {note}" for note in result.notes)
-    return f"{path} ({', '.join(facts)}){notes}"
+    lines = [f"{path} ({', '.join(facts)})", f"  found: {_found(described)}"]
+    lines += [f"  warning: {text}" for text in result.warnings] + [f"  note: {text}" for text in result.notes]
+    return "\n".join(lines)
+
+
+def _found(described: Mapping[str, Any]) -> str:
+    """What was found in an image, for the terminal, of the entries of results.json."""
+    camera, mask, novelty = described["camera"], described["foreground"], described["novelty"]
+    angles = f"azimuth {camera['azimuth']:.0f}, elevation {camera['elevation']:.0f}, distance {camera['distance']:.2f}"
+    parts = [
+        f"mask {100 * mask['share']:.0f} % of the image ({mask['source']})",
+        f"camera {angles} ({camera['source']})",
+        f"iso value {described['iso']:.4g}{' (at its bound)' if described['iso_at_bound'] else ''}",
+    ]
+    if novelty["distance"] is not None:
+        parts.append(f"distance to the known images {novelty['distance']:.2f} of the limit")
+    parts.append(f"overlap with the mask {novelty['overlap']:.2f}")
+    return "; ".join(parts)
 
 
 def write_result_mesh(path: pathlib.Path, result: Reconstruction, mesh_format: MeshFormat) -> Mesh:
@@ -165,6 +184,9 @@ def _described(result: Reconstruction, vertices: np.ndarray, closed: bool, stage
             "box": [vertices.min(0).tolist(), vertices.max(0).tolist()],
         },
         "iso": result.iso,
+        "iso_at_bound": result.iso_at_bound,
+        "novelty": result.novelty,
+        "warnings": result.warnings,
         "notes": result.notes,
         "seconds": stages.seconds,
     }

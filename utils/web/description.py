@@ -55,6 +55,7 @@ def about(results: Mapping[str, Any]) -> str:
         ("Object", f"{share:.0f} % of the image, {MASK_SOURCES.get(source, source)}"),
         ("Model", f"{faces}, {closed}, {sum(results['seconds'].values()):.1f} s"),
         *([("Colours", _likeness(results["colours"]["psnr"]))] if results["colours"]["psnr"] else []),
+        *(("Warning", warning) for warning in results["warnings"]),
         *(("Note", note) for note in results["notes"]),
     ]
     cells = (f"<tr><th>{html.escape(name)}</th><td>{html.escape(sentence(text)[:-1])}</td></tr>" for name, text in rows)

@@ -24,6 +24,7 @@ STEPS = {
     "iso": "Finding the iso value of the surface",
     "mesh": "Extracting the surface",
     "simplify": "Merging its faces",
+    "check": "Comparing it with the image",
     "colours": "Taking the colours of the image",
     "texture": "Writing the model",
     "views": "Drawing the views",

@@ -8,7 +8,7 @@ import pytest
 from scipy.ndimage import binary_fill_holes
 
 from models.inference import iso_search, mask_coverage
-from models.inference.mask_coverage import iso_covering_mask
+from models.inference.mask_coverage import covering_bound, iso_covering_mask
 from utils.geometry import frames
 from utils.geometry.cameras import compose, intrinsics, look_at, project, resize_camera
 
@@ -58,6 +58,12 @@ def test_the_level_goes_down_until_the_mask_is_covered_and_no_further():
     assert iso_covering_mask(query(True), None, CAMERA, mask(0.48), 6.0) == 0.0  # beyond what the field calls occupied
     assert iso_covering_mask(query(True), None, CAMERA, mask(0.48), -1.0) == -1.0
     assert iso_covering_mask(query(True), None, CAMERA, np.zeros((SIZE, SIZE), bool), 3.0) == 3.0
+
+
+@pytest.mark.parametrize("binary", [True, False])
+@pytest.mark.parametrize("iso", [-0.3, 0.0, 0.2])
+def test_a_mask_that_nothing_covers_leads_to_the_bound(binary, iso):
+    assert iso_covering_mask(query(binary), None, CAMERA, mask(0.9), iso) == covering_bound(binary, iso)
 
 
 def test_distances_go_up_by_a_voxel_at_most():

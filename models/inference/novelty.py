@@ -1,0 +1,168 @@
+"""How far an image, and what was made of it, is from what the weights were trained on.
+
+An image is described by the encoder: its global feature and the means of its maps. The distance to
+the images of the training split is that of a normal distribution with as many principal components
+as are worth storing, and one variance for all other directions (Moghaddam & Pentland 1997,
+"Probabilistic visual learning"). The limit is a quantile of the validation split.
+"""
+
+import dataclasses
+import os
+import typing
+
+import h5py
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from data.network_input import network_image
+from data.shards import Database, ObjectEntry
+from models.config import Config
+from models.weights.run import open_checkpoint, weights_digest
+from models.weights.sources import ModelSource, RunModel
+from utils import hdf5
+
+COMPONENTS = 128
+KNOWN = 0.98  # share of the validation images that are within each of the two limits
+# Of the outlines of mask and surface: what as many of 132 validation images of the pretrained
+# weights reach. Unknown things do not fall short of it: a field follows the outline of anything.
+OVERLAP = 0.11
+VIEWS = {"train": 3, "val": 12}  # of an object, at most, that are described
+BATCH = 32
+
+Novelty = dict[str, float | None]  # of one image, as results.json has it
+
+
+@dataclasses.dataclass(frozen=True)
+class Known:
+    """What images are like that the weights were trained on; D numbers describe an image."""
+
+    mean: np.ndarray  # (D,)
+    scale: np.ndarray  # (D,) standard deviations, by which the differences to the mean are divided
+    axes: np.ndarray  # (K, D) orthonormal, the principal components of the divided differences
+    variances: np.ndarray  # (K,) along the axes
+    rest: float  # variance along every other direction
+    limit: float  # of the distance, which KNOWN of the validation images do not exceed
+
+    def distance(self, features: np.ndarray) -> np.ndarray:
+        """Descriptions (N, D) -> distances (N,) over the limit: above 1 an image is unlike."""
+        return self._distance(features) / self.limit
+
+    def _distance(self, features: np.ndarray) -> np.ndarray:
+        z = (features - self.mean) / self.scale
+        along = z @ self.axes.T
+        beyond = np.square(z).sum(1) - np.square(along).sum(1)
+        return np.sqrt(np.square(along).dot(1 / self.variances) + np.maximum(beyond, 0) / self.rest)
+
+    @classmethod
+    def of(cls, training: np.ndarray, validation: np.ndarray) -> typing.Self:
+        """Fit the distribution, and set the limit.
+
+        Args:
+            training: (N, D) descriptions of training images.
+            validation: (M, D) of validation images.
+        """
+        mean, scale = training.mean(0), np.maximum(training.std(0), 1e-6)
+        values, vectors = np.linalg.eigh(np.cov(((training - mean) / scale).T))
+        count = min(COMPONENTS, len(values) - 1)
+        variances, axes = values[::-1][:count], vectors[:, ::-1][:, :count].T
+        rest = max(float(values[: len(values) - count].mean()), 1e-6)
+        known = cls(mean, scale, axes, np.maximum(variances, rest), rest, 1.0)
+        return dataclasses.replace(known, limit=float(np.quantile(known._distance(validation), KNOWN)))
+
+    def save(self, path: str | os.PathLike[str], weights: str) -> None:
+        """Write to an HDF5 file; `weights` is the digest of those that it belongs to."""
+        with hdf5.create(path) as file:
+            file.attrs.update({"weights": weights, "rest": self.rest, "limit": self.limit})
+            for name in ("mean", "scale", "variances"):
+                hdf5.put(file, name, getattr(self, name).astype(np.float32))
+            hdf5.put(file, "axes", self.axes.astype(np.float16))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], weights: str) -> typing.Self | None:
+        """Read a file of save(); None if there is none, or one of other weights.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        if not os.path.exists(path):
+            return None
+        with open_checkpoint(path) as file:
+            if file.attrs["weights"] != weights:
+                return None
+            numbers = {name: float(file.attrs[name]) for name in ("rest", "limit")}
+            return cls(**{name: _array(file, name) for name in ("mean", "scale", "axes", "variances")}, **numbers)
+
+
+def _array(file: h5py.File, name: str) -> np.ndarray:
+    return np.asarray(file[name][()], np.float64)
+
+
+def describe(network: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Images (B, h, w, 3 or 4) as the network takes them -> their descriptions (B, D) float32."""
+    global_feature, maps = network.encoder(tf.constant(images, tf.float32))
+    means = [tf.reduce_mean(tf.cast(x, tf.float32), (1, 2)) for x in maps]
+    return tf.concat([tf.cast(global_feature, tf.float32), *means], -1).numpy()
+
+
+def known_images(model: ModelSource) -> Known | None:
+    """What the images are like that weights were trained on; None where that is not stored."""
+    if not isinstance(model, RunModel):
+        return None
+    return Known.load(model.run.novelty, weights_digest(model.weights))
+
+
+def assess(known: Known | None, network: keras.Model, seen: np.ndarray, overlap: float) -> tuple[Novelty, list[str]]:
+    """How far an image is from those of the training, and the warnings that follow.
+
+    Args:
+        known: what those are like; None: unknown, so nothing is warned of.
+        network: that was trained.
+        seen: the image (h, w, 3 or 4) as the network sees it.
+        overlap: of the outlines of mask and surface.
+
+    Returns:
+        The distance over its limit (None where it is not known) and the overlap; the warnings, of
+        one line each.
+    """
+    distance = None if known is None else float(known.distance(describe(network, seen[None]))[0])
+    share, warnings = f"{100 * KNOWN:.0f} % of known objects", []
+    if distance is not None and distance > 1:
+        warnings.append(
+            f"the image is unlike those that the weights were trained on ({distance:.2f} times the distance that "
+            f"{share} stay below): the shape may be wrong"
+        )
+    if overlap < OVERLAP:
+        warnings.append(f"the surface hardly covers the mask (overlap {overlap:.2f}): mask, camera or shape are wrong")
+    return {"distance": distance, "overlap": overlap}, warnings
+
+
+def measure(network: keras.Model, config: Config, database: Database) -> Known:
+    """What the training images of a database are like to a network, with the limit by the others.
+
+    Args:
+        network: as it was trained.
+        config: of its training.
+        database: with a training and a validation split.
+    """
+    return Known.of(*(_described(network, config, database, split) for split in VIEWS))
+
+
+def _described(network: keras.Model, config: Config, database: Database, split: str) -> np.ndarray:
+    views = _views(database.objects(split, config.category), VIEWS[split])
+    starts = tqdm(range(0, len(views), BATCH), desc=f"images of {split}", unit="batch", mininterval=2)
+    parts = []
+    for start in starts:
+        images = [network_image(database.image(*view), config) for view in views[start : start + BATCH]]
+        parts.append(describe(network, np.stack(images)))
+    return np.concatenate(parts).astype(np.float64)
+
+
+def _views(entries: list[ObjectEntry], count: int) -> list[tuple[ObjectEntry, int]]:
+    """At most `count` views of every object, evenly spaced."""
+    pairs = []
+    for entry in entries:
+        views = len(entry.view_names)
+        pairs += [(entry, view) for view in sorted({i * views // count for i in range(count)})]
+    return pairs

@@ -1,0 +1,114 @@
+"""How far images are from those of a training: the distance, its limits, its file, the warnings."""
+
+import numpy as np
+import pytest
+
+from data.network_input import network_image
+from data.shards import Database
+from models.inference import novelty, reconstruct
+from models.inference.novelty import KNOWN, Known, describe
+from models.weights.run import Run, weights_digest
+from models.weights.sources import open_model
+from tests.helpers import tiny
+from tests.helpers.flipped import edited
+from train import export_run
+from utils.errors import UserError
+
+
+@pytest.fixture
+def data():
+    """A function: number -> points of a skewed distribution in 6 dimensions."""
+    rng = np.random.default_rng(0)
+    mixing = rng.normal(size=(6, 6))
+    return lambda count: rng.normal(size=(count, 6)) @ mixing + 5
+
+
+def test_with_all_components_the_distance_is_that_of_mahalanobis(data):
+    training, validation, points = data(500), data(100), data(40)
+    known = Known.of(training, validation)
+    difference = points - training.mean(0)
+    inverse = np.linalg.inv(np.cov(training.T))
+    distances = np.sqrt(np.einsum("ni,ij,nj->n", difference, inverse, difference))
+    np.testing.assert_allclose(known.distance(points) * known.limit, distances, rtol=1e-6)
+
+
+@pytest.mark.parametrize("components", [2, 4])
+def test_few_components_see_what_lies_beyond_them(components, data, monkeypatch):
+    monkeypatch.setattr(novelty, "COMPONENTS", components)
+    training = data(500)
+    known = Known.of(training, data(200))
+    smallest = np.linalg.eigh(np.cov(((training - known.mean) / known.scale).T))[1][:, 0]
+    assert known.axes.shape == (components, 6)
+    away = known.mean + 3 * smallest * known.scale  # not far in itself: other directions have that much
+    assert known.distance(away[None])[0] > 1 > known.distance(known.mean[None])[0]
+
+
+def test_the_limit_leaves_the_wanted_share_of_validation_images(data):
+    validation = data(400)
+    known = Known.of(data(500), validation)
+    assert (known.distance(validation) <= 1).mean() == pytest.approx(KNOWN, abs=0.005)
+
+
+def test_a_file_belongs_to_its_weights(data, tmp_path):
+    known = Known.of(data(500), data(100))
+    path = tmp_path / "novelty.h5"
+    assert Known.load(path, "a") is None
+    known.save(path, "a")
+    again, points = Known.load(path, "a"), data(50)
+    np.testing.assert_allclose(again.distance(points), known.distance(points), rtol=0.02)
+    assert Known.load(path, "b") is None
+    with edited(path) as file:
+        del file["axes"]
+    with pytest.raises(UserError, match="damaged"):
+        Known.load(path, "a")
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_database, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported")
+    run = tiny.field_run(folder / "run", tiny_database, True)
+    export_run.main([str(run), "--out", str(folder / "small")])
+    return folder / "small"
+
+
+def test_an_export_describes_the_images_of_the_training_split(exported, tiny_database):
+    model, database = reconstruct.Reconstructor(exported), Database(tiny_database)
+    known = Known.load(Run(exported).novelty, weights_digest(Run(exported).best))
+    assert known is not None and model.known is not None
+    entries = database.objects("train")
+    images = np.stack([network_image(database.image(entry, 0), model.config) for entry in entries])
+    features = describe(model.network, images)
+    alone = np.concatenate([describe(model.network, image[None]) for image in images])
+    np.testing.assert_allclose(features, alone, atol=1e-4)
+    assert features.shape == (len(entries), len(known.mean)) and np.isfinite(known.distance(features)).all()
+
+
+def test_an_export_without_its_database_says_so(tiny_database, tmp_path, capsys):
+    run = tiny.field_run(tmp_path / "run", tmp_path / "gone", True)
+    export_run.main([str(run), "--out", str(tmp_path / "small")])
+    assert "gone is not there" in capsys.readouterr().out and not Run(tmp_path / "small").novelty.exists()
+    assert novelty.known_images(open_model(tmp_path / "small")) is None
+    export_run.main([str(run), "--out", str(tmp_path / "small"), "--db", str(tiny_database)])
+    assert Run(tmp_path / "small").novelty.exists()
+    with pytest.raises(UserError, match="none is not a folder"):
+        export_run.main([str(run), "--out", str(tmp_path / "small"), "--db", str(tmp_path / "none")])
+
+
+@pytest.mark.parametrize(
+    ("distance", "overlap", "words"),
+    [
+        (0.9, 0.8, []),
+        (1.2, 0.8, ["unlike those that the weights were trained on (1.20 times"]),
+        (0.9, 0.05, ["hardly covers the mask (overlap 0.05"]),
+        (1.2, 0.05, ["1.20 times", "overlap 0.05"]),
+    ],
+)
+def test_warnings(distance, overlap, words, monkeypatch):
+    known = Known(np.zeros(1), np.ones(1), np.ones((1, 1)), np.ones(1), 1.0, 1.0)
+    monkeypatch.setattr(novelty, "describe", lambda network, images: np.array([[distance]]))
+    entry, warnings = novelty.assess(known, None, np.zeros((2, 2, 3)), overlap)
+    assert len(warnings) == len(words) and all(map(str.__contains__, warnings, words))
+    assert not any("\n" in warning for warning in warnings)
+    assert entry == {"distance": distance, "overlap": overlap}
+    entry, warnings = novelty.assess(None, None, np.zeros((2, 2, 3)), overlap)  # without statistics
+    assert entry == {"distance": None, "overlap": overlap} and not any("unlike" in text for text in warnings)

@@ -1,0 +1,31 @@
+"""How well the outline of a surface agrees with the mask of a photograph."""
+
+import cv2
+import numpy as np
+
+from utils.geometry.cameras import resize_camera
+from utils.rendering.ray_surface import RaySurface
+
+LONGEST = 96  # pixels along the longer side of the compared outlines, at most
+
+
+def outline_overlap(surface: RaySurface, mask: np.ndarray, trans_mat: np.ndarray) -> float:
+    """Intersection over union of a mask and the silhouette of a surface.
+
+    Args:
+        surface: object frame.
+        mask: (H, W) uint8, 255 where the object is.
+        trans_mat: (4, 3) camera, object frame to pixels of the mask.
+
+    Returns:
+        From 0 to 1; 0 where both are empty.
+    """
+    scale = min(1, LONGEST / max(mask.shape))
+    height, width = (max(1, round(side * scale)) for side in mask.shape)
+    wanted = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA) >= 128
+    v, u = np.indices((height, width)).reshape(2, -1)
+    P = resize_camera(trans_mat, mask.shape, (height, width)).T
+    inverse = np.linalg.inv(P[:, :3])
+    steps = surface.depths(-inverse @ P[:, 3], np.stack([u, v, np.ones_like(u)], 1) @ inverse.T)
+    seen = np.isfinite(steps).reshape(height, width)
+    return float((seen & wanted).sum() / max((seen | wanted).sum(), 1))
