@@ -13,9 +13,10 @@ import tensorflow as tf
 
 from models.config import Config
 from models.networks.layers import BuiltByCall, dense
-from models.networks.local_features import project, read_bilinear, scale_to_centres, to_camera_axes
+from models.networks.local_features import project, read_bilinear, read_small, scale_to_centres, to_camera_axes
 from utils.geometry import frames
 
+SMALL_MAP = 16 * 16  # cells up to which a map is read by a product
 SMALL = 0.04  # variance scale of the last layer: a soft occupancy begins undecided everywhere
 
 Encoded = tuple[tf.Tensor, list[tf.Tensor]]
@@ -68,21 +69,26 @@ class ResidualDecoder(BuiltByCall, keras.layers.Layer):
         sides = [points]
         if config.reflection:
             sides.append(points * frames.MIRROR)
-        local = [value for side in sides for value in self._read(maps, side, trans_mat)]
+        local = self._read(maps, sides, trans_mat)
         x = self.point(fourier_features(tf.concat(coordinates, -1), config.fourier)) + image_term
-        x = tf.cast(x, self.compute_dtype) + self.feature_local(tf.concat(local, -1))
+        x = tf.cast(x, self.compute_dtype) + self.feature_local(local)
         for layer in self.layers_:
             x = x + layer(tf.nn.relu(x))
         return tf.nn.relu(x)
 
-    def _read(self, maps: list[tf.Tensor], points: tf.Tensor, trans_mat: tf.Tensor) -> list[tf.Tensor]:
-        """The maps (B, h, w, c) at the pixels of points (B, N, 3): (B, N, c) each."""
+    def _read(self, maps: list[tf.Tensor], sides: list[tf.Tensor], trans_mat: tf.Tensor) -> tf.Tensor:
+        """The maps (B, h, w, c) at the pixels of points (B, N, 3) of every side: (B, N, sum of c x
+        sides), side by side.
+        """
         image = self.config.img_h, self.config.img_w
-        uv = project(points, trans_mat, *image)
-        return [
-            tf.cast(read_bilinear(m, scale_to_centres(uv, image, (m.shape[1], m.shape[2]))), self.compute_dtype)
-            for m in maps
-        ]
+        uv = project(tf.concat(sides, 1), trans_mat, *image)
+        values = []
+        for feature_map in maps:
+            height, width = feature_map.shape[1:3]
+            read = read_small if height * width <= SMALL_MAP else read_bilinear
+            position = scale_to_centres(uv, image, (height, width))
+            values.append(tf.cast(read(feature_map, position), self.compute_dtype))
+        return tf.concat(tf.split(tf.concat(values, -1), len(sides), 1), -1)
 
     def geometry(self, hidden: tf.Tensor) -> tf.Tensor:
         """Result of hidden() -> (B, N, 1) float32."""

@@ -52,13 +52,20 @@ class Mesh:
     emission_uv: np.ndarray | None = None  # (V, 2) of the textures of emissions; None: as uv
 
 
-def coloured_mesh(vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray) -> Mesh:
-    """A Mesh without texture: (V, 3) vertices, (F, 3) faces, (V, 3) vertex colours in [0, 1]."""
+def coloured_mesh(
+    vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray, normals: np.ndarray | None = None
+) -> Mesh:
+    """A Mesh without texture: (V, 3) vertices, (F, 3) faces, (V, 3) vertex colours in [0, 1].
+
+    normals: (V, 3) unit; default: computed from the faces.
+    """
     vertices, faces = np.asarray(vertices, np.float64), np.asarray(faces, np.int64)
+    if normals is None:
+        normals = np.array(trimesh.Trimesh(vertices, faces, process=False).vertex_normals)
     return Mesh(
         vertices=vertices,
         faces=faces,
-        normals=np.array(trimesh.Trimesh(vertices, faces, process=False).vertex_normals),
+        normals=normals,
         uv=np.zeros((len(vertices), 2)),
         colours=with_alpha(colours),
         face_material=np.zeros(len(faces), np.int64),

@@ -40,7 +40,13 @@ def check_suffix(path: str | os.PathLike[str]) -> None:
         raise UserError(f"{path}: a mesh is written as one of {' '.join(SUFFIXES)}")
 
 
-def write_mesh(path: str | os.PathLike[str], vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray) -> None:
+def write_mesh(
+    path: str | os.PathLike[str],
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    colours: np.ndarray,
+    normals: np.ndarray | None = None,
+) -> None:
     """Write a mesh with vertex colours; the suffix chooses the format.
 
     Args:
@@ -48,14 +54,20 @@ def write_mesh(path: str | os.PathLike[str], vertices: np.ndarray, faces: np.nda
         vertices: (V, 3).
         faces: (F, 3).
         colours: (V, 3) display colours in [0, 1].
+        normals: (V, 3) normals of the surface, which GLB files hold; default: computed from the
+            faces.
 
     Raises:
         UserError: the suffix is another one.
     """
     check_suffix(path)
-    write = {".ply": _write_ply, ".glb": _write_glb, ".obj": _write_obj}[pathlib.Path(path).suffix.lower()]
+    suffix = pathlib.Path(path).suffix.lower()
+    vertices, faces, colours = np.asarray(vertices), np.asarray(faces), np.clip(colours, 0, 1)
     with files.replacing(path) as temporary:
-        write(temporary, np.asarray(vertices), np.asarray(faces), np.clip(colours, 0, 1))
+        if suffix == ".glb":
+            _write_glb(temporary, vertices, faces, colours, normals)
+        else:
+            {".ply": _write_ply, ".obj": _write_obj}[suffix](temporary, vertices, faces, colours)
 
 
 def write_textured(
@@ -117,8 +129,10 @@ def _unlit(tree: dict[str, Any]) -> None:
         material["extensions"] = {UNLIT: {}}
 
 
-def _write_glb(path: pathlib.Path, vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray) -> None:
-    mesh = trimesh.Trimesh(vertices, faces, process=False)
+def _write_glb(
+    path: pathlib.Path, vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray, normals: np.ndarray | None
+) -> None:
+    mesh = trimesh.Trimesh(vertices, faces, vertex_normals=normals, process=False)
     mesh.visual = trimesh.visual.TextureVisuals(material=_material("vertex colours"))
     # trimesh writes COLOR_0 with 8 bits, too few for dark colours in linear light. So it gets
     # floats under a name of ours, and the name is corrected at the end.

@@ -141,8 +141,8 @@ def _found(described: Mapping[str, Any]) -> str:
 def write_result_mesh(path: pathlib.Path, result: Reconstruction, mesh_format: MeshFormat) -> Mesh:
     """Write the mesh alone; returns it in the object frame, with the look that was written."""
     if not mesh_format.is_textured(len(result.faces)):
-        write_mesh(path, mesh_format.own_units(result.vertices), result.faces, result.colours)
-        return coloured_mesh(result.vertices, result.faces, result.colours)
+        write_mesh(path, mesh_format.own_units(result.vertices), result.faces, result.colours, result.normals)
+        return coloured_mesh(result.vertices, result.faces, result.colours, result.normals)
     mesh = _textured(result, mesh_format.size)
     texture = np.ascontiguousarray(mesh.materials[0].image)[..., :3]
     normals = None if result.normals is None else mesh.normals

@@ -100,15 +100,6 @@ class SparseGrid:
             values[~stored] = self._coarser.look_up(cells[~stored] // 2)[0]
         return values, known
 
-    def look_up_mirrored(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """look_up for cells that may lie beyond the border of the grid.
-
-        A cell beyond it mirrors the nearest cell of the grid as outside the object: -|value|.
-        """
-        nearest = np.clip(cells, 0, self.resolution - 1)
-        values, known = self.look_up(nearest)
-        return np.where((nearest == cells).all(-1), values, -abs(values)), known
-
     def windows(self, slots: np.ndarray, rim: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Bricks together with the cells around them.
 
@@ -148,10 +139,16 @@ class SparseGrid:
                 values[absent, x, y, z] = coarse.reshape(cells.shape[:-1])
                 known[absent, x, y, z] = False
         low, high = self.origins[slots] - rim < 0, self.origins[slots] + BRICK + rim > self.resolution
-        for k in np.flatnonzero((low | high).any(1)):
-            cells = self.origins[slots[k]] + np.stack(np.meshgrid(*[span] * 3, indexing="ij"), -1)
-            beyond = ((cells < 0) | (cells >= self.resolution)).any(-1)
-            values[k][beyond], known[k][beyond] = self.look_up_mirrored(cells[beyond])
+        border = np.flatnonzero((low | high).any(1))
+        first, place = self.origins[slots[border]][:, :, None] - rim, np.arange(size)
+        nearest = np.clip(place, -first, self.resolution - 1 - first)  # (border, 3, s): in the same window
+        (x, y, z), (beyond_x, beyond_y, beyond_z) = (
+            (axes[:, 0, :, None, None], axes[:, 1, None, :, None], axes[:, 2, None, None, :])
+            for axes in (nearest, nearest != place)
+        )
+        index = border[:, None, None, None], x, y, z
+        values[border] = np.where(beyond_x | beyond_y | beyond_z, -abs(values[index]), values[index])
+        known[border] = known[index]
         return values, known
 
     @property

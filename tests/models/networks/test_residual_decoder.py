@@ -7,6 +7,7 @@ import tensorflow as tf
 from data.network_input import network_camera, network_image
 from models.inference import field_query, folded_residual, predict
 from models.inference.field_query import FieldQuery
+from models.networks import residual_decoder
 from models.networks.residual_decoder import fourier_features
 from models.networks.texdisn import build_field_network
 from models.weights.run import load_checkpoint, save_checkpoint
@@ -76,6 +77,19 @@ def test_camera_axes_tell_views_apart(rng):
         other = frames.cube_frame(False).camera(compose(intrinsics(64), look_at(200, -10, 2.2)))[None]
         differ = np.abs(network([image, points, camera])[0] - network([image, points, other.astype(np.float32)])[0])
         assert (differ.max() > 1e-3) == camera_axes
+
+
+def test_gradients_do_not_depend_on_how_maps_are_read(rng, monkeypatch):
+    network = network_of(rng)
+    arguments, results = inputs(rng), []
+    for cells in (residual_decoder.SMALL_MAP, 0):
+        monkeypatch.setattr(residual_decoder, "SMALL_MAP", cells)
+        with tf.GradientTape() as tape:
+            geometry, colour = network(list(arguments), training=True)
+            loss = tf.reduce_mean(geometry**2) + tf.reduce_mean(colour)
+        results.append([loss, *map(tf.convert_to_tensor, tape.gradient(loss, network.trainable_variables))])
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5 * max(np.abs(b).max(), 1e-6))
 
 
 def test_compiled_saved_and_reloaded_it_is_the_same(rng, tmp_path):

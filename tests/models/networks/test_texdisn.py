@@ -11,7 +11,7 @@ from models.config import Config
 from models.inference.field_query import FieldQuery
 from models.networks import losses, texdisn
 from models.networks.local_features import project as project_tensors
-from models.networks.local_features import read_bilinear, read_maps, resize_bilinear
+from models.networks.local_features import read_bilinear, read_maps, read_small, resize_bilinear
 from models.networks.vgg16 import resize_to_encoder
 from models.presets import preset
 from models.training.trainer import StepDecay
@@ -187,6 +187,7 @@ def test_reading_against_brute_force(rng):
     uv[0, :2] = [[6, 4], [0, 4]]
     read = read_bilinear(tf.constant(feature_map), tf.constant(uv))[0]
     np.testing.assert_allclose(read, [read_numpy(feature_map[0], *p) for p in uv[0]], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(read_small(tf.constant(feature_map), tf.constant(uv))[0], read, rtol=1e-5, atol=1e-6)
 
 
 def test_resize_against_brute_force_and_alpha_is_nearest(rng):
