@@ -130,6 +130,17 @@ def read_results(path: pathlib.Path, data_sets: DataSets | None = None) -> dict[
     return results
 
 
+def earlier_results(out: pathlib.Path) -> list[dict[str, Any]]:
+    """results.json of the evaluations of other weights; those that cannot be read are left out."""
+    results = []
+    for kept in kept_evaluations(out):
+        try:
+            results.append(read_results(kept / "results.json"))
+        except UserError as error:
+            print(f"left out: {error}")
+    return results
+
+
 def links_of(rows: Sequence[Row], out: pathlib.Path, page_folder: pathlib.Path) -> Links:
     """URLs, relative to the folder of the page, of the files that are there of each image."""
     links: dict[tuple[str, str, str], dict[str, str]] = {}
@@ -260,7 +271,7 @@ def main(argv: list[str]) -> None:
         history=history,
         cards=cards,
         links=links_of(results["images"]["prediction"], out, path.parent),
-        earlier=[read_results(kept / "results.json") for kept in kept_evaluations(out)],
+        earlier=earlier_results(out),
         made=provenance(),
     )
     try:

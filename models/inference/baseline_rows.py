@@ -82,6 +82,8 @@ class Baselines:
                     compared = source if method == RETRIEVAL else entry
                     place, stored = (method, _name(compared)), known.get(key, {})
                     lacking = [name for name in names if name not in stored]
+                    if not lacking:
+                        continue
                     if not set(lacking) <= measured.get(place, {}).keys():
                         prediction = predictions.get(method, compared)
                         measured[place] = _scores(prediction, load_truth(self.database, entry), lacking)
@@ -113,9 +115,9 @@ class Baselines:
                 temporary.write_text("".join(whole))
         try:
             rows = [json.loads(line) for line in whole[1:]]
-        except ValueError as error:
-            raise UserError(f"{path} is damaged ({error}); delete it") from None
-        return {(row.pop("method"), row["category"], row["object_id"], row["view"]): row for row in rows}
+            return {(row.pop("method"), row["category"], row["object_id"], row["view"]): row for row in rows}
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{path} is damaged ({type(error).__name__}: {error}); delete it") from None
 
     def _digest(self) -> str:
         """SHA-256 of what the rows depend on, wherever the database is."""

@@ -106,8 +106,9 @@ def test_killed_and_resumed_equals_uninterrupted(binary, tiny_database, tmp_path
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
-    """They take most of the time of a short run; test_pictures looks at one."""
+    """They and the scores of objects take most of the time of a short run."""
     monkeypatch.setattr("models.training.field_trainer.validation_preview", lambda *_: np.zeros((4, 4, 3), np.float32))
+    monkeypatch.setattr("models.training.field_trainer.validation_scores", lambda *_: {})
 
 
 @pytest.mark.slow

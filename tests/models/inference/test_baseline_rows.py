@@ -1,0 +1,71 @@
+"""The baselines' scores are kept, continued where they were cut, and begun anew for other data."""
+
+import json
+
+import pytest
+
+from data.shards import Database
+from models.inference import baseline_rows
+from models.inference.baseline_rows import FILE, Baselines
+from tests.helpers import tiny
+from utils.errors import UserError
+
+NAMES = ["iou", "psnr"]
+
+
+@pytest.fixture
+def baselines(tiny_database, tmp_path):
+    database = Database(tiny_database)
+    return Baselines(database, database.objects("train"), database.objects("val"), tiny.config(), tmp_path)
+
+
+def test_what_was_cut_is_measured_again_and_the_rest_is_not(baselines, monkeypatch):
+    pairs = [(entry, view) for entry in baselines.database.objects("test") for view in (0, 2)]
+    first = baselines.rows(pairs, NAMES)
+    path = baselines.folder / FILE
+    lines = path.read_text().splitlines(keepends=True)
+    assert len(lines) == 1 + 2 * len(pairs)
+    path.write_text("".join(lines[:6]) + lines[6][:20])  # killed while it wrote
+    measured = []
+    score = baseline_rows._scores
+    monkeypatch.setattr(baseline_rows, "_scores", lambda *args: measured.append(args) or score(*args))
+    assert baselines.rows(pairs, NAMES) == first
+    assert 0 < len(measured) < 2 * len(pairs)
+    measured.clear()
+    assert baselines.rows(pairs, NAMES) == first and not measured
+    more = baselines.rows(pairs, [*NAMES, "psnr_ycbcr"])
+    for method, rows in first.items():
+        for row, other in zip(rows, more[method], strict=True):
+            assert {**other, **row} == other and other["psnr_ycbcr"] > 0
+    assert all(names == ["psnr_ycbcr"] for _, _, names in measured) and measured
+
+
+def test_a_training_object_is_compared_with_others_only(baselines):
+    entry = baselines.train[0]
+    rows = baselines.rows([(entry, 0)], NAMES)
+    assert rows["retrieval"][0]["nearest"] != f"{entry.category}/{entry.object_id}"
+    others = [other for other in baselines.train if other != entry]
+    without = Baselines(baselines.database, others, baselines.val, baselines.config, baselines.folder / "others")
+    without.folder.mkdir()
+    apart = without.rows([(entry, 0)], NAMES)["retrieval"]
+    assert apart == rows["retrieval"]
+
+
+def test_other_training_objects_begin_anew(baselines):
+    pairs = [(baselines.database.objects("test")[0], 0)]
+    first = baselines.rows(pairs, NAMES)["retrieval"][0]
+    kept = [e for e in baselines.train if f"{e.category}/{e.object_id}" != first["nearest"]]
+    fewer = Baselines(baselines.database, kept, baselines.val, baselines.config, baselines.folder)
+    assert fewer.rows(pairs, NAMES)["retrieval"][0]["nearest"] != first["nearest"]
+    assert baselines.rows(pairs, NAMES)["retrieval"][0] == first
+
+
+def test_a_damaged_file_is_named(baselines):
+    pairs = [(baselines.database.objects("test")[0], 0)]
+    baselines.rows(pairs, NAMES)
+    path = baselines.folder / FILE
+    heading = path.read_text().splitlines()[0]
+    for line in ("{}", "[1]", "{", json.dumps({"method": "retrieval"})):
+        path.write_text(f"{heading}\n{line}\n")
+        with pytest.raises(UserError, match="baselines.jsonl is damaged"):
+            baselines.rows(pairs, NAMES)
