@@ -91,8 +91,9 @@ class Known:
         with open_checkpoint(path) as file:
             if file.attrs["weights"] != weights:
                 return None
-            numbers = {name: float(file.attrs[name]) for name in ("rest", "limit")}
-            return cls(**{name: _array(file, name) for name in ("mean", "scale", "axes", "variances")}, **numbers)
+            values: dict[str, typing.Any] = {name: float(file.attrs[name]) for name in ("rest", "limit")}
+            values |= {name: _array(file, name) for name in ("mean", "scale", "axes", "variances")}
+            return cls(**values)
 
 
 def _array(file: h5py.File, name: str) -> np.ndarray:

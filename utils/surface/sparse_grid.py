@@ -142,11 +142,11 @@ class SparseGrid:
         border = np.flatnonzero((low | high).any(1))
         first, place = self.origins[slots[border]][:, :, None] - rim, np.arange(size)
         nearest = np.clip(place, -first, self.resolution - 1 - first)  # (border, 3, s): in the same window
-        (x, y, z), (beyond_x, beyond_y, beyond_z) = (
+        inside, (beyond_x, beyond_y, beyond_z) = (
             (axes[:, 0, :, None, None], axes[:, 1, None, :, None], axes[:, 2, None, None, :])
             for axes in (nearest, nearest != place)
         )
-        index = border[:, None, None, None], x, y, z
+        index = border[:, None, None, None], *inside
         values[border] = np.where(beyond_x | beyond_y | beyond_z, -abs(values[index]), values[index])
         known[border] = known[index]
         return values, known
