@@ -121,8 +121,8 @@ def find_objects(root: str | os.PathLike[str]) -> list[RawObject]:
     return [RawObject(root, folder.parent.name, folder.name) for folder in folders]
 
 
-def original_units(view: str | os.PathLike[str]) -> tuple[np.ndarray, float]:
-    """Centre (3,) and scale, p = (x - centre) * scale, of the mesh that a view in a raw folder
+def original_units(view: str | os.PathLike[str]) -> tuple[tuple[float, ...], float]:
+    """Centre (x, y, z) and scale, p = (x - centre) * scale, of the mesh that a view in a raw folder
     shows.
     """
     parents = pathlib.Path(view).absolute().parents
@@ -138,4 +138,4 @@ def original_units(view: str | os.PathLike[str]) -> tuple[np.ndarray, float]:
         raise UserError(f"{path} cannot be used: {error}") from None
     if centre.shape != (3,) or not np.isfinite([*centre, scale]).all() or scale <= 0:
         raise UserError(f"{path} cannot be used: its centre and scale are no place in space")
-    return centre, scale
+    return tuple(map(float, centre)), scale

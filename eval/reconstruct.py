@@ -241,14 +241,14 @@ class Session:
         if done(folder, settings, self.model):
             return f"done already, {folder}"
         stages = Stages(on_stage)
-        centre, scale = original_units(image) if args.units == "original" else (np.zeros(3), 1.0)
+        centre, scale = original_units(image) if args.units == "original" else ((0.0, 0.0, 0.0), 1.0)
         with stages("read"):
             photo = read_photo(image)
         wanted = (args.mask, self.camera, args.resolution, args.simplify)
         result = self.reconstructor.reconstruct(photo, *wanted, stages, args.colours)
         file = str(pathlib.Path(image).absolute())
         extra = {"image_file": file, "settings": settings, "model": self.model, "resolution": args.resolution}
-        mesh_format = MeshFormat(args.format, args.texture, args.texture_size or MeshFormat.size, tuple(centre), scale)
+        mesh_format = MeshFormat(args.format, args.texture, args.texture_size or MeshFormat.size, centre, scale)
         return write_results(folder, result, stages, mesh_format, extra)
 
 
