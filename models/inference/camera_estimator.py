@@ -23,14 +23,6 @@ def estimate(network: CameraNetwork, images: np.ndarray) -> list[CameraParts]:
     return [CameraParts(**{name: value[i] for name, value in values.items()}) for i in range(len(images))]
 
 
-@dataclasses.dataclass(frozen=True)
-class Proposal:
-    """A camera that an image may have."""
-
-    trans_mat: np.ndarray  # (4, 3) object frame to the image's own pixels
-    share: float  # how likely it is among the proposals for the image
-
-
 class CameraEstimator:
     """The camera network of a run."""
 
@@ -48,22 +40,10 @@ class CameraEstimator:
         Returns:
             A (4, 3) trans_mat for each image, from the object frame to the image's own pixels.
         """
-        return [proposals[0].trans_mat for proposals in self.proposals(images)]
-
-    def proposals(self, images: Sequence[np.ndarray]) -> list[list[Proposal]]:
-        """The cameras that the network thinks of for each of (H, W, 4) uint8 images, likeliest
-        first.
-        """
-        proposals: list[list[Proposal]] = []
+        cameras = []
         for first in range(0, len(images), BATCH):
             batch = images[first : first + BATCH]
-            output = self.network(tf.constant(np.stack([network_image(rgba, self.config) for rgba in batch])))
-            shares = tf.nn.softmax(output["scores"]).numpy().astype(np.float64)
-            for i, rgba in enumerate(batch):
-                proposals.append([])
-                for k in np.argsort(-shares[i], kind="stable"):
-                    values = {name: output[name][i].numpy().astype(np.float64) for name in CameraParts.names()}
-                    parts = CameraParts(**{**values, "rotation": output["rotations"][i, k].numpy().astype(np.float64)})
-                    matrix = source_camera(parts.trans_mat(self.config.img_w), rgba, self.config)
-                    proposals[-1].append(Proposal(matrix, shares[i, k]))
-        return proposals
+            parts = estimate(self.network, np.stack([network_image(rgba, self.config) for rgba in batch]))
+            matrices = [camera.trans_mat(self.config.img_w) for camera in parts]
+            cameras += [source_camera(matrix, rgba, self.config) for matrix, rgba in zip(matrices, batch, strict=True)]
+        return cameras

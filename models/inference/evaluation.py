@@ -22,7 +22,6 @@ from data.network_input import network_image
 from data.shards import Database, ObjectEntry
 from models.inference import iso_search
 from models.inference.baseline_rows import Baselines
-from models.inference.camera_choice import CameraChoice
 from models.inference.camera_estimator import CameraEstimator
 from models.inference.evaluated_views import Row, ViewEvaluator
 from models.inference.field_query import FieldQuery
@@ -171,8 +170,7 @@ class Evaluation:
         settings = {**settings, "cam_est": weights}
         refuse_other_settings(folder, settings)
         write_json(folder / "settings.json", settings)
-        choice = CameraChoice(estimator, self.query, self.iso)
-        estimated = EstimatedCameras(self.database, choice, self.pairs)
+        estimated = EstimatedCameras(self.database, estimator, self.pairs)
         rows, errors = self._views(estimated, folder).rows(self.pairs), []
         for entry, view in self.pairs:
             cameras = estimated.trans_mat(entry, view), self.database.trans_mat(entry, view)

@@ -85,12 +85,6 @@ class FieldQuery:
         cameras = [tf.constant(frame.camera(matrix)[None], tf.float32) for matrix in trans_mats]
         return [Encoded(*pair, frame) for pair in zip(products, cameras, strict=True)]
 
-    @staticmethod
-    def with_camera(encoded: Encoded, trans_mat: np.ndarray) -> Encoded:
-        """The same image under another (4, 3) object-frame camera."""
-        camera = tf.constant(encoded.frame.camera(trans_mat)[None], tf.float32)
-        return dataclasses.replace(encoded, camera=camera, grids={})
-
     def geometry(self, encoded: Encoded, points: np.ndarray) -> np.ndarray:
         """(N, 3) object-frame points -> (N,) g0."""
         raw = self._geometry(self._to_model(encoded, points), encoded.products, encoded.camera)

@@ -12,7 +12,6 @@ import PIL.Image
 import trimesh
 
 from data.network_input import network_camera, network_image, network_view, source_camera
-from models.inference.camera_choice import CameraChoice
 from models.inference.camera_estimator import CameraEstimator
 from models.inference.field_query import Encoded, FieldQuery
 from models.inference.iso_search import solid_iso
@@ -248,8 +247,7 @@ class Reconstructor:
         if isinstance(camera, str):
             if camera != "est":
                 raise UserError(f"camera {camera}: give est, angles, or a 4x3 matrix")
-            choice = CameraChoice(self.estimator, self.query, self.iso, self._as_in_training)
-            return choice.cameras([rgba])[0], "estimated"
+            return self.estimator.cameras([rgba])[0], "estimated"
         if len(camera) == 2:
             return self._turned(rgba, *camera), "angles given, the rest estimated"
         height, width = rgba.shape[:2]

@@ -118,19 +118,6 @@ def test_views_together_and_grids_are_the_network(given, monkeypatch):
             np.testing.assert_allclose(query.geometry_of_grid(view, 10), expected, rtol=1e-3, atol=1e-4)
 
 
-def test_an_image_under_another_camera_is_that_image_encoded_with_it():
-    rng = np.random.default_rng(4)
-    query = FieldQuery(random_network(rng, binary=False))
-    image = rng.random((tiny.SIZE, tiny.SIZE, 3)).astype(np.float32)
-    first = query.encode(image, CAMERAS[0])
-    before = query.geometry_of_grid(first, 8)  # kept with the image
-    moved, expected = query.with_camera(first, CAMERAS[1]), query.encode(image, CAMERAS[1])
-    points = frames.voxel_centres(5)
-    np.testing.assert_allclose(query.geometry_of_grid(moved, 8), query.geometry_of_grid(expected, 8), atol=1e-5)
-    np.testing.assert_allclose(query.geometry(moved, points), query.geometry(expected, points), atol=1e-5)
-    assert np.abs(before - query.geometry_of_grid(moved, 8)).max() > 1e-3
-
-
 def test_the_formulation_of_the_original_is_the_network():
     rng = np.random.default_rng(0)
     model = random_network(rng, normalisation=False, resized_reading=True)

@@ -11,14 +11,10 @@ from data.camera_samples import CameraSamples
 from data.estimated_cameras import EstimatedCameras
 from data.network_input import network_camera, network_image
 from data.shards import Database
-from models.inference.camera_choice import CameraChoice
 from models.inference.camera_estimator import CameraEstimator, estimate
-from models.inference.field_query import FieldQuery
 from models.networks.camera_network import build_camera_network, camera_losses, rotation_of, transformed
-from models.networks.texdisn import build_field_network
 from models.training.flags import shown
 from models.weights.run import Run, load_checkpoint
-from models.weights.sources import open_model
 from tests.helpers import tiny
 from train import train_cam
 from utils.errors import UserError
@@ -220,10 +216,7 @@ def test_evaluation_reports_estimated_cameras_beside_the_true_ones(tiny_database
     ]
     database = Database(tiny_database)
     entries = {entry.object_id: entry for entry in database.objects("test")}
-    model = open_model(run)
-    network = build_field_network(model.config)
-    model.load(network)
-    estimator = CameraChoice(CameraEstimator(cameras), FieldQuery(network), 0.0)
+    estimator = CameraEstimator(cameras)
     assert len(both["camera_images"]) == 4
     for row in both["camera_images"]:
         entry = entries[row["object_id"]]
