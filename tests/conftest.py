@@ -3,34 +3,43 @@
 import os
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling
+from xdist.scheduler import LoadFileScheduling
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 if "PYTEST_XDIST_WORKER" in os.environ:  # a core each
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(name, "1")
 
-# Files whose tests share what takes long to make: each runs in one process. (Marks of the plug-in
-# for the same purpose have no effect with pytest 9.)
-TOGETHER = (
-    "tests/eval/test_query_points.py",
-    "tests/models/inference/test_field_query.py",
-    "tests/models/networks/test_reference.py",
-    "tests/test_texdisn.py",
+# The files that take longest, longest first: whatever comes last should be short, so that both
+# processes end together. All other files follow by name.
+FIRST = (
     "tests/train/test_flags.py",
+    "tests/eval/test_eval.py",
+    "tests/models/training/test_training.py",
+    "tests/test_texdisn.py",
+    "tests/models/networks/test_decoders.py",
+    "tests/models/inference/test_field_query.py",
+    "tests/preprocessing/test_gen_db.py",
+    "tests/preprocessing/readers/test_external_layouts.py",
+    "tests/train/test_plus.py",
+    "tests/models/networks/test_reference.py",
+    "tests/test_commands.py",
+    "tests/eval/test_web_demo.py",
+    "tests/train/test_external_layouts.py",
+    "tests/models/networks/test_camera_network.py",
+    "tests/eval/test_query_points.py",
 )
 
 
-class Scheduling(LoadScopeScheduling):
-    """Tests one by one to the processes, but those of a file of TOGETHER to the same one."""
-
-    def _split_scope(self, nodeid):
-        file = nodeid.partition("::")[0]
-        return file if file in TOGETHER else nodeid
+def pytest_collection_modifyitems(items):
+    ranks = {file: rank for rank, file in enumerate(FIRST)}
+    items.sort(key=lambda item: ranks.get(item.nodeid.partition("::")[0], len(FIRST)))
 
 
 def pytest_xdist_make_scheduler(config, log):
-    return Scheduling(config, log)
+    """A file runs in one process, since its tests share what takes long to make."""
+    config.option.loadscopereorder = False  # which would put files of many tests first
+    return LoadFileScheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,7 @@
-"""The main commands as processes: train (killed, then resumed), evaluate, convert a field."""
+"""The main commands one after the other: train (killed, then resumed), evaluate, convert a field.
+
+Training is killed in a process, and the evaluation is one; the rest runs in this process.
+"""
 
 import json
 import pathlib
@@ -7,10 +10,13 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import trimesh
 
+from eval import to_mesh
 from tests.helpers import tiny
+from train import train_sdf
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -21,7 +27,7 @@ def command(script, *arguments):
 
 
 @pytest.mark.slow
-def test_train_killed_and_resumed_then_evaluated_and_meshed(tmp_path):
+def test_train_killed_and_resumed_then_evaluated_and_meshed(tmp_path, monkeypatch, capsys, eagerly):
     database = tiny.write_database(tmp_path / "database", (8, 1, 1), ("box",))  # one object to search --iso auto on
     run, log = tmp_path / "run", tmp_path / "log.txt"
     config = tiny.config(num_sample_points=64, batch_size=4)
@@ -42,8 +48,9 @@ def test_train_killed_and_resumed_then_evaluated_and_meshed(tmp_path):
         process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL and (run / "last.h5").exists(), log.read_text()
 
-    resumed = subprocess.run(train, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert resumed.returncode == 0 and "resuming" in resumed.stdout, resumed.stderr
+    monkeypatch.setattr("models.training.field_trainer.validation_preview", lambda *_: np.zeros((4, 4, 3), np.float32))
+    train_sdf.main(train[2:])
+    assert "resuming" in capsys.readouterr().out
     history = json.loads((run / "history.json").read_text())
     assert [row["epoch"] for row in history] == [1, 2] and history[-1]["step"] == 2 * 6
 
@@ -55,7 +62,6 @@ def test_train_killed_and_resumed_then_evaluated_and_meshed(tmp_path):
     assert result.returncode == 0 and "retrieval" in result.stdout, result.stderr
     field = next((run / "eval_test").glob("predictions/box/*/00_pred.txt"))
     iso = json.loads((run / "eval_test" / "results.json").read_text())["iso"]
-    convert = command("eval/to_mesh.py", field, "--out", tmp_path / "box.glb", f"--iso={iso}")
-    result = subprocess.run(convert, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert result.returncode == 0 and str(tmp_path / "box.glb") in result.stdout, result.stderr
+    to_mesh.main([str(field), "--out", str(tmp_path / "box.glb"), f"--iso={iso}"])
+    assert str(tmp_path / "box.glb") in capsys.readouterr().out
     assert len(trimesh.load(tmp_path / "box.glb", force="mesh").faces) > 20

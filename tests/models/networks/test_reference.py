@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from eval import query_points
 from models.config import Config
-from models.networks import losses, texdisn
+from models.networks import layers, losses, texdisn
 from models.networks.local_features import project
 from models.weights.sources import open_model
 from tests.helpers import tf1_models
@@ -21,6 +21,12 @@ from tests.reference import reference
 REFERENCE = pathlib.Path(__file__).parents[2] / "reference"
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def nothing_drawn(monkeypatch):
+    """The largest kernels begin as zeros: drawing them takes seconds, and all are loaded."""
+    monkeypatch.setattr(layers, "glorot_uniform", lambda shape, dtype: tf.zeros(shape, dtype))
 
 
 @pytest.fixture(scope="module", params=["seed", "disn"])

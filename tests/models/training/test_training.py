@@ -254,7 +254,7 @@ def test_weights_of_another_run_start_a_new_one(tiny_database, tmp_path):
 @pytest.mark.slow
 def test_a_run_from_other_weights_keeps_them_until_it_is_better(tiny_database, tmp_path, monkeypatch, eagerly, capsys):
     monkeypatch.setattr("models.training.field_trainer.validation_preview", lambda *_: np.zeros((4, 4, 3), np.float32))
-    source = loop(tiny.config(max_epoch=1), tiny_database, tmp_path / "a")
+    source = loop(tiny.config(max_epoch=1, cat_limit=4), tiny_database, tmp_path / "a")
     source.val = source.samples.database.objects("val")  # all of them, as the command does
     source.run()
     flags = ["--log_dir", str(tmp_path / "b"), "--db", str(tiny_database), "--restore_model", str(tmp_path / "a")]
@@ -278,10 +278,11 @@ from models.training.field_trainer import FieldTrainer
 from models.training.trainer import Look
 from tests.helpers import tiny
 from models.weights.run import Run
-config = tiny.config(normalisation=True, decoder="onestream", max_epoch=1)
+config = tiny.config(normalisation=True, decoder="onestream", max_epoch=1, cat_limit=6)
 mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 for name, strategy in (("one", tf.distribute.get_strategy()), ("two", mirrored)):
     keras.utils.set_random_seed(0)
+    tf.config.run_functions_eagerly(name == "one")  # compiling takes most of the time; devices need it
     trainer, data = FieldTrainer(config, strategy), Database(sys.argv[1])
     np.savez(f"{sys.argv[2]}/{name}.npz", **{v.path: np.asarray(v) for v in trainer.network.variables})
     run, samples = Run(f"{sys.argv[2]}/{name}"), FieldSamples(data, config)
