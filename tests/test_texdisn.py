@@ -32,7 +32,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def result(model):
-    return model.reconstruct(CHAIR, resolution=48)
+    return model.reconstruct(CHAIR, resolution=40)
 
 
 def test_a_mesh_is_the_same_in_every_form(result, tmp_path):
@@ -88,7 +88,7 @@ def test_the_field_of_a_result(result):
     assert np.abs(values - result.iso).mean() < 0.003
     corner = result.field(np.array([[0.49, 0.49, 0.49]]))
     assert corner[0] > result.iso + 0.01
-    inner = result.vertices - 0.5 / 48 * result.normals
+    inner = result.vertices - 0.5 / 40 * result.normals
     assert (result.field(inner) < values + 1e-5).mean() > 0.8
     moved = np.abs(result.colour_of(result.vertices) - result.field_colours)  # queried before the vertices' last move
     assert np.quantile(moved, 0.98) < 0.1

@@ -102,6 +102,7 @@ def test_the_page_shows_an_image_and_its_result(page, tmp_path):
     assert model.is_watertight
     assert "from the front right, from a little above" in step["about"]
     assert "azimuth 40°, elevation 25°, distance 2.00" in step["about"]
+    assert "<th>Warning</th><td>a warning</td>" in step["about"]
     assert "by its transparency" in step["about"] and "of the image where it shows the model" in step["about"]
     assert step["model"]["camera_position"] == pytest.approx((50, 65, 0.5 / np.sin(0.375)))
     masked = step["image"]["value"]
