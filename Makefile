@@ -56,7 +56,9 @@ bench: setup ## all benchmarks; fits a network first, once
 	$(BENCHMARK)/query.py --resolution 256 --out $(BENCH)/query_256.json
 	$(BENCHMARK)/query.py --resolution 256 --bfloat16 --out $(BENCH)/query_256_bfloat16.json
 	$(BENCHMARK)/growth.py --out $(BENCH)/growth.json
+	$(BENCHMARK)/reconstruct.py --out $(BENCH)/reconstruct.json
 	$(BENCHMARK)/train_step.py --out $(BENCH)/train_step.json
+	$(BENCHMARK)/train_step.py --preset plus --out $(BENCH)/train_step_plus.json
 	$(BENCHMARK)/input.py --out $(BENCH)/input.json
 	$(BENCHMARK)/preprocess.py --out $(BENCH)/preprocess.json
 	$(BENCHMARK)/heavy.py --out $(BENCH)/heavy.json

@@ -1,6 +1,20 @@
-"""A training step of the full-size network, in seconds per image.
+"""A training step, in seconds per image.
 
     python benchmarks/train_step.py --out train_step.json
+    python benchmarks/train_step.py --preset plus --out train_step_plus.json
+
+For any other preset than faithful:
+
+step_s             the step, in the preset's own precision
+multiply_adds      of an image, forward: all layers with weights as they are stated
+share              the rate at which the step computes them, over that of a bare matrix product in
+                   the same run; forward and backward are three times the forward pass. Work that is
+                   saved counts as done
+step_cpu_s, cpu_share
+                   the same in CPU time, which other work on the machine changes less; what one core
+                   does while the other waits costs nothing here
+
+For faithful, the full-size network:
 
 original_s         float32 step of benchmarks/original.py, Adam included
 float32_s          our step in float32
@@ -19,15 +33,18 @@ ratio              original_s over bfloat16_s
 
 import dataclasses
 import functools
+import time
 
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.machine import matrix_rates, median_seconds, peak_rss_mb, report
+from benchmarks.machine import cpu_seconds, matrix_rate, matrix_rates, median_seconds, peak_rss_mb, report
 from benchmarks.original import Original, convolution
 from models.config import Config
 from models.networks import losses
 from models.networks.local_features import project, read_maps
+from models.networks.precision import chosen
+from models.presets import PRESETS, preset
 from models.training.field_trainer import FieldTrainer
 from utils.cli import parser, run
 from utils.geometry import frames
@@ -39,13 +56,22 @@ def random_batch(config):
     rng = np.random.default_rng(0)
     b, n = config.batch_size, config.num_sample_points
     camera = compose(intrinsics(config.img_w), look_at(30, 20, 2.0))
-    colour = np.where(rng.random((b, n, 1)) < 0.5, -1, rng.random((b, n, 3)))
-    return {
-        "image": tf.constant(rng.random((b, config.img_h, config.img_w, 3)), tf.float32),
-        "points": tf.constant(rng.integers(-32, 32, (b, n, 3)), tf.float32),
-        "trans_mat": tf.constant(np.repeat(frames.model_camera(camera, True)[None], b, 0), tf.float32),
-        "colour": tf.constant(colour, tf.float32),
+    shared = {
+        "image": tf.constant(rng.random((b, config.img_h, config.img_w, config.image_channels)), tf.float32),
+        "trans_mat": tf.constant(np.repeat(frames.model_camera(camera, config.binary)[None], b, 0), tf.float32),
     }
+    if not config.binary:
+        distance = rng.normal(0, 0.1, (b, n))
+        return {
+            **shared,
+            "points": tf.constant(rng.uniform(-1, 1, (b, n, 3)), tf.float32),
+            "colour": tf.constant(rng.random((b, n, 3)), tf.float32),
+            "distance": tf.constant(distance, tf.float32),
+            "near": tf.constant(abs(distance) < 0.03),
+        }
+    colour = np.where(rng.random((b, n, 1)) < 0.5, -1, rng.random((b, n, 3)))
+    points = tf.constant(rng.integers(-32, 32, (b, n, 3)), tf.float32)
+    return {**shared, "points": points, "colour": tf.constant(colour, tf.float32)}
 
 
 class OriginalTrainer(FieldTrainer):
@@ -56,9 +82,42 @@ class OriginalTrainer(FieldTrainer):
         return losses.binary_losses(geometry, colour, batch["colour"])
 
 
-def step_seconds(trainer, batch):
+def step_seconds(trainer, batch, repeats=3, clock=time.perf_counter):
     """Seconds per image of a training step."""
-    return median_seconds(lambda: float(trainer.train_step(batch)["loss"])) / trainer.config.batch_size
+    step = functools.partial(trainer.train_step, batch)
+    return median_seconds(lambda: float(step()["loss"]), repeats, clock) / trainer.config.batch_size
+
+
+def multiply_adds(network):
+    """Of one image, forward, in all layers with weights: by the shapes in the network's graph."""
+    config = network.config
+    shapes = (config.img_h, config.img_w, config.image_channels), (config.num_sample_points, 3), (4, 3)
+    specs = [tf.TensorSpec((1, *shape)) for shape in shapes]
+    graph = tf.function(lambda *inputs: network(inputs), autograph=False).get_concrete_function(*specs).graph
+    total = 0
+    for op in graph.get_operations():
+        if op.type in ("Conv2D", "DepthwiseConv2dNative", "MatMul", "BatchMatMulV2"):
+            kernel, results = op.inputs[1].shape, op.outputs[0].shape.num_elements()
+            if op.type == "Conv2D":
+                total += results * kernel[:3].num_elements()
+            elif op.type == "DepthwiseConv2dNative":
+                total += results * kernel[:2].num_elements()
+            elif kernel.rank == 2:  # else of an image with its points: projection, reading
+                total += results * kernel[0]
+    return total
+
+
+def preset_step(config):
+    """The entries of the result for a preset beside faithful."""
+    trainer, batch = FieldTrainer(config, tf.distribute.get_strategy()), random_batch(config)
+    products, precision = multiply_adds(trainer.network), chosen(config.precision)
+    result = {"precision": precision, "multiply_adds": products}
+    for name, clock in (("", time.perf_counter), ("cpu_", cpu_seconds)):
+        seconds = step_seconds(trainer, batch, 7, clock)
+        rate = matrix_rate(tf.as_dtype(precision), clock=clock)
+        result |= {f"step_{name}s": seconds, f"{name}tflops": rate}
+        result[f"{name}share"] = 3 * 2 * products / seconds / (rate * 1e12)
+    return {**result, "peak_rss_mb": peak_rss_mb()}
 
 
 def encoder_seconds(config):
@@ -151,11 +210,19 @@ def decoder_products(config):
 
 def main(argv):
     p = parser(__doc__)
-    p.add_argument("--batch_size", type=int, default=20, help="images in a step")
-    p.add_argument("--num_sample_points", type=int, default=2048, help="points per image")
+    p.add_argument("--preset", choices=PRESETS, default="faithful", help="whose step is measured")
+    p.add_argument("--batch_size", type=int, help="images in a step (default: 20; of other presets their own)")
+    p.add_argument("--num_sample_points", type=int, help="points per image (default: 2048; likewise)")
     p.add_argument("--out", required=True, help="JSON file to write")
     args = p.parse_args(argv)
-    config = Config(batch_size=args.batch_size, num_sample_points=args.num_sample_points, precision="float32")
+    sizes = {"batch_size": args.batch_size, "num_sample_points": args.num_sample_points}
+    if args.preset != "faithful":
+        config = preset(args.preset, **{name: size for name, size in sizes.items() if size})
+        report(args.out, {"preset": args.preset, **preset_step(config)})
+        return
+    config = Config(
+        batch_size=args.batch_size or 20, num_sample_points=args.num_sample_points or 2048, precision="float32"
+    )
     coarse = dataclasses.replace(config, precision="bfloat16")
     batch, strategy = random_batch(config), tf.distribute.get_strategy()
     result = {"batch_size": config.batch_size, "num_sample_points": config.num_sample_points}
