@@ -1,10 +1,10 @@
 r"""What each part of the preset `plus` contributes, at equal CPU minutes.
 
-    python benchmarks/ablation.py --db db --sources furniture=raw_furniture kenney=raw_kenney \
+    python benchmarks/ablation.py --db db --data_sets models/pretrained/data_sets.json \
         --out runs/ablation
 
 Trains a network for every row of ROWS with the same data, image size, points and CPU minutes of
-training steps, and measures it on every fourth test object of each source (the first view, true
+training steps, and measures it on every fourth test object of each data set (the first view, true
 cameras), with the iso value that is best on validation objects. CPU minutes instead of minutes make
 rows comparable that ran beside other work. Stopped and started again it goes on with the missing
 rows; at the end it prints the table, and writes it to OUT/table.md.
@@ -20,6 +20,7 @@ import time
 import typing
 
 from benchmarks.machine import cpu_name
+from data.data_sets import DataSets, read_data_sets
 from utils.cli import parser, run
 from utils.errors import UserError
 from utils.files import read_json, write_json
@@ -29,7 +30,6 @@ METRICS = ("iou", "volume_iou", "f_score_1", "f_score_2", "psnr")
 RESOLUTION = 40  # points along each axis of the measured fields
 EVERY = 4  # test objects of which one is measured
 VALIDATION = 6  # validation objects of which one chooses the iso value
-OTHERS = "others"  # the source of objects that no folder has
 
 # Short runs need smaller images and fewer points to see the data more than once, and averages that
 # forget sooner.
@@ -65,25 +65,15 @@ ROWS = (
 )
 
 
-def source_of(entry: typing.Any, sources: collections.abc.Mapping[str, pathlib.Path]) -> str:
-    """The name of the source whose raw folder has an object, or OTHERS."""
-    for name, folder in sources.items():
-        if (folder / entry.category / entry.object_id).is_dir():
-            return name
-    return OTHERS
-
-
-def test_pairs(database: typing.Any, sources: collections.abc.Mapping[str, pathlib.Path]) -> list[tuple]:
-    """(entry, view 0, source) of every EVERY-th test object of each source."""
+def test_pairs(database: typing.Any, data_sets: DataSets) -> list[tuple]:
+    """(entry, view 0, data set) of every EVERY-th test object of each data set."""
     groups: dict[str, list] = {}
     for entry in database.objects("test", "all"):
-        groups.setdefault(source_of(entry, sources), []).append(entry)
+        groups.setdefault(data_sets.of(entry.category, entry.object_id), []).append(entry)
     return [(entry, 0, name) for name, entries in groups.items() for entry in entries[::EVERY]]
 
 
-def train_and_measure(
-    flags: str, db: str, folder: pathlib.Path, minutes: float, sources: dict[str, pathlib.Path]
-) -> None:
+def train_and_measure(flags: str, db: str, folder: pathlib.Path, minutes: float, data_sets: DataSets) -> None:
     """Train one network, measure it, write folder/measured.json. Runs in a process of its own."""
     from data.shards import Database
     from models.inference import iso_search
@@ -104,7 +94,7 @@ def train_and_measure(
     found = iso_search.search_iso(query, database, database.objects("val", "all")[::VALIDATION])
     iso = found["solid"]["iso"]
     images = []
-    for entry, view, source in test_pairs(database, sources):
+    for entry, view, source in test_pairs(database, data_sets):
         image = {"category": entry.category, "object_id": entry.object_id, "source": source}
         images.append({**image, **measure(query, database, entry, view, iso)})
     step = read_json(folder / "history.json")[-1]["step"]
@@ -127,13 +117,13 @@ def measure(query: typing.Any, database: typing.Any, entry: typing.Any, view: in
     return registry.measure(METRICS, prediction, load_truth(database, entry))
 
 
-def measure_baselines(db: str, folder: pathlib.Path, sources: dict[str, pathlib.Path]) -> None:
+def measure_baselines(db: str, folder: pathlib.Path, data_sets: DataSets) -> None:
     """Write folder/<baseline>/measured.json for mean shape and retrieval on the same images."""
     from data.shards import Database
     from models.inference.baseline_rows import baseline_rows
     from models.presets import preset
 
-    database, pairs = Database(db), test_pairs(Database(db), sources)
+    database, pairs = Database(db), test_pairs(Database(db), data_sets)
     train, val = (database.objects(split, "all") for split in ("train", "val"))
     config = preset("plus", db=db)
     tables = baseline_rows(database, train, val, [pair[:2] for pair in pairs], config, list(METRICS))
@@ -182,13 +172,7 @@ def in_a_process(function: collections.abc.Callable[..., None], *args: typing.An
 def build_parser() -> argparse.ArgumentParser:
     p = parser(__doc__)
     p.add_argument("--db", required=True, help="database of all splits")
-    p.add_argument(
-        "--sources",
-        nargs="*",
-        default=[],
-        metavar="NAME=RAW",
-        help="raw folders by whose objects the table is divided; the rest is called others",
-    )
+    p.add_argument("--data_sets", required=True, help="JSON file of the data sets that the table is divided by")
     p.add_argument("--out", required=True, help="folder of the trained networks and the table")
     p.add_argument("--cpu_minutes", type=float, default=10.0, help="CPU minutes of training steps of each network")
     return p
@@ -196,7 +180,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> None:
     args = build_parser().parse_args(argv)
-    sources = {name: pathlib.Path(folder) for name, _, folder in (text.partition("=") for text in args.sources)}
+    data_sets = read_data_sets(args.data_sets)
     out = pathlib.Path(args.out)
     jobs = [(row, seed, out / f"row{i}_seed{seed}") for i, row in enumerate(ROWS) for seed in row.seeds]
     # the rows that the others are compared with come first, their other seeds last
@@ -204,9 +188,9 @@ def main(argv: list[str]) -> None:
         if not (folder / "measured.json").exists():
             print(f"{row.name}, seed {seed}: {row.flags}", flush=True)
             flags = f"{row.flags} --seed {seed}"
-            in_a_process(train_and_measure, flags, args.db, folder, args.cpu_minutes, sources)
+            in_a_process(train_and_measure, flags, args.db, folder, args.cpu_minutes, data_sets)
     if not (out / "retrieval" / "measured.json").exists():
-        in_a_process(measure_baselines, args.db, out, sources)
+        in_a_process(measure_baselines, args.db, out, data_sets)
     measured = {
         name: [read_json(out / name.replace(" ", "_") / "measured.json")] for name in ("mean shape", "retrieval")
     }

@@ -418,6 +418,10 @@ EVAL = {
         ["--cam_est", "{cameras}"],
         lambda a, b: "cameras" in b.result and "estimated camera" in b.result["results"],
     ),
+    "--data_sets": (
+        ["--data_sets", "{data_sets}"],
+        lambda a, b: {row.get("data_set") for row in b.result["images"]["prediction"]} == {"boxes", "other"},
+    ),
     "--figure_objects": (["--figure_objects", "1"], lambda a, b: "figure.png" in b.files - a.files),
 }
 
@@ -444,10 +448,12 @@ def plain(tiny_database, tmp_path_factory):
 def other_places(tiny_database, tmp_path_factory):
     """Another run, another database and a camera run, which flags name."""
     folder = tmp_path_factory.mktemp("others")
+    (folder / "data_sets.json").write_text('{"boxes": ["box/*"]}')
     return {
         "other_run": tiny.field_run(folder / "other_run", tiny_database, True, radius=0.5),
         "other": tiny.write_database(folder / "other", (2, 1, 1), ("ball",)),
         "cameras": tiny.camera_run(folder / "cameras"),
+        "data_sets": folder / "data_sets.json",
     }
 
 
