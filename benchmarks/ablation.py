@@ -120,13 +120,13 @@ def measure(query: typing.Any, database: typing.Any, entry: typing.Any, view: in
 def measure_baselines(db: str, folder: pathlib.Path, data_sets: DataSets) -> None:
     """Write folder/<baseline>/measured.json for mean shape and retrieval on the same images."""
     from data.shards import Database
-    from models.inference.baseline_rows import baseline_rows
+    from models.inference.baseline_rows import Baselines
     from models.presets import preset
 
     database, pairs = Database(db), test_pairs(Database(db), data_sets)
     train, val = (database.objects(split, "all") for split in ("train", "val"))
     config = preset("plus", db=db)
-    tables = baseline_rows(database, train, val, [pair[:2] for pair in pairs], config, list(METRICS))
+    tables = Baselines(database, train, val, config, folder).rows([pair[:2] for pair in pairs], list(METRICS))
     for name, rows in tables.items():
         images = [{**row, "source": source} for row, (_, _, source) in zip(rows, pairs, strict=True)]
         write_json(folder / name.replace(" ", "_") / "measured.json", {"step": 0, "images": images})
