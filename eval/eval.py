@@ -99,12 +99,12 @@ def check(args: argparse.Namespace) -> None:
         if not args.create_obj:
             raise UserError(f"--mesh_res {args.mesh_res} needs --create_obj")
         check_resolution("--mesh_res", args.mesh_res)
+    if args.views and len(set(args.views)) < len(args.views):
+        raise UserError(f"--views {','.join(map(str, args.views))}: give each index once")
     if args.db and not pathlib.Path(args.db).is_dir():
         raise UserError(f"--db {args.db} is not a folder")
     for run in filter(None, (args.restore_model, args.cam_est)):
         check_there(run)
-    if args.views and len(set(args.views)) < len(args.views):
-        raise UserError(f"--views {','.join(map(str, args.views))}: give each index once")
 
 
 def database_path(args: argparse.Namespace, config: Config) -> str:
