@@ -120,13 +120,16 @@ def test_the_module_is_found_from_any_folder(tmp_path):
 def test_the_notebook_runs_from_top_to_bottom(model, tmp_path, monkeypatch, rendered_here):
     """Its commands run in this process, and everything is smaller."""
     smaller = ["--image_size", "48", "--sdf_points", "2000", "--surface_points", "2000"]
+    run = subprocess.run
 
-    def called(command, **_):
+    def called(command, **options):
         python, script, *words = command
+        if python == "git":  # for the record of the evaluation
+            return run(command, **options)
         script = pathlib.Path(script).relative_to(ROOT)
         assert python == sys.executable and (ROOT / script).exists()
         words += [] if script.stem == "make_shapes" else smaller
-        importlib.import_module(".".join(script.with_suffix("").parts)).main(words)
+        return importlib.import_module(".".join(script.with_suffix("").parts)).main(words)
 
     monkeypatch.setattr(subprocess, "run", called)
     monkeypatch.setattr(texdisn, "load_model", lambda: model)

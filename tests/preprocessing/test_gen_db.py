@@ -359,7 +359,7 @@ def test_a_database_records_the_sign_of_its_raw_folder(few):
     assert build(root, "--out", str(root / "db2")) is not None
     assert Database(root / "db2").settings["sign"] == "thick"
     (root / "raw" / "render.json").write_text("[]")
-    with pytest.raises(UserError, match="render.json holds no settings"):
+    with pytest.raises(UserError, match="render.json is damaged: it holds no settings"):
         build(root)
 
 
