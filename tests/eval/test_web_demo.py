@@ -8,12 +8,12 @@ import io
 import os
 import pathlib
 import re
-import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -139,11 +139,12 @@ def served(tmp_path):
         preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # tests may run where it is ignored
     )
     try:
-        lines = []
+        lines, too_late = [], threading.Timer(120, process.kill)  # select() would miss lines that came together
+        too_late.start()
         while not (lines and lines[-1].startswith("the page is at")):
-            assert select.select([process.stdout], [], [], 90)[0], "the page does not start"
             lines.append(process.stdout.readline())
-            assert lines[-1], process.communicate()[1]
+            assert lines[-1], "the page does not start: " + process.communicate()[1]
+        too_late.cancel()
         yield lines[-1].split()[4]
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)

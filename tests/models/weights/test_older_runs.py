@@ -1,7 +1,8 @@
 """Runs that earlier versions wrote load, compute what they computed, and resume as they did.
 
 tests/reference/runs holds tiny runs of each kind, written before decoders became one setting, and
-outputs.npz: what that version made of one image, and some weights after one more epoch.
+outputs.npz: what that version made of one image, and some weights after one more epoch; those of
+the camera network by its present loss.
 """
 
 import pathlib
