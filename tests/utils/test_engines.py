@@ -12,6 +12,7 @@ import pytest
 import trimesh
 
 from preprocessing import engine_flags, render_views
+from tests.utils.test_processes import died, perish
 from utils import engines
 from utils.cli import parser
 from utils.engines import Engine
@@ -22,16 +23,6 @@ def double(task):
     if task == "broken":
         raise UserError("a broken task")
     return 2 * task
-
-
-def perish(task):
-    if task == 1:
-        os._exit(9)
-    return f"done {task}"
-
-
-def died(task):
-    return f"died {task}"
 
 
 @pytest.fixture(scope="module")
