@@ -22,7 +22,7 @@ setup: .venv/ready ## install the requirements and the project into .venv (some 
 
 demo: setup ## an image reconstructed, then the whole chain on 200 synthetic objects, from meshes to a report
 	$(BIN)/python eval/reconstruct.py examples/table.png --out $(DEMO)/first
-	$(BIN)/python preprocessing/make_shapes.py --out $(DEMO)/meshes --per_category 50 --seed 7
+	$(BIN)/python preprocessing/make_shapes.py --out $(DEMO)/meshes --per_category 50 --seed 7 --categories car,chair,guitar,table
 	$(BIN)/python preprocessing/render_views.py --meshes $(DEMO)/meshes --out $(DEMO)/raw --jobs 2 --views 6 --azimuth random \
 		--elevation -10 60 --distance auto 1 1.3 --focal 0.7 2.5 --light random
 	$(BIN)/python preprocessing/gen_db.py --raw $(DEMO)/raw --out $(DEMO)/db --jobs 2

@@ -36,7 +36,17 @@ BATCH = 4  # small, so that a few minutes are many steps
 def database(out):
     """The folder of the database of the four objects, built if it is missing."""
     steps = [
-        ["preprocessing/make_shapes.py", "--out", out / "meshes", "--per_category", "3", "--seed", "0"],
+        [
+            "preprocessing/make_shapes.py",
+            "--out",
+            out / "meshes",
+            "--per_category",
+            "3",
+            "--seed",
+            "0",
+            "--categories",
+            "car,chair,guitar,table",
+        ],
         ["preprocessing/render_views.py", "--meshes", out / "meshes", "--out", out / "raw", "--jobs", "2"],
         ["preprocessing/gen_db.py", "--raw", out / "raw", "--out", out / "db", "--jobs", "2"],
     ]

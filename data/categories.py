@@ -1,6 +1,12 @@
 """Category names and their ShapeNet synset ids: two spellings of the same folder."""
 
-SYNSETS = {"car": "02958343", "chair": "03001627", "guitar": "03467517", "table": "04379243"}
+SYNSETS = {
+    "airplane": "02691156",
+    "car": "02958343",
+    "chair": "03001627",
+    "guitar": "03467517",
+    "table": "04379243",
+}
 NAMES = {synset: name for name, synset in SYNSETS.items()}
 
 

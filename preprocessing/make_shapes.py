@@ -1,9 +1,9 @@
-"""Write textured 3D objects of four categories: something to train on without a data set.
+"""Write textured 3D objects of five categories: something to train on without a data set.
 
     python preprocessing/make_shapes.py --out MESHES --per_category 150 --seed 0
 
 writes MESHES/<category>/<category>_<number>.glb (y up, front towards +z, textures inside), 150 each
-of car, chair, guitar and table. Object number i of a category depends on the
+of airplane, car, chair, guitar and table. Object number i of a category depends on the
 seed, the category and i alone: a larger --per_category adds objects and changes none. Existing
 files are kept, so that a stopped run resumes. MESHES/shapes.json holds the seed; all objects of a
 folder have the same one.
@@ -23,7 +23,7 @@ import numpy as np
 import trimesh
 from tqdm import tqdm
 
-from preprocessing.shapes import car, chair, guitar, table
+from preprocessing.shapes import airplane, car, chair, guitar, table
 from preprocessing.shapes.scene import to_scene
 from utils.cli import parser, run, whole_number
 from utils.errors import UserError
@@ -31,7 +31,7 @@ from utils.files import read_json, replacing, write_json
 from utils.out_folder import working_in
 from utils.processes import run_in_processes
 
-MAKERS = {"car": car.make, "table": table.make, "chair": chair.make, "guitar": guitar.make}
+MAKERS = {"airplane": airplane.make, "car": car.make, "table": table.make, "chair": chair.make, "guitar": guitar.make}
 AHEAD = 4  # objects per process that are queued: they take a tenth of a second each
 Job = tuple[str, int]  # category and number of an object
 

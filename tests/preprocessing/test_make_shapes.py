@@ -16,7 +16,7 @@ import trimesh
 from preprocessing import make_shapes
 from utils.errors import UserError
 
-CATEGORIES = ("car", "chair", "guitar", "table")
+CATEGORIES = ("airplane", "car", "chair", "guitar", "table")
 
 
 def run(out, *flags):
@@ -27,13 +27,21 @@ def run(out, *flags):
 def test_files_depend_on_seed_category_and_number_alone(tmp_path):
     few = run(tmp_path / "few", "--per_category", "1", "--seed", "4")
     many = run(
-        tmp_path / "many", "--per_category", "3", "--seed", "4", "--categories", "guitar,chair,car,table", "--jobs", "2"
+        tmp_path / "many",
+        "--per_category",
+        "3",
+        "--seed",
+        "4",
+        "--categories",
+        "guitar,chair,car,table,airplane",
+        "--jobs",
+        "2",
     )
     other = run(tmp_path / "other", "--per_category", "1", "--seed", "5", "--categories", "car,chair")
     assert sorted(few) == [f"{name}/{name}_0000.glb" for name in CATEGORIES]
-    assert len(many) == 12 and all(many[name] == data for name, data in few.items())
+    assert len(many) == 15 and all(many[name] == data for name, data in few.items())
     assert all(few[name] != data for name, data in other.items())
-    assert len(set(many.values())) == 12
+    assert len(set(many.values())) == 15
     for data in many.values():
         assert len(data) < 150_000
         loaded = trimesh.load(io.BytesIO(data), file_type="glb")

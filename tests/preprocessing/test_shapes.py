@@ -6,10 +6,10 @@ import pytest
 import trimesh
 
 from preprocessing import make_shapes
-from preprocessing.shapes import car, chair, guitar, parts, supports, table, textures
+from preprocessing.shapes import airplane, car, chair, guitar, parts, supports, table, textures
 from preprocessing.shapes.scene import to_scene
 
-MAKERS = {"car": car.make, "chair": chair.make, "guitar": guitar.make, "table": table.make}
+MAKERS = {module.__name__.rpartition(".")[2]: module.make for module in (airplane, car, chair, guitar, table)}
 
 
 def red():
@@ -186,6 +186,10 @@ def test_fronts_face_the_front():
             and board.vertices[:, 1].max() > body.vertices[:, 1].max()
         )
         assert np.ptp(body.vertices[:, 0]) > 2 * np.ptp(neck.vertices[:, 0])
+    for number in range(12):  # the fin is behind and above the wing
+        pieces = airplane.make(np.random.default_rng([3, number]))
+        fin, wing = pieces[1].vertices, max(pieces, key=lambda part: np.ptp(part.vertices[:, 0])).vertices
+        assert fin[:, 2].max() < wing[:, 2].mean() - 0.1 and fin[:, 1].max() > pieces[0].vertices[:, 1].max()
     for number in range(12):  # a painted lamp or grille in front, none behind
         image = car.make(np.random.default_rng([3, number]))[0].image
         u0, v0, u1, v1 = (np.array(car.LAYOUT["back"]) * 256).astype(int)
@@ -209,6 +213,7 @@ def test_objects_differ_in_shape_and_colour(category):
 
 # the structural choices of each category; feet are chairs' and tables'
 ALTERNATIVES = {
+    "airplane": {*airplane.KINDS, "plain", "stripe", "belly", "nose", "rear"},
     "car": {*car.BODIES, "box", "tank", "tipper", "flat"},
     "guitar": {*guitar.BODIES, "flared", "straight", "inline", "paddle", "point"},
     "chair": {*chair.BASES, *chair.SEATS, *chair.BACKS, *chair.ARMS, "disc"},
@@ -226,7 +231,7 @@ def test_all_alternatives_occur(monkeypatch):
         seen.update([choice] if isinstance(choice, str) else [])
         return choice
 
-    for module in (car, chair, guitar, table, supports):
+    for module in (airplane, car, chair, guitar, table, supports):
         monkeypatch.setattr(module, "pick", watched)
     for category, words in ALTERNATIVES.items():
         numbers = iter(range(200 if category == "car" else 60))
