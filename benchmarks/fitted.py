@@ -29,6 +29,7 @@ from utils.cli import parser, run
 from utils.errors import UserError
 
 ROOT = pathlib.Path(__file__).parents[1]
+KINDS = "car,chair,guitar,table"
 MINUTES = 15.0
 BATCH = 4  # small, so that a few minutes are many steps
 
@@ -36,17 +37,7 @@ BATCH = 4  # small, so that a few minutes are many steps
 def database(out):
     """The folder of the database of the four objects, built if it is missing."""
     steps = [
-        [
-            "preprocessing/make_shapes.py",
-            "--out",
-            out / "meshes",
-            "--per_category",
-            "3",
-            "--seed",
-            "0",
-            "--categories",
-            "car,chair,guitar,table",
-        ],
+        ["preprocessing/make_shapes.py", "--out", out / "meshes", "--per_category", "3", "--categories", KINDS],
         ["preprocessing/render_views.py", "--meshes", out / "meshes", "--out", out / "raw", "--jobs", "2"],
         ["preprocessing/gen_db.py", "--raw", out / "raw", "--out", out / "db", "--jobs", "2"],
     ]

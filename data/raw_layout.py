@@ -97,13 +97,23 @@ class RawObject:
         return sorted(names, key=natural)
 
 
+# The settings of the renderer that say what views look like.
+VIEW_SETTINGS = ("image_size", "elevation", "azimuth", "distance", "focal", "light")
+
+
 def render_settings_path(root: pathlib.Path) -> pathlib.Path:
-    """The file of a raw folder in which the renderer keeps its settings."""
+    """The file of a raw folder in which the renderer keeps its settings.
+
+    A database and a run have it too: the settings of the views that they are made from.
+    """
     return root / "render.json"
 
 
 def render_settings(root: pathlib.Path) -> dict[str, Any] | None:
-    """The settings of the renderer that wrote a raw folder; None if it was made by other means."""
+    """The settings of the renderer that wrote a raw folder; None if it was made by other means.
+
+    Also those of a database or a run.
+    """
     path = render_settings_path(root)
     if not path.exists():
         return None

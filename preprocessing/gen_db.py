@@ -21,6 +21,7 @@ stopped run resumes when it is started again. Exit code 3: something was left ou
 import argparse
 from collections.abc import Sequence
 
+from data.raw_layout import render_settings, render_settings_path
 from preprocessing.database import flags, unfinished
 from preprocessing.database.build import Job, build, make_plan, report
 from preprocessing.meshes.distances import DEFAULT_SIGN
@@ -31,6 +32,7 @@ from preprocessing.rendering.raw_folder import render_folder
 from preprocessing.rendering.raw_writer import Settings
 from utils.cli import run
 from utils.errors import PartialFailure, UserError
+from utils.files import write_json
 from utils.out_folder import working_in
 
 
@@ -78,6 +80,8 @@ def build_database(args: argparse.Namespace) -> None:
     objects = [source for plan in plans for source in plan.objects]
     conventions = READERS[job.layout].conventions
     decided = {convention.option: decide(convention, objects) for convention in conventions}
+    if settings := render_settings(args.raw):  # go with the database, and with weights that are trained on it
+        write_json(render_settings_path(args.out), settings)
     options = Options(
         args.image_size,
         args.sdf_points,

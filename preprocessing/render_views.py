@@ -3,6 +3,7 @@
     python preprocessing/render_views.py --meshes MESHES --out RAW
     python preprocessing/render_views.py --meshes MESHES --out RAW --azimuth random \\
         --elevation -10 60 --distance auto 1 1.6 --focal 0.7 2.5 --light random --jobs 4
+    python preprocessing/render_views.py --meshes MESHES --out RAW --like models/pretrained/field
 
 MESHES holds <category>/<object>.glb (or gltf, obj, ply, off, stl) or ShapeNet's
 <category>/<object>/models/*.obj. The meshes need not be watertight; y is up. Every object becomes
@@ -15,11 +16,12 @@ is. A stopped run resumes when it is started again. Exit code 3: some meshes wer
 import argparse
 import pathlib
 
+from data.raw_layout import VIEW_SETTINGS, render_settings, render_settings_path
 from preprocessing import engine_flags
 from preprocessing.meshes.distances import SIGN_HELP, SIGNS
 from preprocessing.rendering.raw_folder import render_folder
 from preprocessing.rendering.raw_writer import AUTO, STRETCH, Settings
-from utils.cli import parser, real_number, run, whole_number
+from utils.cli import Parser, parser, real_number, run, whole_number
 from utils.errors import UserError
 from utils.rendering.lights import LIGHTS
 
@@ -37,8 +39,24 @@ def _check_span(flag: str, values: list[float]) -> None:
         raise UserError(f"{flag} {' '.join(f'{value:g}' for value in values)}: give one number or MIN MAX")
 
 
-def parse(argv: list[str] | None) -> tuple[argparse.Namespace, Settings]:
+def words_like(folder: pathlib.Path) -> list[str]:
+    """The words of a command line that give views as in a raw folder, database or run."""
+    settings = render_settings(folder)
+    if settings is None:
+        raise UserError(f"{folder} has no {render_settings_path(folder).name}: how its views were made is not known")
+    values = {name: settings[name] for name in VIEW_SETTINGS if name in settings}
+    return [
+        word
+        for name, value in values.items()
+        for word in (f"--{name}", *map(str, value if isinstance(value, list) else [value]))
+    ]
+
+
+def parse(argv: list[str]) -> tuple[argparse.Namespace, Settings]:
     """The arguments of the command and the settings in them, both checked."""
+    early = Parser(add_help=False, allow_abbrev=False)
+    early.add_argument("--like", type=pathlib.Path)
+    like = early.parse_known_args(argv)[0].like
     flags = parser(__doc__)
     default = Settings()
     flags.add_argument("--meshes", type=pathlib.Path, required=True, help="folder of <category>/<object> meshes")
@@ -96,7 +114,14 @@ def parse(argv: list[str] | None) -> tuple[argparse.Namespace, Settings]:
     )
     engine_flags.add_flags(flags)
     flags.add_argument("--categories", nargs="+", help="only these category folders")
-    args = flags.parse_args(argv)
+    flags.add_argument(
+        "--like",
+        type=pathlib.Path,
+        metavar="FOLDER",
+        help="render views as those of this run, database or raw folder: its "
+        f"{', '.join(VIEW_SETTINGS)}, where they are not given",
+    )
+    args = flags.parse_args([*(words_like(like) if like else []), *argv])  # the later flag counts
     _check_span("--elevation", args.elevation)
     _check_span("--focal", args.focal)
     numbers = args.distance[1:] if args.distance[0] == AUTO else args.distance
@@ -119,7 +144,7 @@ def parse(argv: list[str] | None) -> tuple[argparse.Namespace, Settings]:
     )
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: list[str]) -> None:
     args, settings = parse(argv)
     render_folder(
         args.meshes,

@@ -71,6 +71,9 @@ class WholeConvolution(keras.layers.Conv2D):
         return (flat + tf.convert_to_tensor(self.bias))[:, None, None]
 
 
+MOMENTUM = 0.95  # of the moving averages of batch normalisation
+
+
 class Normaliser(keras.layers.BatchNormalization):
     """Batch normalisation over all axes but the last (Ioffe & Szegedy 2015).
 
@@ -108,7 +111,7 @@ def normaliser(config: Settings, name: str, policy: str) -> Normaliser | None:
         return None
     # Keras's synchronised layer needs a replica context, which a single device does not have
     several_devices = tf.distribute.get_strategy().num_replicas_in_sync > 1
-    return Normaliser(momentum=0.95, epsilon=1e-3, name=name, dtype=policy, synchronized=several_devices)
+    return Normaliser(momentum=MOMENTUM, epsilon=1e-3, name=name, dtype=policy, synchronized=several_devices)
 
 
 def activate(x: tf.Tensor, norm: Normaliser | None, training: bool) -> tf.Tensor:

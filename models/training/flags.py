@@ -23,6 +23,9 @@ from utils.out_folder import working_in
 # The decoders' flags of the original and of DISN, and the decoders they stand for.
 OLDER_DECODERS = {"img_feat_twostream": "twostream", "img_feat_onestream": "onestream", "threedcnn": "threedcnn"}
 NO_WEIGHTS = "none"  # as the source of first weights: those of a random start
+# Of a run that starts from a whole model, which a high rate would make worse at first.
+FINE_TUNING: dict[str, typing.Any] = {"schedule": "cosine", "warm_up": 50}
+FINE_TUNING_RATE = 0.2  # of the preset's learning rate
 ENCODER_ONLY = " (encoder)"  # ends `restore_model` in a configuration that took the encoder alone
 
 
@@ -35,6 +38,7 @@ class FirstWeights:
     settings: dict[str, typing.Any]  # the settings that come with the weights
     preset: str | None  # of the run that they come from
     load: collections.abc.Callable[[typing.Any], None]  # puts them into a network
+    views: dict[str, typing.Any] | None = None  # settings of the renderer of the views that they were trained on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -262,7 +266,13 @@ def _new(
         inherited = {setting: value for setting, value in inherited.items() if setting not in of_preset(name, cls)}
     values = {**inherited, **overrides, "restore_model": restored}
     values.pop("preset", None)
-    return make(name, **values)
+    config = make(name, **values)
+    if not (first and first.whole):
+        return config
+    rate = config.learning_rate if "learning_rate" in overrides else FINE_TUNING_RATE * config.learning_rate
+    scheduled = {"schedule", "decay_step", "decay_rate"} & set(overrides)
+    chosen = {} if scheduled else {**FINE_TUNING, "warm_up": overrides.get("warm_up", FINE_TUNING["warm_up"])}
+    return dataclasses.replace(config, learning_rate=rate, **chosen)
 
 
 def reject_unused(config: typing.Any, overrides: dict[str, typing.Any]) -> None:

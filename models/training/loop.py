@@ -2,6 +2,7 @@
 
 import collections.abc
 import datetime
+import itertools
 import os
 import time
 import typing
@@ -18,6 +19,8 @@ from models.training.trainer import Trainer
 from models.weights.run import Run, load_checkpoint, save_checkpoint
 from utils.errors import UserError
 from utils.files import read_json, write_json
+
+STATISTICS = 8  # batches that the statistics of batch normalisation are of, in validation
 
 
 def choose_strategy() -> tf.distribute.Strategy:
@@ -66,13 +69,8 @@ class Loop:
         self.history: list[dict[str, typing.Any]] = []
         count, size = len(epoch_order(train, self.config.seed, 0, self.config.cat_limit)), self.config.batch_size
         self.steps = count // size
-        self.progress: dict[str, typing.Any] = {
-            "step": 0,
-            "steps": self.steps,
-            "sums": {},
-            "best": float("inf"),
-            "minutes": 0.0,
-        }
+        self.progress: dict[str, typing.Any] = {"step": 0, "steps": self.steps, "sums": {}}
+        self.progress |= {"best": float("inf"), "minutes": 0.0}
         if self.steps == 0:
             raise UserError(f"{count} training samples are fewer than one batch: lower batch_size {size}")
         if size % self.strategy.num_replicas_in_sync:
@@ -178,8 +176,8 @@ class Loop:
         sums, saved, start, waited = self.progress["sums"], time.time(), time.time(), 0.0
         timed = start
         before, began = self.progress["minutes"], self.clock()
-        rest = range(done, self.steps)
-        bar = tqdm(rest, f"epoch {epoch + 1}", initial=done, total=self.steps, unit="step", mininterval=2)
+        options: dict[str, typing.Any] = {"initial": done, "total": self.steps, "unit": "step", "mininterval": 2}
+        bar = tqdm(range(done, self.steps), f"epoch {epoch + 1}", **options)
         for i in bar:
             requested = time.time()
             batch = self.next_batch(source)
@@ -232,6 +230,10 @@ class Loop:
         if done == self.steps:
             self.progress["sums"] = {}
         with self.trainer.averaged_weights():
+            if self.config.normalisation:
+                order = epoch_order(self.train, self.config.seed, epoch, self.config.cat_limit)
+                source = self.input(self.train, order, epoch, augment=True)
+                self.trainer.settle_statistics(itertools.islice(source, min(STATISTICS, self.steps)))
             val = self.validate()
             better = self.keep(epoch, train, val)
         self.save()

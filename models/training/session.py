@@ -2,11 +2,13 @@
 
 import collections.abc
 import dataclasses
+import pathlib
 import time
 import typing
 
 import keras
 
+from data.raw_layout import VIEW_SETTINGS, render_settings, render_settings_path
 from data.shards import Database, ObjectEntry
 from models.networks.precision import described
 from models.settings import handed_on
@@ -16,13 +18,15 @@ from models.training.trainer import Trainer
 from models.weights.encoder_sources import open_encoder
 from models.weights.sources import open_model
 from utils.errors import UserError
+from utils.files import differing_settings, write_json
 
 
 def open_weights(source: str, whole: bool) -> FirstWeights:
     """The weights that a new run starts from: a whole model, or the encoder alone."""
     if whole:
         model = open_model(source)
-        return FirstWeights(source, True, handed_on(model.config), model.config.preset, model.load)
+        views = render_settings(pathlib.Path(source))
+        return FirstWeights(source, True, handed_on(model.config), model.config.preset, model.load, views)
     encoder = open_encoder(source)
     settings = {"encoder_input": encoder.input_kind}
     return FirstWeights(source, False, settings, None, lambda network: encoder.load(network.encoder))
@@ -34,6 +38,7 @@ def train(plan: Plan, trainer_class: type[Trainer], clock: collections.abc.Calla
     database = Database(config.db)
     training, validation = (database.objects(split, config.category) for split in ("train", "val"))
     check_masks(config, database, training)
+    compare_views(config, plan.first_weights)
     strategy = choose_strategy()
     state = "resuming" if plan.resumed else "training"
     counts = f"{len(training)} training and {len(validation)} validation objects"
@@ -51,9 +56,21 @@ def train(plan: Plan, trainer_class: type[Trainer], clock: collections.abc.Calla
     elif plan.first_weights:
         plan.first_weights.load(trainer.network)
     config.save(run.config)
+    if views := render_settings(pathlib.Path(config.db)):
+        write_json(render_settings_path(run.folder), views)
     if not plan.resumed and plan.first_weights and plan.first_weights.whole:
         loop.begin()
     loop.run()
+
+
+def compare_views(config: typing.Any, first: FirstWeights | None) -> None:
+    """Print how views of the database differ from those that the first weights were trained on."""
+    views = render_settings(pathlib.Path(config.db))
+    if not (first and first.views and views):
+        return
+    theirs, ours = ({name: each.get(name) for name in VIEW_SETTINGS} for each in (first.views, views))
+    if different := differing_settings(theirs, ours):
+        print(f"the weights of {first.source} were trained on other views: {', '.join(different)}")
 
 
 def check_masks(config: typing.Any, database: Database, entries: list[ObjectEntry]) -> None:

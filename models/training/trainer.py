@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from data.shards import Database, ObjectEntry
 from models.networks import losses
+from models.networks.layers import MOMENTUM
 from models.shared_settings import Settings
 
 
@@ -153,6 +154,7 @@ class Trainer(abc.ABC):
         # the steps branch on Python values alone: AutoGraph would take half of the time of tracing
         self.train_step = tf.function(self._train_step, reduce_retracing=True, autograph=False)
         self.validation_step = tf.function(self._validation_step, reduce_retracing=True, autograph=False)
+        self.forward_step = tf.function(self._forward_step, reduce_retracing=True, autograph=False)
 
     @abc.abstractmethod
     def build(self) -> keras.Model:
@@ -200,6 +202,23 @@ class Trainer(abc.ABC):
             for variable, value in zip(variables, own, strict=True):
                 variable.assign(value)
 
+    def settle_statistics(self, batches: collections.abc.Iterable[typing.Any]) -> None:
+        """Give batch normalisation the mean statistics of some training batches with these weights.
+
+        Its moving averages lag behind weights that change quickly (Wu & Johnson 2021).
+        """
+        names = ("moving_mean", "moving_variance")
+        moving = [v for v in self.network.non_trainable_variables if v.path.rpartition("/")[2] in names]
+        sums, count = [tf.zeros(variable.shape) for variable in moving], 0
+        for batch in batches:
+            for variable in moving:
+                variable.assign(tf.zeros(variable.shape))  # then one step leaves a part of the batch's alone
+            self.forward_step(batch)
+            sums = [total + variable.value / (1 - MOMENTUM) for total, variable in zip(sums, moving, strict=True)]
+            count += 1
+        for variable, total in zip(moving, sums, strict=True):
+            variable.assign(total / count)
+
     def _train_step(self, batch):
         """Batch (per replica) -> the minimised loss, its parts, the norm of its gradient.
 
@@ -221,6 +240,12 @@ class Trainer(abc.ABC):
             return {"loss": total, **parts, "gradient": tf.linalg.global_norm(gradients)}
 
         return self._mean(self.strategy.run(replica, (batch,)))
+
+    def _forward_step(self, batch):
+        """Batch (per replica) -> its loss; it moves the averages of batch normalisation."""
+        return self._mean(
+            self.strategy.run(lambda batch: {"loss": self._total(self.losses(batch, training=True))}, (batch,))
+        )
 
     def _validation_step(self, batch):
         def replica(batch):

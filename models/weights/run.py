@@ -4,6 +4,7 @@
 <run>/last.h5         weights, optimiser and progress, from which an interrupted run resumes
 <run>/best.h5         weights of the epoch with the lowest validation loss
 <run>/history.json    one entry per epoch
+<run>/render.json     how the views of its database were rendered (data/raw_layout.py)
 <run>/iso.json        of an exported run: the best iso value on the validation split
 <run>/novelty.h5      of an exported run: what the images are like that it was trained on
 <run>/tensorboard/    scalars and images

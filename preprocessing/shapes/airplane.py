@@ -1,4 +1,7 @@
-"""Aeroplanes: the nose points to +z, the fuselage is about 1 long. Windows and stripes are painted."""
+"""Aeroplanes: the nose points to +z, the fuselage is about 1 long.
+
+Windows and stripes are painted.
+"""
 
 import dataclasses
 
@@ -251,9 +254,8 @@ def _paint(
         atlas.rectangle("side", (-0.5, -radius), (0.5, -0.25 * radius), second)
     elif scheme == "nose":
         edge = rng.uniform(0.3, 0.42)
-        for view, width in (("side", 2 * radius), ("top", 2 * radius)):
-            low, high = ((edge, -width), (0.5, width)) if view == "side" else ((-width, edge), (width, 0.5))
-            atlas.rectangle(view, low, high, second)
+        atlas.rectangle("side", (edge, -2 * radius), (0.5, 2 * radius), second)
+        atlas.rectangle("top", (-2 * radius, edge), (2 * radius, 0.5), second)
         atlas.fill("front", second)
     elif scheme == "rear":
         edge = rng.uniform(-0.3, -0.1)

@@ -1,5 +1,6 @@
 """The raw folder that render_views writes: cameras, its contents, killed and repeated runs."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from preprocessing import render_views
 from preprocessing.random_streams import object_rng
 from preprocessing.rendering import raw_writer
 from utils.errors import PartialFailure, UserError
+from utils.files import write_json
 from utils.geometry.cameras import (
     azimuth_elevation_distance,
     compose,
@@ -113,6 +115,21 @@ def test_drawn_cameras_keep_to_their_ranges_and_to_their_seed():
 def test_wrong_flags_are_named(wrong):
     with pytest.raises(UserError, match=wrong[0]):
         render_views.parse(["--meshes", "m", "--out", "o", *wrong])
+
+
+def test_views_like_those_of_a_folder_but_for_the_flags_that_are_given(tmp_path):
+    words = ["--meshes", "m", "--out", "o", "--elevation", "-10", "60", "--distance", "auto", "1", "1.3"]
+    _, settings = render_views.parse([*words, "--light", "random", "--image_size", "64", "--views", "3"])
+    write_json(tmp_path / "render.json", dataclasses.asdict(settings))
+    like = ["--meshes", "m", "--out", "o", "--like", str(tmp_path)]
+    assert render_views.parse(like)[1] == dataclasses.replace(settings, views=raw_writer.Settings().views)
+    _, other = render_views.parse(["--elevation", "5", *like, "--views", "3", "--distance", "2"])
+    assert other == dataclasses.replace(settings, elevation=[5], distance=[2])
+    write_json(tmp_path / "render.json", {"light": "neon"})
+    with pytest.raises(UserError, match="invalid choice: 'neon'"):
+        render_views.parse(like)
+    with pytest.raises(UserError, match="none has no render.json"):
+        render_views.parse(["--meshes", "m", "--out", "o", "--like", str(tmp_path / "none")])
 
 
 def test_out_that_cannot_be_a_folder_is_noticed_before_the_work(tmp_path):

@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
+from data.raw_layout import render_settings
 from models.config import load_either
 from models.inference.iso_search import solid_iso
 from models.networks.texdisn import build_field_network
@@ -15,6 +16,7 @@ from tests.helpers import tiny
 from tests.helpers.flipped import edited
 from train import export_run
 from utils.errors import UserError
+from utils.files import write_json
 
 
 @pytest.fixture
@@ -26,7 +28,9 @@ def run(tmp_path):
 
 
 def test_an_exported_run_has_16_bit_kernels_and_predicts_the_same(run, tmp_path, capsys):
+    write_json(run.folder / "render.json", {"light": "random"})
     export_run.main([str(run.folder), "--out", str(tmp_path / "small")])
+    assert render_settings(tmp_path / "small") == {"light": "random"}
     assert "largest change of a weight" in capsys.readouterr().out
     source, target = open_model(run.folder), open_model(tmp_path / "small")
     assert source.config == target.config

@@ -1,6 +1,7 @@
 """Training: it learns, resumes as if it had never stopped, and stops with a reason."""
 
 import dataclasses
+import itertools
 import json
 import pathlib
 import subprocess
@@ -13,15 +14,22 @@ import pytest
 import tensorflow as tf
 
 from data.field_samples import FieldSamples
+from data.pipeline import epoch_order
+from data.raw_layout import render_settings
 from data.shards import Database
+from models.config import Config
 from models.networks.texdisn import build_field_network
+from models.presets import preset
+from models.settings import handed_on
 from models.training.field_trainer import FieldTrainer
+from models.training.flags import FirstWeights, plan
 from models.training.loop import Loop
 from models.training.session import open_weights
 from models.weights.run import Run
 from tests.helpers import tiny
 from train import train_sdf
 from utils.errors import UserError
+from utils.files import write_json
 
 ROOT = pathlib.Path(__file__).parents[3]
 
@@ -258,13 +266,58 @@ def test_a_run_from_other_weights_keeps_them_until_it_is_better(tiny_database, t
     source.val = source.samples.database.objects("val")  # all of them, as the command does
     source.run()
     flags = ["--log_dir", str(tmp_path / "b"), "--db", str(tiny_database), "--restore_model", str(tmp_path / "a")]
+    write_json(tmp_path / "a" / "render.json", {"light": "random", "seed": 1})
+    monkeypatch.setattr(
+        "models.training.session.render_settings",
+        lambda folder: {"light": "camera", "seed": 2} if folder == tiny_database else render_settings(folder),
+    )
     train_sdf.main([*flags, "--max_epoch", "1", "--learning_rate", "10"])
-    assert "before the first step: validation loss" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "before the first step: validation loss" in printed
+    assert f"the weights of {tmp_path / 'a'} were trained on other views: light random (now camera)\n" in printed
+    assert render_settings(tmp_path / "b") == {"light": "camera", "seed": 2}
     kept, progress = stored(tmp_path / "b" / "best.h5")
     assert progress["step"] == 0 and progress["best"] == pytest.approx(source.history[0]["val"]["loss"], rel=1e-4)
     before, _ = stored(tmp_path / "a" / "best.h5")
     for name, value in kept.items():
         np.testing.assert_array_equal(value, before[name])
+
+
+def test_fine_tuning_starts_slowly_unless_a_schedule_is_given(tiny_database, tmp_path):
+    config = tiny.config(learning_rate=2.0)
+    config.save(tmp_path / "a" / "config.json")
+    weights = FirstWeights("a", True, handed_on(config), "small", None)
+
+    def planned_from(*words):
+        args = flags(tmp_path / "b", "--db", tiny_database, "--restore_model", tmp_path / "a", *words)
+        return plan(args, Config, preset, lambda *_: weights).config
+
+    small = preset("small")
+    for words, expected in (
+        ((), ("cosine", 50, small.learning_rate / 5)),
+        (("--warm_up", 7), ("cosine", 7, small.learning_rate / 5)),
+        (("--learning_rate", 0.3), ("cosine", 50, 0.3)),
+        (("--decay_step", 9), ("step", 0, small.learning_rate / 5)),
+    ):
+        config = planned_from(*words)
+        assert (config.schedule, config.warm_up) == expected[:2] and np.isclose(config.learning_rate, expected[2])
+
+
+def test_statistics_are_those_of_the_present_weights(tiny_database, tmp_path, eagerly):
+    """After weights that change at once, validation is as good as in training mode."""
+    training = loop(tiny.config(normalisation=True, cat_limit=8, decoder="onestream"), tiny_database, tmp_path / "run")
+    for variable in training.trainer.network.trainable_variables:
+        if variable.path.endswith("kernel"):
+            variable.assign(5 * variable)
+    order = epoch_order(training.train, 0, 0, 8)
+    several = list(itertools.islice(training.input(training.train, order, 0, augment=False), 2))
+    forward = [float(training.trainer.forward_step(batch)["loss"]) for batch in several]
+    lagging = [float(training.trainer.validation_step(batch)["loss"]) for batch in several]
+    training.trainer.settle_statistics(several)
+    settled = [float(training.trainer.validation_step(batch)["loss"]) for batch in several]
+    assert np.abs(np.subtract(settled, forward)).mean() < 0.2 * np.abs(np.subtract(lagging, forward)).mean()
+    training.trainer.settle_statistics(several[:1])
+    assert np.isclose(training.trainer.validation_step(several[0])["loss"], forward[0], rtol=1e-2)
 
 
 TWO_DEVICES = """
