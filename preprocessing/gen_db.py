@@ -3,7 +3,8 @@
     python preprocessing/gen_db.py --raw RAW --out DB
     python preprocessing/gen_db.py --raw RAW --out DB --lst_dir LISTS --category chair \\
         --image_size 138 --jobs 4
-    python preprocessing/gen_db.py --format meshes --meshes MESHES --raw RAW --out DB
+    python preprocessing/gen_db.py --format meshes --meshes MESHES --raw RAW --out DB \\
+        --like models/pretrained/field
     python preprocessing/gen_db.py --format original --raw OBJECTS --out DB
     python preprocessing/gen_db.py --format disn --raw SDF_v1 --images ShapeNetRenderingh5_v1 \\
         --out DB --image_size 137
@@ -28,6 +29,7 @@ from preprocessing.meshes.distances import DEFAULT_SIGN
 from preprocessing.readers.majority import decide
 from preprocessing.readers.reader import DataFolders, Options
 from preprocessing.readers.registry import DEFAULT, READERS, guess
+from preprocessing.rendering.like import view_settings
 from preprocessing.rendering.raw_folder import render_folder
 from preprocessing.rendering.raw_writer import Settings
 from utils.cli import run
@@ -38,8 +40,9 @@ from utils.out_folder import working_in
 
 def render(args: argparse.Namespace) -> str | None:
     """Render --meshes into --raw; returns how many meshes were left out, as a message, or None."""
+    views = view_settings(args.like) if args.like else {}
     settings = Settings(
-        image_size=args.image_size,
+        **{**views, "image_size": args.image_size},
         sdf_points=args.sdf_points,
         surface_points=args.surface_points,
         sign=args.sign or DEFAULT_SIGN,

@@ -14,13 +14,14 @@ is. A stopped run resumes when it is started again. Exit code 3: some meshes wer
 """
 
 import argparse
+import dataclasses
 import pathlib
 
-from data.raw_layout import VIEW_SETTINGS, render_settings, render_settings_path
 from preprocessing import engine_flags
 from preprocessing.meshes.distances import SIGN_HELP, SIGNS
+from preprocessing.rendering.like import HELP, view_settings
 from preprocessing.rendering.raw_folder import render_folder
-from preprocessing.rendering.raw_writer import AUTO, STRETCH, Settings
+from preprocessing.rendering.raw_writer import AUTO, AZIMUTHS, STRETCH, Settings
 from utils.cli import Parser, parser, real_number, run, whole_number
 from utils.errors import UserError
 from utils.rendering.lights import LIGHTS
@@ -39,26 +40,13 @@ def _check_span(flag: str, values: list[float]) -> None:
         raise UserError(f"{flag} {' '.join(f'{value:g}' for value in values)}: give one number or MIN MAX")
 
 
-def words_like(folder: pathlib.Path) -> list[str]:
-    """The words of a command line that give views as in a raw folder, database or run."""
-    settings = render_settings(folder)
-    if settings is None:
-        raise UserError(f"{folder} has no {render_settings_path(folder).name}: how its views were made is not known")
-    values = {name: settings[name] for name in VIEW_SETTINGS if name in settings}
-    return [
-        word
-        for name, value in values.items()
-        for word in (f"--{name}", *map(str, value if isinstance(value, list) else [value]))
-    ]
-
-
 def parse(argv: list[str]) -> tuple[argparse.Namespace, Settings]:
     """The arguments of the command and the settings in them, both checked."""
     early = Parser(add_help=False, allow_abbrev=False)
     early.add_argument("--like", type=pathlib.Path)
     like = early.parse_known_args(argv)[0].like
     flags = parser(__doc__)
-    default = Settings()
+    default = dataclasses.replace(Settings(), **(view_settings(like) if like else {}))
     flags.add_argument("--meshes", type=pathlib.Path, required=True, help="folder of <category>/<object> meshes")
     flags.add_argument("--out", type=pathlib.Path, required=True, help="raw folder to write")
     flags.add_argument("--views", type=whole_number(1), default=default.views, help="views of every object")
@@ -73,9 +61,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, Settings]:
         metavar="DEGREES",
         help="elevation, or MIN MAX to draw from",
     )
-    flags.add_argument(
-        "--azimuth", choices=("even", "random"), default=default.azimuth, help="even: 90 + 360 i / views degrees"
-    )
+    flags.add_argument("--azimuth", choices=AZIMUTHS, default=default.azimuth, help="even: 90 + 360 i / views degrees")
     flags.add_argument("--distance", type=_distance, nargs="+", default=default.distance, metavar="D", help=DISTANCE)
     flags.add_argument(
         "--focal",
@@ -118,10 +104,9 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, Settings]:
         "--like",
         type=pathlib.Path,
         metavar="FOLDER",
-        help="render views as those of this run, database or raw folder: its "
-        f"{', '.join(VIEW_SETTINGS)}, where they are not given",
+        help=f"{HELP}, where they are not given",
     )
-    args = flags.parse_args([*(words_like(like) if like else []), *argv])  # the later flag counts
+    args = flags.parse_args(argv)
     _check_span("--elevation", args.elevation)
     _check_span("--focal", args.focal)
     numbers = args.distance[1:] if args.distance[0] == AUTO else args.distance

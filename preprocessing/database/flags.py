@@ -10,6 +10,7 @@ from data.shard_format import SPLITS
 from preprocessing import engine_flags
 from preprocessing.meshes.distances import DEFAULT_SIGN, SIGN_HELP, SIGNS
 from preprocessing.readers.registry import READERS
+from preprocessing.rendering.like import HELP, view_settings
 from utils.cli import Parser, parser, real_number, whole_number
 from utils.errors import UserError
 from utils.files import read_json
@@ -18,9 +19,9 @@ INFO = pathlib.Path(__file__).parents[1] / "info.json"
 AUTO = "auto"  # the format is inferred from the files
 MESHES = "meshes"  # not a layout: meshes are rendered first, into the layout registry.DEFAULT
 MESHES_DESCRIPTION = """\
-render_views.py with its defaults, --meshes into --raw, then as im2avatar."""
+render_views.py with its defaults or --like, --meshes into --raw, then as im2avatar."""
 FORMATS = (AUTO, MESHES, *READERS)
-OPTIONAL = ("images", "meshes", "sdf_offset", "sign")  # flags that have a use for some formats alone
+OPTIONAL = ("images", "meshes", "like", "sdf_offset", "sign")  # flags that have a use for some formats alone
 TYPES = {
     "image_size": int,
     "objects_per_shard": int,
@@ -34,7 +35,7 @@ TYPES = {
 
 def _purposes(name: str) -> dict[str, str]:
     """{format: what it uses an optional flag for}."""
-    rendered = {"meshes": {MESHES: "the meshes to render"}, "sign": {MESHES: SIGN_HELP}}
+    rendered = {"meshes": {MESHES: "the meshes to render"}, "like": {MESHES: HELP}, "sign": {MESHES: SIGN_HELP}}
     return rendered.get(name, {}) | {
         reader.name: reader.uses[name] for reader in READERS.values() if name in reader.uses
     }
@@ -92,7 +93,11 @@ def parse(argv: Sequence[str] | None, doc: str | None) -> argparse.Namespace:
     """
     early = Parser(add_help=False, allow_abbrev=False)
     early.add_argument("--info", type=pathlib.Path, default=INFO)
-    defaults = _defaults(early.parse_known_args(argv)[0].info)
+    early.add_argument("--like", type=pathlib.Path)
+    known, _ = early.parse_known_args(argv)
+    defaults = _defaults(known.info)
+    if like := known.like or defaults["like"]:
+        defaults |= {name: value for name, value in view_settings(pathlib.Path(like)).items() if name == "image_size"}
     flags = parser(doc)
     flags.epilog = _format_help()
     flags.add_argument(
@@ -109,6 +114,7 @@ def parse(argv: Sequence[str] | None, doc: str | None) -> argparse.Namespace:
     add("format", str, "layout of --raw; auto: inferred from its files", choices=FORMATS)
     add("images", path, _help_of("images"))
     add("meshes", path, f"folder of meshes. {_help_of('meshes')}")
+    add("like", path, _help_of("like"), metavar="FOLDER")
     add("sdf_offset", real_number(), _help_of("sdf_offset"))
     add("sign", str, f"{_help_of('sign')} (default: {DEFAULT_SIGN})", choices=SIGNS)
     lists = "folder of {train,val,test}_list_<category>.txt or DISN's lists"

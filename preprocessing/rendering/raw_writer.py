@@ -28,6 +28,7 @@ from utils.rendering.raycast import Scene, draw_missed_points
 UNFINISHED = ".unfinished"  # sub-folder of a raw folder for objects being written; readers ignore it
 INSIDE_GRID = 20  # points along each side of the cube that measure the share of it that is inside
 STRETCH = (0.7, 1.4)  # factors of the sides of stretched copies, whose logarithms are drawn
+AZIMUTHS = ("even", "random")  # values of Settings.azimuth
 AUTO = "auto"  # first entry of Settings.distance: the whole object is in the image
 
 

@@ -32,6 +32,7 @@ def config(binary=True, **given):
         "point_widths": (8, 16),
         "decoder_widths": (16, 8),
         "num_sample_points": 64,
+        "scored_objects": 0,
     }
     return preset("small", binary, **{**values, **given})
 
@@ -49,6 +50,7 @@ def plus_config(**given):
         "batch_size": 4,
         "max_epoch": 2,
         "warm_up": 0,
+        "scored_objects": 0,
         "precision": "float32",
     }
     return preset("plus", **{**values, **given})

@@ -126,7 +126,7 @@ def test_views_like_those_of_a_folder_but_for_the_flags_that_are_given(tmp_path)
     _, other = render_views.parse(["--elevation", "5", *like, "--views", "3", "--distance", "2"])
     assert other == dataclasses.replace(settings, elevation=[5], distance=[2])
     write_json(tmp_path / "render.json", {"light": "neon"})
-    with pytest.raises(UserError, match="invalid choice: 'neon'"):
+    with pytest.raises(UserError, match="render.json is damaged: light is 'neon'"):
         render_views.parse(like)
     with pytest.raises(UserError, match="none has no render.json"):
         render_views.parse(["--meshes", "m", "--out", "o", "--like", str(tmp_path / "none")])

@@ -23,6 +23,7 @@ from eval import to_mesh
 from models.config import Config
 from models.inference import iso_search
 from models.training.field_trainer import FieldTrainer
+from models.training.trainer import Look
 from models.weights.run import Run
 from tests.helpers import tf1_models, tiny
 from train import train_sdf
@@ -254,7 +255,7 @@ def plain_runs():
 @pytest.fixture
 def trained(tiny_database, tmp_path, monkeypatch, eagerly):
     """A function: flags and an observation -> what is observed when the loop would start."""
-    monkeypatch.setattr("models.training.field_trainer.validation_preview", lambda *_: np.zeros((4, 4, 3), np.float32))
+    monkeypatch.setattr(FieldTrainer, "look", lambda *_: Look(np.zeros((4, 4, 3), np.float32), {}))
     places = {
         "tmp": tmp_path,
         "source": tmp_path / "source",
@@ -525,8 +526,8 @@ def test_other_decoders_train_and_evaluate(binary, given, tiny_database, tmp_pat
 
     Without a colour branch no metric speaks of colours.
     """
-    monkeypatch.setattr("models.training.field_trainer.validation_preview", lambda *_: np.zeros((4, 4, 3), np.float32))
-    rate, epochs = (1e-2, 3) if binary else (3e-3, 12)
+    monkeypatch.setattr(FieldTrainer, "look", lambda *_: Look(np.zeros((4, 4, 3), np.float32), {}))
+    rate, epochs = (1e-2, 2) if binary else (5e-3, 6)
     if binary:  # a step of the grid of voxels takes a second
         given = {**given, "cat_limit": 3, "batch_size": 2}
     config = tiny.config(binary, db=str(tiny_database), max_epoch=epochs, learning_rate=rate, **given)
