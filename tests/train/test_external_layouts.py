@@ -73,6 +73,8 @@ def test_a_layout_trains_and_evaluates(eagerly, tmp_path, layout, binary, capsys
         "--batch_size",
         "4",
         "--no-normalisation",
+        "--scored_objects",
+        "0",
     ]
     run = tmp_path / "run"
     train_sdf.main(

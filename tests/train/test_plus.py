@@ -14,7 +14,7 @@ from train import export_run, train_sdf
 
 evaluation = importlib.import_module("eval.eval")
 SIZES = "--img_h 32 --img_w 32 --num_classes 8 --residual_width 16 --residual_layers 2 --fourier 2 --batch_size 4"
-SIZES += " --num_sample_points 64 --warm_up 0 --cat_limit 2"  # a step an epoch
+SIZES += " --num_sample_points 64 --warm_up 0 --scored_objects 0 --cat_limit 2"  # a step an epoch
 STEM = "texdisn/efficientnet_lite0/stem/kernel"
 
 
