@@ -50,4 +50,4 @@ def write_volume(path: pathlib.Path, volume: np.ndarray) -> None:
         data = file.create_dataset(
             "data", volume.shape, volume.dtype, chunks=volume.shape, compression="gzip", track_times=False
         )
-        data.id.write_direct_chunk((0,) * volume.ndim, zlib.compress(volume, 1))
+        data.id.write_direct_chunk((0,) * volume.ndim, zlib.compress(volume.tobytes(), 1))
