@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import json
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -282,6 +283,23 @@ def test_a_run_from_other_weights_keeps_them_until_it_is_better(tiny_database, t
     before, _ = stored(tmp_path / "a" / "best.h5")
     for name, value in kept.items():
         np.testing.assert_array_equal(value, before[name])
+    flags[1] = str(tmp_path / "better")
+    words = [
+        "--category",
+        "crate",
+        "--batch_size",
+        "4",
+        "--max_epoch",
+        "8",
+        "--learning_rate",
+        "3e-3",
+        "--warm_up",
+        "2",
+    ]
+    train_sdf.main([*flags, *words])
+    first = float(re.search(r"before the first step: validation loss ([\d.]+)", capsys.readouterr().out)[1])
+    _, progress = stored(tmp_path / "better" / "best.h5")
+    assert progress["step"] > 0 and progress["best"] < 0.95 * first  # on objects that it has not seen
 
 
 def test_fine_tuning_starts_slowly_unless_a_schedule_is_given(tiny_database, tmp_path):
