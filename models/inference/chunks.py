@@ -21,7 +21,7 @@ def chunk_size(config: Config) -> int:
     else:
         numbers = 2 * (sum(config.point_widths) + 4 * sum(config.decoder_widths))
     budget = min(ON_GPU if tf.config.list_physical_devices("GPU") else CACHED, PART * available_memory())
-    return max(STEP, int(budget / ((2 if chosen(config.precision) == "bfloat16" else 4) * numbers)) // STEP * STEP)
+    return max(STEP, int(budget / ((4 if chosen(config.precision) == "float32" else 2) * numbers)) // STEP * STEP)
 
 
 def in_chunks(

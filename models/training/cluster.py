@@ -1,30 +1,17 @@
-"""The cluster of workers that train one run together, as flags and as TF_CONFIG name it.
+"""The cluster of workers that train one run together, as a command and TF_CONFIG name it.
 
 TensorFlow reads TF_CONFIG when it starts; this file does not import it.
 """
 
-import argparse
 import json
 import os
 import re
 
-from utils.cli import whole_number
 from utils.errors import UserError
 
 VARIABLE = "TF_CONFIG"
 ADDRESS = re.compile(r"([^\s,:/]+|\[[0-9a-fA-F:]+\]):\d{1,5}")
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
-
-
-def add_flags(p: argparse.ArgumentParser) -> None:
-    """Add --cluster and --worker."""
-    p.add_argument(
-        "--cluster",
-        default="",
-        metavar="HOST:PORT,...",
-        help="train on several machines: the addresses of all workers, the same list for each",
-    )
-    p.add_argument("--worker", type=whole_number(0), help="which address of the cluster is this process's, from 0")
 
 
 def join(addresses: str, worker: int | None) -> None:

@@ -30,9 +30,14 @@ def end_together(strategy: tf.distribute.Strategy) -> None:
     """Wait until all workers are done: one that ends earlier would take from the others what they
     are about to receive.
     """
+
+    @tf.function(autograph=False)
+    def together() -> tf.Tensor:
+        return strategy.reduce("SUM", strategy.run(lambda: tf.constant(1.0)), axis=None)
+
     if is_named():
         with contextlib.suppress(*LOST):  # those have ended, and so were done
-            strategy.reduce("SUM", strategy.run(lambda: tf.constant(1.0)), axis=None)
+            together()
 
 
 @contextlib.contextmanager

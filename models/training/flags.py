@@ -87,7 +87,13 @@ def build_parser(
     p.add_argument(
         "--checkpoint_minutes", type=float, default=5, help="also save the run every so many minutes within an epoch"
     )
-    cluster.add_flags(p)
+    p.add_argument(
+        "--cluster",
+        default="",
+        metavar="HOST:PORT,...",
+        help="train on several machines: the addresses of all workers, the same list for each",
+    )
+    p.add_argument("--worker", type=cli.whole_number(0), help="which address of --cluster is this process's, from 0")
     presets = {name: make(name) for name in PRESETS}
     for field in dataclasses.fields(cls):
         if field.metadata["flag"]:
