@@ -26,7 +26,6 @@ import hashlib
 import json
 import pathlib
 import typing
-import unicodedata
 
 from tqdm import tqdm
 
@@ -35,7 +34,7 @@ from models.choices import PRECISION_HELP, PRECISIONS
 from models.weights.run import check_there
 from utils import cli
 from utils.errors import PartialFailure, UserError, reason_of
-from utils.files import file_digest, read_json_object
+from utils.files import distinct_names, file_digest, read_json_object
 from utils.geometry.cameras import parse_camera
 from utils.images.photo import SUFFIXES, read_photo
 from utils.mesh.simplify import FACES, check_count
@@ -150,30 +149,9 @@ def expanded(paths: list[str]) -> list[str]:
 
 
 def folders(images: list[str], out: pathlib.Path) -> list[pathlib.Path]:
-    """The folder of each image: named after the file, numbered where several have one name.
-
-    A number is never that of another image's own name: a.png, a.jpg and a_2.png go to a, a_3 and
-    a_2. Names that a file system may take for one (upper and lower case, composed and decomposed
-    accents, spaces and dots at the end) count as one.
-    """
+    """The folder of each image: named after the file, numbered where several have one name."""
     names = [pathlib.Path(image).stem.rstrip(" .") or "image" for image in images]
-    taken = {_compared(name) for name in names}
-    given: set[str] = set()
-    result = []
-    for name in names:
-        unique, number = name, 2
-        if _compared(name) in given:
-            while _compared(unique := f"{name}_{number}") in taken:
-                number += 1
-        given.add(_compared(unique))
-        taken.add(_compared(unique))
-        result.append(out / unique)
-    return result
-
-
-def _compared(name: str) -> str:
-    """A file name as a file system that ignores case and forms of accents compares it."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    return [out / name for name in distinct_names(names)]
 
 
 def settings_of(args: argparse.Namespace, image: str) -> dict[str, typing.Any]:

@@ -38,7 +38,7 @@ from utils.web.request import Limits
 ROOT = pathlib.Path(__file__).parents[1]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")  # of examples: formats that browsers show
 PREFIX = "texdisn-web-"  # of the name of a page's folder among the system's temporary files
-PATIENCE = 1.0  # seconds that a job may take to end after the page has
+PATIENCE = 0.5  # seconds that a job may take to end after the page has
 SWEEP = 300  # seconds between two removals of old files
 
 

@@ -23,7 +23,10 @@ PRECISIONS = {
     "float32": "32 bits",
     "bfloat16": "16 bits, off by 1 to 4 percent of the field, several times faster or slower by the processor",
 }
+# of the training alone: results keep the range of float32
+TRAINED_PRECISIONS = {**PRECISIONS, "float16": "16 bits with a scaled loss, for GPUs without products in bfloat16"}
 PRECISION_HELP = "; ".join(f"{name}: {text}" for name, text in PRECISIONS.items())
+TRAINED_PRECISION_HELP = "; ".join(f"{name}: {text}" for name, text in TRAINED_PRECISIONS.items())
 
 
 @dataclasses.dataclass(frozen=True)

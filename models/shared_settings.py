@@ -4,7 +4,7 @@ import collections.abc
 import dataclasses
 import typing
 
-from models.choices import ENCODER_INPUTS, ENCODERS, PRECISION_HELP, PRECISIONS
+from models.choices import ENCODER_INPUTS, ENCODERS, TRAINED_PRECISION_HELP, TRAINED_PRECISIONS
 from models.settings import SavedSettings, setting
 from utils.errors import UserError
 
@@ -183,8 +183,8 @@ class Settings(SavedSettings):
     weight_decay: float = setting(1e-5, "factor of half the sum of squared convolution weights", least=0, flag=False)
     precision: str = setting(
         "auto",
-        PRECISION_HELP,
-        choices=PRECISIONS,
+        TRAINED_PRECISION_HELP,
+        choices=TRAINED_PRECISIONS,
         resumable=True,
     )
     seed: int = setting(0, "seed of weights, order and points", least=0)

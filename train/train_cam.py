@@ -18,7 +18,7 @@ import argparse
 
 from models.config import CameraConfig
 from models.presets import camera_preset
-from models.training import flags
+from models.training import cluster, flags
 from utils import cli
 
 
@@ -42,6 +42,7 @@ def open_weights(source: str, whole: bool) -> flags.FirstWeights:
 
 def main(argv: list[str]) -> None:
     args = build_parser().parse_args(argv)
+    cluster.join(args.cluster, args.worker)
     with flags.working_in_run(args.log_dir):
         training = plan(args)
         flags.check_database(training.config)

@@ -8,7 +8,8 @@ import os
 import pathlib
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from utils.errors import UserError, writing
@@ -101,6 +102,29 @@ def is_lfs_pointer(path: str | os.PathLike[str]) -> bool:
             return file.read(len(LFS)) == LFS
     except OSError:
         return False
+
+
+def distinct_names(names: Sequence[str]) -> list[str]:
+    """Names of files or folders, numbered where several are one.
+
+    A number is never that of another name: a, a and a_2 become a, a_3 and a_2. Names that a file
+    system may take for one (upper and lower case, composed and decomposed accents) count as one.
+    """
+    taken, given, result = {_compared(name) for name in names}, set(), []
+    for name in names:
+        unique, number = name, 2
+        if _compared(name) in given:
+            while _compared(unique := f"{name}_{number}") in taken:
+                number += 1
+        given.add(_compared(unique))
+        taken.add(_compared(unique))
+        result.append(unique)
+    return result
+
+
+def _compared(name: str) -> str:
+    """A file name as a file system that ignores case and forms of accents compares it."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def differing_settings(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:

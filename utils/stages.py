@@ -1,8 +1,26 @@
-"""Timing of the named stages of a long job, with a callback when a stage begins."""
+"""The named stages of a long job: their time, a callback when one begins, stops in their midst."""
 
 import contextlib
+import contextvars
 import time
 from collections.abc import Callable, Iterator
+
+_check: contextvars.ContextVar[Callable[[], None]] = contextvars.ContextVar("check", default=lambda: None)
+
+
+@contextlib.contextmanager
+def stopped_by(check: Callable[[], None]) -> Iterator[None]:
+    """In the block, and in this thread, check_stop() calls `check`, which may raise an error."""
+    token = _check.set(check)
+    try:
+        yield
+    finally:
+        _check.reset(token)
+
+
+def check_stop() -> None:
+    """Long loops call this several times a second: it raises an error where the job is to end."""
+    _check.get()()
 
 
 class Stages:

@@ -8,9 +8,11 @@ import tensorflow as tf
 from models.config import Config
 from models.networks.precision import chosen
 from utils.processes import available_memory
+from utils.stages import check_stop
 
 CACHED, ON_GPU = 1 << 25, 1 << 29  # bytes of a chunk's activations: near a CPU's cores, enough for a GPU
 STEP = 256  # points
+PIECE = 16  # chunks, in some tenths of a second; between them a job may be stopped
 PART = 1 / 8  # of the available memory, at most
 
 
@@ -21,7 +23,7 @@ def chunk_size(config: Config) -> int:
     else:
         numbers = 2 * (sum(config.point_widths) + 4 * sum(config.decoder_widths))
     budget = min(ON_GPU if tf.config.list_physical_devices("GPU") else CACHED, PART * available_memory())
-    return max(STEP, int(budget / ((2 if chosen(config.precision) == "bfloat16" else 4) * numbers)) // STEP * STEP)
+    return max(STEP, int(budget / ((4 if chosen(config.precision) == "float32" else 2) * numbers)) // STEP * STEP)
 
 
 def in_chunks(
@@ -67,6 +69,11 @@ def in_chunks(
             if not tf.config.functions_run_eagerly():  # traced once, for any number of points
                 specs = [tf.TensorSpec((None, term.shape[1]), term.dtype) for term in terms]
                 compiled.get_concrete_function(tf.TensorSpec((None, 3), tf.float32), products, camera, specs)
-        return compiled(points, products, camera, list(terms))
+        pieces = []
+        for first in range(0, max(1, len(points)), PIECE * chunk):
+            check_stop()
+            part = slice(first, first + PIECE * chunk)
+            pieces.append(compiled(points[part], products, camera, [term[part] for term in terms]))
+        return tf.nest.map_structure(lambda *parts: tf.concat(parts, 0), *pieces) if len(pieces) > 1 else pieces[0]
 
     return call

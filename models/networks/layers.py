@@ -16,13 +16,14 @@ def policies(config: Settings, all_bfloat16: bool) -> tuple[str, str]:
 
     Args:
         config: Where `precision` means float32, both policies are float32.
-        all_bfloat16: Also compute the sensitive layers in bfloat16. The field is then off by 2 to
+        all_bfloat16: Also compute the sensitive layers in 16 bits. The field is then off by 2 to
             4 percent instead of 1 to 2. Training and fast meshing accept that.
 
     Returns:
         The policy of most layers, then the policy of the layers that suffer most from rounding.
     """
-    policy = "mixed_bfloat16" if chosen(config.precision) == "bfloat16" else "float32"
+    kind = chosen(config.precision)
+    policy = kind if kind == "float32" else f"mixed_{kind}"
     return policy, policy if all_bfloat16 else "float32"
 
 

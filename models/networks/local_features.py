@@ -150,7 +150,7 @@ def read_by_product(feature_map: tf.Tensor, uv: tf.Tensor, height: int, width: i
 
 
 # Up to this many cells the product is faster, on a CPU with bfloat16 products and on one without.
-LARGEST_PRODUCT = {tf.bfloat16: 56 * 56, tf.float32: 28 * 28}
+LARGEST_PRODUCT = {tf.bfloat16: 56 * 56, tf.float16: 56 * 56, tf.float32: 28 * 28}
 
 
 def read_maps(maps: Sequence[tf.Tensor], uv: tf.Tensor, height: int, width: int, resized: bool) -> tf.Tensor:

@@ -1,4 +1,5 @@
-"""The type that networks compute in: float32, or bfloat16 on machines that are faster in it.
+"""The type that networks compute in: float32, or bfloat16 on machines that are faster in it; in
+training also float16, on request.
 
 Weights are float32 in either. With AMX or AVX512-BF16 products in bfloat16 are up to four times
 faster; a processor without them converts every number, and takes three times as long.
@@ -15,7 +16,9 @@ CAPABILITY = (8, 0)  # compute capability of NVIDIA's GPUs from which they have 
 
 
 def chosen(precision: str) -> str:
-    """One of models.choices.PRECISIONS -> "float32" or "bfloat16", the type that is computed in."""
+    """One of models.choices.TRAINED_PRECISIONS -> "float32", "bfloat16" or "float16", the type that
+    is computed in.
+    """
     return _faster()[0] if precision == "auto" else precision
 
 
@@ -24,7 +27,7 @@ def described(precision: str) -> str:
     faster, why = _faster()
     if precision == "auto":
         return f"{faster} ({why})"
-    return f"{precision} (as asked{'' if precision == faster else f'; {faster} is faster here: {why}'})"
+    return f"{precision} (as asked{'' if precision in (faster, 'float16') else f'; {faster} is faster here: {why}'})"
 
 
 @functools.cache

@@ -7,14 +7,13 @@ import argparse
 import collections.abc
 import contextlib
 import dataclasses
-import json
-import os
 import pathlib
 import typing
 
 from models.presets import PRESETS, of_preset, preset_name
 from models.settings import check_value, shown
 from models.shared_settings import Settings
+from models.training import cluster
 from models.weights.run import Run, check_there
 from utils import cli
 from utils.errors import UserError
@@ -55,16 +54,9 @@ class Plan:
 def working_in_run(folder: str) -> contextlib.AbstractContextManager[None]:
     """Hold the folder of a run as the only process that writes there.
 
-    Of several workers on one run (TF_CONFIG), the chief or else the first one writes.
+    Of several workers on one run, one writes.
     """
-    try:
-        cluster = json.loads(os.environ.get("TF_CONFIG", "{}"))
-        task = dict(cluster.get("task", {}))
-    except (AttributeError, TypeError, ValueError) as error:
-        raise UserError(f"TF_CONFIG is no description of a cluster: {error}") from None
-    chief = "chief" if "chief" in cluster.get("cluster", {}) else "worker"
-    writes = not task or (task.get("type"), task.get("index")) == (chief, 0)
-    return working_in(folder, depth=0) if writes else contextlib.nullcontext()
+    return working_in(folder, depth=0) if cluster.writes() else contextlib.nullcontext()
 
 
 # Opens first weights: (source, whole) -> FirstWeights. It imports TensorFlow, so the commands pass
@@ -99,6 +91,13 @@ def build_parser(
     p.add_argument(
         "--checkpoint_minutes", type=float, default=5, help="also save the run every so many minutes within an epoch"
     )
+    p.add_argument(
+        "--cluster",
+        default="",
+        metavar="HOST:PORT,...",
+        help="train on several machines: the addresses of all workers, the same list for each",
+    )
+    p.add_argument("--worker", type=cli.whole_number(0), help="which address of --cluster is this process's, from 0")
     presets = {name: make(name) for name in PRESETS}
     for field in dataclasses.fields(cls):
         if field.metadata["flag"]:

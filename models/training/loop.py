@@ -3,7 +3,6 @@
 import collections.abc
 import datetime
 import itertools
-import os
 import time
 import typing
 
@@ -14,6 +13,7 @@ from tqdm import tqdm
 from data.pipeline import batches, epoch_order
 from data.shards import ObjectEntry
 from models.training.board import Board
+from models.training.devices import LOST
 from models.training.forecast import FIRST, STEPS, clock_time, forecast, remaining
 from models.training.trainer import Trainer
 from models.weights.run import Run, load_checkpoint, save_checkpoint
@@ -21,17 +21,6 @@ from utils.errors import UserError
 from utils.files import read_json, write_json
 
 STATISTICS = 8  # batches that the statistics of batch normalisation are of, in validation
-
-
-def choose_strategy() -> tf.distribute.Strategy:
-    """Several machines if TF_CONFIG names them, several GPUs if there are some, else the one
-    device.
-    """
-    if "TF_CONFIG" in os.environ:
-        return tf.distribute.MultiWorkerMirroredStrategy()
-    if len(tf.config.list_physical_devices("GPU")) > 1:
-        return tf.distribute.MirroredStrategy()
-    return tf.distribute.get_strategy()
 
 
 class Loop:
@@ -163,6 +152,8 @@ class Loop:
         """
         try:
             return next(source)
+        except LOST:
+            raise
         except tf.errors.OpError as error:
             lines = str(error).splitlines()
             reason = next((line for line in lines if "Error: " in line), lines[0])

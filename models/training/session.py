@@ -12,8 +12,9 @@ from data.raw_layout import VIEW_SETTINGS, render_settings, render_settings_path
 from data.shards import Database, ObjectEntry
 from models.networks.precision import described
 from models.settings import handed_on
+from models.training.devices import choose_strategy, end_together, no_worker_lost
 from models.training.flags import FirstWeights, Plan
-from models.training.loop import Loop, choose_strategy
+from models.training.loop import Loop
 from models.training.trainer import Trainer
 from models.weights.encoder_sources import open_encoder
 from models.weights.sources import open_model
@@ -33,7 +34,16 @@ def open_weights(source: str, whole: bool) -> FirstWeights:
 
 
 def train(plan: Plan, trainer_class: type[Trainer], clock: collections.abc.Callable[[], float] = time.time) -> None:
-    """Train the run of a plan until its epochs or minutes, of the clock, are used up."""
+    """Train the run of a plan until its epochs or minutes, of the clock, are used up.
+
+    Raises:
+        UserError: also where another worker of the cluster was lost.
+    """
+    with no_worker_lost():
+        _train(plan, trainer_class, clock)
+
+
+def _train(plan: Plan, trainer_class: type[Trainer], clock: collections.abc.Callable[[], float]) -> None:
     config, run = plan.config, plan.run
     database = Database(config.db)
     training, validation = (database.objects(split, config.category) for split in ("train", "val"))
@@ -61,6 +71,7 @@ def train(plan: Plan, trainer_class: type[Trainer], clock: collections.abc.Calla
     if not plan.resumed and plan.first_weights and plan.first_weights.whole:
         loop.begin()
     loop.run()
+    end_together(strategy)
 
 
 def compare_views(config: typing.Any, first: FirstWeights | None) -> None:

@@ -13,6 +13,7 @@ import tensorflow as tf
 from data.shards import Database, ObjectEntry
 from models.networks import losses
 from models.networks.layers import MOMENTUM
+from models.networks.precision import chosen
 from models.shared_settings import Settings
 
 
@@ -146,7 +147,11 @@ class Trainer(abc.ABC):
             self.network = self.build()
             self.schedule = Cosine(config) if config.schedule == "cosine" else StepDecay(config)
             self.optimizer = make_optimizer(config, self.schedule)
-            self.optimizer.build(self.network.trainable_variables)
+            # gradients in float16 vanish or overflow: the loss is multiplied by a number that grows
+            # until they do, and a step with such gradients is left out
+            half = chosen(config.precision) == "float16"
+            self.scaling = keras.optimizers.LossScaleOptimizer(self.optimizer) if half else None
+            (self.scaling or self.optimizer).build(self.network.trainable_variables)
             if config.encoder_rate != 1 and isinstance(self.optimizer, Adam):
                 encoder = {variable.path for variable in self.network.encoder.trainable_variables}
                 paths = [variable.path for variable in self.network.trainable_variables]
@@ -175,7 +180,9 @@ class Trainer(abc.ABC):
 
     @property
     def variables(self) -> dict[str, list[keras.Variable]]:
-        """{group: variables} for checkpoints."""
+        """{group: variables} for checkpoints. The scale of the loss is none of them: another
+        precision can resume the run.
+        """
         return {"network": self.network.variables, "optimizer": self.optimizer.variables}
 
     def set_elapsed(self, share: float) -> None:
@@ -233,11 +240,15 @@ class Trainer(abc.ABC):
                     parts["weight_decay"] = losses.weight_decay(self.network, self.config.weight_decay)
                     total += parts["weight_decay"]
                 # the optimiser sums over replicas; the mean over the whole batch is wanted
-                scaled = total / self.strategy.num_replicas_in_sync
+                scale = tf.convert_to_tensor(self.scaling.dynamic_scale) if self.scaling else 1.0
+                scaled = scale * total / self.strategy.num_replicas_in_sync
             variables = self.network.trainable_variables
             gradients = tape.gradient(scaled, variables)
-            self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-            return {"loss": total, **parts, "gradient": tf.linalg.global_norm(gradients)}
+            norm = tf.linalg.global_norm(gradients) / scale
+            if self.scaling:
+                gradients, norm = self._all_or_none(gradients, norm)
+            (self.scaling or self.optimizer).apply_gradients(zip(gradients, variables, strict=True))
+            return {"loss": total, **parts, "gradient": norm}
 
         return self._mean(self.strategy.run(replica, (batch,)))
 
@@ -253,6 +264,17 @@ class Trainer(abc.ABC):
             return {"loss": self._total(parts), **parts}
 
         return self._mean(self.strategy.run(replica, (batch,)))
+
+    def _all_or_none(self, gradients, norm):
+        """Gradients that are not finite on one device are so on all: all leave out the step.
+
+        Their norm, which a user sees, is 0 then.
+        """
+        lost = 1 - tf.cast(tf.math.is_finite(norm), tf.float32)
+        if self.strategy.num_replicas_in_sync > 1:
+            lost = tf.distribute.get_replica_context().all_reduce("SUM", lost)
+        blank = tf.where(lost > 0, math.nan, 0.0)
+        return [gradient + blank for gradient in gradients], tf.where(lost > 0, 0.0, norm)
 
     def _total(self, parts):
         return tf.add_n([parts[name] for name in self.minimised if name in parts])

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from preprocessing.meshes.load import SUFFIXES
 from utils.errors import UserError
+from utils.files import distinct_names
 
 
 class MeshFile(NamedTuple):
@@ -17,24 +18,29 @@ class MeshFile(NamedTuple):
 
 
 def find_meshes(root: str | os.PathLike[str]) -> list[MeshFile]:
-    """The meshes of a folder, sorted; UserError if there is none or if two are the same object."""
+    """The meshes of a folder, sorted; UserError if there is none.
+
+    Of several with one name in a category, all but the first are numbered; prints a line for each.
+    """
     root = pathlib.Path(root)
     if not root.is_dir():
         raise UserError(f"{root} is not a folder of <category>/<object>.glb")
-    paths: dict[tuple[str, str], pathlib.Path] = {}
+    found: dict[str, list[tuple[str, pathlib.Path]]] = {}  # category -> names and paths
     for entry in sorted(root.glob("*/*")):
         for path in _meshes_of(entry):
-            key = entry.parent.name, entry.stem if path == entry else entry.name
-            if key in paths:
-                raise UserError(
-                    f"{paths[key]} and {path} would both become {'/'.join(key)}: rename or remove one of them"
-                )
-            paths[key] = path
-    if not paths:
+            name = entry.stem if path == entry else entry.name
+            found.setdefault(entry.parent.name, []).append((name, path))
+    if not found:
         raise UserError(
             f"{root} holds no <category>/<object> meshes ({' '.join(SUFFIXES)}) and no <category>/<object>/models/*.obj"
         )
-    return [MeshFile(*key, path) for key, path in sorted(paths.items())]
+    files = []
+    for category, meshes in found.items():
+        for (name, path), distinct in zip(meshes, distinct_names([name for name, _ in meshes]), strict=True):
+            if distinct != name:
+                print(f"{path}: becomes {category}/{distinct}, since there is another {category}/{name}")
+            files.append(MeshFile(category, distinct, path))
+    return sorted(files)
 
 
 def _meshes_of(entry: pathlib.Path) -> list[pathlib.Path]:

@@ -180,6 +180,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--keep", type=pathlib.Path, help="folder for the inputs that are wrong")
     args = parser.parse_args(argv)
     targets = [t for t in TARGETS if not args.only or {t.name, t.group} & set(args.only)]
+    if args.keep:
+        args.keep.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
     tally = fuzz(args.inputs, args.seed, targets, args.keep)
     print(table(tally.results, time.monotonic() - start))

@@ -1,7 +1,9 @@
 """A tiny network and a tiny database of coloured boxes, for tests of training and evaluation."""
 
 import functools
+import json
 
+import h5py
 import numpy as np
 
 from data.shard_format import ObjectRecord, write_shard
@@ -178,3 +180,11 @@ def write_database(folder, counts=(4, 2, 2), categories=("box", "crate")):
             records = [box(category, f"{category}_{split}{i}", rng) for i in range(count)]
             write_shard(folder / f"{category}_{split}_000.h5", records, {"made": "by a test"})
     return folder
+
+
+def stored(path):
+    """The values of a checkpoint by name, and its progress."""
+    values = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: values.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+        return values, json.loads(file.attrs["progress"])

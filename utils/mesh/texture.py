@@ -8,6 +8,7 @@ from scipy.ndimage import distance_transform_edt
 
 from utils.errors import UserError
 from utils.mesh.mesh import area_vectors, face_areas
+from utils.stages import check_stop
 
 SIZE = 1024  # texels along a side
 # Texels between charts (3 where xatlas needs more room than the texture has): bilinear lookups of
@@ -138,6 +139,7 @@ def rasterise(faces: np.ndarray, uv: np.ndarray, size: int) -> Iterator[tuple[np
 
     inside = np.zeros((size, size), np.uint8)
     for first in range(0, size * size, BATCH):
+        check_stop()
         texel = np.arange(first, min(first + BATCH, size * size))
         centres = _centres(texel, size)
         downwards = np.broadcast_to(np.array([0, 0, -1], np.float32), centres.shape)
@@ -151,6 +153,7 @@ def rasterise(faces: np.ndarray, uv: np.ndarray, size: int) -> Iterator[tuple[np
     near[tuple(corner.T)] = 1
     around = np.flatnonzero((cv2.dilate(near, np.ones((5, 5), np.uint8)) > 0) & (inside == 0))
     for first in range(0, len(around), BATCH):
+        check_stop()
         texel = around[first : first + BATCH]
         yield texel, *face_and_weights(scene.compute_closest_points(tensor(_centres(texel, size))))
 

@@ -10,6 +10,7 @@ from utils.images.resize import resize_image
 from utils.mesh.mesh import coloured_mesh
 from utils.rendering.backgrounds import lay_over
 from utils.rendering.raycast import Scene
+from utils.stages import check_stop
 
 VIEWS = 8
 ELEVATION = 20  # degrees
@@ -28,6 +29,7 @@ def turntable(scene: Scene) -> list[np.ndarray]:
     K, white, images = intrinsics(SIZE), np.full((SIZE, SIZE, 3), 255, np.uint8), []
     distance = fitting_distance(np.linalg.norm(scene.mesh.vertices, axis=1).max())
     for i in range(VIEWS):
+        check_stop()
         camera = compose(K, look_at(360 * i / VIEWS, ELEVATION, distance))
         images.append(lay_over(scene.render(camera, SIZE, samples=3), white))
     return images

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from utils.errors import UserError
+from utils.stages import stopped_by
 
 MOST_UPLOADS, MOST_BYTES = 200, 1 << 30  # that the page keeps at the same time
 MOST = 10  # jobs that wait or run: some minutes of work on two cores
@@ -35,7 +36,8 @@ class Job:
         """Do the work; called by the thread of the queue."""
         try:
             self._stop_if_left()
-            return self._work(self.on_start)
+            with stopped_by(self._stop_if_left):
+                return self._work(self.on_start)
         finally:
             self._jobs.remove(self)
 
@@ -49,7 +51,7 @@ class Job:
             raise Ended
 
     def stop(self) -> None:
-        """End the work, at its next stage if it runs."""
+        """End the work, if it runs at its next stage or check_stop()."""
         self._left.set()
 
     def before(self) -> int:
@@ -105,7 +107,7 @@ class Jobs:
                 self._unfinished.remove(job)
 
     def close(self) -> None:
-        """Give up all jobs. The one that runs ends at its next stage."""
+        """Give up all jobs. The one that runs ends as after stop()."""
         with self._lock:
             unfinished = list(self._unfinished)
         for job in unfinished:

@@ -112,5 +112,5 @@ def test_the_older_switch_and_wrong_values(tmp_path):
     assert plan(tmp_path).precision == "auto"
     assert plan(tmp_path, "--bfloat16") == plan(tmp_path, "--precision", "bfloat16")
     assert plan(tmp_path, "--no-bfloat16") == plan(tmp_path, "--precision", "float32")
-    with pytest.raises(UserError, match="invalid choice: 'float16'"):
-        plan(tmp_path, "--precision", "float16")
+    with pytest.raises(UserError, match="invalid choice: 'float64'"):
+        plan(tmp_path, "--precision", "float64")

@@ -94,3 +94,26 @@ def test_a_clipped_gradient_moves_weights_as_far_as_its_norm_allows(batch, eager
         trainer.train_step(batch(trainer.config))
         steps[limit] = np.sqrt(sum(((v - before[path]) ** 2).sum() for path, v in values(trainer).items()))
     assert steps[1e-3] == pytest.approx(1e-3, rel=0.02) and steps[0.0] > 2e-3
+
+
+def test_16_bits_take_nearly_the_step_of_float32(batch, eagerly):
+    """Weights stay float32; the scale of the loss is not in the step."""
+    steps = {}
+    for precision in ("float32", "bfloat16", "float16"):
+        trainer = trainer_of(precision=precision, optimizer="momentum", decoder="onestream")
+        if trainer.scaling:
+            trainer.scaling.dynamic_scale.assign(8)  # at first it is one at which these gradients overflow
+        before = values(trainer)
+        gradient = float(trainer.train_step(batch(trainer.config))["gradient"])
+        moved = {path: value - before[path] for path, value in values(trainer).items()}
+        assert all(value.dtype == np.float32 for value in moved.values())
+        steps[precision] = [gradient, float(np.sqrt(sum((value**2).sum() for value in moved.values())))]
+    assert min(steps["float32"]) > 0 and len(set(map(tuple, steps.values()))) == 3
+    for precision in ("bfloat16", "float16"):
+        np.testing.assert_allclose(steps[precision], steps["float32"], rtol=0.1)
+    # the last one was in float16: a step whose gradients overflow is left out, and the scale halved
+    trainer.scaling.dynamic_scale.assign(2.0**40)
+    before = values(trainer)
+    assert trainer.train_step(batch(trainer.config))["gradient"] == 0
+    assert all(np.array_equal(value, before[path]) for path, value in values(trainer).items())
+    assert float(trainer.scaling.dynamic_scale) == 2.0**39

@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 
-import h5py
 import keras
 import numpy as np
 import pytest
@@ -28,6 +27,7 @@ from models.training.loop import Loop
 from models.training.session import open_weights
 from models.weights.run import Run
 from tests.helpers import tiny
+from tests.helpers.tiny import stored
 from train import train_sdf
 from utils.errors import UserError
 from utils.files import write_json
@@ -54,13 +54,6 @@ def loop(config, database, folder):
         data.objects("val")[:1],
         checkpoint_minutes=1e9,
     )
-
-
-def stored(path):
-    values = {}
-    with h5py.File(path) as file:
-        file.visititems(lambda name, item: values.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
-        return values, json.loads(file.attrs["progress"])
 
 
 @pytest.mark.slow
@@ -349,6 +342,7 @@ from models.training.loop import Loop
 from models.training.field_trainer import FieldTrainer
 from models.training.trainer import Look
 from tests.helpers import tiny
+from tests.helpers.tiny import stored
 from models.weights.run import Run
 config = tiny.config(normalisation=True, decoder="onestream", max_epoch=1, cat_limit=6)
 mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

@@ -25,9 +25,23 @@ def test_meshes_are_found_in_both_layouts(tmp_path):
         ("car", "old", "car/old/model.obj"),
         ("chair", "a", "chair/a.glb"),
     ]
-    (tmp_path / "m/chair/a.obj").touch()
-    with pytest.raises(UserError, match="a.glb and .*a.obj would both become chair/a"):
-        find_meshes(tmp_path / "m")
     for folder in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(UserError, match=r"<category>/<object>"):
             find_meshes(folder)
+
+
+def test_meshes_of_one_name_are_all_kept(tmp_path, capsys):
+    """Also where a file system may take two names for one, and where the number is a name."""
+    places = ["chair/a.glb", "chair/a.obj", "chair/A.ply", "chair/a_2.glb", "table/a.glb", "chair/b/model.obj"]
+    for place in [*places, "chair/b.stl"]:
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).touch()
+    found = {
+        path.relative_to(tmp_path).as_posix(): f"{category}/{name}" for category, name, path in find_meshes(tmp_path)
+    }
+    assert sorted(found) == sorted([*places, "chair/b.stl"])
+    assert len({name.lower() for name in found.values()}) == len(found)
+    assert found["chair/a_2.glb"] == "chair/a_2" and found["table/a.glb"] == "table/a"
+    said = capsys.readouterr().out.splitlines()
+    renamed = [place for place, name in found.items() if name != place.split(".")[0].removesuffix("/model")]
+    assert len(said) == len(renamed) == 3 and all(any(place in line for line in said) for place in renamed)

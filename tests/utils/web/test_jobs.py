@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tests.helpers.web import upload
+from utils.stages import check_stop
 from utils.web import jobs as web_jobs
 from utils.web.jobs import Ended, Folders, Jobs
 
@@ -19,6 +20,8 @@ def test_jobs_run_in_order_and_end_at_their_next_stage(tmp_path):
             on_start("first")
             order.append(name)
             assert go_on.wait(20)
+            if name == "d":
+                check_stop()  # in the midst of a stage
             on_start("second")
             return name
 
@@ -43,6 +46,7 @@ def test_jobs_run_in_order_and_end_at_their_next_stage(tmp_path):
     assert jobs.wait(20)
     with pytest.raises(Ended):
         running.result()
+    assert running.stages == ["first"]
 
 
 def test_old_files_are_removed(tmp_path, monkeypatch):
