@@ -257,7 +257,7 @@ def test_weights_of_another_run_start_a_new_one(tiny_database, tmp_path):
 @pytest.mark.slow
 def test_a_run_from_other_weights_keeps_them_until_it_is_better(tiny_database, tmp_path, monkeypatch, eagerly, capsys):
     monkeypatch.setattr("models.training.field_trainer.validation_preview", lambda *_: np.zeros((4, 4, 3), np.float32))
-    source = loop(tiny.config(max_epoch=1, cat_limit=4), tiny_database, tmp_path / "a")
+    source = loop(tiny.config(max_epoch=1, cat_limit=4, decoder="global"), tiny_database, tmp_path / "a")
     source.val = source.samples.database.objects("val")  # all of them, as the command does
     source.run()
     flags = ["--log_dir", str(tmp_path / "b"), "--db", str(tiny_database), "--restore_model", str(tmp_path / "a")]
