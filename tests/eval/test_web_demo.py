@@ -163,7 +163,7 @@ def redness(screenshot):
 
 
 def findings(tab):
-    """What axe-core finds that keeps people from using a page, of its own levels serious and critical."""
+    """What axe-core finds on a page and calls serious or critical."""
     if importlib.util.find_spec("axe_playwright_python") is None:
         (pytest.fail if REQUIRED else pytest.skip)("axe-playwright-python is not installed")
     from axe_playwright_python.sync_playwright import Axe
@@ -196,14 +196,15 @@ class Tab:
         box.set_input_files([{"name": name, "mimeType": "image/png", "buffer": data}])
 
     def is_visible(self, selector):
-        """Whether a part of the page begins on the screen, as it is scrolled."""
-        return 0 <= self.tab.locator(selector).bounding_box()["y"] <= self.height - 40
+        """Whether a part of the page begins in the upper three quarters of the screen."""
+        return 0 <= self.tab.locator(selector).bounding_box()["y"] <= 0.75 * self.height
 
     def reconstruct(self, button="#go"):
         """Press a button; returns once the model is drawn."""
         self.tab.click(button)
-        self.tab.wait_for_function("document.querySelector('#status').textContent.match(/Starting|Step|Done/)")
-        assert self.is_visible("#status") and self.tab.evaluate("scrollY <= document.querySelector('#status').offsetTop")
+        self.tab.wait_for_function("document.querySelector('#status').textContent.match(/Starting|Step/)")
+        self.tab.wait_for_timeout(300)
+        assert self.is_visible("#status")
         self.tab.wait_for_selector("#status:has-text('Done')")
         end = time.monotonic() + 60
         while redness(self.model()) < 0.05 and time.monotonic() < end:
@@ -234,12 +235,12 @@ def test_in_a_browser(tmp_path):
         assert tab.evaluate("document.documentElement.scrollWidth") <= 390
         phone.choose(png()[:100], HOSTILE)
         tab.wait_for_selector("#notice .bad")
-        assert re.fullmatch(
-            r"x; rm.* is broken or cut off \(.*\): give a PNG, JPEG or WebP\.", tab.inner_text("#notice [role=status]").strip()
-        )
+        words = tab.inner_text("#notice [role=status]").strip()
+        assert re.fullmatch(r"x; rm.* is broken or cut off \(.*\): give a PNG, JPEG or WebP\.", words)
         assert phone.is_visible("#notice") and tab.locator("#upload img").count() == 0
         phone.choose(b"x" * 2**21, "large.png")
         tab.wait_for_selector("text=exceed the maximum allowed size of 1.0 Mb")
+        tab.click(".toast-close")  # Gradio's, in which axe-core finds a button inside a button
         tab.click("#examples button:has-text('block')")
         tab.wait_for_selector("#upload img")
         phone.choose(png((30, 90, 200)), f"../../{HOSTILE}")

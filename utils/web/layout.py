@@ -21,7 +21,7 @@ STYLE = """
 .gradio-container > main { width: 100% }
 #notice .bad, #status .bad { color: #b42318; font-weight: 600; overflow-wrap: anywhere }
 .dark #notice .bad, .dark #status .bad { color: #ff8a7a }
-#status { min-height: 3.6rem }
+#status { min-height: 3.6rem; scroll-margin-top: .6rem }
 #status progress { appearance: none; width: 100%; height: .6rem; border: 0; background: #d4d4d8 }
 #status progress::-webkit-progress-bar { background: #d4d4d8 }
 #status progress::-webkit-progress-value { background: #2563eb }
@@ -41,6 +41,17 @@ footer { display: none !important }
 # on a phone the results are below the screen. At once: what appears meanwhile would stop a smooth
 # movement.
 SHOW_RESULTS = '() => document.getElementById("status").scrollIntoView({ block: "start" })'
+
+# Gradio's viewer puts itself before everything else in the order of the Tab key and has no name;
+# while it is empty it has a name, which is not allowed without a role.
+NAME_VIEWER = """() => new MutationObserver(() => {
+    document.querySelector("#model [aria-label='Empty value']")?.setAttribute("role", "img");
+    const canvas = document.querySelector("#model canvas[tabindex='1']");
+    if (!canvas) return;
+    canvas.tabIndex = 0;
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", "The model; the arrow keys turn it");
+}).observe(document.getElementById("results"), { subtree: true, childList: true, attributeFilter: ["tabindex"] })"""
 
 
 def build(page: Page, examples: Sequence[pathlib.Path] = (), knows: str = "") -> Any:
@@ -69,6 +80,7 @@ def build(page: Page, examples: Sequence[pathlib.Path] = (), knows: str = "") ->
             with gr.Column(scale=3, min_width=300, elem_id="results"):
                 status = _spoken(EMPTY, "status")
                 shown = _results()
+        blocks.load(None, js=NAME_VIEWER, **AT_ONCE)
         camera_view, estimated, turned = gr.State(time_to_live=AGE), gr.State("est"), gr.State("angles")
         components = {"status": status, "camera_view": camera_view, **shown}
         angles, results = [shown["azimuth"], shown["elevation"]], [components[name] for name in Page.RESULTS]
@@ -77,8 +89,8 @@ def build(page: Page, examples: Sequence[pathlib.Path] = (), knows: str = "") ->
         mask_file.change(page.look_at_mask, mask_file, [notice, mask_file], concurrency_limit=READING, **QUIET)
         for start, camera in ((button, estimated), (shown["again"], turned)):
             inputs = [image, camera, *settings, *angles]
+            start.click(None, js=SHOW_RESULTS, **AT_ONCE)  # before the other one, or it waits for its end
             start.click(page.reconstruct, inputs, results, concurrency_limit=VISITORS, **QUIET)
-            start.click(None, js=SHOW_RESULTS, **QUIET)
         for slider in angles:
             slider.input(
                 page.turn,
@@ -181,7 +193,7 @@ def _results() -> dict[str, Any]:
 
     model = gr.Model3D(
         label="Model",
-        height=440,
+        height="min(440px, 90vw)",  # not higher than wide: the viewer fits models to its height
         clear_color=(0.93, 0.94, 0.95, 1),
         interactive=False,
         elem_id="model",

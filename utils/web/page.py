@@ -21,7 +21,7 @@ AGE = 3600  # seconds after which files of visitors are removed
 POLL = 0.5  # seconds between two updates of the progress
 WELCOME = "Drop an image of one object, or click an example; then press <b>Reconstruct</b>."
 EMPTY = "The model will be here."
-DONE = "Done: turn the model with the mouse or a finger."
+DONE = "Done: turn the model with the mouse, a finger or the arrow keys."
 BROKEN = "Something went wrong here, and not with your image: the terminal of the server shows the error."
 OVERLAY = "The image, and beside it the model over the image, with a ring on the floor and an arrow to its front"
 

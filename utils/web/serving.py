@@ -70,7 +70,6 @@ def launch(blocks: Any, port: int, limits: Limits, folders: Folders, hosts: Sequ
     Raises:
         OSError: the port is taken.
     """
-    import gradio as gr
     from gradio import queueing, routes
 
     # what a visitor sends is checked by Gradio too, which would print a traceback

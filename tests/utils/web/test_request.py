@@ -58,7 +58,11 @@ def test_messages_of_the_mask_name_no_flags_and_no_paths(image, mask):
     assert "--" not in text and "/" not in text and text.endswith(".")
 
 
-@pytest.mark.parametrize("module", [camera_view, description, jobs, layout, page, progress, request, serving], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module",
+    [camera_view, description, jobs, layout, page, progress, request, serving],
+    ids=lambda module: module.__name__,
+)
 def test_the_pages_own_words_name_no_flags(module):
     """Messages of the other libraries are checked in tests/test_words.py."""
     strings = (node.value for node in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(node, ast.Constant))
