@@ -42,8 +42,8 @@ PREFIX = "texdisn-web-"  # of the name of a page's folder among the system's tem
 PATIENCE = 1.0  # seconds that a job may take to end after the page has
 # what the weights that come with the project were trained on, and of others what can be said
 KNOWS = (
-    "It knows furniture, household things, vehicles and plants, best from a view that shows three sides; "
-    "other things become debris."
+    "It knows chairs, tables and cars best, and other furniture, household things, vehicles, plants and guitars. "
+    "Of anything else it makes debris. A view that shows three sides is best."
 )
 OTHERS = "It knows the kinds of objects that its weights were trained on."
 SWEEP = 300  # seconds between two removals of old files

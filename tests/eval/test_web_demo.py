@@ -251,6 +251,7 @@ def test_in_a_browser(tmp_path):
         tab.wait_for_selector("#mask_file")
         assert findings(tab) == []
         tab.click("text=auto: find the object")
+        tab.fill("#settings input[aria-label*=Resolution]", "64")
         tab.click("#settings button")
         phone.reconstruct()
         assert "azimuth" in tab.inner_text("#about") and findings(tab) == []
