@@ -48,7 +48,7 @@ def pictures(tab: Any, image: str) -> list[Image.Image]:
     tab.click("#go")
     tab.wait_for_selector("#status progress")
     working = screen()
-    tab.wait_for_selector("#status:has-text('Done')", timeout=600_000)
+    tab.wait_for_selector("#status:has-text('Done')")
     time.sleep(4)  # until the viewer has drawn the model
     return [opened, working, screen(), screen(whole=True)]
 
@@ -82,6 +82,7 @@ def main(argv: list[str]) -> None:
             browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
             for name, (width, height) in (("phone", PHONE), ("desktop", DESKTOP)):
                 tab = browser.new_page(viewport={"width": width, "height": height})
+                tab.set_default_timeout(600_000)
                 tab.goto(address)
                 tab.wait_for_selector("#notice")
                 time.sleep(1)
