@@ -31,14 +31,21 @@ from utils.errors import UserError
 from utils.images.photo import MAX_BYTES, MAX_PIXELS
 from utils.out_folder import is_abandoned, working_in
 from utils.web.jobs import Folders, Jobs
-from utils.web.layout import build, launch, prepare
+from utils.web.layout import build
 from utils.web.page import AGE, Page
 from utils.web.request import Limits
+from utils.web.serving import launch, prepare
 
 ROOT = pathlib.Path(__file__).parents[1]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")  # of examples: formats that browsers show
 PREFIX = "texdisn-web-"  # of the name of a page's folder among the system's temporary files
 PATIENCE = 0.5  # seconds that a job may take to end after the page has
+# what the weights that come with the project were trained on, and of others what can be said
+KNOWS = (
+    "It knows chairs, tables and cars best, and other furniture, household things, vehicles, plants and guitars. "
+    "Of anything else it makes debris. A view that shows three sides is best."
+)
+OTHERS = "It knows the kinds of objects that its weights were trained on."
 SWEEP = 300  # seconds between two removals of old files
 
 
@@ -127,7 +134,8 @@ def serve(args: argparse.Namespace, root: pathlib.Path, unfinished: threading.Ev
     _ = reconstructor.estimator  # its errors are raised now
     jobs = Jobs()
     limits = Limits(round(args.max_mb * 2**20), round(args.max_megapixels * 1e6))
-    blocks = build(Page(reconstructor, jobs, folders, limits), copy_examples(args.examples, folders.examples))
+    page, knows = Page(reconstructor, jobs, folders, limits), OTHERS if args.restore_model else KNOWS
+    blocks = build(page, copy_examples(args.examples, folders.examples), knows)
     try:
         try:
             _, address, _ = launch(blocks, args.port, limits, folders, args.allow_host)

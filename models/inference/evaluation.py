@@ -20,7 +20,7 @@ from data.data_sets import DataSets
 from data.estimated_cameras import EstimatedCameras
 from data.network_input import network_image
 from data.shards import Database, ObjectEntry
-from models.inference import iso_search
+from models.inference import iso_search, novelty
 from models.inference.baseline_rows import Baselines
 from models.inference.camera_estimator import CameraEstimator
 from models.inference.evaluated_views import Row, ViewEvaluator
@@ -91,9 +91,9 @@ class Evaluation:
         category = options.category
         self.pairs = choose_views(database.objects(options.split, category), options.views, options.limit)
         self.train, self.val = (database.objects(split, category) for split in ("train", "val"))
-        network = build_field_network(self.config)
-        model.load(network)
-        self.query = FieldQuery(network)
+        self.network = build_field_network(self.config)
+        model.load(self.network)
+        self.query = FieldQuery(self.network)
         self.iso = 0.0 if options.iso is None else options.iso
         self.remarks: list[str] = []  # what a reader of the results has to know
 
@@ -103,7 +103,7 @@ class Evaluation:
         print(f"evaluating {self.model.weights} (step {self.model.step}) on {images} -> {self.folder}")
         print(f"precision {described(self.config.precision)}")
         settings = self._begin()
-        tables = {"prediction": self._views(self.database, self.folder).rows(self.pairs)}
+        tables = {"prediction": self._with_distances(self._views(self.database, self.folder).rows(self.pairs))}
         cameras = None
         if self.options.camera_run:
             tables["estimated camera"], cameras = self._with_estimated_cameras(settings)
@@ -162,6 +162,18 @@ class Evaluation:
     def _views(self, database: Database, folder: pathlib.Path) -> ViewEvaluator:
         sizes = self.options.resolution, self.options.mesh_resolution
         return ViewEvaluator(self.query, database, folder, self.names, self.iso, *sizes)
+
+    def _with_distances(self, rows: list[Row]) -> list[Row]:
+        """The rows, with the distances of their images to those of the training, where known."""
+        known = novelty.known_images(self.model)
+        if known is None:
+            return rows
+        values = novelty.distances(known, self.network, self.config, self.database, self.pairs)
+        unlike = sum(value > 1 for value in values)
+        if unlike:
+            images = f"{unlike} of {len(values)} images {'is' if unlike == 1 else 'are'}"
+            self.remarks.append(f"{images} unlike those that the weights were trained on")
+        return [{**row, "distance": value} for row, value in zip(rows, values, strict=True)]
 
     def _with_estimated_cameras(self, settings: dict[str, typing.Any]) -> tuple[list[Row], list[Row]]:
         """Rows of the same images with estimated cameras, and rows of the cameras' errors."""

@@ -139,6 +139,13 @@ def assess(known: Known | None, network: keras.Model, seen: np.ndarray, overlap:
     return {"distance": distance, "overlap": overlap}, warnings
 
 
+def distances(
+    known: Known, network: keras.Model, config: Config, database: Database, views: list[tuple[ObjectEntry, int]]
+) -> list[float]:
+    """The distance over its limit of every (entry, view index) of a database."""
+    return known.distance(_described(network, config, database, views, "the evaluation")).tolist()
+
+
 def measure(network: keras.Model, config: Config, database: Database) -> Known:
     """What the training images of a database are like to a network, with the limit by the others.
 
@@ -147,12 +154,18 @@ def measure(network: keras.Model, config: Config, database: Database) -> Known:
         config: of its training.
         database: with a training and a validation split.
     """
-    return Known.of(*(_described(network, config, database, split) for split in VIEWS))
+    parts = (
+        _described(network, config, database, _views(database.objects(split, config.category), count), split)
+        for split, count in VIEWS.items()
+    )
+    return Known.of(*parts)
 
 
-def _described(network: keras.Model, config: Config, database: Database, split: str) -> np.ndarray:
-    views = _views(database.objects(split, config.category), VIEWS[split])
-    starts = tqdm(range(0, len(views), BATCH), desc=f"images of {split}", unit="batch", mininterval=2)
+def _described(
+    network: keras.Model, config: Config, database: Database, views: list[tuple[ObjectEntry, int]], title: str
+) -> np.ndarray:
+    """Descriptions (N, D) of the images of a database."""
+    starts = tqdm(range(0, len(views), BATCH), desc=f"images of {title}", unit="batch", mininterval=2)
     parts = []
     for start in starts:
         images = [network_image(database.image(*view), config) for view in views[start : start + BATCH]]

@@ -249,16 +249,26 @@ class Reconstructor:
                 raise UserError(f"camera {camera}: give est, angles, or a 4x3 matrix")
             return self.estimator.cameras([rgba])[0], "estimated"
         if len(camera) == 2:
-            return self._turned(rgba, *camera), "angles given, the rest estimated"
+            return self.turned(rgba, self.estimator.cameras([rgba])[0], *camera), "angles given, the rest estimated"
         height, width = rgba.shape[:2]
         K = intrinsics(width)
         K[1, 2] = (height - 1) / 2
         return compose(K, look_at(*camera)), "angles and distance given"
 
-    def _turned(self, rgba: np.ndarray, azimuth: float, elevation: float) -> np.ndarray:
-        """The estimated camera with the rotation of the given angles."""
+    def turned(self, rgba: np.ndarray, camera: np.ndarray, azimuth: float, elevation: float) -> np.ndarray:
+        """A camera that looks from another direction; the rest of it stays.
+
+        Args:
+            rgba: the image, (H, W, 4) uint8; alpha is the mask.
+            camera: (4, 3) of the image.
+            azimuth: degrees.
+            elevation: degrees, in (-90, 90).
+
+        Returns:
+            (4, 3) of the image.
+        """
         config = self.estimator.config
-        parts = CameraParts.of(network_camera(self.estimator.cameras([rgba])[0], rgba, config), config.img_w)
+        parts = CameraParts.of(network_camera(camera, rgba, config), config.img_w)
         parts = dataclasses.replace(parts, rotation=look_at(azimuth, elevation, 1.0)[:, :3])
         return source_camera(parts.trans_mat(config.img_w), rgba, config)
 

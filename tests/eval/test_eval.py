@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import types
 
 import cv2
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import trimesh
 
 from data.shards import Database
-from models.inference import iso_search
+from models.inference import iso_search, novelty
 from models.inference.field_query import FieldQuery
 from models.networks.texdisn import build_field_network
 from models.training.preview import validation_preview
@@ -300,11 +301,18 @@ def test_more_training_is_evaluated_beside_what_was_before(tiny_database, tmp_pa
 
 
 @pytest.mark.slow
-def test_an_iso_value_at_the_end_of_its_range_is_remarked(tiny_database, tmp_path, capsys, monkeypatch, eagerly):
+def test_an_iso_value_at_the_end_of_its_range_and_unlike_images_are_remarked(
+    tiny_database, tmp_path, capsys, monkeypatch, eagerly
+):
     run = tiny.field_run(tmp_path / "run", tiny_database, True)
     found = {"iso": 8.0, "iou": 0.3, "images": 2, "iou_by_iso": {"0": 0.1, "8": 0.3}, "solid": {"iso": 4.0, "iou": 0.4}}
     monkeypatch.setattr(iso_search, "search_iso", lambda *_: found)
+    known = types.SimpleNamespace(distance=lambda features: 1.5 - np.arange(len(features)))
+    monkeypatch.setattr(novelty, "known_images", lambda _: known)
     evaluation.main([*words_of(run, "0", 8), "--figure_objects", "0", "--iso", "auto"])
-    remarks = results_of(run / "eval_test")["remarks"]
-    assert len(remarks) == 1 and "is the largest of the" in remarks[0]
-    assert f"remark: {remarks[0]}" in capsys.readouterr().out
+    results, out = results_of(run / "eval_test"), capsys.readouterr().out
+    remarks, count = results["remarks"], len(results["images"]["prediction"])
+    assert len(remarks) == 2 and "is the largest of the" in remarks[0]
+    assert f"1 of {count} images is unlike" in remarks[1]
+    assert all(f"remark: {remark}" in out for remark in remarks)
+    assert [row["distance"] for row in results["images"]["prediction"]] == [1.5 - i for i in range(count)]

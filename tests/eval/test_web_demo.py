@@ -162,6 +162,68 @@ def redness(screenshot):
     return ((r > 60) & (r > 2 * g) & (r > 2 * b)).mean()
 
 
+def findings(tab):
+    """What axe-core finds on a page and calls serious or critical."""
+    if importlib.util.find_spec("axe_playwright_python") is None:
+        (pytest.fail if REQUIRED else pytest.skip)("axe-playwright-python is not installed")
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(tab).response["violations"]
+    return [
+        (finding["id"], [node["html"] for node in finding["nodes"]])
+        for finding in found
+        if finding["impact"] in ("serious", "critical")
+    ]
+
+
+class Tab:
+    """The page in a tab of a browser."""
+
+    def __init__(self, browser, address, width, height):
+        self.elsewhere, self.tab = [], browser.new_page(viewport={"width": width, "height": height})
+        own, self.height = (address, "data:", "blob:"), height
+        self.tab.set_default_timeout(60_000)
+        self.tab.on("request", lambda r: None if r.url.startswith(own) else self.elsewhere.append(r.url))
+        self.tab.goto(address)
+        self.tab.wait_for_selector("#notice")
+
+    def choose(self, data, name):
+        """Choose a file as the image."""
+        if self.tab.locator("#upload button[aria-label*=lear]").count():
+            self.tab.locator("#upload button[aria-label*=lear]").click()
+        box = self.tab.locator("#upload input[type=file]")
+        box.wait_for(state="attached")
+        box.set_input_files([{"name": name, "mimeType": "image/png", "buffer": data}])
+
+    def is_visible(self, selector):
+        """Whether a part of the page begins in the upper three quarters of the screen."""
+        return 0 <= self.tab.locator(selector).bounding_box()["y"] <= 0.75 * self.height
+
+    def reconstruct(self, button, words):
+        """Press a button; returns once the model is drawn, and the description has these words."""
+        self.tab.click(button)
+        inside = f"0 <= y && y <= {0.5 * self.height}"  # the progress moves to the top of the screen
+        self.tab.wait_for_function(
+            f"() => {{ const y = document.querySelector('#status').getBoundingClientRect().y; return {inside} }}"
+        )
+        self.tab.wait_for_selector(f"#about:has-text('{words}')")
+        self.tab.wait_for_selector("#status:has-text('Done')")
+        end = time.monotonic() + 60
+        while redness(self.model()) < 0.05 and time.monotonic() < end:
+            time.sleep(0.5)
+        assert 0.05 < redness(self.model()) < 0.6 and self.is_visible("#model")
+
+    def model(self):
+        """A picture of the viewer."""
+        return self.tab.locator("#model canvas").screenshot()
+
+
+def mean_red(image):
+    """The mean of the red channel over the red pixels of a picture, 0 to 255."""
+    r, g, b = np.moveaxis(np.asarray(image.convert("RGB")).astype(int), -1, 0)
+    return r[(r > 60) & (r > 2 * g) & (r > 2 * b)].mean()
+
+
 @pytest.mark.slow
 def test_in_a_browser(tmp_path):
     path = chromium()
@@ -170,52 +232,59 @@ def test_in_a_browser(tmp_path):
     gl = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]  # WebGL without a graphics card
     with sync_playwright() as playwright, served(tmp_path) as address:  # the page ends before the browser
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu", *gl])
-        tab, elsewhere = browser.new_page(viewport={"width": 1100, "height": 900}), []
-        tab.set_default_timeout(60_000)
-        tab.on(
-            "request",
-            lambda request: (
-                elsewhere.append(request.url) if not request.url.startswith((address, "data:", "blob:")) else None
-            ),
-        )
-        tab.goto(address)
-        status, box = tab.locator("#status"), tab.locator("#upload input[type=file]")
-
-        def choose(data, name):
-            if tab.locator("#upload button[aria-label*=lear]").count():
-                tab.locator("#upload button[aria-label*=lear]").click()
-            box.wait_for(state="attached")
-            box.set_input_files([{"name": name, "mimeType": "image/png", "buffer": data}])
-
-        choose(png()[:100], HOSTILE)
-        tab.wait_for_selector("#status .bad")
-        assert re.fullmatch(
-            r"x; rm.* is broken or cut off \(.*\): give a PNG, JPEG or WebP\.", status.inner_text().strip()
-        )
-        choose(b"x" * 2**21, "large.png")
+        phone = Tab(browser, address, 390, 844)
+        tab = phone.tab
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+        phone.choose(png()[:100], HOSTILE)
+        tab.wait_for_selector("#notice .bad")
+        words = tab.inner_text("#notice [role=status]").strip()
+        assert re.fullmatch(r"x; rm.* is broken or cut off \(.*\): give a PNG, JPEG or WebP\.", words)
+        assert phone.is_visible("#notice") and tab.locator("#upload img").count() == 0
+        phone.choose(b"x" * 2**21, "large.png")
         tab.wait_for_selector("text=exceed the maximum allowed size of 1.0 Mb")
+        tab.click(".toast-close")  # Gradio's, in which axe-core finds a button inside a button
+        tab.click("#examples button:has-text('block')")
+        tab.wait_for_selector("#upload img")
+        phone.choose(png((30, 90, 200)), f"../../{HOSTILE}")
+        tab.wait_for_selector("#notice:has-text('Press Reconstruct')")
+        assert tab.locator("#upload img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 64
+        tab.click("#settings button")
+        tab.click("text=a mask file")
+        tab.wait_for_selector("#mask_file")
+        assert findings(tab) == []
+        tab.click("text=auto: find the object")
+        tab.fill("#settings input[aria-label*=Resolution]", "64")
+        tab.click("text=5,000")
+        tab.click("#settings button")
+        phone.reconstruct("#go", "azimuth")
+        assert findings(tab) == []
 
-        tab.locator("#examples button").first.click()
-        tab.wait_for_selector("#image img")
-        choose(png((30, 90, 200)), f"../../{HOSTILE}")
-        tab.wait_for_selector("#status:has-text('Press Reconstruct')")
-        assert redness(tab.locator("#model").screenshot()) < 0.001
-        tab.click("#go")
-        tab.wait_for_selector("#status:has-text('Done')")
-        assert "azimuth" in tab.locator("#about").inner_text()
-        end = time.monotonic() + 60
-        while redness(tab.locator("#model canvas").screenshot()) < 0.05 and time.monotonic() < end:
-            time.sleep(0.5)
-        assert 0.05 < redness(tab.locator("#model canvas").screenshot()) < 0.6
-        assert tab.locator("#overlay img").count() == tab.locator("#turntable img").count() == 1
+        turntable = Image.open(io.BytesIO(tab.request.get(tab.get_attribute("#turntable img", "src")).body()))
+        assert mean_red(Image.open(io.BytesIO(phone.model()))) <= 1.03 * mean_red(turntable)
         with tab.expect_download() as download:
             tab.click("#download")
-        download.value.save_as(tmp_path / download.value.suggested_filename)
+        assert re.fullmatch(r"x_rm_[\w-]*\.glb", download.value.suggested_filename)
+        download.value.save_as(tmp_path / "mesh.glb")
         mesh = trimesh.load(tmp_path / "mesh.glb", force="mesh")
         mesh.merge_vertices(merge_tex=True, merge_norm=True)  # those on seams of the texture
-        assert mesh.is_watertight and len(mesh.faces) > 1000
+        assert mesh.is_watertight and 1000 < len(mesh.faces) < 6000
         np.testing.assert_allclose(np.abs(mesh.vertices).sum(1), 0.4, atol=0.03)
+
+        before = tab.get_attribute("#overlay img", "src")
+        tab.fill("#camera input[type=number] >> nth=0", "90")
+        tab.press("#camera input[type=number] >> nth=0", "Enter")
+        tab.wait_for_function("before => document.querySelector('#overlay img').src != before", arg=before)
+        phone.reconstruct("#again", "azimuth 90°")
+
         refused = tab.request.get(f"{address}gradio_api/file={ROOT / 'README.md'}")
-        assert refused.status == 403 and elsewhere == []
-        tab.click("#go")  # a job that runs when the page ends leaves nothing
-        tab.wait_for_selector("#status li.now")
+        assert refused.status == 403 and phone.elsewhere == []
+        tab.close()
+        desktop = Tab(browser, address, 1200, 900)
+        tab = desktop.tab
+        tab.focus("#examples button")  # all by keys
+        tab.keyboard.press("Enter")
+        tab.wait_for_selector("#notice:has-text('Press Reconstruct')")
+        tab.focus("#go")
+        tab.keyboard.press("Enter")  # a job that runs when the page ends leaves nothing
+        tab.wait_for_selector("#status progress")
+        assert desktop.is_visible("#upload") and findings(tab) == []

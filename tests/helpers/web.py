@@ -27,8 +27,11 @@ class OctahedronReconstructor:
         self.may_go_on, self.calls, self.error = threading.Event(), [], None
         self.may_go_on.set()
 
+    def turned(self, rgba, camera, azimuth, elevation):
+        return compose(intrinsics(rgba.shape[1]), look_at(azimuth, elevation, 2))
+
     def reconstruct(self, photo, mask="auto", camera="est", resolution=128, simplify=0, stages=None, colours="photo"):
-        self.calls.append((mask, camera, resolution, colours))
+        self.calls.append((mask, camera, resolution, simplify, colours))
         with stages("mask"):
             cut_out = foreground(photo, mask)
         assert self.may_go_on.wait(20)

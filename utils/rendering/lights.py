@@ -22,6 +22,9 @@ class Light:
 
 
 CAMERA_LIGHT = Light(0.5, ((0.45, (-0.5, -0.8, -0.9)), (0.15, (0.9, -0.1, -0.6))))
+# For colours of a photograph, which have its light in them: shows the shape, and leaves a sphere as
+# bright as it is without light, in a viewer of unlit materials.
+GENTLE_LIGHT = Light(0.8, ((0.34, (-0.4, -0.7, -0.9)),))
 
 
 def random_light(rng: np.random.Generator) -> Light:

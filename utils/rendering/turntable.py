@@ -9,6 +9,7 @@ from utils.geometry.cameras import compose, fitting_distance, intrinsics, look_a
 from utils.images.resize import resize_image
 from utils.mesh.mesh import coloured_mesh
 from utils.rendering.backgrounds import lay_over
+from utils.rendering.lights import GENTLE_LIGHT
 from utils.rendering.raycast import Scene
 from utils.stages import check_stop
 
@@ -31,7 +32,7 @@ def turntable(scene: Scene) -> list[np.ndarray]:
     for i in range(VIEWS):
         check_stop()
         camera = compose(K, look_at(360 * i / VIEWS, ELEVATION, distance))
-        images.append(lay_over(scene.render(camera, SIZE, samples=3), white))
+        images.append(lay_over(scene.render(camera, SIZE, samples=3, light=GENTLE_LIGHT), white))
     return images
 
 
@@ -59,7 +60,7 @@ def over_photo(scene: Scene, photo: np.ndarray, mask: np.ndarray, trans_mat: np.
     small = resize_image(np.dstack([photo, np.full_like(mask, 255)]), (height, width))[..., :3]
     outline = (cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA) >= 128).astype(np.uint8)
     pale = np.rint(255 - (1 - VEIL) * (255.0 - small)).astype(np.uint8)
-    rendered = scene.render(camera, max(height, width), samples=2)[:height, :width]
+    rendered = scene.render(camera, max(height, width), samples=2, light=GENTLE_LIGHT)[:height, :width]
     images = [np.ascontiguousarray(small), lay_over(rendered, pale)]
     contours = cv2.findContours(outline, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
     for image in images:

@@ -81,11 +81,19 @@ def image_tables(rows: Sequence[Row], names: Sequence[str], links: Links) -> str
         listed = []
         for row in group:
             values = ["failed" if row["failed"] else METRICS[name].text(row[name]) for name in names]
-            listed.append([text(row["object_id"]), text(row["view"]), *values, _anchors(row, links)])
+            listed.append([text(row["object_id"]), text(row["view"]), *values, _anchors(row, links) + _unlike(row)])
         heading = ["object", "view", *(text(METRICS[name].heading) for name in names), "files"]
         content = table(heading, listed, "numbers")
         parts.append(f"<details><summary>{text(category)}: {len(listed)}</summary>{content}</details>")
     return "\n".join(parts)
+
+
+def _unlike(row: Row) -> str:
+    """A warning for an image that is unlike those of the training."""
+    distance = row.get("distance")
+    if not isinstance(distance, int | float) or distance <= 1:
+        return ""
+    return f' <span class="bad">unlike the images of the training: {distance:.2f} times the limit</span>'
 
 
 def _anchors(row: Row, links: Links) -> str:
@@ -115,6 +123,6 @@ def _card(card: Card, names: Sequence[str], links: Links) -> str:
     files = _anchors(row, links)
     files = f" <span>{files}</span>" if files else ""
     return (
-        f'<figure class="card"><figcaption>{title} <span>{values}</span>{files}{failed}</figcaption>'
+        f'<figure class="card"><figcaption>{title} <span>{values}</span>{files}{failed}{_unlike(row)}</figcaption>'
         f'<div class="strip">{strip}</div></figure>'
     )

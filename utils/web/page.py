@@ -4,34 +4,26 @@ import html
 import pathlib
 import shutil
 import tempfile
-import time
 import traceback
 from collections.abc import Generator
 from typing import Any
 
+from PIL import Image
+
 from utils.errors import UserError
+from utils.web.camera_view import HIGHEST, LOWEST, CameraView, html_image
 from utils.web.description import sentence
-from utils.web.jobs import Ended, Folders, Job, Jobs, OnStart
-from utils.web.request import Limits, Reconstructor, Request, Result, preview, process, read_upload
+from utils.web.jobs import Ended, Folders, Jobs, OnStart
+from utils.web.progress import progress
+from utils.web.request import Limits, Reconstructor, Request, Result, download_name, is_shown, process, read_upload
 
 AGE = 3600  # seconds after which files of visitors are removed
 POLL = 0.5  # seconds between two updates of the progress
-STEPS = {
-    "read": "Reading the image",
-    "mask": "Finding the object",
-    "camera": "Estimating the camera",
-    "image": "Encoding the image",
-    "iso": "Finding the iso value of the surface",
-    "mesh": "Extracting the surface",
-    "simplify": "Merging its faces",
-    "check": "Comparing it with the image",
-    "colours": "Taking the colours of the image",
-    "texture": "Writing the model",
-    "views": "Drawing the views",
-}
 WELCOME = "Drop an image of one object, or click an example; then press <b>Reconstruct</b>."
-DONE = "Done: turn the model with the mouse or a finger."
+EMPTY = "The model will be here."
+DONE = "Done: turn the model with the mouse, a finger or the arrow keys."
 BROKEN = "Something went wrong here, and not with your image: the terminal of the server shows the error."
+OVERLAY = "The image, and beside it the model over the image, with a ring on the floor and an arrow to its front"
 
 
 def bad(text: str) -> str:
@@ -39,27 +31,22 @@ def bad(text: str) -> str:
     return f"<span class='bad'>{html.escape(text)}</span>"
 
 
-def progress(job: Job, seconds: float) -> str:
-    """HTML with the steps of a job, or with the number of jobs before it.
-
-    seconds: since the visitor pressed the button.
-    """
-    before = job.before()
-    if before:
-        waiting = f"{before} {'image is' if before == 1 else 'images are'} reconstructed before yours"
-        return f"Waiting: {waiting} ({seconds:.0f} s)."
-    begun, steps = [name for name in job.stages if name in STEPS], []
-    for name, words in STEPS.items():
-        state = "" if name not in begun else "now" if name == begun[-1] else "past"
-        mark = {"": "○", "now": "●", "past": "✓"}[state]
-        steps.append(f"<li class='{state}'>{mark} {words}</li>")
-    return f"<ol>{''.join(steps)}</ol>"
-
-
 class Page:
     """The handlers. Their results are the changes of the page's components."""
 
-    RESULTS = ("status", "model", "download", "image", "overlay", "turntable", "about")  # names of components
+    # names of components
+    RESULTS = (
+        "status",
+        "model",
+        "download",
+        "about",
+        "turntable",
+        "camera",
+        "overlay",
+        "camera_view",
+        "azimuth",
+        "elevation",
+    )
 
     def __init__(self, reconstructor: Reconstructor, jobs: Jobs, folders: Folders, limits: Limits) -> None:
         """Keep what all visitors share.
@@ -72,22 +59,56 @@ class Page:
         """
         self.reconstructor, self.jobs, self.folders, self.limits = reconstructor, jobs, folders, limits
 
-    def look(self, path: str | None) -> tuple[Any, Any]:
-        """Changes of status and image after an image was chosen, or removed (None)."""
+    def look(self, path: str | None) -> tuple[Any, Any, Any]:
+        """Changes after an image was chosen: notice, box of the image, visibility of the camera.
+
+        A file that cannot be used is taken out of its box. None: the box was emptied.
+        """
         import gradio as gr
 
-        hidden = gr.update(value=None, visible=False)
         if path is None:
-            return WELCOME, hidden
+            return gr.skip(), gr.skip(), gr.skip()
+        notice, shown = self._checked(path)
+        if isinstance(notice, UserError):
+            return bad(sentence(notice)), None, gr.skip()
+        words = html.escape(" ".join(map(sentence, [*notice, "Press"])).removesuffix("."))
+        return f"{words} <b>Reconstruct</b>.", shown, gr.update(visible=False)
+
+    def look_at_mask(self, path: str | None) -> tuple[Any, Any]:
+        """Changes of notice and box after a mask file was chosen, or removed (None)."""
+        import gradio as gr
+
+        if path is None:
+            return gr.skip(), gr.skip()
+        notice, shown = self._checked(path)
+        return (bad(sentence(notice)), None) if isinstance(notice, UserError) else (gr.skip(), shown)
+
+    def _checked(self, path: str) -> tuple[list[str] | UserError, Any]:
+        """Notes on an upload, or why it cannot be used; and the change of its box.
+
+        An image that browsers cannot show is replaced by one of the same pixels that they can.
+        """
+        import gradio as gr
+
         try:
-            photo = read_upload(path, self.limits)[1]
+            data, photo = read_upload(path, self.limits)
+            if is_shown(data):
+                return photo.notes, gr.skip()
+            copy = pathlib.Path(tempfile.mkdtemp(dir=self.folders.requests)) / f"{download_name(path)}.png"
+            Image.fromarray(photo.rgba if photo.has_alpha else photo.rgba[..., :3]).save(copy)
+            return photo.notes, str(copy)
         except UserError as error:
-            return bad(sentence(error)), hidden
+            return error, None
         except Exception:
             traceback.print_exc()
-            return bad(BROKEN), hidden
-        status = html.escape(" ".join([*map(sentence, photo.notes), "Press"])) + " <b>Reconstruct</b>."
-        return status, gr.update(value=preview(photo), visible=True, label="Image")
+            return UserError(BROKEN), None
+
+    def turn(self, camera_view: CameraView | None, azimuth: Any, elevation: Any) -> Any:
+        """The change of the overlay after a slider was moved."""
+        import gradio as gr
+
+        image = camera_view.turned(self.reconstructor, azimuth, elevation) if camera_view else None
+        return gr.skip() if image is None else html_image(image, OVERLAY)
 
     def reconstruct(self, *controls: Any) -> Generator[tuple[Any, ...], None, None]:
         """Yield the changes of RESULTS from the press of the button to the result.
@@ -96,18 +117,17 @@ class Page:
         """
         import gradio as gr
 
-        request = Request(*controls)
-        hidden = gr.update(value=None, visible=False)
+        request, hidden = Request(*controls), gr.update(visible=False)
         yield self._changes(
             status="Starting …",
-            model=None,
-            download=gr.update(interactive=False),
-            overlay=hidden,
-            turntable=hidden,
+            model=gr.update(value=None, visible=True),  # a viewer that is hidden does not load a model
+            download=hidden,
             about="",
+            turntable=hidden,
+            camera=hidden,
         )
         folder = tempfile.mkdtemp(dir=self.folders.requests)
-        job, start = None, time.monotonic()
+        job, told = None, ""
 
         def work(on_start: OnStart) -> Result:
             return process(self.reconstructor, request, self.limits, pathlib.Path(folder), on_start)
@@ -115,19 +135,20 @@ class Page:
         try:
             request.validate()
             job = self.jobs.start(work)
-            while not job.done(POLL):
-                yield self._changes(status=progress(job, time.monotonic() - start))
+            while not job.done(POLL):  # without news too: only here Gradio finds out that a visitor has left
+                before, told = told, progress(job)
+                yield self._changes(status=told) if told != before else self._changes()
             yield self._result_changes(job.result())
             # Gradio sends the last change twice. A second model that arrives while the first one
             # loads would leave the viewer empty, so the last change has none.
             yield self._changes(status=DONE)
         except UserError as error:
-            yield self._changes(status=bad(sentence(error)))
+            yield self._changes(status=bad(sentence(error)), model=hidden)
         except Ended:
-            yield self._changes(status=bad("The page has ended."))
+            yield self._changes(status=bad("The page has ended."), model=hidden)
         except Exception:
             traceback.print_exc()
-            yield self._changes(status=bad(BROKEN))
+            yield self._changes(status=bad(BROKEN), model=hidden)
         finally:  # Gradio has copied what it shows, or the visitor has left
             if job:
                 job.leave(folder)
@@ -148,9 +169,12 @@ class Page:
         view = (90 - result.azimuth, 90 - result.elevation, result.distance)
         return self._changes(
             model=gr.update(value=str(result.view), camera_position=view),
-            download=gr.update(value=str(result.download), interactive=True),
-            image=gr.update(value=result.masked, visible=True, label="Image and mask"),
-            overlay=gr.update(value=str(result.overlay), visible=True),
-            turntable=gr.update(value=str(result.turntable), visible=True),
+            download=gr.update(value=str(result.download), visible=True),
             about=result.about,
+            turntable=gr.update(value=str(result.turntable), visible=True),
+            camera=gr.update(visible=True),
+            overlay=html_image(result.camera_view.image(), OVERLAY),
+            camera_view=result.camera_view,
+            azimuth=round(result.azimuth) % 360,
+            elevation=min(max(round(result.elevation), LOWEST), HIGHEST),
         )

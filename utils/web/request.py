@@ -6,11 +6,11 @@ import math
 import operator
 import os
 import pathlib
+import unicodedata
 import zipfile
 from collections.abc import Callable
 from typing import Protocol
 
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -18,23 +18,25 @@ from utils.errors import UserError
 from utils.files import read_json
 from utils.images.photo import FORMATS as READABLE_FORMATS
 from utils.images.photo import Photo, decode_photo
-from utils.images.resize import resize_image
+from utils.mesh.simplify import FACES, check_count
 from utils.mesh.writers import write_mesh
-from utils.rendering.backgrounds import lay_over
 from utils.reports.result_folder import TEXTURES, MeshFormat, Reconstruction, write_results
 from utils.stages import Stages
 from utils.surface.adaptive import check_resolution
+from utils.web.camera_view import CameraView, Turner
 from utils.web.description import about, sentence
 
 LEAST, MOST = 32, 256  # cells along an axis
-LONGEST = 768  # pixels of the longest side of the images that the page shows
+MOST_FACES = 1_000_000  # that can be asked for
+SHOWN = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "GIF")  # formats that browsers show
+LONGEST_NAME = 40  # characters of the name of a download, before the suffix
 FORMATS = {"glb": "GLB", "ply": "PLY", "obj": "OBJ"}
 COLOURS = ("photo", "field")
 MASKS, CAMERAS = ("auto", "alpha", "none", "file"), ("est", "angles")
 FIELD_OF_VIEW = 0.75  # radians from top to bottom that the model fills in the viewer, whose camera has 0.8
 
 
-class Reconstructor(Protocol):
+class Reconstructor(Turner, Protocol):
     """The networks, such as models.inference.reconstruct.Reconstructor."""
 
     def reconstruct(
@@ -43,6 +45,7 @@ class Reconstructor(Protocol):
         mask: str,
         camera: str | tuple[float, float],
         resolution: int,
+        simplify: int,
         /,
         *,
         stages: Stages,
@@ -55,6 +58,7 @@ class Reconstructor(Protocol):
             mask: "auto", "alpha", "none" or the path of a mask file.
             camera: "est", or azimuth and elevation in degrees.
             resolution: cells along an axis.
+            simplify: number of faces to merge the mesh into, about; 0: all.
             stages: times the stages.
             colours: "photo" or "field".
 
@@ -76,13 +80,14 @@ class Request:
     """The values of the page's controls. Paths are Gradio's, of uploads or examples."""
 
     image: str | None
-    resolution: float = 128
+    camera: str = "est"
     format: str = "glb"
+    simplify: float = FACES
+    resolution: float = 128
     texture: str = "auto"
     colours: str = "photo"
     mask: str = "auto"
     mask_file: str | None = None
-    camera: str = "est"
     azimuth: float = 0
     elevation: float = 20
 
@@ -90,12 +95,15 @@ class Request:
         """Raise UserError for values that cannot be used, before any file is read."""
         if not self.image:
             raise UserError("There is no image yet: drop one into the box, or click an example")
-        numbers = (self.resolution, self.azimuth, self.elevation)
+        numbers = (self.resolution, self.simplify, self.azimuth, self.elevation)
         if not all(isinstance(number, (int, float)) and math.isfinite(number) for number in numbers):
-            raise UserError("Resolution, azimuth and elevation must be numbers")
+            raise UserError("Resolution, faces, azimuth and elevation must be numbers")
         if not LEAST <= self.resolution <= MOST or self.resolution != int(self.resolution):
             raise UserError(f"The resolution must be a whole number from {LEAST} to {MOST}")
         check_resolution("Resolution", int(self.resolution))
+        if not 0 <= self.simplify <= MOST_FACES or self.simplify != int(self.simplify):
+            raise UserError(f"The number of faces must be a whole number up to {MOST_FACES}")
+        check_count("Faces", int(self.simplify))
         chosen = (self.format, self.texture, self.colours, self.mask, self.camera)
         if not all(map(operator.contains, (FORMATS, TEXTURES, COLOURS, MASKS, CAMERAS), chosen)):
             raise UserError("There is no such format, texture, source of colours, mask or camera")
@@ -115,19 +123,31 @@ class Result:
 
     view: pathlib.Path  # GLB
     download: pathlib.Path
-    masked: np.ndarray  # (H, W, 3) uint8 the image, with its background paled
-    overlay: pathlib.Path
+    camera_view: CameraView
     turntable: pathlib.Path
     about: str  # HTML
     azimuth: float  # degrees, of the estimated camera
     elevation: float  # degrees
-    distance: float  # from which the viewer shows the whole model
+    distance: float  # object-frame length from which the viewer shows the whole model
 
 
 def display_name(path: str | os.PathLike[str]) -> str:
     """The base name of an uploaded file as the page shows it: short, without control characters."""
     name = "".join(c for c in pathlib.PurePath(path).name if c.isprintable()) or "the file"
     return name if len(name) <= 48 else f"{name[:30]}…{name[-15:]}"
+
+
+def download_name(path: str | os.PathLike[str]) -> str:
+    """The name of an upload without its suffix, as the name of files that any system can store."""
+    stem = unicodedata.normalize("NFC", pathlib.PurePath(path).stem)
+    words = "".join(c if c.isalnum() or c in "-_" else " " for c in stem).split()
+    return "_".join(words)[:LONGEST_NAME] or "model"
+
+
+def is_shown(data: bytes) -> bool:
+    """Whether browsers show an image file of these bytes, which read_upload accepts."""
+    with Image.open(io.BytesIO(data), formats=READABLE_FORMATS) as image:  # reads the header only
+        return image.format in SHOWN
 
 
 def read_upload(path: str | os.PathLike[str], limits: Limits) -> tuple[bytes, Photo]:
@@ -188,7 +208,13 @@ def process(
                 mask = str(mask_path)
         camera = "est" if request.camera == "est" else (float(request.azimuth), float(request.elevation))
         result = reconstructor.reconstruct(
-            photo, mask, camera, int(request.resolution), stages=stages, colours=request.colours
+            photo,
+            mask,
+            camera,
+            int(request.resolution),
+            int(request.simplify),
+            stages=stages,
+            colours=request.colours,
         )
         return _write(result, request, stages, folder)
     except UserError as error:
@@ -197,53 +223,35 @@ def process(
 
 def _write(result: Reconstruction, request: Request, stages: Stages, folder: pathlib.Path) -> Result:
     """Write the files of a reconstruction into the folder of its request."""
+    assert request.image is not None  # validated
     mesh_format = MeshFormat(request.format, request.texture)
     write_results(folder, result, stages, mesh_format, {"resolution": int(request.resolution)})
-    download = folder / f"mesh.{request.format}"
-    view = download
-    if request.format != "glb":  # the viewer shows the colours of GLB files only
-        view = folder / "view.glb"
+    mesh, name = folder / f"mesh.{request.format}", download_name(request.image)
+    downloads = folder / "download"  # any name is free there
+    downloads.mkdir()
+    view = folder / "view.glb"
+    if request.format == "glb":
+        view.write_bytes(mesh.read_bytes())
+    else:  # the viewer shows the colours of GLB files only
         write_mesh(view, result.vertices, result.faces, result.colours)
     if request.format == "obj" and mesh_format.is_textured(len(result.faces)):
-        download = folder / "mesh.zip"
+        download = downloads / f"{name}.zip"
         with zipfile.ZipFile(download, "w", zipfile.ZIP_DEFLATED) as file:
-            for part in ("mesh.obj", "mesh.mtl", "mesh_texture.png"):
+            file.write(mesh, f"{name}.obj")
+            for part in ("mesh.mtl", "mesh_texture.png"):  # the names that the OBJ file has in it
                 file.write(folder / part, part)
+    else:
+        download = mesh.rename(downloads / f"{name}.{request.format}")
     results = read_json(folder / "results.json")
     centre = (result.vertices.min(0) + result.vertices.max(0)) / 2
     radius = np.linalg.norm(result.vertices - centre, axis=1).max()
     return Result(
         view=view,
         download=download,
-        masked=_with_pale_background(result),
-        overlay=folder / "overlay.png",
+        camera_view=CameraView.of(result),
         turntable=folder / "turntable.gif",
         about=about(results),
         azimuth=results["camera"]["azimuth"],
         elevation=results["camera"]["elevation"],
         distance=float(radius / np.sin(FIELD_OF_VIEW / 2)),
     )
-
-
-def preview(photo: Photo) -> np.ndarray:
-    """The image on white, (H, W, 3) uint8, not too large for a page."""
-    rgba = resize_image(photo.rgba, _reduced_size(photo.rgba))
-    return lay_over(rgba, np.full((*rgba.shape[:2], 3), 255, np.uint8))
-
-
-def _with_pale_background(result: Reconstruction) -> np.ndarray:
-    """The image for the page, its background paled, with the outline of the mask."""
-    size = _reduced_size(result.photo)
-    rgba = cv2.resize(np.dstack([result.photo, result.mask]), size[::-1], interpolation=cv2.INTER_AREA)
-    image, mask = rgba[..., :3], rgba[..., 3]
-    share = mask[..., None] / 255
-    image = np.rint(image * share + (255 - 0.25 * (255.0 - image)) * (1 - share)).astype(np.uint8)
-    outline = cv2.findContours((mask >= 128).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
-    return cv2.drawContours(image, outline, -1, (255, 0, 128), 2)
-
-
-def _reduced_size(image: np.ndarray) -> tuple[int, int]:
-    """(height, width) of an image after its longest side is reduced to LONGEST, if it is longer."""
-    ratio = min(1, LONGEST / max(image.shape[:2]))
-    height, width = (max(1, round(side * ratio)) for side in image.shape[:2])
-    return height, width

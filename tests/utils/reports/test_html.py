@@ -1,5 +1,6 @@
 """The page of a report from results alone: which means are bold, nested tables, plots."""
 
+import dataclasses
 import re
 
 import pytest
@@ -9,6 +10,7 @@ from utils.metrics import registry
 from utils.metrics.summary import summarise
 from utils.reports.elements import nested_tables
 from utils.reports.html import Report, page
+from utils.reports.images import Card
 from utils.reports.plots import line_plot
 
 ROW = {"category": "box", "object_id": "a", "view": "00", "failed": None, "no_mesh": None}
@@ -39,6 +41,16 @@ def test_the_best_mean_is_bold_and_true_voxels_never_are(name, direction, best):
     source = page(report(values, name))
     assert set(re.findall(r"<strong>([\d.]+)", source)) == {best}
     assert f"{direction} is better" in source
+
+
+@pytest.mark.parametrize("distance", [0.99, 1.25, None])
+def test_images_unlike_those_of_the_training_are_marked(distance):
+    shown = report({"prediction": 0.5}, "iou")
+    row = {**shown.results["images"]["prediction"][0], "distance": distance}
+    shown.results["images"]["prediction"][0] = row
+    card = Card(label="best", row=row, image="", predicted=(), truth=(), lacking="not stored")
+    marks = page(dataclasses.replace(shown, cards=[card])).count("unlike the images of the training: 1.25 times")
+    assert marks == (2 if distance == 1.25 else 0)  # in the gallery, and in the list of all images
 
 
 def test_cameras_have_a_section():

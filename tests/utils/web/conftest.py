@@ -8,8 +8,8 @@ from tests.helpers.web import LIMITS, OctahedronReconstructor
 from utils.rendering import turntable
 from utils.web import page as web_page
 from utils.web.jobs import Folders, Jobs
-from utils.web.layout import prepare
 from utils.web.page import Page
+from utils.web.serving import prepare
 
 
 @pytest.fixture

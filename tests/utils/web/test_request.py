@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -10,15 +11,22 @@ from tests.helpers.web import png, png_of
 from utils.errors import UserError
 from utils.images.foreground import foreground
 from utils.images.photo import decode_photo
-from utils.web import description, jobs, layout, page, request
+from utils.web import camera_view, description, jobs, layout, page, progress, request, serving
 from utils.web.description import camera_position, sentence
-from utils.web.request import display_name
+from utils.web.request import display_name, download_name
 
 
 def test_names_of_uploads():
     assert display_name("../../x; rm -rf $(y).png") == "x; rm -rf $(y).png"
     assert display_name("a\n\x00b.png") == "ab.png"
     assert len(display_name(300 * "a" + ".png")) < 50 and display_name("").startswith("the file")
+
+
+def test_names_of_downloads_can_be_stored_anywhere():
+    assert download_name("/a/b/Chair_1-b.tar.jpeg") == "Chair_1-b_tar"
+    assert download_name("x; rm -rf $(y) <img src=x onerror=alert(1)>.png") == "x_rm_-rf_y_img_src_x_onerror_alert_1"
+    for name in ("", "...", "\u202e.png", "/", "a/..", 'a:b*c?"d\\e\x00\n.png', 300 * "椅" + ".png"):
+        assert re.fullmatch(r"[\w-]{1,40}", download_name(name))
 
 
 def test_directions():
@@ -50,7 +58,11 @@ def test_messages_of_the_mask_name_no_flags_and_no_paths(image, mask):
     assert "--" not in text and "/" not in text and text.endswith(".")
 
 
-@pytest.mark.parametrize("module", [description, jobs, layout, page, request], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module",
+    [camera_view, description, jobs, layout, page, progress, request, serving],
+    ids=lambda module: module.__name__,
+)
 def test_the_pages_own_words_name_no_flags(module):
     """Messages of the other libraries are checked in tests/test_words.py."""
     strings = (node.value for node in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(node, ast.Constant))

@@ -12,7 +12,8 @@ import pytest
 
 from tests.helpers.web import LIMITS, png, upload
 from utils.web.gate import API
-from utils.web.layout import build, launch
+from utils.web.layout import build
+from utils.web.serving import launch
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("gradio") is None and os.environ.get("TEXDISN_REQUIRE_BROWSER") != "1",
@@ -72,17 +73,18 @@ def test_mistakes_of_visitors_are_answered_without_a_traceback(served, page, cap
     assert served.ask(f"{API}/queue/join", {"data": []}, origin="http://evil.example")[0] == 403
     assert served.call(99_999, [])[0].startswith("400")
 
-    (look,) = [n for n, function in served.blocks.fns.items() if getattr(function.fn, "__name__", "") == "look"]
-    (start,) = [n for n, function in served.blocks.fns.items() if getattr(function.fn, "__name__", "") == "reconstruct"]
+    named = {getattr(function.fn, "__name__", ""): number for number, function in served.blocks.fns.items()}
+    look, start, turn = (named[name] for name in ("look", "reconstruct", "turn"))
     inputs = len(served.blocks.fns[start].inputs)
     for number, data in [
         (look, [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}]),
         (look, ["/etc/passwd"]),
         (look, [{"path": ""}]),
         (look, [7]),
+        (turn, [None, "x", 1e300]),
         (start, [None] * inputs),
         (start, [{"a": 1}] * inputs),
-        (start, [None, "x", "glb", "vertex", "photo", "auto", None, "est", "x", "y"]),
+        (start, [None, None, "glb", "x", "x", "vertex", "photo", "auto", None, "x", "y"]),
     ]:
         events = served.call(number, data, f"visit{time.monotonic_ns()}")
         assert any("process_completed" in event for event in events), events
