@@ -48,8 +48,9 @@ def trained(request):
     occupied = np.zeros((64,) * 3, bool)
     occupied[tuple(record.voxels.T)] = True
     trainer = FieldTrainer(config, tf.distribute.get_strategy())
+    centres = frames.voxel_centres()
     for _ in range(150):
-        points = frames.voxel_centres()[rng.permutation(64**3)[:512]]
+        points = centres[rng.integers(64**3, size=512)]
         points = np.concatenate(
             [points, record.surface_points[rng.integers(len(record.surface_points), size=512)]]
         ).astype(np.float32)
