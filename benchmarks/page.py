@@ -49,7 +49,7 @@ def pictures(tab: Any, image: str) -> list[Image.Image]:
     tab.wait_for_selector("#status progress")
     working = screen()
     tab.wait_for_selector("#status:has-text('Done')")
-    time.sleep(4)  # until the viewer has drawn the model
+    time.sleep(8)  # until the viewer has drawn the model
     return [opened, working, screen(), screen(whole=True)]
 
 
@@ -61,7 +61,7 @@ def side_by_side(images: list[Image.Image]) -> Image.Image:
         sheet.paste(image, (left, 0))
         left += image.width + 10
     sheet.thumbnail((LONGEST, LONGEST))
-    return sheet.quantize(128)
+    return sheet.quantize(256, Image.Quantize.FASTOCTREE)
 
 
 def main(argv: list[str]) -> None:

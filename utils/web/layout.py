@@ -26,7 +26,11 @@ STYLE = """
 #status progress::-webkit-progress-bar { background: #d4d4d8 }
 #status progress::-webkit-progress-value { background: #2563eb }
 #status progress::-moz-progress-bar { background: #2563eb }
-@media (max-width: 700px) { #results { min-height: 100vh } }  /* else nothing could move to the top */
+#overlay { overflow: hidden }
+@media (max-width: 700px) {
+    #results { min-height: 100vh }  /* else nothing could move to the top */
+    #overlay img { width: 200%; max-width: none; margin-left: -100% }  /* the model over the image alone */
+}
 #about table, #about tr, #about th, #about td { border: 0 !important }
 #about table { border-collapse: collapse; width: 100%; margin: 0 }
 #about th, #about td { text-align: left; vertical-align: top; padding: .1rem .8rem .1rem 0; overflow-wrap: anywhere }
