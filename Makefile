@@ -28,7 +28,8 @@ demo: setup ## an image reconstructed, then the whole chain on 200 synthetic obj
 	$(BIN)/python preprocessing/gen_db.py --raw $(DEMO)/raw --out $(DEMO)/db --jobs 2
 	$(BIN)/python train/train_sdf.py --db $(DEMO)/db --log_dir $(DEMO)/run --restore_model models/pretrained/field \
 		--learning_rate 2e-4 --warm_up 20 --averaging 0.98 --max_minutes 4
-	$(BIN)/python eval/eval.py --restore_model $(DEMO)/run --iso 0.004 --views 0,3 --limit 2 --create_obj
+	$(BIN)/python eval/eval.py --restore_model $(DEMO)/run --iso 0.004 --views 0,3 --limit 2 --create_obj \
+		--metrics volume_iou,f_score_2,psnr,iou
 	$(BIN)/python eval/report.py $(DEMO)/run
 	@txt=$$(ls $(DEMO)/run/eval_test/predictions/chair/*/00_pred.txt | head -1) && \
 	$(BIN)/python eval/to_mesh.py $$txt --out $(DEMO)/chair.glb --iso 0.004

@@ -23,7 +23,7 @@ from utils.errors import UserError
 
 ROOT = pathlib.Path(__file__).parents[1]
 PHONE, DESKTOP = (390, 844), (1200, 900)  # pixels: width, height
-LONGEST = 1600  # pixels along the longest side of a picture
+LONGEST = 1400  # pixels along the longest side of a picture
 # without a sandbox and without a graphics card, as in a container
 FLAGS = ("--no-sandbox", "--disable-gpu", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 
@@ -61,7 +61,7 @@ def side_by_side(images: list[Image.Image]) -> Image.Image:
         sheet.paste(image, (left, 0))
         left += image.width + 10
     sheet.thumbnail((LONGEST, LONGEST))
-    return sheet.quantize(256, Image.Quantize.FASTOCTREE)
+    return sheet
 
 
 def main(argv: list[str]) -> None:

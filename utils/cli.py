@@ -170,7 +170,6 @@ def run(main: Callable[[list[str]], Any]) -> None:
     if debug:
         os.environ[DEBUG] = "1"  # worker processes inherit it
     keep_freed_memory()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # hides TensorFlow's start-up notes
     start_tensorflow_quietly()
     try:
         with stopped_by_signals():

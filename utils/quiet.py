@@ -74,5 +74,6 @@ def start_tensorflow_quietly() -> None:
 
     A command cannot import it in a quiet block itself: it does so late, in one of several places.
     """
-    if "tensorflow" not in sys.modules:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # hides the notes of its start and its optimiser
+    if "tensorflow" not in sys.modules and not any(isinstance(finder, _QuietFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _QuietFinder())

@@ -26,11 +26,7 @@ STYLE = """
 #status progress::-webkit-progress-bar { background: #d4d4d8 }
 #status progress::-webkit-progress-value { background: #2563eb }
 #status progress::-moz-progress-bar { background: #2563eb }
-#overlay { overflow: hidden }
-@media (max-width: 700px) {
-    #results { min-height: 100vh }  /* else nothing could move to the top */
-    #overlay img { width: 200%; max-width: none; margin-left: -100% }  /* the model over the image alone */
-}
+@media (max-width: 700px) { #results { min-height: 100vh } }  /* else nothing could move to the top */
 #about table, #about tr, #about th, #about td { border: 0 !important }
 #about table { border-collapse: collapse; width: 100%; margin: 0 }
 #about th, #about td { text-align: left; vertical-align: top; padding: .1rem .8rem .1rem 0; overflow-wrap: anywhere }
@@ -38,7 +34,11 @@ STYLE = """
 #examples { display: grid; grid-template-columns: repeat(auto-fill, minmax(84px, 1fr)); gap: .5rem }
 #examples button { flex-direction: column; min-width: 0; padding: .3rem; font-weight: 400 }
 #examples img { width: 100%; height: 56px; margin: 0; object-fit: contain; background: #fff }
+#overlay { overflow: hidden }
 #overlay img { width: 100%; height: auto }
+@media (max-width: 700px) {  /* its right half */
+    #overlay img { width: 200%; max-width: none; margin-left: -100%; clip-path: inset(0 0 0 50%) }
+}
 #turntable img { width: 100%; height: 100%; object-fit: contain; padding-top: 1.6rem }
 footer { display: none !important }
 """
