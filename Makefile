@@ -4,7 +4,7 @@ DEMO := demo
 BENCH := runs/benchmark
 BENCHMARK := TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python benchmarks
 
-.PHONY: help setup demo test test-fast fuzz bench lint format clean
+.PHONY: help setup demo test test-fast fuzz kills bench lint format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -48,6 +48,9 @@ test-fast: setup ## the tests that take at most a few seconds each
 
 fuzz: setup ## 10,000 changed files and command lines into every reader; a table of what becomes of them
 	$(BIN)/python -m tests.fuzz.run --inputs 10000 --seed 0 --keep runs/fuzz
+
+kills: setup ## commands on tiny data killed 100 times at random moments; their results against uninterrupted runs
+	$(BIN)/python -m tests.kills --kills 100 --seed 0 --work runs/kills
 
 bench: setup ## all benchmarks; fits a network first, once
 	mkdir -p $(BENCH)

@@ -8,16 +8,12 @@ import collections
 import dataclasses
 import typing
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
-
-import joblib
 
 from utils.errors import UserError
 from utils.processes import Result, Task, run_in_processes, share_cores
 
 BACKENDS = {
     "processes": "processes of this machine, one of which may die",
-    "loky": "joblib's processes of this machine",
     "dask": "the workers of a Dask cluster, here or on other machines",
 }
 WAIT = 60  # seconds for the first worker of a cluster
@@ -51,9 +47,6 @@ class Engine:
                 function, tasks, self.jobs, died=died, ordered=ordered, ahead=ahead, isolate=isolate
             )
             return
-        if self.backend == "loky":
-            yield from _by_joblib(function, tasks, self.jobs, died, ordered, ahead)
-            return
         with _dask_client(self.scheduler, self.jobs) as client:
             yield from _by_dask(client, function, tasks, died, ordered, ahead)
 
@@ -80,31 +73,6 @@ def _dask_client(scheduler: str, jobs: int) -> typing.Any:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"no Dask cluster with workers answers at {scheduler}: {reason}") from None
     return client
-
-
-def _by_joblib(
-    function: Callable[[Task], Result],
-    tasks: Sequence[Task],
-    jobs: int,
-    died: Callable[[Task], Result],
-    ordered: bool,
-    ahead: int,
-) -> Iterator[tuple[Task, Result]]:
-    """Engine.run() by joblib's processes."""
-    waiting = dict(enumerate(tasks))
-    way = "generator" if ordered else "generator_unordered"
-    parallel = joblib.Parallel(jobs, "loky", return_as=way, pre_dispatch=(1 + ahead) * jobs, batch_size=1)
-    try:
-        for number, result in parallel(joblib.delayed(_numbered)(function, i, task) for i, task in enumerate(tasks)):
-            yield waiting.pop(number), result
-    except BrokenProcessPool:
-        pass
-    for number, task in list(waiting.items()):  # one by one: the one that kills its process is among them
-        try:
-            ((_, result),) = joblib.Parallel(2, "loky")([joblib.delayed(_numbered)(function, number, task)])
-        except BrokenProcessPool:
-            result = died(task)
-        yield task, result
 
 
 def _by_dask(
@@ -142,7 +110,3 @@ def _by_dask(
                 except distributed.KilledWorker:
                     result = died(task)
             yield task, result
-
-
-def _numbered(function: Callable[[Task], Result], number: int, task: Task) -> tuple[int, Result]:
-    return number, function(task)

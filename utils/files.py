@@ -14,6 +14,7 @@ from typing import Any
 
 from utils.errors import UserError, writing
 
+LONGEST = 100  # characters of a value in a message
 TEMPORARY = re.compile(r"\..*\.\d+\.texdisn-tmp(\..*)?")  # names of what is being written
 LFS = b"version https://git-lfs"  # the beginning of a pointer of Git LFS
 
@@ -139,7 +140,12 @@ def differing_settings(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> 
         Phrases such as "seed 0 (now 5)", sorted by key; empty where the settings agree.
     """
     keys = [key for key in sorted({*stored, *wanted}) if stored.get(key) != wanted.get(key)]
-    return [f"{key} {stored.get(key)} (now {wanted.get(key)})" for key in keys]
+
+    def text(value: Any) -> str:
+        words = str(value)
+        return words if len(words) <= LONGEST else f"{words[:LONGEST]} ..."
+
+    return [f"{text(key)} {text(stored.get(key))} (now {text(wanted.get(key))})" for key in keys]
 
 
 def check_out(folder: str | os.PathLike[str]) -> None:

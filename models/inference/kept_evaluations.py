@@ -13,7 +13,7 @@ import shutil
 import typing
 
 from models.weights.tf1_conventions import recorded
-from utils.errors import UserError, writing
+from utils.errors import UserError, first_of, writing
 from utils.files import differing_settings, read_json_object
 
 STEPS = "steps"  # the folder of the kept evaluations
@@ -75,7 +75,7 @@ def refuse_other_settings(folder: pathlib.Path, settings: JsonObject) -> None:
     different = differing_settings(by_content(stored), by_content(settings))
     if different:
         raise UserError(
-            f"{folder} holds an evaluation with other settings ({'; '.join(different)}); "
+            f"{folder} holds an evaluation with other settings ({first_of(different, 4)}); "
             "delete it or evaluate into another folder"
         )
 

@@ -1,5 +1,6 @@
 """The files of a TF1 checkpoint: which one a path means, and whether they are complete."""
 
+import contextlib
 import logging
 import os
 import pathlib
@@ -8,7 +9,7 @@ import re
 import tensorflow as tf
 
 from utils.errors import UserError, first_of
-from utils.files import is_lfs_pointer
+from utils.files import LONGEST, is_lfs_pointer
 
 STATE = "checkpoint"  # the file in a folder that names its newest checkpoint
 ENDING = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")  # of the files of one checkpoint
@@ -43,10 +44,12 @@ def find(path: str | os.PathLike[str]) -> pathlib.Path | None:
     beside = path / pathlib.PureWindowsPath(named).name
     candidates = (named, beside) if named.is_relative_to(path) else (beside, named)
     for prefix in candidates:
-        if _from_prefix(prefix):
-            return prefix
+        with contextlib.suppress(OSError):  # too long for a file's name
+            if _from_prefix(prefix):
+                return prefix
     advice = f": {_choice(present)}" if present else ""
-    raise UserError(f"{path / STATE} names {named}, which is neither there nor in {path}{advice}")
+    name = str(named) if len(str(named)) <= LONGEST else f"{str(named)[:LONGEST]} ..."
+    raise UserError(f"{path / STATE} names {name}, which is neither there nor in {path}{advice}")
 
 
 def index_of(prefix: pathlib.Path) -> pathlib.Path:

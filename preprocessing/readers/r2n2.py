@@ -46,6 +46,8 @@ def read_metadata(path: pathlib.Path) -> np.ndarray:
     if not rows.size or rows.shape[1] < 4 or not np.isfinite(rows).all():
         columns = "azimuth, elevation, in-plane rotation, distance ratio, field of view"
         raise UserError(f"{path}: every row should be {columns}")
+    if not (rows[:, 3] > 0).all():
+        raise UserError(f"{path}: view {np.argmin(rows[:, 3])} has no distance above 0")
     if rows[:, 2].any():
         view = np.flatnonzero(rows[:, 2])[0]
         raise UserError(f"{path}: view {view} has an in-plane rotation, 3D-R2N2's renderings have none")

@@ -37,8 +37,8 @@ def scattered_surface(
     values = distances[first].astype(np.float64) - iso
     inside = points[values <= 0]
     if not len(inside) or len(inside) == len(points):
-        span = f"from {distances.min():.4g} to {distances.max():.4g}"
-        raise UserError(f"{where}: holds no surface, its distances reach {span}")
+        reach = f"{distances.min():.4g} to {distances.max():.4g}" if len(points) else "nothing"
+        raise UserError(f"{where}: holds no surface, its distances reach from {reach}")
     low, high = inside.min(0), inside.max(0)
     cell = max((high - low).max(), 1e-9) / RESOLUTION
     axes = [np.arange(low[k] - 3 * cell, high[k] + 3.5 * cell, cell) for k in range(3)]

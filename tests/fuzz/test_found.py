@@ -66,10 +66,17 @@ FOUND = {
     "numbers for names": ("database", {SHARD: [("declare", "view_names", (), "f8", False)]}, "view_names"),
     "voxels of another type": ("database", {SHARD: [("as", "voxels", "f8")]}, "voxels is of type float64"),
     "one colour too few": ("database", {SHARD: [("rows", "voxel_colours", -1)]}, "voxel_colours has"),
+    "distances without samples": (
+        "disn", {"root/chair/a/ori_sample.h5": [("rows", "pc_sdf_sample", 0)]}, "reach from nothing",
+    ),
+    "a camera at the object's centre": ("metadata", {"metadata.txt": b"0 30 0 1 25\n110 25 0 0 25\n"}, "no distance"),
     "a group for a dataset": ("raw folder", {VOLUME: [("group", "data")]}, "data is not a dataset"),
     # weights
     "no progress": ("checkpoint", {CHECKPOINT: [("attribute", "progress", "[]")]}, "counts no steps"),
     "texts for weights": ("keras", {"vgg.h5": [("declare", "fc1/fc1_W_1:0", (3,), "text", False)]}, "not numbers"),
+    "a checkpoint of an endless name": (
+        "tf1", {"checkpoint": b'model_checkpoint_path: "' + b"a/" * 3000 + b'"\n'}, "which is neither there",
+    ),
     "no layers": ("keras", {"vgg.h5": [("attribute", "layer_names", 0)]}, "cannot be read as Keras weights"),
     "a pickle of something else": ("torch", {"weights.pth": pickle.dumps([1])}, "does not begin like"),
     # settings
@@ -95,6 +102,7 @@ FOUND = {
         "report", {"results.json": of("results.json", images={"prediction": [1]})}, "is damaged",
     ),
     "an epoch without losses": ("report", {"history.json": b'[{"epoch": 1}]'}, "is damaged"),
+    "settings of any length": ("settings", {"settings.json": of("settings.json", weights="a" * 5000)}, r"a \.\.\."),
     "settings that are a list": ("settings", {"settings.json": b"[]"}, "holds no settings"),
     "objects that are no names": ("split", {"split.json": b'{"train": [[1]]}'}, "is no split"),
     "categories that are no names": ("unfinished", {"unfinished.json": b'{"categories": [[1]]}'}, "is damaged"),

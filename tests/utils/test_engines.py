@@ -36,10 +36,9 @@ def cluster():
         yield cluster.scheduler_address
 
 
-@pytest.fixture(params=["loky", "dask"])
-def engine(request):
-    address = request.getfixturevalue("cluster") if request.param == "dask" else ""
-    return Engine(2, request.param, address)
+@pytest.fixture
+def engine(cluster):
+    return Engine(2, "dask", cluster)
 
 
 @pytest.mark.slow
