@@ -14,6 +14,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # a core each
 # processes end together. All other files follow by name.
 FIRST = (
     "tests/train/test_flags.py",
+    "tests/eval/test_web_demo.py",
     "tests/eval/test_eval.py",
     "tests/models/training/test_training.py",
     "tests/test_texdisn.py",
@@ -23,8 +24,8 @@ FIRST = (
     "tests/preprocessing/readers/test_external_layouts.py",
     "tests/train/test_plus.py",
     "tests/models/networks/test_reference.py",
+    "tests/train/test_two_workers.py",
     "tests/test_commands.py",
-    "tests/eval/test_web_demo.py",
     "tests/train/test_external_layouts.py",
     "tests/models/networks/test_camera_network.py",
     "tests/eval/test_query_points.py",
