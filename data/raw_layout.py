@@ -24,7 +24,6 @@ import pathlib
 import re
 from typing import Any
 
-import h5py
 import numpy as np
 
 from utils import hdf5, hdf5_limits
@@ -142,7 +141,7 @@ def original_units(view: str | os.PathLike[str]) -> tuple[tuple[float, ...], flo
         raise UserError(f"{view}: original units need a view of a raw folder ({layout})")
     try:
         hdf5.check(path)
-        with h5py.File(path) as file:
+        with hdf5_limits.opened(path) as file:
             centre, scale = np.asarray(file.attrs["centre"], np.float64), float(file.attrs["scale"])
     except hdf5_limits.DAMAGED as error:
         raise UserError(f"{path} cannot be used: {error}") from None

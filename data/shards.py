@@ -11,7 +11,6 @@ import pathlib
 import threading
 from typing import Any
 
-import h5py
 import numpy as np
 
 from data import categories, shard_structure
@@ -59,7 +58,7 @@ class Shard:
         self.path = path
         try:
             hdf5.stored_digest(path)  # raises an error where its first bytes are damaged
-            self.file = h5py.File(path, "r", rdcc_nbytes=CHUNK_CACHE)
+            self.file = hdf5_limits.opened(path, rdcc_nbytes=CHUNK_CACHE)
         except OSError as error:
             reason = f"it is missing, truncated or not an HDF5 file ({error})"
             raise UserError(f"{path} cannot be read, {reason}; {AGAIN}") from None

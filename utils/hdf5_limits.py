@@ -1,10 +1,14 @@
 """Which datasets of an HDF5 file are read: those that hold about what their file has.
 
 A file of a few kilobytes can declare petabytes, name other files of the computer as the place of
-its content, and refer to itself. All of this is seen before anything is read.
+its content, and refer to itself. All of this is seen before anything is read. So are damaged
+lengths of texts, which the HDF5 library would follow for ever.
 """
 
 import math
+import os
+import struct
+from typing import Any
 
 import h5py
 
@@ -17,6 +21,54 @@ DAMAGED = (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueErro
 
 class RefusedError(OSError):
     """A dataset is not read: it asks for too much, or lies elsewhere."""
+
+
+SIGNATURE, HEAP = b"\x89HDF\r\n\x1a\n", b"GCOL\x01\0\0\0"  # at the beginning of a file, and of a heap of texts
+SEARCHED = 1 << 20  # bytes at either end of a file; texts of attributes are written first
+
+
+def opened(path: str | os.PathLike[str], **options: Any) -> h5py.File:
+    """h5py.File(path, "r", **options) of a file whose heaps of texts, as far as seen, are whole.
+
+    Raises:
+        RefusedError: a heap is damaged.
+        OSError: the file cannot be opened.
+    """
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        for start in sorted({0, max(0, size - SEARCHED)}):
+            file.seek(start)
+            part = file.read(SEARCHED)
+            if not start and not _has_long_lengths(part):
+                break
+            _check_heaps(part)
+    return h5py.File(path, "r", **options)
+
+
+def _has_long_lengths(head: bytes) -> bool:
+    """Whether lengths in a file take 8 bytes, as in all that h5py writes."""
+    start = head.find(SIGNATURE)
+    version = head[start + 8 : start + 9]
+    place = start + (14 if version in (b"\0", b"\1") else 10)
+    return start >= 0 and head[place : place + 1] == b"\x08"
+
+
+def _check_heaps(part: bytes) -> None:
+    """RefusedError where an object of a heap in a part of a file has no length or leaves its heap.
+
+    A heap is its signature, its length, and objects, each with its number, a count of references,
+    four bytes, its length (that of free space, number 0, includes this head) and its content.
+    """
+    start = part.find(HEAP)
+    while 0 <= start <= len(part) - 16:
+        (length,) = struct.unpack_from("<Q", part, start + 8)
+        place = start + 16
+        while place + 16 <= min(start + length, len(part)):
+            number, size = struct.unpack_from("<H6xQ", part, place)
+            place += 16 + -(-size // 8) * 8 if number else size
+            if (not number and size < 16) or place > start + length:
+                raise RefusedError("its heap of texts is damaged")
+        start = part.find(HEAP, start + 1)
 
 
 def dataset(group: h5py.Group, name: str) -> h5py.Dataset:

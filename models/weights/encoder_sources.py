@@ -142,7 +142,7 @@ def _fits(value: np.ndarray, variable: keras.Variable, layer: str) -> bool:
 def read_keras(path: str | os.PathLike[str]) -> KerasWeights:
     """Read a VGG16 weights file of Keras: .h5 of Keras 1 and 2, or .weights.h5 of Keras 3."""
     try:
-        with h5py.File(path, "r") as file:
+        with hdf5_limits.opened(path) as file:
             root = file.get("model_weights", file)
             layers = _read_named(root) if "layer_names" in root.attrs else _read_numbered(root)
     except hdf5_limits.DAMAGED as error:

@@ -176,7 +176,7 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
     try:
         if not hdf5.check(path):
             print(f"{path}: an older file without a checksum, damage in it may go unseen")
-        file = h5py.File(path, "r")
+        file = hdf5_limits.opened(path)
     except hdf5.DamagedError as error:
         raise UserError(f"{path} is damaged: {error}") from None
     except OSError as error:

@@ -4,7 +4,6 @@ import collections
 import hashlib
 import pathlib
 
-import h5py
 import numpy as np
 import scipy.ndimage
 import scipy.spatial
@@ -33,7 +32,7 @@ def structure(path: pathlib.Path) -> list[str]:
     """Defects of a shard as a file: format, version, names, and its datasets."""
     try:
         hdf5.stored_digest(path)  # raises an error where its first bytes are damaged
-        with h5py.File(path, "r") as file:
+        with hdf5_limits.opened(path) as file:
             attributes = dict(file.attrs)
             kind, version = attributes.get("format"), attributes.get("version")
             if (kind, version) != (FORMAT, VERSION):

@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-import h5py
 import numpy as np
 
 from utils import hdf5, hdf5_limits
@@ -18,7 +17,7 @@ def read_hdf5(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[dict[
     """
     try:
         hdf5.check(path)
-        with h5py.File(path, "r") as file:
+        with hdf5_limits.opened(path) as file:
             missing = [name for name in names if file.get(name, getlink=True) is None]
             if missing:
                 shown = " ".join(first_of(list(file)).split()) or "nothing"

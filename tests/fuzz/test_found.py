@@ -27,6 +27,12 @@ def of(name, **values):
     return lambda valid: json.dumps({**json.loads(valid[name]), **values}).encode()
 
 
+def without_lengths(valid):
+    """A shard whose first text has neither number nor length: HDF5 would never get to the next."""
+    heap = valid[SHARD].index(b"GCOL") + 16
+    return valid[SHARD][:heap] + bytes(16) + valid[SHARD][heap + 16 :]
+
+
 FOUND = {
     # files that ask for more than they hold
     "a petabyte in a shard": ("database", {SHARD: [("declare", "voxels", (2**50, 3), "u1", True)]}, "is declared as"),
@@ -60,6 +66,7 @@ FOUND = {
     ),
     "an archive for an array": ("npy", {"image.npy": b"PK\x03\x04"}, "cannot be read as .npy"),
     "an empty array file": ("npy", {"image.npy": b""}, "cannot be read as .npy"),
+    "texts without end": ("database", {SHARD: without_lengths}, "its heap of texts is damaged"),
     # shards and raw files whose parts do not fit together
     "objects without views": ("database", {SHARD: [("fill", "view_offset", 0)]}, "view_offset does not count"),
     "fewer offsets than objects": ("database", {SHARD: [("rows", "sdf_offset", 1)]}, "sdf_offset does not count"),
