@@ -147,6 +147,7 @@ def read_keras(path: str | os.PathLike[str]) -> KerasWeights:
             layers = _read_named(root) if "layer_names" in root.attrs else _read_numbered(root)
     except hdf5_limits.DAMAGED as error:
         raise UserError(f"{path} cannot be read as Keras weights: {error}") from None
+    layers = {name: [np.asarray(value) for value in values] for name, values in layers.items()}  # single ones too
     wrong = [name for name, values in layers.items() if len(values) != 2]
     if wrong or not layers:
         reason = f"layer {wrong[0]} does not have a kernel and a bias" if wrong else "no layer has weights"

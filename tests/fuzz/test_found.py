@@ -84,6 +84,9 @@ FOUND = {
     "a checkpoint of an endless name": (
         "tf1", {"checkpoint": b'model_checkpoint_path: "' + b"a/" * 3000 + b'"\n'}, "which is neither there",
     ),
+    "one text for weights": (
+        "keras 3", {"vgg.h5": [("declare", "layers/dense/vars/0", (), "text", False)]}, "not numbers",
+    ),
     "no layers": ("keras", {"vgg.h5": [("attribute", "layer_names", 0)]}, "cannot be read as Keras weights"),
     "a pickle of something else": ("torch", {"weights.pth": pickle.dumps([1])}, "does not begin like"),
     # settings
