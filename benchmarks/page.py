@@ -45,6 +45,7 @@ def pictures(tab: Any, image: str) -> list[Image.Image]:
     opened = screen()
     tab.click(f"#examples button:has-text('{image}') >> nth=0")
     tab.wait_for_selector("#notice:has-text('Press')")
+    tab.wait_for_selector("#upload img")  # the button takes what the box shows
     tab.click("#go")
     tab.wait_for_selector("#status progress")
     working = screen()

@@ -284,6 +284,7 @@ def test_in_a_browser(tmp_path):
         tab.focus("#examples button")  # all by keys
         tab.keyboard.press("Enter")
         tab.wait_for_selector("#notice:has-text('Press Reconstruct')")
+        tab.wait_for_selector("#upload img")  # the button takes what the box shows
         tab.focus("#go")
         tab.keyboard.press("Enter")  # a job that runs when the page ends leaves nothing
         tab.wait_for_selector("#status progress")
