@@ -527,7 +527,7 @@ def test_other_decoders_train_and_evaluate(binary, given, tiny_database, tmp_pat
     Without a colour branch no metric speaks of colours.
     """
     monkeypatch.setattr(FieldTrainer, "look", lambda *_: Look(np.zeros((4, 4, 3), np.float32), {}))
-    rate, epochs = (1e-2, 2) if binary else (5e-3, 6)
+    rate, epochs = (1e-2, 3) if binary else (5e-3, 6)
     if binary:  # a step of the grid of voxels takes a second
         given = {**given, "cat_limit": 3, "batch_size": 2}
     config = tiny.config(binary, db=str(tiny_database), max_epoch=epochs, learning_rate=rate, **given)
@@ -628,6 +628,8 @@ def test_every_flag_is_in_a_table(module, table):
 
 
 def test_every_flag_of_training_is_a_setting_or_in_the_table():
-    """tests/models/test_config.py checks that the code reads every setting."""
+    """tests/models/test_config.py checks that the code reads every setting, and test_two_workers.py
+    what --cluster and --worker do.
+    """
     flags, settings = options(train_sdf.build_parser()), {f"--{field.name}" for field in dataclasses.fields(Config)}
-    assert set(TRAIN) <= flags and flags - settings - {"--debug"} <= set(TRAIN)
+    assert set(TRAIN) <= flags and flags - settings - {"--debug", "--cluster", "--worker"} <= set(TRAIN)
