@@ -28,7 +28,7 @@ import numpy as np
 
 from utils import hdf5, hdf5_limits
 from utils.errors import UserError
-from utils.files import read_json_object
+from utils.files import read_json_object, write_json
 
 STRETCHED = "_stretched"  # ends, with a number, the id of a stretched copy of an object
 
@@ -117,6 +117,13 @@ def render_settings(root: pathlib.Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     return read_json_object(path, "settings of render_views.py")
+
+
+def hand_on_render_settings(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Copy the settings of a folder's views, if it has some, to one that is made from it."""
+    settings = render_settings(source)
+    if settings is not None:
+        write_json(render_settings_path(target), settings)
 
 
 def find_objects(root: str | os.PathLike[str]) -> list[RawObject]:

@@ -22,7 +22,7 @@ stopped run resumes when it is started again. Exit code 3: something was left ou
 import argparse
 from collections.abc import Sequence
 
-from data.raw_layout import render_settings, render_settings_path
+from data.raw_layout import hand_on_render_settings
 from preprocessing.database import flags, unfinished
 from preprocessing.database.build import Job, build, make_plan, report
 from preprocessing.meshes.distances import DEFAULT_SIGN
@@ -34,7 +34,6 @@ from preprocessing.rendering.raw_folder import render_folder
 from preprocessing.rendering.raw_writer import Settings
 from utils.cli import run
 from utils.errors import PartialFailure, UserError
-from utils.files import write_json
 from utils.out_folder import working_in
 
 
@@ -83,8 +82,7 @@ def build_database(args: argparse.Namespace) -> None:
     objects = [source for plan in plans for source in plan.objects]
     conventions = READERS[job.layout].conventions
     decided = {convention.option: decide(convention, objects) for convention in conventions}
-    if settings := render_settings(args.raw):  # go with the database, and with weights that are trained on it
-        write_json(render_settings_path(args.out), settings)
+    hand_on_render_settings(args.raw, args.out)  # and with it to weights that are trained on it
     options = Options(
         args.image_size,
         args.sdf_points,

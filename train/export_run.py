@@ -17,7 +17,7 @@ import pathlib
 import h5py
 import numpy as np
 
-from data.raw_layout import render_settings, render_settings_path
+from data.raw_layout import hand_on_render_settings
 from models.config import Config, load_either
 from models.weights.run import Run, open_checkpoint, weights_digest
 from utils import cli, hdf5
@@ -81,8 +81,7 @@ def export_run(source: Run, target: Run) -> float:
         iso = stored_iso(RunModel(source.folder, {}))
     change = export_weights(source, target)
     config.save(target.config)
-    if views := render_settings(source.folder):
-        write_json(render_settings_path(target.folder), views)
+    hand_on_render_settings(source.folder, target.folder)
     for outdated in (target.iso, target.level, target.novelty):  # of an earlier export
         outdated.unlink(missing_ok=True)
     if iso is not None:  # the file names weights by their content, which the export changed

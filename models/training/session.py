@@ -8,7 +8,7 @@ import typing
 
 import keras
 
-from data.raw_layout import VIEW_SETTINGS, render_settings, render_settings_path
+from data.raw_layout import VIEW_SETTINGS, hand_on_render_settings, render_settings
 from data.shards import Database, ObjectEntry
 from models.networks.precision import described
 from models.settings import handed_on
@@ -19,7 +19,7 @@ from models.training.trainer import Trainer
 from models.weights.encoder_sources import open_encoder
 from models.weights.sources import open_model
 from utils.errors import UserError
-from utils.files import differing_settings, write_json
+from utils.files import differing_settings
 
 
 def open_weights(source: str, whole: bool) -> FirstWeights:
@@ -66,8 +66,7 @@ def _train(plan: Plan, trainer_class: type[Trainer], clock: collections.abc.Call
     elif plan.first_weights:
         plan.first_weights.load(trainer.network)
     config.save(run.config)
-    if views := render_settings(pathlib.Path(config.db)):
-        write_json(render_settings_path(run.folder), views)
+    hand_on_render_settings(database.path, run.folder)
     if not plan.resumed and plan.first_weights and plan.first_weights.whole:
         loop.begin()
     loop.run()

@@ -262,10 +262,11 @@ def test_a_run_from_other_weights_keeps_them_until_it_is_better(tiny_database, t
     source.run()
     flags = ["--log_dir", str(tmp_path / "b"), "--db", str(tiny_database), "--restore_model", str(tmp_path / "a")]
     write_json(tmp_path / "a" / "render.json", {"light": "random", "seed": 1})
-    monkeypatch.setattr(
-        "models.training.session.render_settings",
-        lambda folder: {"light": "camera", "seed": 2} if folder == tiny_database else render_settings(folder),
-    )
+    for module in ("models.training.session", "data.raw_layout"):
+        monkeypatch.setattr(
+            f"{module}.render_settings",
+            lambda folder: {"light": "camera", "seed": 2} if folder == tiny_database else render_settings(folder),
+        )
     train_sdf.main([*flags, "--max_epoch", "1", "--learning_rate", "10"])
     printed = capsys.readouterr().out
     assert "before the first step: validation loss" in printed
