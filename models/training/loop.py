@@ -58,8 +58,13 @@ class Loop:
         self.history: list[dict[str, typing.Any]] = []
         count, size = len(epoch_order(train, self.config.seed, 0, self.config.cat_limit)), self.config.batch_size
         self.steps = count // size
-        self.progress: dict[str, typing.Any] = {"step": 0, "steps": self.steps, "sums": {}}
-        self.progress |= {"best": float("inf"), "minutes": 0.0}
+        self.progress: dict[str, typing.Any] = {
+            "step": 0,
+            "steps": self.steps,
+            "sums": {},
+            "best": float("inf"),
+            "minutes": 0.0,
+        }
         if self.steps == 0:
             raise UserError(f"{count} training samples are fewer than one batch: lower batch_size {size}")
         if size % self.strategy.num_replicas_in_sync:
@@ -167,8 +172,8 @@ class Loop:
         sums, saved, start, waited = self.progress["sums"], time.time(), time.time(), 0.0
         timed = start
         before, began = self.progress["minutes"], self.clock()
-        options: dict[str, typing.Any] = {"initial": done, "total": self.steps, "unit": "step", "mininterval": 2}
-        bar = tqdm(range(done, self.steps), f"epoch {epoch + 1}", **options)
+        rest = range(done, self.steps)
+        bar = tqdm(rest, f"epoch {epoch + 1}", initial=done, total=self.steps, unit="step", mininterval=2)
         for i in bar:
             requested = time.time()
             batch = self.next_batch(source)
