@@ -13,7 +13,6 @@ from preprocessing.shapes import parts, textures
 from preprocessing.shapes.parts import Part
 from preprocessing.shapes.textures import chance, pick
 
-LAYOUT = {"side": (0, 0.5, 1, 1), "top": (0, 0, 0.4, 0.5), "front": (0.4, 0, 0.7, 0.5), "back": (0.7, 0, 1, 0.5)}
 GLASS = ((0.12, 0.15, 0.19), (0.3, 0.42, 0.52), (0.55, 0.7, 0.8))
 STATIONS = np.array([0.5, 0.485, 0.45, 0.38, 0.28, 0.1, -0.1, -0.25, -0.38, -0.46, -0.5])  # z of cross-sections
 FLAT = 0.036  # thickness of tails, at the thinnest
@@ -52,7 +51,7 @@ def make(rng: Generator) -> list[Part]:
     base = np.array([0.93, 0.93, 0.92]) if chance(rng, 0.35) else textures.colour(rng)
     second = textures.contrast(rng, base)
     glass = np.array(pick(rng, GLASS))
-    atlas = textures.Atlas([-radius[0], -radius[1], -0.5], [radius[0], radius[1] * 1.5, 0.5], LAYOUT)
+    atlas = textures.Atlas([-radius[0], -radius[1], -0.5], [radius[0], radius[1] * 1.5, 0.5], textures.LENGTHWISE)
     _paint(rng, name, atlas, radius[1], base, second, glass)
     metal, accent = textures.metal(rng), textures.paint(rng, second)
     skin = pick(rng, [textures.paint(rng, base), textures.paint(rng, base), accent, metal])
@@ -244,7 +243,7 @@ def _paint(
     glass: np.ndarray,
 ) -> None:
     """Paint the fuselage: belly, stripe or nose in the second colour, cockpit, rows of windows."""
-    for view in LAYOUT:
+    for view in textures.LENGTHWISE:
         atlas.fill(view, base)
     scheme = pick(rng, ["plain", "stripe", "belly", "nose", "rear"])
     if scheme == "stripe":

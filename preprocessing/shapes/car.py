@@ -12,14 +12,13 @@ from preprocessing.shapes.car_shape import BODIES, Shape
 from preprocessing.shapes.parts import Part
 from preprocessing.shapes.textures import chance, pick
 
-LAYOUT = {"side": (0, 0.5, 1, 1), "top": (0, 0, 0.4, 0.5), "front": (0.4, 0, 0.7, 0.5), "back": (0.7, 0, 1, 0.5)}
 GLASS = ((0.12, 0.15, 0.19), (0.3, 0.4, 0.48), (0.55, 0.68, 0.75), (0.05, 0.05, 0.06))
 
 
 def make(rng: Generator) -> list[Part]:
     """One car: body type, measures, paint scheme and extras are drawn independently."""
     shape = Shape(rng, pick(rng, list(BODIES)))
-    atlas = textures.Atlas([-shape.half, 0, -0.5], [shape.half, shape.roof + 0.01, 0.5], LAYOUT)
+    atlas = textures.Atlas([-shape.half, 0, -0.5], [shape.half, shape.roof + 0.01, 0.5], textures.LENGTHWISE)
     base = textures.colour(rng)
     second = textures.contrast(rng, base)
     glass = np.array(pick(rng, GLASS))

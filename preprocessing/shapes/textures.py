@@ -180,6 +180,10 @@ def cover(rng: Generator) -> Image:
     return pick(rng, [weave, weave, weave, leather, paint, wood])(rng)
 
 
+# The layout of an atlas of a thing that is longest along z and has different ends.
+LENGTHWISE = {"side": (0, 0.5, 1, 1), "top": (0, 0, 0.4, 0.5), "front": (0.4, 0, 0.7, 0.5), "back": (0.7, 0, 1, 0.5)}
+
+
 class Atlas:
     """One image with views of an object from the side, top, front and back.
 

@@ -192,7 +192,7 @@ def test_fronts_face_the_front():
         assert fin[:, 2].max() < wing[:, 2].mean() - 0.1 and fin[:, 1].max() > pieces[0].vertices[:, 1].max()
     for number in range(12):  # a painted lamp or grille in front, none behind
         image = car.make(np.random.default_rng([3, number]))[0].image
-        u0, v0, u1, v1 = (np.array(car.LAYOUT["back"]) * 256).astype(int)
+        u0, v0, u1, v1 = (np.array(textures.LENGTHWISE["back"]) * 256).astype(int)
         back = np.asarray(image)[256 - v1 : 256 - v0, u0:u1].reshape(-1, 3)
         assert (back == textures.rgb((0.75, 0.06, 0.05))).all(1).any()
 
