@@ -28,6 +28,11 @@ LONGEST = 1400  # pixels along the longest side of a picture
 FLAGS = ("--no-sandbox", "--disable-gpu", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 
 
+def system_browser() -> str | None:
+    """The path of the system's Chromium or Chrome."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
 def build_parser() -> argparse.ArgumentParser:
     p = parser(__doc__)
     p.add_argument("--out", type=pathlib.Path, required=True, help="folder of the pictures")
@@ -69,7 +74,7 @@ def main(argv: list[str]) -> None:
     args = build_parser().parse_args(argv)
     from playwright.sync_api import sync_playwright
 
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    path = system_browser()
     if path is None:
         raise UserError("Chromium is not installed")
     command = [sys.executable, "eval/web_demo.py", "--port", str(args.port)]

@@ -8,7 +8,6 @@ import io
 import os
 import pathlib
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -21,6 +20,7 @@ import pytest
 import trimesh
 from PIL import Image
 
+from benchmarks.page import FLAGS, system_browser
 from tests.helpers.web import HOSTILE, png, upload
 from utils.errors import UserError
 from utils.out_folder import LOCK, working_in
@@ -82,9 +82,8 @@ def chromium():
     if importlib.util.find_spec("playwright") is not None:
         from playwright.sync_api import sync_playwright
 
-        for name in ("chromium", "chromium-browser", "google-chrome"):
-            if shutil.which(name):
-                return shutil.which(name)
+        if path := system_browser():
+            return path
         with sync_playwright() as playwright:
             if pathlib.Path(playwright.chromium.executable_path).exists():
                 return playwright.chromium.executable_path
@@ -229,9 +228,8 @@ def test_in_a_browser(tmp_path):
     path = chromium()
     from playwright.sync_api import sync_playwright
 
-    gl = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]  # WebGL without a graphics card
     with sync_playwright() as playwright, served(tmp_path) as address:  # the page ends before the browser
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu", *gl])
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         phone = Tab(browser, address, 390, 844)
         tab = phone.tab
         assert tab.evaluate("document.documentElement.scrollWidth") <= 390
