@@ -29,7 +29,7 @@ from utils.metrics import registry
 METRICS = ("iou", "volume_iou", "f_score_1", "f_score_2", "psnr")
 RESOLUTION = 40  # points along each axis of the measured fields
 EVERY = 4  # test objects of which one is measured
-VALIDATION = 6  # validation objects of which one chooses the iso value
+VALIDATION = 2  # validation objects of which one chooses the iso value
 
 # Short runs need smaller images and fewer points to see the data more than once, and averages that
 # forget sooner.
