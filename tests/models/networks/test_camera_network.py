@@ -13,7 +13,6 @@ from data.network_input import network_camera, network_image
 from data.shards import Database
 from models.inference.camera_estimator import CameraEstimator, estimate
 from models.networks.camera_network import build_camera_network, camera_losses, rotation_of, transformed
-from models.training.flags import shown
 from models.weights.run import Run, load_checkpoint
 from tests.helpers import tiny
 from train import train_cam
@@ -143,29 +142,13 @@ def test_cameras_of_images_are_those_of_their_crops(tiny_database, tmp_path, eag
     assert np.array_equal(estimated.image(entries[0], 0), images[0]) and estimated.image_size == database.image_size
 
 
-SIZES = (
-    "img_h",
-    "img_w",
-    "num_classes",
-    "encoder_size",
-    "encoder_widths",
-    "encoder_convs",
-    "encoder_fc",
-    "camera_widths",
-    "num_sample_points",
-    "batch_size",
-)
-
-
 def command(database, folder, *flags):
-    config = tiny.camera_config()
-    sizes = [word for name in SIZES for word in (f"--{name}", shown(getattr(config, name)))]
-    return ["--db", str(database), "--log_dir", str(folder), "--preset", "small", *sizes, *flags]
+    return ["--db", str(database), "--log_dir", str(folder), *tiny.flags(tiny.camera_config()), *flags]
 
 
 @pytest.mark.slow
 def test_training_learns_and_resumes(tiny_database, tmp_path, eagerly, monkeypatch):
-    flags = ["--crop", "0.85", "--alpha", "--learning_rate", "1e-2", "--no-normalisation"]
+    flags = ["--crop", "0.85", "--alpha", "--learning_rate", "1e-2"]
     train_cam.main(command(tiny_database, tmp_path / "run", "--max_epoch", "2", *flags))
     train_cam.main(command(tiny_database, tmp_path / "run", "--max_epoch", "5"))
     run = Run(tmp_path / "run")

@@ -41,14 +41,19 @@ def test_a_run_shows_its_settings_rates_and_objects_from_the_first_step(tiny_dat
         return Look(np.full((4, 6, 3), 0.5, np.float32), {"volume_iou": 0.25 + 0.01 * len(looks), "f_score_2": 0.5})
 
     monkeypatch.setattr("models.training.field_trainer.FieldTrainer.look", look)
-    sizes = {name: value for name, value in vars(tiny.config()).items() if name in tiny.SHARED}
-    sizes |= {"point_widths": (8, 16), "decoder_widths": (16, 8), "num_sample_points": 64, "max_epoch": 2}
-    flags = ["--log_dir", str(tmp_path / "run"), "--db", str(tiny_database), "--preset", "small", "--batch_size", "4"]
-    for name in ("img_h", "img_w", "num_classes", "encoder_size", "encoder_fc", "max_epoch", "num_sample_points"):
-        flags += [f"--{name}", str(sizes[name])]
-    for name in ("encoder_widths", "encoder_convs", "point_widths", "decoder_widths"):
-        flags += [f"--{name}", ",".join(map(str, sizes[name]))]
-    train_sdf.main([*flags, "--learning_rate", "0.002", "--decay_step", "20", "--decay_rate", "0.5"])
+    flags = ["--log_dir", str(tmp_path / "run"), "--db", str(tiny_database)]
+    train_sdf.main(
+        [
+            *flags,
+            *tiny.flags(tiny.config(scored_objects=1)),
+            "--learning_rate",
+            "0.002",
+            "--decay_step",
+            "20",
+            "--decay_rate",
+            "0.5",
+        ]
+    )
     train, val = (events(tmp_path / "run" / "tensorboard" / name) for name in ("train", "val"))
     text = train["configuration"][0].item().decode()
     assert "| learning_rate | 0.002 |" in text and "| encoder_widths | 4,4,8,8,8 |" in text

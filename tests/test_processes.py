@@ -1,0 +1,217 @@
+"""Training in processes of its own: killed and resumed, on two devices, by two workers.
+
+Its commands run in copies of one process that has imported TensorFlow, which takes most of the time
+of a start; what follows them runs in this one.
+"""
+
+import contextlib
+import importlib
+import json
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import trimesh
+
+from data.field_samples import FieldSamples
+from data.shards import Database
+from eval import to_mesh
+from models.training.field_trainer import FieldTrainer
+from models.training.loop import Loop
+from models.training.trainer import Look
+from models.weights.run import Run
+from tests.helpers import tiny
+from tests.helpers.tiny import stored
+from train import train_sdf
+from utils import cli
+
+
+def without_pictures():
+    FieldTrainer.look = lambda *_: Look(np.zeros((4, 4, 3), np.float32), {})
+
+
+class Copies:
+    """Starts functions in copies of a process that has imported what this file does."""
+
+    def __init__(self):
+        self.context = multiprocessing.get_context("forkserver")
+        self.context.set_forkserver_preload([__name__, "models.training.session", "models.inference.evaluation"])
+
+    def start(self, function, *args, log):
+        """A running process, whose output goes to a file."""
+        process = self.context.Process(target=_written, args=(log, function, *args))
+        process.start()
+        return process
+
+    def codes(self, processes):
+        """The exit codes of processes, once they have ended."""
+        for process in processes:
+            process.join()
+        return [process.exitcode for process in processes]
+
+
+def _written(log, function, *args):
+    output = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    os.dup2(output, 1), os.dup2(output, 2)
+    function(*args)
+
+
+@pytest.fixture(scope="module")
+def copies():
+    return Copies()
+
+
+# killed and resumed
+
+
+def train_step_by_step(words):
+    tf.config.run_functions_eagerly(True)  # compiling takes most of the time of a short run
+    sys.argv = ["train_sdf.py", *words]
+    cli.run(train_sdf.main)
+
+
+@pytest.mark.slow
+def test_train_killed_and_resumed_then_evaluated_and_meshed(copies, tmp_path, monkeypatch, capsys, eagerly):
+    database = tiny.write_database(tmp_path / "database", (8, 1, 1), ("box",))  # one object to search --iso auto on
+    run, log = tmp_path / "run", tmp_path / "log.txt"
+    train = ["--db", database, "--log_dir", run, *tiny.flags(), "--learning_rate", 1e-2]
+    train = [str(word) for word in [*train, "--checkpoint_minutes", 0]]
+    process = copies.start(train_step_by_step, train, log=log)
+    end = time.monotonic() + 180
+    while not (run / "last.h5").exists() and process.is_alive() and time.monotonic() < end:
+        time.sleep(0.02)
+    process.kill()
+    assert copies.codes([process]) == [-signal.SIGKILL] and (run / "last.h5").exists(), log.read_text()
+
+    monkeypatch.setattr("models.training.field_trainer.validation_preview", lambda *_: np.zeros((4, 4, 3), np.float32))
+    train_sdf.main(train)
+    assert "resuming" in capsys.readouterr().out
+    history = json.loads((run / "history.json").read_text())
+    assert [row["epoch"] for row in history] == [1, 2] and history[-1]["step"] == 2 * 6
+
+    evaluate = ["--restore_model", str(run), "--iso", "auto", "--sdf_res", "16", "--views", "0", "--limit", "1"]
+    importlib.import_module("eval.eval").main([*evaluate, "--figure_objects", "0"])
+    assert "retrieval" in capsys.readouterr().out
+    field = next((run / "eval_test").glob("predictions/box/*/00_pred.txt"))
+    iso = json.loads((run / "eval_test" / "results.json").read_text())["iso"]
+    to_mesh.main([str(field), "--out", str(tmp_path / "box.glb"), f"--iso={iso}"])
+    assert str(tmp_path / "box.glb") in capsys.readouterr().out
+    assert len(trimesh.load(tmp_path / "box.glb", force="mesh").faces) > 20
+
+
+# on two devices
+
+
+def train_on_devices(database, folder, count):
+    """The tiny network with batch normalisation, for an epoch."""
+    if count > 1:
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
+        strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(count)])
+    else:
+        strategy = tf.distribute.get_strategy()
+        tf.config.run_functions_eagerly(True)  # several devices need compiled steps
+    assert strategy.num_replicas_in_sync == count
+    without_pictures()
+    keras.utils.set_random_seed(0)
+    config = tiny.config(normalisation=True, decoder="global", max_epoch=1, cat_limit=6)
+    trainer, data = FieldTrainer(config, strategy), Database(database)
+    variables = trainer.network.variables
+    run, samples = Run(folder), FieldSamples(data, config)
+    np.savez(f"{folder}.npz", **{variable.path: np.asarray(variable) for variable in variables})
+    Loop(trainer, run, samples, data.objects("train"), data.objects("val")[:1], 1e9).run()
+    for variable in variables if count > 1 else []:
+        first, *others = (value.numpy() for value in variable.value.values)
+        for other in others:
+            np.testing.assert_allclose(first, other, rtol=1e-5, atol=1e-7, err_msg=variable.path)
+
+
+@pytest.mark.slow
+def test_two_devices_train_as_one(copies, tiny_database, tmp_path):
+    """The same batch shared between two devices gives the same weights on both, and those of one
+    device: gradients and the statistics of batch normalisation are of the whole batch.
+    """
+    log = tmp_path / "log.txt"
+    for name, count in ("one", 1), ("two", 2):
+        process = copies.start(train_on_devices, tiny_database, tmp_path / name, count, log=log)
+        assert copies.codes([process]) == [0], log.read_text()[-3000:]
+    one, two = (stored(tmp_path / name / "last.h5")[0] for name in ("one", "two"))
+    start = np.load(tmp_path / "one.npz")
+    apart = np.concatenate([(two["network/" + key] - one["network/" + key]).ravel() for key in start])
+    moved = np.concatenate([(one["network/" + key] - start[key]).ravel() for key in start])
+    # Adam divides by the size of a gradient: where that is nearly nothing, rounding decides the
+    # direction
+    assert np.abs(apart).mean() < 0.02 * np.abs(moved).mean() and np.abs(moved).mean() > 1e-4
+
+
+# by two workers
+
+
+def train_two_layers(words, killed):
+    """Train a network of two layers, since compiling would take most of the time; whole networks on
+    several devices are the subject above.
+
+    Args:
+        words: of the command line.
+        killed: the number of batches after which the process kills itself; None for never.
+    """
+
+    def build(trainer):
+        layers = [keras.Input((None, 3)), keras.layers.Dense(8, "relu"), keras.layers.Dense(3)]
+        return keras.Sequential(layers)
+
+    def losses(trainer, batch, training):
+        return {"colour": tf.reduce_mean((trainer.network(batch["points"]) - batch["colour"]) ** 2)}
+
+    def next_batch(source):
+        if next(left, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(source)
+
+    without_pictures()
+    FieldTrainer.build, FieldTrainer.losses = build, losses
+    step, left = Loop.next_batch, iter(range(killed or 10**6))
+    Loop.next_batch = staticmethod(next_batch)
+    sys.argv = ["train_sdf.py", *words]
+    cli.run(train_sdf.main)
+
+
+@pytest.mark.slow
+def test_two_workers_one_of_which_is_killed_train_as_one(copies, tiny_database, tmp_path):
+    with contextlib.ExitStack() as sockets:  # two ports that are free at the moment
+        found = [sockets.enter_context(socket.socket()) for _ in range(2)]
+        for each in found:
+            each.bind(("127.0.0.1", 0))
+        address = ",".join(f"127.0.0.1:{each.getsockname()[1]}" for each in found)
+    words = ["--db", str(tiny_database), "--preset", "small", "--scored_objects", "0", "--cat_limit", "4"]
+    words += ["--img_h", "40", "--img_w", "40", "--batch_size", "4", "--max_epoch", "2", "--num_sample_points", "64"]
+
+    def start(folder, name, killed=None, extra=()):
+        command = [*words, "--log_dir", str(tmp_path / folder), *extra]
+        return copies.start(train_two_layers, command, killed, log=tmp_path / f"{name}.txt")
+
+    def start_both(name, killed):
+        cluster = ["--cluster", address, "--worker"]
+        return [start("two", f"{name}{i}", killed if i else None, (*cluster, str(i))) for i in (0, 1)]
+
+    assert copies.codes([start("one", "one")]) == [0]
+    assert copies.codes(start_both("killed", 6)) == [1, -9]
+    assert copies.codes(start_both("resumed", None)) == [0, 0]
+    *_, last = (tmp_path / "killed0.txt").read_text().splitlines()
+    assert last.startswith("error: another worker of the cluster ended or cannot be reached")
+    assert "Traceback" not in (tmp_path / "killed0.txt").read_text()
+    assert "resuming after step 2 " in (tmp_path / "resumed1.txt").read_text()
+    one, two = (stored(tmp_path / name / "last.h5")[0] for name in ("one", "two"))
+    for key, value in one.items():
+        np.testing.assert_allclose(two[key], value, rtol=1e-4, atol=1e-6, err_msg=key)
+    one, two = (json.loads((tmp_path / name / "history.json").read_text()) for name in ("one", "two"))
+    for ours, theirs in zip(one, two, strict=True):
+        assert ours["step"] == theirs["step"]
+        assert theirs["train"] == pytest.approx(ours["train"]) and theirs["val"] == pytest.approx(ours["val"])
