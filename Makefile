@@ -40,8 +40,9 @@ demo: setup ## an image reconstructed, then the whole chain on 200 synthetic obj
 	@echo "report   $(DEMO)/run/eval_test/report.html"
 	@echo "meshes   $(DEMO)/chair.glb and $(DEMO)/run/eval_test/predictions/<category>/<object>/<view>_mesh.obj"
 
-test: setup ## all tests, on two processes
-	$(BIN)/python -m pytest -q -n 2 -m ""
+# one process more than processors, since some tests wait for others that they start
+test: setup ## all tests, on several processes
+	$(BIN)/python -m pytest -q -n $$($(BIN)/python -c "import os; print(min(os.cpu_count() + 1, 8))") -m ""
 
 test-fast: setup ## the tests that take at most a few seconds each
 	$(BIN)/python -m pytest -q -n 2

@@ -27,8 +27,9 @@ evaluation = importlib.import_module("eval.eval")
 @pytest.fixture(autouse=True)
 def few_points(monkeypatch):
     """The best assignment of DISN's 2048 points takes a second each time, 37 iso values on four
-    objects twenty.
+    objects twenty; finding neighbours is most of the time of the metrics of surfaces.
     """
+    monkeypatch.setattr("utils.metrics.comparison.PREDICTED_POINTS", 20_000)
     monkeypatch.setattr("utils.metrics.surface_metrics.DISN_POINTS", 256)
     for name in ("BINARY_VALUES", "SDF_VALUES"):
         monkeypatch.setattr(iso_search, name, getattr(iso_search, name)[::5])
@@ -99,19 +100,13 @@ def test_evaluation_writes_what_it_says_and_resumes(binary, tiny_database, tmp_p
         evaluation.main([*command, "--sdf_res", "17"])
 
 
-@pytest.fixture
-def few_points(monkeypatch):
-    """Fewer points of a surface: finding their neighbours takes most of the time of the metrics."""
-    monkeypatch.setattr("utils.metrics.comparison.PREDICTED_POINTS", 20_000)
-
-
 def results_of(out):
     return json.loads((out / "results.json").read_text())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("binary", [True, False])
-def test_all_metrics_of_a_known_solid(binary, tiny_database, tmp_path, capsys, eagerly, few_points):
+def test_all_metrics_of_a_known_solid(binary, tiny_database, tmp_path, capsys, eagerly):
     run = tiny.field_run(tmp_path / "run", tiny_database, binary)
     command = words_of(run, "0,2", 32)
     evaluation.main([*command, "--metrics", "all"])
@@ -154,7 +149,7 @@ def test_all_metrics_of_a_known_solid(binary, tiny_database, tmp_path, capsys, e
 
 
 @pytest.mark.slow
-def test_more_metrics_are_measured_on_the_stored_fields(tiny_database, tmp_path, monkeypatch, eagerly, few_points):
+def test_more_metrics_are_measured_on_the_stored_fields(tiny_database, tmp_path, monkeypatch, eagerly):
     run = tiny.field_run(tmp_path / "run", tiny_database, True)
     command = words_of(run, "0", 16)
     everything = [*command, "--metrics", "iou,psnr_ycbcr,chamfer_l1,emd"]

@@ -522,7 +522,8 @@ def test_iso_auto_is_looked_for_and_recorded(evaluated, plain, monkeypatch):
     ids=["voxels", "one stream"],
 )
 def test_other_decoders_train_and_evaluate(binary, given, tiny_database, tmp_path, capsys, monkeypatch):
-    """Through training's own loop and eval.main. Without a colour branch no metric speaks of colours.
+    """Through training's own loop and eval.main; without a colour branch no metric speaks of
+    colours.
 
     One stream learns. A grid of voxels, of which a step takes a second, would need many of them;
     tests/models/networks/test_decoders.py looks at what one step changes.
