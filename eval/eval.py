@@ -18,7 +18,7 @@ from models.choices import PRECISION_HELP, PRECISIONS
 from models.config import Config
 from models.weights import tf1_conventions
 from models.weights.run import check_there
-from utils import cli
+from utils import cli, engine_flags
 from utils.errors import UserError
 from utils.metrics import registry
 from utils.out_folder import working_in
@@ -74,6 +74,9 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--figure_objects", type=cli.whole_number(0), default=2, help="objects of every category in figure.png"
     )
+    engine_flags.add_flags(
+        p, "objects evaluated at once, each by a process with the network (more than one: without a GPU)"
+    )
     p.add_argument("--precision", choices=PRECISIONS, default="auto", help=PRECISION_HELP)
     cli.older_switch(p, "--bfloat16", "precision", "bfloat16", "float32")
     tf1_conventions.add_flags(p)
@@ -103,6 +106,7 @@ def check(args: argparse.Namespace) -> None:
         raise UserError(f"--views {','.join(map(str, args.views))}: give each index once")
     if args.db and not pathlib.Path(args.db).is_dir():
         raise UserError(f"--db {args.db} is not a folder")
+    engine_flags.of_flags(args)
     for run in filter(None, (args.restore_model, args.cam_est)):
         check_there(run)
 
@@ -140,6 +144,7 @@ def main(argv: list[str]) -> None:
         camera_run=args.cam_est or model.config.cam_est,
         figure_objects=args.figure_objects,
         data_sets=find_data_sets(database, args.data_sets),
+        engine=engine_flags.of_flags(args),
     )
     with working_in(folder, depth=4):  # predictions/<category>/<object>, and those of estimated cameras
         Evaluation(model, Database(database), folder, options).run()

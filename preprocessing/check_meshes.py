@@ -26,11 +26,11 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from preprocessing import engine_flags
 from preprocessing.meshes.find import MeshFile, find_meshes
 from preprocessing.survey.measure import Findings, Task, measure, process_died
 from preprocessing.survey.sheet import contact_sheet
 from preprocessing.survey.table import HEADING, line, totals, write_table
+from utils import engine_flags
 from utils.cli import parser, real_number, run, whole_number
 from utils.engines import Engine
 from utils.errors import PartialFailure

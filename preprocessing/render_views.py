@@ -17,11 +17,11 @@ import argparse
 import dataclasses
 import pathlib
 
-from preprocessing import engine_flags
 from preprocessing.meshes.distances import SIGN_HELP, SIGNS
 from preprocessing.rendering.like import HELP, view_settings
 from preprocessing.rendering.raw_folder import render_folder
 from preprocessing.rendering.raw_writer import AUTO, AZIMUTHS, STRETCH, Settings
+from utils import engine_flags
 from utils.cli import Parser, parser, real_number, run, whole_number
 from utils.errors import UserError
 from utils.rendering.lights import LIGHTS

@@ -24,6 +24,7 @@ ROOMS = {  # package: its rooms from below; rooms of one row do not import each 
         ["hdf5", "hdf5_limits", "out_folder"],
         ["cli"],
         ["engines"],
+        ["engine_flags"],
         ["geometry"],
         ["images", "mesh"],
         ["surface", "rendering"],
@@ -42,7 +43,7 @@ ROOMS = {  # package: its rooms from below; rooms of one row do not import each 
         ["training"],
     ],
     "preprocessing": [
-        ["engine_flags", "random_streams", "shapes", "meshes"],
+        ["random_streams", "shapes", "meshes"],
         ["rendering", "recovery", "library", "survey", "splitting"],
         ["readers"],
         ["database"],

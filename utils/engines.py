@@ -50,6 +50,11 @@ class Engine:
         with _dask_client(self.scheduler, self.jobs) as client:
             yield from _by_dask(client, function, tasks, died, ordered, ahead)
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the tasks run in this process."""
+        return self.jobs == 1 and self.backend == "processes"
+
     def share_cores(self) -> None:
         """Give each process of this machine its share of the cores."""
         share_cores(self.jobs)

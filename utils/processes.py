@@ -72,7 +72,8 @@ def share_cores(jobs: int) -> None:
     """Give each of `jobs` processes its share of the cores; libraries read this when they start."""
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
     os.environ.setdefault("OMP_NUM_THREADS", threads)
-    os.environ.setdefault("IGL_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
+    for name in ("IGL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(name, os.environ["OMP_NUM_THREADS"])
 
 
 @contextlib.contextmanager

@@ -1,4 +1,6 @@
-"""The views of an evaluation, one by one: predictions to disk, a row of metrics for each.
+"""The views of an evaluation, object by object: predictions to disk, a row of metrics for each.
+
+Objects are evaluated in this process, or in those of an engine, each of which loads the network.
 
 <folder>/predictions/<category>/<object>/<view>_pred.txt  the field
 <folder>/predictions/<category>/<object>/<view>_pred.obj  surface voxels as coloured points
@@ -6,7 +8,10 @@
 <folder>/rows.jsonl                                       a row per finished view
 """
 
+import collections.abc
+import contextlib
 import dataclasses
+import io
 import itertools
 import json
 import pathlib
@@ -17,11 +22,16 @@ from tqdm import tqdm
 from data.shards import Database, ObjectEntry
 from models.inference.field_query import FieldQuery
 from models.inference.predict import mesh_of_view, predict_views, surface_voxels
+from models.networks.texdisn import build_field_network
+from models.weights.run import weights_digest
+from models.weights.sources import ModelSource
+from utils.engines import HERE, Engine
 from utils.errors import UserError
 from utils.geometry import frames
 from utils.mesh.writers import write_mesh, write_points
 from utils.metrics import registry
 from utils.metrics.comparison import Prediction, load_truth
+from utils.processes import DIED
 from utils.surface.field_grid import FieldGrid
 from utils.surface.txt_format import read_txt, write_txt
 
@@ -32,7 +42,8 @@ Row = dict[str, typing.Any]  # of results.json: category, object_id, view, faile
 class ViewEvaluator:
     """Predicts and measures views of one database into one folder; it resumes where it stopped."""
 
-    query: FieldQuery
+    model: ModelSource
+    query: FieldQuery | None  # of the model; None in a task for another process, which makes its own
     database: Database
     folder: pathlib.Path
     names: list[str]  # of the metrics
@@ -40,29 +51,60 @@ class ViewEvaluator:
     resolution: int  # points along each axis of the stored fields
     mesh_resolution: int | None  # cells along each axis of the meshes; None: no meshes
 
-    def rows(self, pairs: list[tuple[ObjectEntry, int]]) -> list[Row]:
-        """Rows of all images; the last row of an image in rows.jsonl counts."""
+    def rows(self, pairs: list[tuple[ObjectEntry, int]], engine: Engine = HERE) -> list[Row]:
+        """Rows of all images; the last row of an image in rows.jsonl counts.
+
+        Args:
+            pairs: the images, those of an object one after another.
+            engine: where the objects are evaluated.
+        """
         path, rows = self.folder / "rows.jsonl", []
         done = _finished_rows(path)
+        tasks = []
+        for entry, group in itertools.groupby(pairs, lambda pair: pair[0]):
+            names = {view: (entry.category, entry.object_id, entry.view_names[view]) for _, view in group}
+            tasks.append(Task(self, entry, {view: done.get(name) for view, name in names.items()}))
         with open(path, "a") as log, tqdm(total=len(pairs), desc="evaluating", unit="image", mininterval=2) as bar:
-            for entry, group in itertools.groupby(pairs, lambda pair: pair[0]):
-                views = [view for _, view in group]
-                known = {view: done.get((entry.category, entry.object_id, entry.view_names[view])) for view in views}
-                missing = [view for view in views if not self._complete(known[view])]
-                fields = predict_views(self.query, self.database, entry, missing, self.resolution, self.iso)
-                for view in views:
-                    stored = known[view]
-                    if view in missing or stored is None:
-                        row = self._evaluate(entry, view, next(fields))
-                    elif set(self.names) <= set(stored):
-                        row = stored
-                    else:
-                        row = self._with_new_metrics(stored, entry)
-                    if row is not stored:
+            for task, found in self._results(tasks, engine):
+                for row, stored in zip(found, task.known.values(), strict=True):
+                    if row != stored and row["failed"] != DIED:  # which the next run tries again
                         log.write(json.dumps(row) + "\n")
                         log.flush()
                     rows.append(row)
                     bar.update()
+        return rows
+
+    def _results(self, tasks: list["Task"], engine: Engine) -> collections.abc.Iterator[tuple["Task", list[Row]]]:
+        """(task, its rows) in the order of the tasks."""
+        if engine.is_here:
+            yield from ((task, self.rows_of(task.entry, task.known)) for task in tasks)
+            return
+        engine.share_cores()
+        sent, network = (
+            dataclasses.replace(self, query=None),
+            f"{weights_digest(self.model.weights)} {self.model.config}",
+        )
+        tasks = [dataclasses.replace(task, evaluator=sent, network=network) for task in tasks]
+        with contextlib.closing(engine.run(evaluate_object, tasks, died=_died, ordered=True, ahead=2)) as results:
+            yield from results
+
+    def rows_of(self, entry: ObjectEntry, known: dict[int, Row | None]) -> list[Row]:
+        """Rows of views of one object.
+
+        Args:
+            entry: the object.
+            known: {view: the row that an earlier evaluation left, which counts if it is complete}.
+        """
+        missing = [view for view, row in known.items() if not self._complete(row)]
+        fields = predict_views(self.query, self.database, entry, missing, self.resolution, self.iso)
+        rows = []
+        for view, stored in known.items():
+            if view in missing or stored is None:
+                rows.append(self._evaluate(entry, view, next(fields)))
+            elif set(self.names) <= set(stored):
+                rows.append(stored)
+            else:
+                rows.append(self._with_new_metrics(stored, entry))
         return rows
 
     def _complete(self, row: Row | None) -> bool:
@@ -77,6 +119,13 @@ class ViewEvaluator:
         base = self.folder / "predictions" / row["category"] / row["object_id"]
         return all((base / f"{row['view']}_{name}").exists() for name in files)
 
+    def empty_row(self, entry: ObjectEntry, view: int) -> Row:
+        """The row of a view with the worst values."""
+        row: Row = {"category": entry.category, "object_id": entry.object_id, "view": entry.view_names[view]}
+        row |= {**registry.worst_values(self.names), "failed": None, "mesh_res": self.mesh_resolution}
+        row["no_mesh"] = None  # the reason, where there are voxels and no surface: no cell is empty
+        return row
+
     def _evaluate(
         self,
         entry: ObjectEntry,
@@ -86,9 +135,7 @@ class ViewEvaluator:
         """Write the files of a view whose field was predicted, and measure it."""
         name = entry.view_names[view]
         base = self.folder / "predictions" / entry.category / entry.object_id
-        row: Row = {"category": entry.category, "object_id": entry.object_id, "view": name}
-        row |= {**registry.worst_values(self.names), "failed": None, "mesh_res": self.mesh_resolution}
-        row["no_mesh"] = None  # the reason, where there are voxels and no surface: no cell is empty
+        row = self.empty_row(entry, view)
         try:
             if isinstance(field, UserError):
                 raise field
@@ -128,6 +175,37 @@ class ViewEvaluator:
         values = registry.measure(names, prediction, load_truth(self.database, entry))
         lacking = registry.need_surface(names) and prediction.solid is None
         return {**row, **values, "no_mesh": prediction.no_surface if lacking else row["no_mesh"]}
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """Views of an object to be evaluated."""
+
+    evaluator: ViewEvaluator
+    entry: ObjectEntry
+    known: dict[int, Row | None]  # as rows_of takes it
+    network: str = ""  # tells networks apart
+
+
+_queries: dict[str, FieldQuery] = {}  # in a process of an engine, which keeps the last network
+
+
+def evaluate_object(task: Task) -> list[Row]:
+    """ViewEvaluator.rows_of in a process of an engine, which loads the network once."""
+    if task.network not in _queries:
+        model = task.evaluator.model
+        network = build_field_network(model.config)
+        with contextlib.redirect_stdout(io.StringIO()):  # the evaluation has said what was loaded
+            model.load(network)
+        _queries.clear()
+        _queries[task.network] = FieldQuery(network)
+    return dataclasses.replace(task.evaluator, query=_queries[task.network]).rows_of(task.entry, task.known)
+
+
+def _died(task: Task) -> list[Row]:
+    """The rows of an object whose evaluation killed its process."""
+    evaluator, entry = task.evaluator, task.entry
+    return [{**evaluator.empty_row(entry, view), "failed": DIED} for view in task.known]
 
 
 def _finished_rows(path: pathlib.Path) -> dict[tuple[str, str, str], Row]:

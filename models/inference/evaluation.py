@@ -32,6 +32,7 @@ from models.networks.texdisn import build_field_network
 from models.weights.run import weights_digest
 from models.weights.sources import ModelSource
 from models.weights.tf1_conventions import record
+from utils.engines import HERE, Engine
 from utils.errors import UserError
 from utils.files import write_json
 from utils.geometry import frames
@@ -60,6 +61,7 @@ class Options:
     camera_run: str = ""  # run of a camera network whose estimates are evaluated too
     figure_objects: int = 2  # of every category; 0: no figure
     data_sets: DataSets | None = None  # where the objects come from
+    engine: Engine = HERE  # where the objects are evaluated
 
 
 def choose_views(entries: list[ObjectEntry], views: list[int] | None, limit: int | None) -> list[Pair]:
@@ -103,7 +105,11 @@ class Evaluation:
         print(f"evaluating {self.model.weights} (step {self.model.step}) on {images} -> {self.folder}")
         print(f"precision {described(self.config.precision)}")
         settings = self._begin()
-        tables = {"prediction": self._with_distances(self._views(self.database, self.folder).rows(self.pairs))}
+        tables = {
+            "prediction": self._with_distances(
+                self._views(self.database, self.folder).rows(self.pairs, self.options.engine)
+            )
+        }
         cameras = None
         if self.options.camera_run:
             tables["estimated camera"], cameras = self._with_estimated_cameras(settings)
@@ -161,7 +167,7 @@ class Evaluation:
 
     def _views(self, database: Database, folder: pathlib.Path) -> ViewEvaluator:
         sizes = self.options.resolution, self.options.mesh_resolution
-        return ViewEvaluator(self.query, database, folder, self.names, self.iso, *sizes)
+        return ViewEvaluator(self.model, self.query, database, folder, self.names, self.iso, *sizes)
 
     def _with_distances(self, rows: list[Row]) -> list[Row]:
         """The rows, with the distances of their images to those of the training, where known."""
@@ -183,7 +189,7 @@ class Evaluation:
         refuse_other_settings(folder, settings)
         write_json(folder / "settings.json", settings)
         estimated = EstimatedCameras(self.database, estimator, self.pairs)
-        rows, errors = self._views(estimated, folder).rows(self.pairs), []
+        rows, errors = self._views(estimated, folder).rows(self.pairs, self.options.engine), []
         for entry, view in self.pairs:
             cameras = estimated.trans_mat(entry, view), self.database.trans_mat(entry, view)
             image = {"category": entry.category, "object_id": entry.object_id, "view": entry.view_names[view]}

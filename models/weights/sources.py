@@ -80,7 +80,7 @@ class Tf1Model:
     """
 
     def __init__(self, prefix: str | os.PathLike[str], overrides: Mapping[str, Any], precision: str = "auto") -> None:
-        self.checkpoint = tf1_checkpoint.Checkpoint(prefix)
+        self.checkpoint, self.overrides, self.precision = tf1_checkpoint.Checkpoint(prefix), overrides, precision
         try:
             inferred = tf1_names.infer_settings(self.checkpoint.shapes)
         except UserError as error:
@@ -91,6 +91,10 @@ class Tf1Model:
         tf1_conventions.validate(self.config)
         self.weights = self.checkpoint.file
         self.step: int | None = self.checkpoint.step()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For another process, which opens the checkpoint itself."""
+        return type(self), (self.checkpoint.prefix, self.overrides, self.precision)
 
     def beside(self, name: str) -> pathlib.Path:
         """A path in the folder of the checkpoint, whose name starts with that of the checkpoint."""

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from data.shard_format import SPLITS
-from preprocessing import engine_flags
 from preprocessing.meshes.distances import DEFAULT_SIGN, SIGN_HELP, SIGNS
 from preprocessing.readers.registry import READERS
 from preprocessing.rendering.like import HELP, view_settings
+from utils import engine_flags
 from utils.cli import Parser, parser, real_number, whole_number
 from utils.errors import UserError
 from utils.files import read_json

@@ -1,7 +1,9 @@
 """Evaluation end to end on a tiny run, and what it refuses."""
 
+import dataclasses
 import importlib
 import json
+import pickle
 import types
 
 import cv2
@@ -11,14 +13,18 @@ import trimesh
 
 from data.shards import Database
 from models.inference import iso_search, novelty
+from models.inference.evaluation import Evaluation, Options
 from models.inference.field_query import FieldQuery
 from models.networks.texdisn import build_field_network
 from models.training.preview import validation_preview
 from models.weights.run import Run
-from tests.helpers import tiny
+from models.weights.sources import open_model
+from tests.helpers import tf1_models, tiny
+from utils.engines import HERE
 from utils.errors import UserError
 from utils.metrics import registry
 from utils.metrics.surface_metrics import nearest, sample_mesh
+from utils.processes import DIED
 from utils.surface.txt_format import read_txt
 
 evaluation = importlib.import_module("eval.eval")
@@ -317,3 +323,47 @@ def test_an_iso_value_at_the_end_of_its_range_and_unlike_images_are_remarked(
     assert f"1 of {count} images is unlike" in remarks[1]
     assert all(f"remark: {remark}" in out for remark in remarks)
     assert [row["distance"] for row in results["images"]["prediction"]] == [1.5 - i for i in range(count)]
+
+
+class Pickling:
+    """An engine that runs tasks in this process, after pickling them as for another one."""
+
+    is_here = False
+
+    def share_cores(self):
+        pass
+
+    def run(self, function, tasks, *, died, ordered, ahead):
+        for number, task in enumerate(tasks):
+            sent = pickle.loads(pickle.dumps(task))
+            yield task, died(task) if number == self.dies else pickle.loads(pickle.dumps(function(sent)))
+
+    dies = None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ["run", "TF1 checkpoint"])
+def test_objects_are_evaluated_the_same_in_processes(source, tiny_database, tmp_path, eagerly):
+    if source == "run":
+        path, given = tiny.field_run(tmp_path / "run", tiny_database, True), {}
+    else:
+        path = tf1_models.save(tmp_path / "model.ckpt", tf1_models.values(tf1_models.shapes()))
+        given = {"img_h": 40, "img_w": 40}
+    database, options = Database(tiny_database), Options(views=[0, 2], resolution=12, figure_objects=0)
+
+    def rows(folder, engine):
+        model = open_model(path, given, "float32")
+        (tmp_path / folder).mkdir(exist_ok=True)
+        evaluation = Evaluation(model, database, tmp_path / folder, dataclasses.replace(options, engine=engine))
+        return evaluation.run()["images"]["prediction"]
+
+    here, there = rows("here", HERE), rows("there", Pickling())
+    assert here == there and len(here) == 8
+    for path_here in (tmp_path / "here" / "predictions").rglob("*.*"):
+        assert path_here.read_bytes() == (tmp_path / "there" / path_here.relative_to(tmp_path / "here")).read_bytes()
+    dying = Pickling()
+    dying.dies = 1
+    second = rows("dying", dying)
+    assert [row["failed"] == DIED for row in second] == 2 * [False] + 2 * [True] + 4 * [False]
+    assert second[:2] == here[:2] and second[4:] == here[4:] and second[2]["iou"] == 0
+    assert [row["failed"] for row in rows("dying", Pickling())] == 8 * [None]  # tried again

@@ -623,7 +623,10 @@ def test_debug_shows_the_traceback_of_an_error(name, tmp_path, monkeypatch, caps
         cli.run(module.main)
 
 
-@pytest.mark.parametrize(("module", "table"), [(evaluation, {**EVAL, **EVAL_TF1}), (to_mesh, TO_MESH)])
+ENGINE = {"--jobs", "--backend", "--scheduler"}  # tests/utils/test_engines.py, tests/eval/test_eval.py
+
+
+@pytest.mark.parametrize(("module", "table"), [(evaluation, {*EVAL, *EVAL_TF1, *ENGINE}), (to_mesh, TO_MESH)])
 def test_every_flag_is_in_a_table(module, table):
     assert options(module.build_parser()) == {*table, "--debug"}
 

@@ -11,9 +11,9 @@ import distributed
 import pytest
 import trimesh
 
-from preprocessing import engine_flags, render_views
+from preprocessing import render_views
 from tests.utils.test_processes import died, perish
-from utils import engines
+from utils import engine_flags, engines
 from utils.cli import parser
 from utils.engines import Engine
 from utils.errors import UserError

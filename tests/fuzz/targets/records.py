@@ -62,7 +62,7 @@ def write_row(folder: pathlib.Path) -> None:
 
 
 def read_rows(folder: pathlib.Path) -> None:
-    evaluator = ViewEvaluator(None, None, folder, NAMES, 0.0, 64, 32)  # type: ignore[arg-type]
+    evaluator = ViewEvaluator(None, None, None, folder, NAMES, 0.0, 64, 32)  # type: ignore[arg-type]
     rows = _finished_rows(folder / "rows.jsonl")
     for row in rows.values():
         evaluator._complete(row)
