@@ -49,7 +49,7 @@ def trained(request):
     occupied[tuple(record.voxels.T)] = True
     trainer = FieldTrainer(config, tf.distribute.get_strategy())
     centres = frames.voxel_centres()
-    for _ in range(150):
+    for _ in range(100):
         points = centres[rng.integers(64**3, size=512)]
         points = np.concatenate(
             [points, record.surface_points[rng.integers(len(record.surface_points), size=512)]]

@@ -148,7 +148,7 @@ def command(database, folder, *flags):
 
 @pytest.mark.slow
 def test_training_learns_and_resumes(tiny_database, tmp_path, eagerly, monkeypatch):
-    flags = ["--crop", "0.85", "--alpha", "--learning_rate", "1e-2"]
+    flags = ["--crop", "0.85", "--alpha", "--learning_rate", "1e-2", "--cat_limit", "8"]
     train_cam.main(command(tiny_database, tmp_path / "run", "--max_epoch", "2", *flags))
     train_cam.main(command(tiny_database, tmp_path / "run", "--max_epoch", "5"))
     run = Run(tmp_path / "run")
@@ -168,9 +168,8 @@ def test_training_learns_and_resumes(tiny_database, tmp_path, eagerly, monkeypat
             "1",
             "--restore_modelcnn",
             str(run.folder),
-            "--cat_limit",
+            *flags[:-1],
             "2",
-            *flags,
         )
     )
 

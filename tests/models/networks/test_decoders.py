@@ -172,7 +172,7 @@ def field_query_is_its_network(model, rng):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("binary", "name"), ALL)
+@pytest.mark.parametrize(("binary", "name"), [each for each in ALL if each != (True, "voxels")])  # slow; with tanh too
 def test_every_variable_of_a_variant_is_trained(binary, name, rng, eagerly):
     """Training steps lower the loss and change every variable, so all have gradients."""
     keras.utils.set_random_seed(0)

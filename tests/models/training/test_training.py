@@ -56,7 +56,7 @@ def loop(config, database, folder):
 
 @pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted(tiny_database, tmp_path, monkeypatch, eagerly):
-    config = tiny.config(augcolorfore=True, normalisation=True, decoder="onestream", cat_limit=6)
+    config = tiny.config(augcolorfore=True, normalisation=True, decoder="global", cat_limit=6)
     loop(config, tiny_database, tmp_path / "whole").run()
 
     class Killed(Exception):
@@ -281,9 +281,9 @@ def test_a_run_from_other_weights_keeps_them_until_it_is_better(tiny_database, t
         "--batch_size",
         "4",
         "--max_epoch",
-        "8",
+        "5",
         "--learning_rate",
-        "3e-3",
+        "5e-3",
         "--warm_up",
         "2",
     ]
