@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from data.shards import Database, ObjectEntry
 from models.inference.field_query import FieldQuery
-from models.inference.predict import coloured_surface, predict_view, surface_voxels
+from models.inference.predict import predict_view
 from models.weights.run import weights_digest
 from models.weights.sources import ModelSource
 from models.weights.tf1_conventions import record, recorded
@@ -25,6 +25,7 @@ from utils.files import is_number, read_json, write_json
 from utils.geometry import frames
 from utils.metrics.surface_metrics import f_score, nearest, sample_mesh
 from utils.metrics.voxel_metrics import iou, true_voxels
+from utils.surface import dense, field_voxels
 from utils.surface.field_grid import FieldGrid
 
 BINARY_VALUES = np.arange(-1, 8.01, 0.25)  # logits
@@ -130,15 +131,16 @@ def search_iso(query: FieldQuery, database: Database, entries: list[ObjectEntry]
         view = number % len(entry.view_names)
         nowhere = np.inf if binary else -np.inf  # no point is inside, so no colour is computed
         field = predict_view(query, database, entry, view, frames.VOXELS, nowhere)
+        field.colours[:] = 0  # they play no part
         true, _ = true_voxels(*database.voxels(entry))
-        scores.setdefault(entry.category, []).append([_iou(field, binary, iso, true) for iso in values])
         if binary:
             truth = _filled(database.voxels(entry)[0])
-            solid = [_solid_iou(field, iso, truth) for iso in values]
+            found = [(_iou(field, iso, true), _solid_iou(field, iso, truth)) for iso in values]
         else:
-            points, _ = database.surface(entry)
-            solid = [_f_score(field, iso, points[:SAMPLES]) for iso in values]
-        solids.setdefault(entry.category, []).append(solid)
+            points = database.surface(entry)[0][:SAMPLES]
+            found = [_of_surface(field, iso, true, points) for iso in values]
+        for kept, column in zip((scores, solids), zip(*found, strict=True), strict=True):
+            kept.setdefault(entry.category, []).append(column)
     iso, best, means = _best(values, scores)
     table = {f"{value:.6g}": float(mean) for value, mean in zip(values, means, strict=True)}
     result = {"iso": iso, "iou": best, "images": len(chosen), "iou_by_iso": table}
@@ -174,21 +176,18 @@ def _solid_iou(field: FieldGrid, iso: float, truth: np.ndarray) -> float:
     return (filled & truth).sum() / (filled | truth).sum()
 
 
-def _f_score(field: FieldGrid, iso: float, true_points: np.ndarray) -> float:
-    """F-score at NEAR of the surface of an SDF against points (S, 3) of the true one."""
-    field.colours[:] = 0
+def _iou(field: FieldGrid, iso: float, true: np.ndarray) -> float:
+    """IoU of the voxels of a binary field."""
+    return iou(field_voxels.binary_voxels(field, iso)[0], true)
+
+
+def _of_surface(field: FieldGrid, iso: float, true: np.ndarray, true_points: np.ndarray) -> tuple[float, float]:
+    """The surface of an SDF: IoU with true voxels, F-score at NEAR with true points (S, 3)."""
     try:
-        vertices, faces, _ = coloured_surface(field, False, iso)
+        vertices, faces = dense.extract(field.grid(), False, iso, False, field.line)
         points, _ = sample_mesh(vertices, faces, SAMPLES)
     except UserError:  # no surface at this value
-        return 0.0
-    return f_score(nearest(points, true_points)[0], nearest(true_points, points)[0], NEAR)
-
-
-def _iou(field: FieldGrid, binary: bool, iso: float, true: np.ndarray) -> float:
-    """IoU at an iso value; colours play no part."""
-    field.colours[:] = 0
-    try:
-        return iou(surface_voxels(field, binary, iso)[0], true)
-    except UserError:  # no surface at this value
-        return 0.0
+        return 0.0, 0.0
+    voxels, _ = field_voxels.sdf_surface_voxels(vertices, faces, np.zeros((len(vertices), 3)))
+    distances = nearest(points, true_points)[0], nearest(true_points, points)[0]
+    return iou(voxels, true), f_score(*distances, NEAR)
