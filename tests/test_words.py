@@ -7,7 +7,12 @@ import re
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
-PARSERS = {"models/training/flags.py", "preprocessing/database/flags.py", "utils/cli.py"}  # they make the flags
+PARSERS = {
+    "models/training/flags.py",
+    "preprocessing/database/flags.py",
+    "utils/cli.py",
+    "utils/engine_flags.py",
+}  # they make the flags
 FILES = [
     path
     for package in ("utils", "data", "models", "preprocessing")
