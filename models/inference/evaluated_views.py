@@ -43,13 +43,16 @@ class ViewEvaluator:
     """Predicts and measures views of one database into one folder; it resumes where it stopped."""
 
     model: ModelSource
-    query: FieldQuery | None  # of the model; None in a task for another process, which makes its own
+    query: FieldQuery  # of the model
     database: Database
     folder: pathlib.Path
     names: list[str]  # of the metrics
     iso: float  # value of the field at the surface
     resolution: int  # points along each axis of the stored fields
     mesh_resolution: int | None  # cells along each axis of the meshes; None: no meshes
+
+    def __getstate__(self) -> dict[str, typing.Any]:
+        return {**self.__dict__, "query": None}  # another process makes its own (evaluate_object)
 
     def rows(self, pairs: list[tuple[ObjectEntry, int]], engine: Engine = HERE) -> list[Row]:
         """Rows of all images; the last row of an image in rows.jsonl counts.
@@ -80,11 +83,8 @@ class ViewEvaluator:
             yield from ((task, self.rows_of(task.entry, task.known)) for task in tasks)
             return
         engine.share_cores()
-        sent, network = (
-            dataclasses.replace(self, query=None),
-            f"{weights_digest(self.model.weights)} {self.model.config}",
-        )
-        tasks = [dataclasses.replace(task, evaluator=sent, network=network) for task in tasks]
+        network = f"{weights_digest(self.model.weights)} {self.model.config}"
+        tasks = [dataclasses.replace(task, network=network) for task in tasks]
         with contextlib.closing(engine.run(evaluate_object, tasks, died=_died, ordered=True, ahead=2)) as results:
             yield from results
 
