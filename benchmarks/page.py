@@ -8,12 +8,14 @@ Playwright, which is among the development tools, and Chromium.
 """
 
 import argparse
+import contextlib
 import io
 import pathlib
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from PIL import Image
@@ -41,6 +43,13 @@ def build_parser() -> argparse.ArgumentParser:
     return p
 
 
+def choose(tab: Any, image: str) -> None:
+    """Choose an example as the image."""
+    tab.click(f"#examples button:has-text('{image}') >> nth=0")
+    tab.wait_for_selector("#notice:has-text('Press')")
+    tab.wait_for_selector("#upload img")  # the button takes what the box shows
+
+
 def pictures(tab: Any, image: str) -> list[Image.Image]:
     """The page as it opens, while it reconstructs an example, and its result."""
 
@@ -48,9 +57,7 @@ def pictures(tab: Any, image: str) -> list[Image.Image]:
         return Image.open(io.BytesIO(tab.screenshot(full_page=whole))).convert("RGB")
 
     opened = screen()
-    tab.click(f"#examples button:has-text('{image}') >> nth=0")
-    tab.wait_for_selector("#notice:has-text('Press')")
-    tab.wait_for_selector("#upload img")  # the button takes what the box shows
+    choose(tab, image)
     tab.click("#go")
     tab.wait_for_selector("#status progress")
     working = screen()
@@ -70,35 +77,43 @@ def side_by_side(images: list[Image.Image]) -> Image.Image:
     return sheet
 
 
-def main(argv: list[str]) -> None:
-    args = build_parser().parse_args(argv)
+@contextlib.contextmanager
+def served(port: int) -> Iterator[tuple[subprocess.Popen[str], str, Any]]:
+    """The page in a process of its own: the process, the address, a browser."""
     from playwright.sync_api import sync_playwright
 
     path = system_browser()
     if path is None:
         raise UserError("Chromium is not installed")
-    command = [sys.executable, "eval/web_demo.py", "--port", str(args.port)]
-    served = subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE)
-    with served as page, sync_playwright() as playwright:
+    command = [sys.executable, "eval/web_demo.py", "--port", str(port)]
+    with (
+        subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE) as page,
+        sync_playwright() as playwright,
+    ):
         assert page.stdout is not None
         try:
             address = next((line.split()[4] for line in page.stdout if line.startswith("the page is at")), None)
             if address is None:
                 raise UserError("the page did not start: the reason is above")
-            browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-            for name, (width, height) in (("phone", PHONE), ("desktop", DESKTOP)):
-                tab = browser.new_page(viewport={"width": width, "height": height})
-                tab.set_default_timeout(600_000)
-                tab.goto(address)
-                tab.wait_for_selector("#notice")
-                time.sleep(1)
-                opened, working, result, whole = pictures(tab, args.image)
-                sheet = side_by_side([opened, working, result, whole] if name == "phone" else [opened, whole])
-                sheet.save(args.out / f"page_{name}.png", optimize=True)
-                print(args.out / f"page_{name}.png")
-                tab.close()
+            yield page, address, playwright.chromium.launch(executable_path=path, args=FLAGS)
         finally:
             page.terminate()
+
+
+def main(argv: list[str]) -> None:
+    args = build_parser().parse_args(argv)
+    with served(args.port) as (_, address, browser):
+        for name, (width, height) in (("phone", PHONE), ("desktop", DESKTOP)):
+            tab = browser.new_page(viewport={"width": width, "height": height})
+            tab.set_default_timeout(600_000)
+            tab.goto(address)
+            tab.wait_for_selector("#notice")
+            time.sleep(1)
+            opened, working, result, whole = pictures(tab, args.image)
+            sheet = side_by_side([opened, working, result, whole] if name == "phone" else [opened, whole])
+            sheet.save(args.out / f"page_{name}.png", optimize=True)
+            print(args.out / f"page_{name}.png")
+            tab.close()
 
 
 if __name__ == "__main__":
