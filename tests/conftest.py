@@ -7,7 +7,7 @@ from xdist.scheduler import LoadFileScheduling
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 if "PYTEST_XDIST_WORKER" in os.environ:  # a core each
-    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, "1")
 
 # The files that take longest, longest first: whatever comes last should be short, so that both
@@ -29,6 +29,7 @@ FIRST = (
     "tests/models/networks/test_camera_network.py",
     "tests/eval/test_query_points.py",
 )
+WEB = "tests/utils/web"
 
 
 def pytest_collection_modifyitems(items):
@@ -36,10 +37,18 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: ranks.get(item.nodeid.partition("::")[0], len(FIRST)))
 
 
+class Scheduling(LoadFileScheduling):
+    """A file runs in one process, since its tests share what takes long to make; so do the files of
+    the web page, for which a process loads Gradio.
+    """
+
+    def _split_scope(self, nodeid):
+        return WEB if nodeid.startswith(WEB) else super()._split_scope(nodeid)
+
+
 def pytest_xdist_make_scheduler(config, log):
-    """A file runs in one process, since its tests share what takes long to make."""
     config.option.loadscopereorder = False  # which would put files of many tests first
-    return LoadFileScheduling(config, log)
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")
