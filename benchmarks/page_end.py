@@ -7,7 +7,6 @@ end of the process. Prints the seconds of each end and the longest.
 """
 
 import argparse
-import os
 import time
 
 import numpy as np
@@ -50,7 +49,7 @@ def end_after(seconds: float, args: argparse.Namespace) -> tuple[str, float]:
 
 def main(argv: list[str]) -> None:
     args = build_parser().parse_args(argv)
-    print(f"{args.ends} ends of a reconstruction at {args.resolution}^3, {os.cpu_count()} cores of {cpu_name()}")
+    print(f"{args.ends} ends of a reconstruction at {args.resolution}^3, {cpu_name()}")
     taken = []
     for seconds in np.random.default_rng(args.seed).uniform(0, args.latest, args.ends):
         status, end = end_after(seconds, args)
