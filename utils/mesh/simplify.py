@@ -5,6 +5,7 @@ import numpy as np
 import trimesh
 
 from utils.errors import UserError
+from utils.stages import check_stop
 
 FACES = 20_000  # of a simplified mesh, unless another number is asked for
 CARE = 5  # the steps in which the error that is allowed grows: more is faster and less exact; 3 may stop early
@@ -33,6 +34,7 @@ def merge_faces(vertices: np.ndarray, faces: np.ndarray, count: int) -> tuple[np
     """
     closed = len(faces) > count and _closed(vertices, faces)
     while len(faces) > count:
+        check_stop()
         points, triangles = _decimate(vertices, faces, count)
         if len(triangles) and (not closed or _closed(points, triangles)):
             return points, triangles
