@@ -1,6 +1,5 @@
 """The same surface with fewer faces."""
 
-import fast_simplification
 import numpy as np
 import trimesh
 
@@ -8,7 +7,6 @@ from utils.errors import UserError
 from utils.stages import check_stop
 
 FACES = 20_000  # of a simplified mesh, unless another number is asked for
-CARE = 5  # the steps in which the error that is allowed grows: more is faster and less exact; 3 may stop early
 LEAST = 100  # faces below which nothing is left of a shape
 
 
@@ -47,7 +45,10 @@ def _closed(vertices: np.ndarray, faces: np.ndarray) -> bool:
 
 
 def _decimate(vertices: np.ndarray, faces: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    points, triangles = fast_simplification.simplify(
-        np.ascontiguousarray(vertices, np.float64), faces.astype(np.int32), target_count=count, agg=CARE
+    import open3d
+
+    mesh = open3d.geometry.TriangleMesh(
+        open3d.utility.Vector3dVector(vertices), open3d.utility.Vector3iVector(faces.astype(np.int32))
     )
-    return points, triangles.astype(np.int64)
+    small = mesh.simplify_quadric_decimation(count)
+    return np.asarray(small.vertices), np.asarray(small.triangles).astype(np.int64)
