@@ -77,7 +77,9 @@ class ViewEvaluator:
                     bar.update()
         return rows
 
-    def _results(self, tasks: list["Task"], engine: Engine) -> collections.abc.Iterator[tuple["Task", list[Row]]]:
+    def _results(
+        self, tasks: list["Task"], engine: Engine
+    ) -> collections.abc.Iterator[tuple["Task", collections.abc.Iterable[Row]]]:
         """(task, its rows) in the order of the tasks."""
         if engine.is_here:
             yield from ((task, self.rows_of(task.entry, task.known)) for task in tasks)
@@ -88,8 +90,8 @@ class ViewEvaluator:
         with contextlib.closing(engine.run(evaluate_object, tasks, died=_died, ordered=True, ahead=2)) as results:
             yield from results
 
-    def rows_of(self, entry: ObjectEntry, known: dict[int, Row | None]) -> list[Row]:
-        """Rows of views of one object.
+    def rows_of(self, entry: ObjectEntry, known: dict[int, Row | None]) -> collections.abc.Iterator[Row]:
+        """Rows of views of one object, one by one, so that a stopped evaluation keeps each.
 
         Args:
             entry: the object.
@@ -97,15 +99,13 @@ class ViewEvaluator:
         """
         missing = [view for view, row in known.items() if not self._complete(row)]
         fields = predict_views(self.query, self.database, entry, missing, self.resolution, self.iso)
-        rows = []
         for view, stored in known.items():
             if view in missing or stored is None:
-                rows.append(self._evaluate(entry, view, next(fields)))
+                yield self._evaluate(entry, view, next(fields))
             elif set(self.names) <= set(stored):
-                rows.append(stored)
+                yield stored
             else:
-                rows.append(self._with_new_metrics(stored, entry))
-        return rows
+                yield self._with_new_metrics(stored, entry)
 
     def _complete(self, row: Row | None) -> bool:
         """Whether all files of a view exist, including a mesh of the wanted resolution."""
@@ -199,7 +199,8 @@ def evaluate_object(task: Task) -> list[Row]:
             model.load(network)
         _queries.clear()
         _queries[task.network] = FieldQuery(network)
-    return dataclasses.replace(task.evaluator, query=_queries[task.network]).rows_of(task.entry, task.known)
+    evaluator = dataclasses.replace(task.evaluator, query=_queries[task.network])
+    return list(evaluator.rows_of(task.entry, task.known))
 
 
 def _died(task: Task) -> list[Row]:
