@@ -1,5 +1,11 @@
 """The same surface with fewer faces."""
 
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
 import numpy as np
 import trimesh
 
@@ -8,6 +14,7 @@ from utils.stages import check_stop
 
 FACES = 20_000  # of a simplified mesh, unless another number is asked for
 LEAST = 100  # faces below which nothing is left of a shape
+APART = 250_000  # faces above which Open3D takes more than two seconds at a time
 
 
 def check_count(name: str, count: int) -> None:
@@ -19,8 +26,8 @@ def check_count(name: str, count: int) -> None:
 def merge_faces(vertices: np.ndarray, faces: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Merge the faces of a surface until about `count` are left, or as few as leave it closed.
 
-    Quadric error decimation (Garland & Heckbert 1997). It can pinch a surface where two parts of it
-    are closer than the faces are large, which makes holes; then twice as many faces are left.
+    Quadric error decimation (Garland & Heckbert 1997), by Open3D, which keeps Python's lock and so
+    the process from ending meanwhile: large meshes go to a process of their own.
 
     Args:
         vertices: (V, 3).
@@ -30,13 +37,22 @@ def merge_faces(vertices: np.ndarray, faces: np.ndarray, count: int) -> tuple[np
     Returns:
         vertices (V', 3), faces (F', 3) int64.
     """
+    return (_merge_apart if len(faces) > APART else _merge)(vertices, faces, count)
+
+
+def _merge(vertices: np.ndarray, faces: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Halve the number of faces until `count` are left, which takes no longer than doing it at once.
+
+    A step can pinch a surface where two parts of it are closer than the faces are large, which
+    makes holes; then the surface before it is the result.
+    """
     closed = len(faces) > count and _closed(vertices, faces)
     while len(faces) > count:
         check_stop()
-        points, triangles = _decimate(vertices, faces, count)
-        if len(triangles) and (not closed or _closed(points, triangles)):
-            return points, triangles
-        count *= 2
+        points, triangles = _decimate(vertices, faces, max(count, len(faces) // 2))
+        if not len(triangles) or (closed and not _closed(points, triangles)):
+            break
+        vertices, faces = points, triangles
     return vertices, faces
 
 
@@ -52,3 +68,40 @@ def _decimate(vertices: np.ndarray, faces: np.ndarray, count: int) -> tuple[np.n
     )
     small = mesh.simplify_quadric_decimation(count)
     return np.asarray(small.vertices), np.asarray(small.triangles).astype(np.int64)
+
+
+def _merge_apart(vertices: np.ndarray, faces: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """_merge in a process of its own, which ends where check_stop() raises an error.
+
+    It is no copy of this one: a script that calls us needs no `if __name__ == "__main__"`.
+    """
+    with tempfile.TemporaryFile() as task, tempfile.TemporaryFile() as result:
+        np.savez(task, vertices=vertices, faces=faces, count=count)
+        task.seek(0)
+        process = subprocess.Popen(
+            [sys.executable, "-c", f"from {__name__} import _serve; _serve()"],
+            stdin=task,
+            stdout=result,
+            start_new_session=True,  # Ctrl-C reaches us alone
+        )
+        try:
+            while process.poll() is None:
+                check_stop()
+                time.sleep(0.02)
+        finally:
+            process.kill()
+            process.wait()
+        if process.returncode:
+            raise UserError(f"merging {len(faces)} faces ended with code {process.returncode} (out of memory?)")
+        result.seek(0)
+        with np.load(result) as arrays:
+            return arrays["vertices"], arrays["faces"]
+
+
+def _serve() -> None:
+    """The other process: a mesh from standard input, decimated, to standard output."""
+    with os.fdopen(os.dup(1), "wb") as out:
+        os.dup2(2, 1)  # what libraries print goes to the terminal
+        with np.load(sys.stdin.buffer) as arrays:
+            vertices, faces = _merge(arrays["vertices"], arrays["faces"], int(arrays["count"]))
+        np.savez(out, vertices=vertices, faces=faces)

@@ -6,6 +6,7 @@ import trimesh
 
 from utils.errors import UserError
 from utils.mesh import simplify
+from utils.stages import stopped_by
 
 
 def torus():
@@ -31,7 +32,7 @@ def test_a_mesh_with_no_more_faces_stays_as_it_is():
     assert points is vertices and triangles is faces
 
 
-@pytest.mark.parametrize(("closed_from", "expected"), [(1000, 1600), (10**9, 19200)])
+@pytest.mark.parametrize(("closed_from", "expected"), [(1000, 1200), (10**9, 19200)])
 def test_more_faces_are_left_where_fewer_have_holes(closed_from, expected, monkeypatch):
     plain = simplify._decimate
 
@@ -44,6 +45,38 @@ def test_more_faces_are_left_where_fewer_have_holes(closed_from, expected, monke
     points, triangles = simplify.merge_faces(vertices, faces, 400)
     assert trimesh.Trimesh(points, triangles, process=False).is_watertight
     assert len(triangles) == pytest.approx(expected, rel=0.02)
+
+
+def test_large_meshes_are_simplified_alike_by_another_process(monkeypatch, capfd):
+    vertices, faces = torus()
+    here = simplify.merge_faces(vertices, faces, 2000)
+    monkeypatch.setattr(simplify, "APART", 10_000)
+    apart = simplify.merge_faces(vertices, faces, 2000)
+    np.testing.assert_array_equal(apart[0], here[0])
+    np.testing.assert_array_equal(apart[1], here[1])
+    assert apart[1].dtype == np.int64 and capfd.readouterr() == ("", "")
+
+
+def test_the_other_process_ends_where_the_job_is_to_end(monkeypatch):
+    started, popen = [], simplify.subprocess.Popen
+    monkeypatch.setattr(simplify.subprocess, "Popen", lambda *a, **k: started.append(popen(*a, **k)) or started[0])
+    monkeypatch.setattr(simplify, "APART", 10_000)
+
+    def stop_once_started():
+        if started:
+            assert started[0].poll() is None
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), stopped_by(stop_once_started):
+        simplify.merge_faces(*torus(), 2000)
+    assert started[0].poll() == -9
+
+
+def test_the_death_of_the_other_process_is_an_error(monkeypatch):
+    monkeypatch.setattr(simplify, "APART", 10_000)
+    monkeypatch.setattr(simplify.sys, "executable", "false")
+    with pytest.raises(UserError, match="merging 19200 faces ended with code 1"):
+        simplify.merge_faces(*torus(), 2000)
 
 
 def test_open_surfaces_are_simplified_too():
