@@ -78,7 +78,7 @@ def export_run(source: Run, target: Run) -> float:
         from models.inference.iso_search import stored_iso
         from models.weights.sources import RunModel
 
-        iso = stored_iso(RunModel(source.folder, {}))
+        iso = stored_iso(RunModel(source.folder))
     change = export_weights(source, target)
     config.save(target.config)
     hand_on_render_settings(source.folder, target.folder)
@@ -107,7 +107,7 @@ def measure_novelty(target: Run, database: str | None) -> None:
     from models.networks.texdisn import build_field_network
     from models.weights.sources import RunModel
 
-    model = RunModel(target.folder, {})
+    model = RunModel(target.folder)
     network = build_field_network(model.config)
     model.load(network)
     known = novelty.measure(network, config, Database(database or config.db))

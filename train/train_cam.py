@@ -23,7 +23,7 @@ from utils import cli
 
 
 def build_parser() -> argparse.ArgumentParser:
-    return flags.build_parser(__doc__, CameraConfig, camera_preset, whole=False)
+    return flags.build_parser(__doc__, CameraConfig, camera_preset)
 
 
 def plan(args: argparse.Namespace) -> flags.Plan:
@@ -37,7 +37,7 @@ def plan(args: argparse.Namespace) -> flags.Plan:
 def open_weights(source: str, whole: bool) -> flags.FirstWeights:
     from models.training import session
 
-    return session.open_weights(source, whole)
+    return session.open_weights(source, whole, CameraConfig)
 
 
 def main(argv: list[str]) -> None:

@@ -24,7 +24,7 @@ from utils import cli
 
 
 def build_parser() -> argparse.ArgumentParser:
-    return flags.build_parser(__doc__, Config, preset, whole=True)
+    return flags.build_parser(__doc__, Config, preset)
 
 
 def plan(args: argparse.Namespace) -> flags.Plan:
@@ -38,7 +38,7 @@ def plan(args: argparse.Namespace) -> flags.Plan:
 def open_weights(source: str, whole: bool) -> flags.FirstWeights:
     from models.training import session
 
-    return session.open_weights(source, whole)
+    return session.open_weights(source, whole, Config)
 
 
 def main(argv: list[str]) -> None:

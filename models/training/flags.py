@@ -68,7 +68,6 @@ def build_parser(
     doc: str,
     cls: type[Settings],
     make: collections.abc.Callable[[str], Settings],
-    whole: bool,
 ) -> argparse.ArgumentParser:
     """The parser of a training command.
 
@@ -76,7 +75,6 @@ def build_parser(
         doc: its docstring.
         cls: its settings class, each of whose settings becomes a flag.
         make: name of a preset -> the configuration whose values are shown as defaults.
-        whole: whether a run can start from all weights of another, not only its encoder's.
     """
     p = cli.parser(doc)
     p.add_argument("--log_dir", required=True, help="folder of the run; one that was begun is continued")
@@ -108,13 +106,12 @@ def build_parser(
         for flag, decoder in OLDER_DECODERS.items():
             text = f"--decoder {decoder}" + ("; --no- is --decoder global" if decoder == "twostream" else "")
             group.add_argument(f"--{flag}", action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=text)
-    if whole:
-        p.add_argument(
-            "--restore_model",
-            default="",
-            help="start a new run from the weights of this run or TF1 checkpoint (folder or prefix), in a network of "
-            "its sizes and conventions",
-        )
+    p.add_argument(
+        "--restore_model",
+        default="",
+        help="start a new run from all weights of this run of the same command, or of a TF1 checkpoint of a field "
+        "(folder or prefix), in a network of its sizes and conventions",
+    )
     p.add_argument(
         "--restore_modelcnn",
         default="",
@@ -167,7 +164,7 @@ def plan(
             would do nothing.
     """
     overrides, run = overridden(args, cls), Run(args.log_dir)
-    whole, encoder = getattr(args, "restore_model", ""), args.restore_modelcnn
+    whole, encoder = args.restore_model, args.restore_modelcnn
     for field in dataclasses.fields(cls):
         if field.name in overrides:
             check_value(field, overrides[field.name])  # before weights are opened, for which TensorFlow is loaded

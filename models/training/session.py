@@ -10,6 +10,7 @@ import keras
 
 from data.raw_layout import VIEW_SETTINGS, hand_on_render_settings, render_settings
 from data.shards import Database, ObjectEntry
+from models.config import CameraConfig, Config
 from models.networks.precision import described
 from models.settings import handed_on
 from models.training.devices import choose_strategy, end_together, no_worker_lost
@@ -17,15 +18,15 @@ from models.training.flags import FirstWeights, Plan
 from models.training.loop import Loop
 from models.training.trainer import Trainer
 from models.weights.encoder_sources import open_encoder
-from models.weights.sources import open_model
+from models.weights.sources import RunModel, open_model
 from utils.errors import UserError
 from utils.files import differing_settings
 
 
-def open_weights(source: str, whole: bool) -> FirstWeights:
-    """The weights that a new run starts from: a whole model, or the encoder alone."""
+def open_weights(source: str, whole: bool, cls: type[Config | CameraConfig]) -> FirstWeights:
+    """The weights that a new run starts from: all of a model of these settings, or the encoder."""
     if whole:
-        model = open_model(source)
+        model = open_model(source) if cls is Config else RunModel(source, cls)
         views = render_settings(pathlib.Path(source))
         return FirstWeights(source, True, handed_on(model.config), model.config.preset, model.load, views)
     encoder = open_encoder(source)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import keras
 
-from models.config import Config
+from models.config import CameraConfig, Config
 from models.weights import tf1_checkpoint, tf1_conventions, tf1_files, tf1_names
 from models.weights.load_report import print_report
 from models.weights.run import Run, load_checkpoint
@@ -46,15 +46,14 @@ class ModelSource(Protocol):
 
 
 class RunModel:
-    """A run of this project, as a ModelSource."""
+    """A run of this project; that of a field is a ModelSource."""
 
-    def __init__(self, path: str | os.PathLike[str], overrides: Mapping[str, Any], precision: str = "auto") -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], cls: type[Config | CameraConfig] = Config, precision: str = "auto"
+    ) -> None:
         self.run = Run(path)
         # the precision that the run was trained in may be slow here
-        self.config: Config = dataclasses.replace(self.run.load_config(Config), precision=precision)
-        if overrides:
-            names = ", ".join(overrides)
-            raise UserError(f"{path} is a run and carries its settings; only those of a TF1 checkpoint change: {names}")
+        self.config: Any = dataclasses.replace(self.run.load_config(cls), precision=precision)
         self.weights = self.run.weights
         self.step: int | None = None
 
@@ -138,4 +137,8 @@ def open_model(
                 f"{path} is neither a run folder (no config.json) nor a TF1 checkpoint "
                 "(no `checkpoint` file, no .index)"
             )
-    return RunModel(path, overrides or {}, precision)
+    model = RunModel(path, precision=precision)
+    if overrides:
+        names = ", ".join(overrides)
+        raise UserError(f"{path} is a run and carries its settings; only those of a TF1 checkpoint change: {names}")
+    return model

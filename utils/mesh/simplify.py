@@ -41,7 +41,7 @@ def merge_faces(vertices: np.ndarray, faces: np.ndarray, count: int) -> tuple[np
 
 
 def _merge(vertices: np.ndarray, faces: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Halve the number of faces until `count` are left, which takes no longer than doing it at once.
+    """Halve the number of faces until `count` are left, as fast as all at once.
 
     A step can pinch a surface where two parts of it are closer than the faces are large, which
     makes holes; then the surface before it is the result.

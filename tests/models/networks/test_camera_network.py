@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from data.camera_samples import CameraSamples
 from data.estimated_cameras import EstimatedCameras
 from data.network_input import network_camera, network_image
 from data.shards import Database
+from models.config import CameraConfig
 from models.inference.camera_estimator import CameraEstimator, estimate
 from models.networks.camera_network import build_camera_network, camera_losses, rotation_of, transformed
 from models.weights.run import Run, load_checkpoint
@@ -147,7 +149,7 @@ def command(database, folder, *flags):
 
 
 @pytest.mark.slow
-def test_training_learns_and_resumes(tiny_database, tmp_path, eagerly, monkeypatch):
+def test_training_learns_resumes_and_starts_from_other_weights(tiny_database, tmp_path, eagerly, capsys):
     flags = ["--crop", "0.85", "--alpha", "--learning_rate", "1e-2", "--cat_limit", "8"]
     train_cam.main(command(tiny_database, tmp_path / "run", "--max_epoch", "2", *flags))
     train_cam.main(command(tiny_database, tmp_path / "run", "--max_epoch", "5"))
@@ -172,6 +174,18 @@ def test_training_learns_and_resumes(tiny_database, tmp_path, eagerly, monkeypat
             "2",
         )
     )
+    capsys.readouterr()
+    # from all weights, in a network of their settings: what the other run ended with is the loss to beat
+    given = [*"--cat_limit 8 --max_epoch 1 --batch_size 4 --learning_rate 10 --db".split(), str(tiny_database)]
+    train_cam.main([*given, "--log_dir", str(tmp_path / "third"), "--restore_model", str(run.folder)])
+    best = min(row["val"]["loss"] for row in history)
+    printed = re.search(r"before the first step: validation loss ([\d.]+)", capsys.readouterr().out)
+    assert float(printed[1]) == pytest.approx(best, rel=1e-2)  # three digits are printed
+    config = Run(tmp_path / "third").load_config(CameraConfig)
+    assert (config.camera_widths, config.crop, config.alpha) == (tiny.camera_config().camera_widths, 0.85, True)
+    field = tiny.field_run(tmp_path / "field", tiny_database, True)
+    with pytest.raises(UserError, match="not a configuration of a camera network"):
+        train_cam.main([*given, "--log_dir", str(tmp_path / "fourth"), "--restore_model", str(field)])
 
 
 @pytest.mark.parametrize(

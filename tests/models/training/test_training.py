@@ -22,7 +22,6 @@ from models.settings import handed_on
 from models.training.field_trainer import FieldTrainer
 from models.training.flags import FirstWeights, plan
 from models.training.loop import Loop
-from models.training.session import open_weights
 from models.weights.run import Run
 from tests.helpers import tiny
 from tests.helpers.tiny import stored
@@ -240,7 +239,7 @@ def test_weights_of_another_run_start_a_new_one(tiny_database, tmp_path):
     source.save()
     for flag, all_of_them in (("--restore_model", True), ("--restore_modelcnn", False)):
         target = loop(tiny.config(max_epoch=1, seed=5), tiny_database, tmp_path / "b")
-        open_weights(str(tmp_path / "a"), flag == "--restore_model").load(target.trainer.network)
+        train_sdf.open_weights(str(tmp_path / "a"), flag == "--restore_model").load(target.trainer.network)
         for a, b in zip(source.trainer.network.variables, target.trainer.network.variables, strict=True):
             if all_of_them or "vgg_16" in a.path:
                 np.testing.assert_array_equal(a, b)
@@ -248,7 +247,7 @@ def test_weights_of_another_run_start_a_new_one(tiny_database, tmp_path):
         assert np.array_equal(*decoders) == all_of_them
     with pytest.raises(UserError, match="does not fit this network"):
         other = loop(tiny.config(num_classes=9), tiny_database, tmp_path / "c")
-        open_weights(str(tmp_path / "a"), True).load(other.trainer.network)
+        train_sdf.open_weights(str(tmp_path / "a"), True).load(other.trainer.network)
 
 
 @pytest.mark.slow
