@@ -175,8 +175,8 @@ def test_training_learns_resumes_and_starts_from_other_weights(tiny_database, tm
         )
     )
     capsys.readouterr()
-    # from all weights, in a network of their settings: what the other run ended with is the loss to beat
-    given = [*"--cat_limit 8 --max_epoch 1 --batch_size 4 --learning_rate 10 --db".split(), str(tiny_database)]
+    # from all weights, in a network of their settings: the other run ended with the loss to beat
+    given = ["--db", str(tiny_database), *flags[-2:], "--max_epoch", "1", "--batch_size", "4", "--learning_rate", "10"]
     train_cam.main([*given, "--log_dir", str(tmp_path / "third"), "--restore_model", str(run.folder)])
     best = min(row["val"]["loss"] for row in history)
     printed = re.search(r"before the first step: validation loss ([\d.]+)", capsys.readouterr().out)
