@@ -20,7 +20,6 @@ import os
 import pathlib
 import shutil
 import socket
-import sys
 import tempfile
 import threading
 
@@ -116,14 +115,8 @@ def copy_examples(source: pathlib.Path, target: pathlib.Path) -> list[pathlib.Pa
     return [pathlib.Path(shutil.copyfile(path, target / path.name)) for path in images]
 
 
-def serve(args: argparse.Namespace, root: pathlib.Path, unfinished: threading.Event) -> None:
-    """Load the networks, then serve until an interrupt.
-
-    Args:
-        args: the flags.
-        root: an empty folder for all files of the page.
-        unfinished: set where a job does not end in time: a stage of it cannot be interrupted.
-    """
+def serve(args: argparse.Namespace, root: pathlib.Path) -> None:
+    """Load the networks, then serve until an interrupt; `root` is an empty folder for all files."""
     folders = Folders(root, AGE)
     prepare(folders.cache)
     from models.inference.reconstruct import PRETRAINED_CAMERA, PRETRAINED_FIELD, Reconstructor
@@ -152,8 +145,7 @@ def serve(args: argparse.Namespace, root: pathlib.Path, unfinished: threading.Ev
         if blocks.is_running:
             blocks.server.force_exit = True  # do not wait for the browsers to disconnect
         blocks.close(verbose=False)
-        if not jobs.wait(PATIENCE):
-            unfinished.set()
+        jobs.wait(PATIENCE)
         folders.close()
 
 
@@ -169,19 +161,17 @@ def main(argv: list[str]) -> None:
     validate(args)
 
     remove_abandoned(pathlib.Path(tempfile.gettempdir()))
-    root, unfinished, code = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX)), threading.Event(), 0
+    root, code = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX)), 0
     try:
         with working_in(root, depth=0):
-            serve(args, root.resolve(), unfinished)
+            serve(args, root.resolve())
     except KeyboardInterrupt as error:
-        print("the page has ended", flush=True)
         code = error.code if isinstance(error, Stopped) else 0
     finally:
         shutil.rmtree(root, ignore_errors=True)
-    if unfinished.is_set():
-        os._exit(code)  # Python itself would wait for the thread of the job
-    if code:
-        sys.exit(code)
+    print("the page has ended", flush=True)
+    # Python itself would wait for the thread of a job, and for two seconds take the networks apart
+    os._exit(code)
 
 
 if __name__ == "__main__":
