@@ -81,14 +81,16 @@ class ViewEvaluator:
         self, tasks: list["Task"], engine: Engine
     ) -> collections.abc.Iterator[tuple["Task", collections.abc.Iterable[Row]]]:
         """(task, its rows) in the order of the tasks."""
-        if engine.is_here:
+        unfinished = [not all(map(self._complete, task.known.values())) for task in tasks]
+        if engine.is_here or sum(unfinished) < 2:  # other processes would load the network for little
             yield from ((task, self.rows_of(task.entry, task.known)) for task in tasks)
             return
         engine.share_cores()
         network = f"{weights_digest(self.model.weights)} {self.model.config}"
-        tasks = [dataclasses.replace(task, network=network) for task in tasks]
-        with contextlib.closing(engine.run(evaluate_object, tasks, died=_died, ordered=True, ahead=2)) as results:
-            yield from results
+        sent = [dataclasses.replace(task, network=network) for task in itertools.compress(tasks, unfinished)]
+        with contextlib.closing(engine.run(evaluate_object, sent, died=_died, ordered=True, ahead=2)) as results:
+            for task, elsewhere in zip(tasks, unfinished, strict=True):
+                yield next(results) if elsewhere else (task, self.rows_of(task.entry, task.known))
 
     def rows_of(self, entry: ObjectEntry, known: dict[int, Row | None]) -> collections.abc.Iterator[Row]:
         """Rows of views of one object, one by one, so that a stopped evaluation keeps each.

@@ -13,6 +13,7 @@ import trimesh
 
 from data.shards import Database
 from models.inference import iso_search, novelty
+from models.inference.evaluated_views import ViewEvaluator
 from models.inference.evaluation import Evaluation, Options
 from models.inference.field_query import FieldQuery
 from models.networks.texdisn import build_field_network
@@ -342,8 +343,15 @@ class Pickling:
     dies = None
 
 
+class NeverRuns(Pickling):
+    """An engine that must not be needed."""
+
+    def run(self, *_, **__):
+        raise AssertionError("an engine was started")
+
+
 @pytest.mark.slow
-def test_objects_are_evaluated_the_same_in_processes(tiny_database, tmp_path, eagerly):
+def test_objects_are_evaluated_the_same_in_processes(tiny_database, tmp_path, eagerly, monkeypatch):
     path = tiny.field_run(tmp_path / "run", tiny_database, True)
     database, options = Database(tiny_database), Options(views=[0, 2], resolution=12, figure_objects=0)
 
@@ -362,7 +370,23 @@ def test_objects_are_evaluated_the_same_in_processes(tiny_database, tmp_path, ea
     second = rows("dying", dying)
     assert [row["failed"] == DIED for row in second] == 2 * [False] + 2 * [True] + 4 * [False]
     assert second[:2] == here[:2] and second[4:] == here[4:] and second[2]["iou"] == 0
-    assert [row["failed"] for row in rows("dying", Pickling())] == 8 * [None]  # tried again
+    # tried again, here: one object is not worth the processes; nor are objects that are done
+    assert [row["failed"] for row in rows("dying", NeverRuns())] == 8 * [None]
+    assert rows("dying", NeverRuns()) == here
+
+    evaluate, seen = ViewEvaluator._evaluate, []
+
+    def stopped_at_the_fourth(*args):
+        seen.append(args)
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+        return evaluate(*args)
+
+    monkeypatch.setattr(ViewEvaluator, "_evaluate", stopped_at_the_fourth)
+    with pytest.raises(KeyboardInterrupt):
+        rows("stopped", HERE)
+    lines = (tmp_path / "stopped" / "rows.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == here[:3]  # the second object was at work
 
 
 def test_a_tf1_checkpoint_is_opened_again_in_another_process(tmp_path):
