@@ -16,11 +16,12 @@ is. A stopped run resumes when it is started again. Exit code 3: some meshes wer
 import argparse
 import dataclasses
 import pathlib
+from collections.abc import Callable
 
 from preprocessing.meshes.distances import SIGN_HELP, SIGNS
 from preprocessing.rendering.like import HELP, view_settings
 from preprocessing.rendering.raw_folder import render_folder
-from preprocessing.rendering.raw_writer import AUTO, AZIMUTHS, STRETCH, Settings
+from preprocessing.rendering.raw_writer import AUTO, AZIMUTHS, BOUNDS, STRETCH, Settings
 from utils import engine_flags
 from utils.cli import Parser, parser, real_number, run, whole_number
 from utils.errors import UserError
@@ -31,7 +32,13 @@ DISTANCE = "auto (all in the image), auto MIN MAX to draw a factor of that from,
 
 def _distance(text: str) -> float | str:
     """A `type` for add_argument: 'auto' or a distance."""
-    return text if text == AUTO else real_number(above=0, below=100)(text)
+    return text if text == AUTO else _number("distance")(text)
+
+
+def _number(setting: str) -> Callable[[str], float]:
+    """A `type` for add_argument: a number within the bounds of a setting."""
+    above, below = BOUNDS[setting]
+    return real_number(above=above, below=below)
 
 
 def _check_span(flag: str, values: list[float]) -> None:
@@ -55,7 +62,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, Settings]:
     )
     flags.add_argument(
         "--elevation",
-        type=real_number(above=-90, below=90),
+        type=_number("elevation"),
         nargs="+",
         default=default.elevation,
         metavar="DEGREES",
@@ -65,7 +72,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, Settings]:
     flags.add_argument("--distance", type=_distance, nargs="+", default=default.distance, metavar="D", help=DISTANCE)
     flags.add_argument(
         "--focal",
-        type=real_number(above=0, below=100),
+        type=_number("focal"),
         nargs="+",
         default=default.focal,
         metavar="F",

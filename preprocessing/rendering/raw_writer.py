@@ -30,6 +30,8 @@ INSIDE_GRID = 20  # points along each side of the cube that measure the share of
 STRETCH = (0.7, 1.4)  # factors of the sides of stretched copies, whose logarithms are drawn
 AZIMUTHS = ("even", "random")  # values of Settings.azimuth
 AUTO = "auto"  # first entry of Settings.distance: the whole object is in the image
+# what the numbers of a setting are above and below
+BOUNDS = {"elevation": (-90.0, 90.0), "distance": (0.0, 100.0), "focal": (0.0, 100.0)}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -125,9 +126,20 @@ def test_views_like_those_of_a_folder_but_for_the_flags_that_are_given(tmp_path)
     assert render_views.parse(like)[1] == dataclasses.replace(settings, views=raw_writer.Settings().views)
     _, other = render_views.parse(["--elevation", "5", *like, "--views", "3", "--distance", "2"])
     assert other == dataclasses.replace(settings, elevation=[5], distance=[2])
-    write_json(tmp_path / "render.json", {"light": "neon"})
-    with pytest.raises(UserError, match="render.json is damaged: light is 'neon'"):
-        render_views.parse(like)
+    for name, bad in (
+        ("light", "neon"),
+        ("light", [1]),
+        ("elevation", [100.0, 500.0]),
+        ("elevation", [60.0, -10.0]),
+        ("focal", [0.0]),
+        ("distance", 3),
+        ("distance", ["auto", -1.0]),
+        ("distance", ["auto", "auto"]),
+        ("distance", []),
+    ):
+        write_json(tmp_path / "render.json", {name: bad})
+        with pytest.raises(UserError, match=f"render.json is damaged: {name} is {re.escape(repr(str(bad)))}"):
+            render_views.parse(like)
     with pytest.raises(UserError, match="none has no render.json"):
         render_views.parse(["--meshes", "m", "--out", "o", "--like", str(tmp_path / "none")])
 
