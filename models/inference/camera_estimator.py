@@ -6,21 +6,54 @@ from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
+from scipy.spatial.transform import Rotation
+from scipy.special import softmax
 
 from data.network_input import network_image, source_camera
 from models.config import CameraConfig
 from models.networks.camera_network import CameraNetwork, build_camera_network
 from models.weights.run import Run, load_checkpoint
 from utils.geometry.camera_parameters import CameraParts
+from utils.metrics.camera_metrics import rotation_angle
 
 BATCH = 64  # images in one pass
+SPREAD = 20.0  # degrees within which proposals of rotations mean the same one, chosen on validation images
+MIRROR = np.diag([-1.0, 1.0, 1.0])  # left and right exchanged, in the object frame and in the camera's axes
 
 
 def estimate(network: CameraNetwork, images: np.ndarray) -> list[CameraParts]:
-    """Estimate the cameras of images (B, img_h, img_w, 3 or 4), as the network takes them."""
-    output = network(tf.constant(images))
-    values = {name: output[name].numpy().astype(np.float64) for name in CameraParts.names()}
-    return [CameraParts(**{name: value[i] for name, value in values.items()}) for i in range(len(images))]
+    """Estimate the cameras of images (B, img_h, img_w, 3 or 4), as the network takes them.
+
+    The network sees each image and its mirror image, which shows the mirrored object. What it says
+    of the two is turned into one answer: the rotation that most of the proposals support, and means
+    of the other parameters.
+    """
+    output = network(tf.constant(np.concatenate([images, images[:, :, ::-1]])))
+    # (2, B, ...): of the images, of their mirror images
+    values = {name: np.split(value.numpy().astype(np.float64), 2) for name, value in output.items()}
+    rotations = np.concatenate([values["rotations"][0], MIRROR @ values["rotations"][1] @ MIRROR], 1)
+    support = np.concatenate([softmax(scores, -1) for scores in values["scores"]], 1)
+    distance, scale = (np.sqrt(np.prod(values[name], 0)) for name in ("distance", "scale"))
+    shift = (values["shift"][0] + values["shift"][1] * [-1, 1]) / 2
+    return [
+        CameraParts(best_supported(*proposals), *rest)
+        for *proposals, rest in zip(rotations, support, zip(distance, scale, shift, strict=True), strict=True)
+    ]
+
+
+def best_supported(rotations: np.ndarray, support: np.ndarray) -> np.ndarray:
+    """The mean of the rotations around the one that has most support near it.
+
+    Args:
+        rotations: (K, 3, 3) proposals.
+        support: (K,) their probabilities.
+
+    Returns:
+        (3, 3).
+    """
+    angles = np.stack([rotation_angle(rotation, rotations) for rotation in rotations])
+    near = np.exp(-np.square(angles / SPREAD)) * support
+    return Rotation.from_matrix(rotations).mean(near[near.sum(1).argmax()]).as_matrix()
 
 
 class CameraEstimator:

@@ -13,7 +13,7 @@ from data.estimated_cameras import EstimatedCameras
 from data.network_input import network_camera, network_image
 from data.shards import Database
 from models.config import CameraConfig
-from models.inference.camera_estimator import CameraEstimator, estimate
+from models.inference.camera_estimator import CameraEstimator, best_supported, estimate
 from models.networks.camera_network import build_camera_network, camera_losses, rotation_of, transformed
 from models.weights.run import Run, load_checkpoint
 from tests.helpers import tiny
@@ -142,6 +142,35 @@ def test_cameras_of_images_are_those_of_their_crops(tiny_database, tmp_path, eag
         estimated.trans_mat(entries[0], 0), estimator.cameras(images[:1])[0], rtol=1e-4, atol=1e-4
     )
     assert np.array_equal(estimated.image(entries[0], 0), images[0]) and estimated.image_size == database.image_size
+
+
+def test_a_mirrored_image_has_the_mirrored_camera(tiny_database, tmp_path, eagerly):
+    estimator = CameraEstimator(tiny.camera_run(tmp_path / "cameras", crop=0.85, hypotheses=8))
+    database = Database(tiny_database)
+    images = np.stack(
+        [network_image(database.image(entry, 1), estimator.config) for entry in database.objects("val")[:3]]
+    )
+    mirror = np.diag([-1, 1, 1])
+    pairs = [estimate(estimator.network, x) for x in (images, images[:, :, ::-1])]
+    for one, other in zip(*pairs, strict=True):
+        np.testing.assert_allclose(mirror @ other.rotation @ mirror, one.rotation, atol=1e-4)
+        np.testing.assert_allclose(other.shift, one.shift * [-1, 1], atol=1e-5)
+        np.testing.assert_allclose([other.distance, other.scale], [one.distance, one.scale], rtol=1e-4)
+        np.testing.assert_allclose(one.rotation @ one.rotation.T, np.eye(3), atol=1e-9)
+
+
+def test_proposals_that_agree_outvote_one_that_is_alone():
+    def chosen(*azimuths_and_support):
+        azimuths, support = zip(*azimuths_and_support, strict=True)
+        return best_supported(np.stack([rotation_about_y(azimuth) for azimuth in azimuths]), np.array(support))
+
+    def off(rotation, azimuth):
+        return camera_metrics.rotation_angle(rotation, rotation_about_y(azimuth))
+
+    assert off(chosen((180, 0.4), (0, 0.3), (6, 0.3)), 3) < 0.2  # about the mean of the two that agree
+    assert off(chosen((180, 0.9), (0, 0.05), (6, 0.05)), 180) < 0.1
+    assert off(chosen((40, 1.0), (220, 0.0)), 40) < 1e-6
+    assert off(chosen((350, 0.6), (10, 0.6)), 0) < 0.1  # across the seam of the circle
 
 
 def command(database, folder, *flags):
