@@ -170,7 +170,7 @@ def test_proposals_that_agree_outvote_one_that_is_alone():
     assert off(chosen((180, 0.4), (0, 0.3), (6, 0.3)), 3) < 0.2  # about the mean of the two that agree
     assert off(chosen((180, 0.9), (0, 0.05), (6, 0.05)), 180) < 0.1
     assert off(chosen((40, 1.0), (220, 0.0)), 40) < 1e-6
-    assert off(chosen((350, 0.6), (10, 0.6)), 0) < 0.1  # across the seam of the circle
+    assert off(chosen((355, 0.5), (5, 0.5)), 0) < 1  # across the seam of the circle
 
 
 def command(database, folder, *flags):
