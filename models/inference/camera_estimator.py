@@ -13,12 +13,12 @@ from data.network_input import network_image, source_camera
 from models.config import CameraConfig
 from models.networks.camera_network import CameraNetwork, build_camera_network
 from models.weights.run import Run, load_checkpoint
+from utils.geometry import frames
 from utils.geometry.camera_parameters import CameraParts
 from utils.metrics.camera_metrics import rotation_angle
 
-BATCH = 64  # images in one pass
+BATCH = 32  # images in one pass, each with its mirror image
 SPREAD = 20.0  # degrees within which proposals of rotations mean the same one, chosen on validation images
-MIRROR = np.diag([-1.0, 1.0, 1.0])  # left and right exchanged, in the object frame and in the camera's axes
 
 
 def estimate(network: CameraNetwork, images: np.ndarray) -> list[CameraParts]:
@@ -31,7 +31,8 @@ def estimate(network: CameraNetwork, images: np.ndarray) -> list[CameraParts]:
     output = network(tf.constant(np.concatenate([images, images[:, :, ::-1]])))
     # (2, B, ...): of the images, of their mirror images
     values = {name: np.split(value.numpy().astype(np.float64), 2) for name, value in output.items()}
-    rotations = np.concatenate([values["rotations"][0], MIRROR @ values["rotations"][1] @ MIRROR], 1)
+    mirror = np.diag(frames.MIRROR)  # left and right are x in the object frame and in the camera's axes
+    rotations = np.concatenate([values["rotations"][0], mirror @ values["rotations"][1] @ mirror], 1)
     support = np.concatenate([softmax(scores, -1) for scores in values["scores"]], 1)
     distance, scale = (np.sqrt(np.prod(values[name], 0)) for name in ("distance", "scale"))
     shift = (values["shift"][0] + values["shift"][1] * [-1, 1]) / 2

@@ -81,8 +81,8 @@ class ViewEvaluator:
         self, tasks: list["Task"], engine: Engine
     ) -> collections.abc.Iterator[tuple["Task", collections.abc.Iterable[Row]]]:
         """(task, its rows) in the order of the tasks."""
-        unfinished = [not all(map(self._complete, task.known.values())) for task in tasks]
-        if engine.is_here or sum(unfinished) < 2:  # other processes would load the network for little
+        unfinished = [not (engine.is_here or all(map(self._complete, task.known.values()))) for task in tasks]
+        if sum(unfinished) < 2:  # other processes would load the network for little
             yield from ((task, self.rows_of(task.entry, task.known)) for task in tasks)
             return
         engine.share_cores()

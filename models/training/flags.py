@@ -109,8 +109,8 @@ def build_parser(
     p.add_argument(
         "--restore_model",
         default="",
-        help="start a new run from all weights of this run of the same command, or of a TF1 checkpoint of a field "
-        "(folder or prefix), in a network of its sizes and conventions",
+        help="start a new run from all weights of this run of the same command (train_sdf.py: or TF1 checkpoint, "
+        "folder or prefix), in a network of its sizes and conventions",
     )
     p.add_argument(
         "--restore_modelcnn",
