@@ -1,11 +1,14 @@
 """Random changes of training samples that change the object along with its image, or the light."""
 
+import cv2
 import numpy as np
 
 from utils.geometry import frames
 
 RECOLOURED = 0.7  # share of the samples
 GAIN, TINT, GAMMA = 0.12, 0.05, 0.15  # standard deviations of logarithms
+STRETCHED, STRETCH = 0.5, 0.15  # share of the samples; largest logarithm of a factor
+WARPED, TURN, SCALE = 0.4, 6.0, 0.1  # share; standard deviation, degrees; largest logarithm of a factor
 
 
 def mirrored_camera(trans_mat: np.ndarray, width: int) -> np.ndarray:
@@ -64,3 +67,52 @@ def relit(colours: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw a brightness, a tint and a contrast: (..., 3) colours in [0, 1] -> the same changed."""
     gain = np.exp(GAIN * rng.standard_normal() + TINT * rng.standard_normal(3))
     return np.clip(colours * gain, 1e-4, 1) ** np.exp(GAMMA * rng.standard_normal())
+
+
+def stretch_factors(extent: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw factors (3,) of an object's sides, mostly not 1. They leave the longest side as long.
+
+    The image of the stretched object is that of the object, under the camera stretched_camera().
+    That is no camera of the real world: its axes are not at right angles in the object's frame. But
+    the field only asks where a point falls in the image, and what is there.
+
+    Args:
+        extent: (3,) sides of the object's bounding box.
+        rng: they are drawn from it.
+    """
+    if rng.random() >= STRETCHED:
+        return np.ones(3)
+    factors = np.exp(rng.uniform(-STRETCH, STRETCH, 3))
+    return factors * (extent.max() / (factors * extent).max())
+
+
+def stretched_camera(trans_mat: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """(4, 3) that takes a point times factors to where trans_mat takes the point."""
+    return np.diag([*(1 / factors), 1]) @ trans_mat
+
+
+def warped_view(rgba: np.ndarray, trans_mat: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a small turn of some views and other lengths of their sides.
+
+    Args:
+        rgba: (H, W, 4) uint8, straight alpha.
+        trans_mat: (4, 3), object frame to pixels.
+        rng: the turn and the lengths are drawn from it.
+
+    Returns:
+        The view, on a canvas that holds all of it, and its camera.
+    """
+    if rng.random() >= WARPED:
+        return rgba, trans_mat
+    angle = np.radians(TURN) * rng.standard_normal()
+    cosine, sine = np.cos(angle), np.sin(angle)
+    linear = np.array([[cosine, -sine], [sine, cosine]]) * np.exp(rng.uniform(-SCALE, SCALE, 2))
+    last = np.array(rgba.shape[1::-1]) - 1.0  # the last pixel (u, v)
+    size = np.ceil(np.abs(linear) @ last).astype(int) + 1
+    affine = np.column_stack([linear, (size - 1) / 2 - linear @ (last / 2)])  # the middle stays the middle
+    alpha = rgba[..., 3:].astype(np.float32) / 255
+    # colours weighted by alpha: hidden colours of transparent pixels must not bleed into the object
+    warped = cv2.warpAffine(np.concatenate([rgba[..., :3] * alpha, alpha], -1), affine, size.tolist())
+    colour = warped[..., :3] / np.maximum(warped[..., 3:], 1e-6)
+    warped = np.rint(np.clip(np.concatenate([colour, 255 * warped[..., 3:]], -1), 0, 255)).astype(np.uint8)
+    return warped, trans_mat @ np.vstack([affine, [0, 0, 1]]).T

@@ -1,13 +1,21 @@
 """Training samples of the network that predicts the field."""
 
+import functools
+
 import numpy as np
 
-from data.augmentation import changed_view, recoloured
+from data.augmentation import changed_view, recoloured, stretch_factors, stretched_camera, warped_view
 from data.network_input import FieldSettings, network_view, object_frame
 from data.shards import Database, ObjectEntry
 from utils.geometry import frames
 
 NEAR = 1 / frames.VOXELS  # colour is supervised within one voxel of the surface, object-frame length
+
+
+@functools.lru_cache(100_000)
+def extent(database: Database, entry: ObjectEntry) -> tuple[float, ...]:
+    """The sides of an object's bounding box, object frame."""
+    return tuple(np.ptp(database.surface(entry)[0], axis=0).tolist())
 
 
 def voxel_points(
@@ -79,6 +87,11 @@ class FieldSamples:
             rgba, trans_mat, mirrored, colour_map = changed_view(
                 rgba, trans_mat, config.augmirror, config.augcolours, rng
             )
+        factors = np.ones(3)
+        if augment and config.augshape:
+            rgba, trans_mat = warped_view(rgba, trans_mat, rng)
+            factors = stretch_factors(np.array(extent(database, entry)), rng)
+            trans_mat = stretched_camera(trans_mat, factors)
         image, camera = network_view(rgba, trans_mat, config, rng if augment else None)
         frame = object_frame(config, database, entry)
         sample = {"image": image, "trans_mat": frame.camera(camera).astype(np.float32)}
@@ -96,10 +109,12 @@ class FieldSamples:
             points = points * frames.MIRROR
         if colour_map is not None:
             colour = recoloured(colour, colour_map)
+        near = np.abs(distance) <= NEAR
+        distance = distance * np.prod(factors) ** (1 / 3)  # of a stretched object: right on average over directions
         return {
             **sample,
-            "points": frame.to_model(points).astype(np.float32),
+            "points": frame.to_model(points * factors).astype(np.float32),
             "colour": colour / np.float32(255),
             "distance": (frame.scale * distance - config.distance_offset).astype(np.float32),
-            "near": np.abs(distance) <= NEAR,
+            "near": near,
         }

@@ -70,7 +70,7 @@ class Config(Settings):
         unused=_not_residual,
     )
     fourier: int = setting(
-        6,
+        4,
         "decoder residual: octaves of sines and cosines of the coordinates",
         architecture=True,
         least=0,
@@ -127,6 +127,13 @@ class Config(Settings):
         inherited=True,
         least=0,
     )
+    augshape: bool = setting(
+        False,
+        "SDF mode: stretch some objects along their axes, turn and stretch some images, with their cameras",
+        inherited=True,
+        needs_mask=True,
+        unused=lambda config: "in binary mode" if config.binary else "",
+    )
     scored_objects: int = setting(
         4,
         "validation objects whose surface is compared with the truth before the first step and after every epoch, by "
@@ -162,8 +169,9 @@ class Config(Settings):
             )
         if self.binary and (self.decoder == "residual" or self.softness):
             raise UserError("decoder residual and softness are settings of signed distances; this model is binary")
-        if self.augmirror and self.model_frame != "cube":
-            raise UserError("augmirror needs model_frame cube")
+        for name in ("augmirror", "augshape"):
+            if getattr(self, name) and self.model_frame != "cube":
+                raise UserError(f"{name} needs model_frame cube")
         if self.rot and not self.streams:
             raise UserError(f"rot would do nothing: decoder {self.decoder} does not take points")
         if self.binary and (self.model_frame != "cube" or self.distance_offset or self.tanh):

@@ -43,6 +43,7 @@ PRESETS: dict[str, dict[str, typing.Any]] = {
         "auglight": True,
         "augmirror": True,
         "augcolours": True,
+        "augshape": True,
         "batch_size": 32,
         "optimizer": "adamw",
         "learning_rate": 1e-3,
@@ -53,7 +54,7 @@ PRESETS: dict[str, dict[str, typing.Any]] = {
         "clip_gradient": 1.0,
         "averaging": 0.999,
         "keep": "last",  # the loss of an image that the network has to guess at rises while surfaces get better
-        "weight_decay": 0.02,
+        "weight_decay": 0.05,
     },
 }
 OLDER_NAMES = {"full": "faithful"}  # of presets, in runs and commands of earlier versions

@@ -5,7 +5,16 @@ import dataclasses
 import numpy as np
 import pytest
 
-from data.augmentation import mirrored_camera, random_colours, recoloured, relit
+from data.augmentation import (
+    STRETCH,
+    mirrored_camera,
+    random_colours,
+    recoloured,
+    relit,
+    stretch_factors,
+    stretched_camera,
+    warped_view,
+)
 from data.camera_samples import CameraSamples
 from data.field_samples import FieldSamples
 from data.shards import Database
@@ -39,6 +48,42 @@ def test_a_mirrored_camera_sees_the_mirrored_object_mirrored(rng):
         np.testing.assert_allclose(mirrored_camera(mirrored, width), camera, atol=1e-9)
 
 
+def test_a_stretched_camera_sees_the_stretched_object_as_the_camera_sees_the_object(rng):
+    extent, points = np.array([0.3, 1.0, 0.6]), rng.uniform(-0.5, 0.5, (20, 3))
+    camera = compose(intrinsics(50), look_at(30, 20, 2.0))
+    drawn = [stretch_factors(extent, rng) for _ in range(200)]
+    assert 0.3 < np.mean([np.array_equal(factors, np.ones(3)) for factors in drawn]) < 0.7
+    for factors in drawn:
+        assert (factors * extent).max() == pytest.approx(1) and factors.max() / factors.min() <= np.exp(2 * STRETCH)
+        for expected, found in zip(
+            project(points, camera), project(points * factors, stretched_camera(camera, factors)), strict=True
+        ):
+            np.testing.assert_allclose(found, expected)
+
+
+def test_a_warped_view_has_its_object_where_its_camera_sees_it(rng):
+    """A dot in the image stays where its point is projected to, and nothing is cut off."""
+    size, warped = 61, 0
+    camera = compose(intrinsics(size), look_at(40, 10, 2.0))
+    for _ in range(60):
+        point = rng.uniform(-0.3, 0.3, (1, 3))
+        u, v = np.rint(project(point, camera)[0][0]).astype(int)
+        shift = np.array([[1, 0, 0], [0, 1, 0], [*(np.array([u, v]) - project(point, camera)[0][0]), 1]])
+        rgba = np.zeros((size, size, 4), np.uint8)
+        rgba[v - 1 : v + 2, u - 1 : u + 2] = [200, 100, 50, 255]
+        image, moved = warped_view(rgba, camera @ shift, rng)
+        warped += image.shape != rgba.shape
+        alpha = image[..., 3] / 255
+        rows, columns = np.indices(alpha.shape)
+        centre = np.array([(alpha * columns).sum(), (alpha * rows).sum()]) / alpha.sum()
+        np.testing.assert_allclose(project(point, moved)[0][0], centre, atol=0.25)
+        np.testing.assert_allclose(image[alpha > 0.9][:, :3], np.tile([200, 100, 50], ((alpha > 0.9).sum(), 1)), atol=2)
+    assert 10 < warped < 50
+    corners = np.full((20, 30, 4), 255, np.uint8)
+    sizes = [(warped_view(corners, camera, rng)[0][..., 3] / 255).sum() for _ in range(60)]
+    assert min(sizes) > 0.7 * 600  # of the smallest that the factors of the sides allow, 0.82 x 600
+
+
 def test_recolouring_is_affine_and_stays_in_range(rng):
     colours = rng.integers(0, 256, (100, 3)).astype(np.uint8)
     np.testing.assert_array_equal(recoloured(colours, np.eye(4, 3)), colours)
@@ -57,17 +102,17 @@ def test_another_light_keeps_the_order_of_brightness(rng):
     assert np.std([r[25].mean() for r in lit]) > 0.03
 
 
-@pytest.mark.parametrize("binary", [True, False])
-def test_mirrored_and_recoloured_samples_agree_with_their_images(binary, tiny_database):
+@pytest.mark.parametrize(("binary", "augshape"), [(True, False), (False, False), (False, True)])
+def test_changed_samples_agree_with_their_images(binary, augshape, tiny_database):
     """Where a sample's colours are known, they are those of the image at the points' pixels."""
     database = Database(tiny_database)
-    augmented = {"augmirror": True, "augcolours": True}
+    augmented = {"augmirror": True, "augcolours": True, "augshape": augshape}
     config = dataclasses.replace(tiny.config(binary, num_sample_points=256), **augmented)
     samples, frame = FieldSamples(database, config), frames.cube_frame(binary)
     for entry in database.objects("train")[:3]:
         plain = FieldSamples(database, tiny.config(binary)).read(entry, 0, np.random.default_rng(0), augment=False)
         seen = set()
-        for seed in range(6):
+        for seed in range(24 if augshape else 6):
             sample = samples.read(entry, 0, np.random.default_rng(seed))
             camera = frame.object_camera(sample["trans_mat"].astype(np.float64))
             inside = sample["colour"][:, 0] >= 0 if binary else sample["distance"] < 0
@@ -80,7 +125,7 @@ def test_mirrored_and_recoloured_samples_agree_with_their_images(binary, tiny_da
             hue = (expected - expected.mean()) @ (lit - lit.mean())
             assert hue > 0 or np.ptp(expected) < 0.1
             seen.add(np.allclose(sample["trans_mat"], plain["trans_mat"]))
-        assert seen == {True, False}  # some are mirrored, some are not
+        assert seen == {True, False}  # some are changed, some are not
 
 
 def test_mirrored_samples_of_cameras_agree_with_their_images(tiny_database):

@@ -159,6 +159,7 @@ def test_presets_of_vgg16_take_its_decoders(name):
         ({"img_h": 100}, "multiples of 32"),
         ({"binary": True}, "settings of signed distances; this model is binary"),
         ({"model_frame": "sphere"}, "augmirror needs model_frame cube"),
+        ({"model_frame": "sphere", "augmirror": False, "augshape": True}, "augshape needs model_frame cube"),
         ({"softness": -1.0}, "softness must be at least 0"),
     ],
 )

@@ -222,6 +222,7 @@ TRAIN = {
     "--auglight": ([], ["--auglight"], image),
     "--augmirror": ([], ["--augmirror"], cameras),
     "--augcolours": ([], ["--augcolours"], image),
+    "--augshape": (SDF, ["--augshape"], points),
     "--backcolorwhite": ([], ["--backcolorwhite"], image),
     "--precision": (["--precision", "float32"], ["--precision", "bfloat16"], fields),
     "--bfloat16": (["--no-bfloat16"], ["--bfloat16"], fields),
