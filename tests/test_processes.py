@@ -109,28 +109,26 @@ def test_train_killed_and_resumed_then_evaluated_and_meshed(copies, tmp_path, mo
 # on two devices
 
 
-def train_on_devices(database, folder, count):
-    """The tiny network with batch normalisation, for an epoch."""
-    if count > 1:
-        cpu = tf.config.list_physical_devices("CPU")[0]
-        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
-        strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(count)])
-    else:
-        strategy = tf.distribute.get_strategy()
-        tf.config.run_functions_eagerly(True)  # several devices need compiled steps
-    assert strategy.num_replicas_in_sync == count
+def train_on_devices(database, folder):
+    """The tiny network with batch normalisation, for an epoch: on one device, then on two."""
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     without_pictures()
-    keras.utils.set_random_seed(0)
     config = tiny.config(normalisation=True, decoder="global", max_epoch=1, cat_limit=6)
-    trainer, data = FieldTrainer(config, strategy), Database(database)
-    variables = trainer.network.variables
-    run, samples = Run(folder), FieldSamples(data, config)
-    np.savez(f"{folder}.npz", **{variable.path: np.asarray(variable) for variable in variables})
-    Loop(trainer, run, samples, data.objects("train"), data.objects("val")[:1], 1e9).run()
-    for variable in variables if count > 1 else []:
-        first, *others = (value.numpy() for value in variable.value.values)
-        for other in others:
-            np.testing.assert_allclose(first, other, rtol=1e-5, atol=1e-7, err_msg=variable.path)
+    devices = [f"CPU:{i}" for i in range(2)]
+    for name, strategy in ("one", tf.distribute.get_strategy()), ("two", tf.distribute.MirroredStrategy(devices)):
+        count = strategy.num_replicas_in_sync
+        assert count == (1 if name == "one" else 2)
+        keras.utils.set_random_seed(0)
+        trainer, data = FieldTrainer(config, strategy), Database(database)
+        variables = trainer.network.variables
+        samples = FieldSamples(data, config)
+        np.savez(folder / f"{name}.npz", **{variable.path: np.asarray(variable) for variable in variables})
+        Loop(trainer, Run(folder / name), samples, data.objects("train"), data.objects("val")[:1], 1e9).run()
+        for variable in variables if count > 1 else []:
+            first, *others = (value.numpy() for value in variable.value.values)
+            for other in others:
+                np.testing.assert_allclose(first, other, rtol=1e-5, atol=1e-7, err_msg=variable.path)
 
 
 @pytest.mark.slow
@@ -139,9 +137,8 @@ def test_two_devices_train_as_one(copies, tiny_database, tmp_path):
     device: gradients and the statistics of batch normalisation are of the whole batch.
     """
     log = tmp_path / "log.txt"
-    for name, count in ("one", 1), ("two", 2):
-        process = copies.start(train_on_devices, tiny_database, tmp_path / name, count, log=log)
-        assert copies.codes([process]) == [0], log.read_text()[-3000:]
+    process = copies.start(train_on_devices, tiny_database, tmp_path, log=log)
+    assert copies.codes([process]) == [0], log.read_text()[-3000:]
     one, two = (stored(tmp_path / name / "last.h5")[0] for name in ("one", "two"))
     start = np.load(tmp_path / "one.npz")
     apart = np.concatenate([(two["network/" + key] - one["network/" + key]).ravel() for key in start])
