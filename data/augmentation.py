@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from utils.geometry import frames
+from utils.images.resize import straight, weighted
 
 RECOLOURED = 0.7  # share of the samples
 GAIN, TINT, GAMMA = 0.12, 0.05, 0.15  # standard deviations of logarithms
@@ -110,9 +111,5 @@ def warped_view(rgba: np.ndarray, trans_mat: np.ndarray, rng: np.random.Generato
     last = np.array(rgba.shape[1::-1]) - 1.0  # the last pixel (u, v)
     size = np.ceil(np.abs(linear) @ last).astype(int) + 1
     affine = np.column_stack([linear, (size - 1) / 2 - linear @ (last / 2)])  # the middle stays the middle
-    alpha = rgba[..., 3:].astype(np.float32) / 255
-    # colours weighted by alpha: hidden colours of transparent pixels must not bleed into the object
-    warped = cv2.warpAffine(np.concatenate([rgba[..., :3] * alpha, alpha], -1), affine, size.tolist())
-    colour = warped[..., :3] / np.maximum(warped[..., 3:], 1e-6)
-    warped = np.rint(np.clip(np.concatenate([colour, 255 * warped[..., 3:]], -1), 0, 255)).astype(np.uint8)
+    warped = straight(cv2.warpAffine(weighted(rgba), affine, size.tolist()))
     return warped, trans_mat @ np.vstack([affine, [0, 0, 1]]).T

@@ -128,6 +128,25 @@ def test_changed_samples_agree_with_their_images(binary, augshape, tiny_database
         assert seen == {True, False}  # some are changed, some are not
 
 
+def test_points_of_a_stretched_object_fall_where_those_of_the_object_do(tiny_database, monkeypatch):
+    database = Database(tiny_database)
+    config = dataclasses.replace(tiny.config(False, num_sample_points=256), augshape=True, augmirror=True)
+    samples, entry, frame = FieldSamples(database, config), database.objects("train")[0], frames.cube_frame(False)
+
+    def read(seed):
+        sample = samples.read(entry, 0, np.random.default_rng(seed))
+        points = frame.from_model(sample["points"].astype(np.float64))
+        return points, project(points, frame.object_camera(sample["trans_mat"].astype(np.float64)))[0]
+
+    drawn = [read(seed) for seed in range(12)]
+    monkeypatch.setattr("data.augmentation.STRETCH", 0.0)
+    plain = [read(seed) for seed in range(12)]
+    for (_, pixels), (_, expected) in zip(drawn, plain, strict=True):
+        np.testing.assert_allclose(pixels, expected, atol=1e-3)
+    moved = [np.abs(points - other).max() > 0.01 for (points, _), (other, _) in zip(drawn, plain, strict=True)]
+    assert 2 < sum(moved) < 10
+
+
 def test_mirrored_samples_of_cameras_agree_with_their_images(tiny_database):
     """The points lie on the object in the image, and the mirrored ones are the object mirrored."""
     database = Database(tiny_database)

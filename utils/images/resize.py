@@ -6,6 +6,22 @@ import cv2
 import numpy as np
 
 
+def weighted(rgba: np.ndarray) -> np.ndarray:
+    """Colours weighted by alpha: (..., 4) uint8, straight alpha -> float32, alpha in [0, 1].
+
+    Pixels are averaged in this form: hidden colours of transparent ones do not bleed into the
+    object.
+    """
+    alpha = rgba[..., 3:].astype(np.float32) / 255
+    return np.concatenate([rgba[..., :3] * alpha, alpha], -1)
+
+
+def straight(image: np.ndarray) -> np.ndarray:
+    """The inverse of weighted()."""
+    colour = image[..., :3] / np.maximum(image[..., 3:], 1e-6)
+    return np.rint(np.clip(np.concatenate([colour, 255 * image[..., 3:]], -1), 0, 255)).astype(np.uint8)
+
+
 def resize_image(rgba: np.ndarray, size: Sequence[int]) -> np.ndarray:
     """Resize an image; cameras.resize_camera moves its camera accordingly.
 
@@ -20,11 +36,8 @@ def resize_image(rgba: np.ndarray, size: Sequence[int]) -> np.ndarray:
     """
     if rgba.shape[:2] == tuple(size):
         return rgba
-    alpha = rgba[..., 3:].astype(np.float32) / 255
-    # colours weighted by alpha: hidden colours of transparent pixels must not bleed into the object
-    resized = np.concatenate([rgba[..., :3] * alpha, alpha], -1)
+    resized = weighted(rgba)
     height, width = np.minimum(size, rgba.shape[:2]).tolist()
     resized = cv2.resize(resized, (width, height), interpolation=cv2.INTER_AREA)
     resized = cv2.resize(resized, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
-    colour = resized[..., :3] / np.maximum(resized[..., 3:], 1e-6)
-    return np.rint(np.clip(np.concatenate([colour, 255 * resized[..., 3:]], -1), 0, 255)).astype(np.uint8)
+    return straight(resized)
