@@ -33,8 +33,8 @@ VALIDATION = 2  # validation objects of which one chooses the iso value
 
 # Short runs need smaller images and fewer points to see the data more than once, and averages that
 # forget sooner.
-# The last three flags of PLUS are the preset as it was when the table was measured.
 COMMON = "--img_h 96 --img_w 96 --num_sample_points 256 --max_epoch 1000"
+# The last three flags are the preset as it was when the table was measured.
 PLUS = f"--preset plus {COMMON} --averaging 0.99 --warm_up 100 --fourier 6 --no-augshape --weight_decay 0.02"
 
 

@@ -13,9 +13,9 @@ NEAR = 1 / frames.VOXELS  # colour is supervised within one voxel of the surface
 
 
 @functools.lru_cache(100_000)
-def extent(database: Database, entry: ObjectEntry) -> tuple[float, ...]:
-    """The sides of an object's bounding box, object frame."""
-    return tuple(np.ptp(database.surface(entry)[0], axis=0).tolist())
+def extent(database: Database, entry: ObjectEntry) -> np.ndarray:
+    """The sides (3,) of an object's bounding box, object frame."""
+    return np.ptp(database.surface(entry)[0], axis=0)
 
 
 def voxel_points(
@@ -90,7 +90,7 @@ class FieldSamples:
         factors = np.ones(3)
         if augment and config.augshape:
             rgba, trans_mat = warped_view(rgba, trans_mat, rng)
-            factors = stretch_factors(np.array(extent(database, entry)), rng)
+            factors = stretch_factors(extent(database, entry), rng)
             trans_mat = stretched_camera(trans_mat, factors)
         image, camera = network_view(rgba, trans_mat, config, rng if augment else None)
         frame = object_frame(config, database, entry)
