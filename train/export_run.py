@@ -104,13 +104,8 @@ def measure_novelty(target: Run, database: str | None) -> None:
         return
     from data.shards import Database
     from models.inference import novelty
-    from models.networks.texdisn import build_field_network
-    from models.weights.sources import RunModel
 
-    model = RunModel(target.folder)
-    network = build_field_network(model.config)
-    model.load(network)
-    known = novelty.measure(network, config, Database(database or config.db))
+    known = novelty.measure(Database(database or config.db), config.category)
     known.save(target.novelty, weights_digest(target.best))
     print(f"known images: {target.novelty}")
 

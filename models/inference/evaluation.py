@@ -174,7 +174,7 @@ class Evaluation:
         known = novelty.known_images(self.model)
         if known is None:
             return rows
-        values = novelty.distances(known, self.network, self.config, self.database, self.pairs)
+        values = novelty.distances(known, self.database, self.pairs)
         unlike = sum(value > 1 for value in values)
         if unlike:
             images = f"{unlike} of {len(values)} images {'is' if unlike == 1 else 'are'}"

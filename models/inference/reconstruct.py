@@ -134,7 +134,7 @@ class Reconstructor:
         network = build_field_network(self.config)
         self.model.load(network)
         self.query = FieldQuery(network)
-        self.network, self.known = network, known_images(self.model)
+        self.known = known_images(self.model)
         self.iso, self.covers = (solid_iso(self.model), True) if iso is None else (iso, False)
         self.camera_run = pathlib.Path(camera)
         self._estimator: CameraEstimator | None = None
@@ -212,7 +212,7 @@ class Reconstructor:
         surface = RaySurface(vertices, faces, normals)
         with stages("check"):
             overlap = outline_overlap(surface, cut_out.alpha, matrix)
-            novelty, warnings = assess(self.known, self.network, seen, overlap)
+            novelty, warnings = assess(self.known, rgba, overlap)
         if colours == "photo":
             with stages("colours"):
                 photo_colours = PhotoColours(rgba, matrix, surface)

@@ -87,13 +87,17 @@ class EfficientNetLite0(BuiltByCall, keras.layers.Layer):
             self.stages.append(blocks)
         self.fc = keras.layers.Dense(config.num_classes, name="fc", dtype="float32")
 
-    def call(self, images: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Images (B, H, W, 3 or 4) -> global feature (B, num_classes), five maps (B, h, w, c)."""
-        pixels = 2 * images - 1
-        x, maps = tf.nn.relu6(self.stem(pixels)), [pixels]
-        for number, blocks in enumerate(self.stages):
+    def stage_maps(self, images: tf.Tensor) -> list[tf.Tensor]:
+        """Images as call() takes them -> the result (B, h, w, c) of every stage."""
+        x, maps = tf.nn.relu6(self.stem(2 * images - 1)), []
+        for blocks in self.stages:
             for block in blocks:
                 x = block(tf.cast(x, self.compute_dtype))
-            if number in MAPS:
-                maps.append(x)
-        return self.fc(tf.reduce_mean(tf.cast(x, tf.float32), (1, 2))), maps
+            maps.append(x)
+        return maps
+
+    def call(self, images: tf.Tensor, training: bool = False) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Images (B, H, W, 3 or 4) -> global feature (B, num_classes), five maps (B, h, w, c)."""
+        maps = self.stage_maps(images)
+        global_feature = self.fc(tf.reduce_mean(tf.cast(maps[-1], tf.float32), (1, 2)))
+        return global_feature, [2 * images - 1, *(maps[number] for number in MAPS)]

@@ -67,6 +67,23 @@ def save(path: str | os.PathLike[str], weights: Mapping[str, np.ndarray]) -> Non
         np.savez(file, **arrays)
 
 
+def assign(encoder: EfficientNetLite0) -> None:
+    """Give an encoder the ImageNet weights that come with the project, all but its last layer.
+
+    The mask, if it is a fourth channel, has no effect.
+    """
+    with np.load(FILE) as arrays:
+        weights = {name: arrays[name].astype(np.float32) for name in arrays.files}
+    for variable in encoder.variables:
+        name = variable.path.split("efficientnet_lite0/", 1)[1]
+        if name.startswith("fc/"):
+            continue
+        value = weights[name]
+        if name == "stem/kernel" and variable.shape[2] == 4:
+            value = np.concatenate([value, np.zeros_like(value[:, :, :1])], 2)
+        variable.assign(value)
+
+
 class ImageNetEncoder:
     """The ImageNet weights that come with the project, as an EncoderSource."""
 
@@ -79,16 +96,7 @@ class ImageNetEncoder:
         """
         if not isinstance(encoder, EfficientNetLite0):
             raise UserError(f"{NAME} are weights of the encoder of that name, and this network has another one")
-        with np.load(FILE) as arrays:
-            weights = {name: arrays[name].astype(np.float32) for name in arrays.files}
-        for variable in encoder.variables:
-            name = variable.path.split("efficientnet_lite0/", 1)[1]
-            if name.startswith("fc/"):
-                continue
-            value = weights[name]
-            if name == "stem/kernel" and variable.shape[2] == 4:
-                value = np.concatenate([value, np.zeros_like(value[:, :, :1])], 2)
-            variable.assign(value)
+        assign(encoder)
         print(f"{FILE}: {len(encoder.variables) - 2} variables of the encoder loaded")
 
 

@@ -26,6 +26,7 @@ from models.training.field_trainer import FieldTrainer
 from models.training.trainer import Look
 from models.weights.run import Run
 from tests.helpers import tf1_models, tiny
+from tests.helpers.point_network import take_the_place
 from train import train_sdf
 from utils import cli
 from utils.errors import DEBUG, UserError
@@ -156,7 +157,7 @@ TRAINED = {steps, late_steps, averages, kept, history, checkpoints}
 NETWORK = {shapes, values, fields, *TRAINED}
 
 SDF = ["--no-binary"]
-SMALLEST = ["--decoder", "global"]  # the fewest variables, where any network will do
+SMALLEST = ["--decoder", "global"]  # where any network will do: tests/helpers/point_network.py
 PRESETS = ["--preset", "small"]
 PLUS = ["--encoder", "efficientnet_lite0", "--decoder", "residual", "--no-binary", "--restore_modelcnn", "none"]
 # flag: (flags of both runs, flags of the second, what differs)
@@ -297,6 +298,8 @@ def trained(tiny_database, tmp_path, monkeypatch, eagerly):
             patch.setattr("models.training.session.Loop", Recorder)
             if observation not in TRAINED:
                 patch.setattr("models.training.trainer.make_optimizer", lambda config, schedule: NothingBuilt())
+            if "global" in flags:
+                take_the_place(patch.setattr)
             if observation not in NETWORK:
                 patch.setattr(FieldTrainer, "build", lambda trainer: NothingBuilt())
             train_sdf.main(["--log_dir", str(folder), "--db", str(tiny_database), "--preset", "small", *given, *flags])

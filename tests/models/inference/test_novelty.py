@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from data.network_input import network_image
 from data.shards import Database
 from models.inference import novelty, reconstruct
 from models.inference.novelty import KNOWN, Known, describe
@@ -76,9 +75,9 @@ def test_an_export_describes_the_images_of_the_training_split(exported, tiny_dat
     known = Known.load(Run(exported).novelty, weights_digest(Run(exported).best))
     assert known is not None and model.known is not None
     entries = database.objects("train")
-    images = np.stack([network_image(database.image(entry, 0), model.config) for entry in entries])
-    features = describe(model.network, images)
-    alone = np.concatenate([describe(model.network, image[None]) for image in images])
+    images = [database.image(entry, 0) for entry in entries]
+    features = describe(images)
+    alone = np.concatenate([describe([image]) for image in images])
     np.testing.assert_allclose(features, alone, atol=1e-4)
     assert features.shape == (len(entries), len(known.mean)) and np.isfinite(known.distance(features)).all()
 
@@ -99,16 +98,16 @@ def test_an_export_without_its_database_says_so(tiny_database, tmp_path, capsys)
     [
         (0.9, 0.8, []),
         (1.2, 0.8, ["unlike those that the weights were trained on (1.20 times"]),
-        (0.9, 0.05, ["hardly covers the mask (overlap 0.05"]),
+        (0.9, 0.05, ["other outlines (overlap 0.05"]),
         (1.2, 0.05, ["1.20 times", "overlap 0.05"]),
     ],
 )
 def test_warnings(distance, overlap, words, monkeypatch):
     known = Known(np.zeros(1), np.ones(1), np.ones((1, 1)), np.ones(1), 1.0, 1.0)
-    monkeypatch.setattr(novelty, "describe", lambda network, images: np.array([[distance]]))
-    entry, warnings = novelty.assess(known, None, np.zeros((2, 2, 3)), overlap)
+    monkeypatch.setattr(novelty, "describe", lambda images: np.array([[distance]]))
+    entry, warnings = novelty.assess(known, np.zeros((2, 2, 4), np.uint8), overlap)
     assert len(warnings) == len(words) and all(map(str.__contains__, warnings, words))
     assert not any("\n" in warning for warning in warnings)
     assert entry == {"distance": distance, "overlap": overlap}
-    entry, warnings = novelty.assess(None, None, np.zeros((2, 2, 3)), overlap)  # without statistics
+    entry, warnings = novelty.assess(None, np.zeros((2, 2, 4), np.uint8), overlap)  # without statistics
     assert entry == {"distance": None, "overlap": overlap} and not any("unlike" in text for text in warnings)

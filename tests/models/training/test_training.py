@@ -24,6 +24,7 @@ from models.training.flags import FirstWeights, plan
 from models.training.loop import Loop
 from models.weights.run import Run
 from tests.helpers import tiny
+from tests.helpers.point_network import take_the_place
 from tests.helpers.tiny import stored
 from train import train_sdf
 from utils.errors import UserError
@@ -55,7 +56,8 @@ def loop(config, database, folder):
 
 @pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted(tiny_database, tmp_path, monkeypatch, eagerly):
-    config = tiny.config(augcolorfore=True, normalisation=True, decoder="global", cat_limit=6)
+    take_the_place(monkeypatch.setattr)
+    config = tiny.config(augcolorfore=True, normalisation=True, cat_limit=6)
     loop(config, tiny_database, tmp_path / "whole").run()
 
     class Killed(Exception):
@@ -252,8 +254,8 @@ def test_weights_of_another_run_start_a_new_one(tiny_database, tmp_path):
 
 @pytest.mark.slow
 def test_a_run_from_other_weights_keeps_them_until_it_is_better(tiny_database, tmp_path, monkeypatch, eagerly, capsys):
-    monkeypatch.setattr("models.training.field_trainer.validation_preview", lambda *_: np.zeros((4, 4, 3), np.float32))
-    source = loop(tiny.config(max_epoch=1, cat_limit=4, decoder="global"), tiny_database, tmp_path / "a")
+    take_the_place(monkeypatch.setattr)
+    source = loop(tiny.config(max_epoch=1, cat_limit=4), tiny_database, tmp_path / "a")
     source.val = source.samples.database.objects("val")  # all of them, as the command does
     source.run()
     flags = ["--log_dir", str(tmp_path / "b"), "--db", str(tiny_database), "--restore_model", str(tmp_path / "a")]
@@ -263,7 +265,7 @@ def test_a_run_from_other_weights_keeps_them_until_it_is_better(tiny_database, t
             f"{module}.render_settings",
             lambda folder: {"light": "camera", "seed": 2} if folder == tiny_database else render_settings(folder),
         )
-    train_sdf.main([*flags, "--max_epoch", "1", "--learning_rate", "10"])
+    train_sdf.main([*flags, "--max_epoch", "1", "--learning_rate", "1e4"])
     printed = capsys.readouterr().out
     assert "before the first step: validation loss" in printed
     assert f"the weights of {tmp_path / 'a'} were trained on other views: light random (now camera)\n" in printed
@@ -287,7 +289,7 @@ def test_a_run_from_other_weights_keeps_them_until_it_is_better(tiny_database, t
         "2",
     ]
     train_sdf.main([*flags, *words])
-    first = float(re.search(r"before the first step: validation loss ([\d.]+)", capsys.readouterr().out)[1])
+    first = float(re.search(r"before the first step: validation loss ([\d.e+]+)", capsys.readouterr().out)[1])
     _, progress = stored(tmp_path / "better" / "best.h5")
     assert progress["step"] > 0 and progress["best"] < 0.95 * first  # on objects that it has not seen
 
