@@ -1,5 +1,6 @@
 """Fixtures that several test files share."""
 
+import functools
 import os
 
 import pytest
@@ -75,3 +76,18 @@ def rendered_here(monkeypatch):
     monkeypatch.setattr(
         "utils.engines.run_in_processes", lambda function, tasks, jobs, **_: ((task, function(task)) for task in tasks)
     )
+
+
+@functools.cache
+def _built(config):
+    from models.networks.texdisn import build_field_network
+
+    return build_field_network(config)
+
+
+@pytest.fixture
+def built_once(monkeypatch):
+    """One network for all evaluations of a configuration, which load all of its weights: making its
+    variables takes most of the time of a tiny one.
+    """
+    monkeypatch.setattr("models.inference.evaluation.build_field_network", _built)

@@ -38,7 +38,8 @@ class Encoded:
     products: typing.Any  # image terms, of every stream or of the residual decoder; else what the decoder takes
     camera: tf.Tensor  # (1, 4, 3) model frame to pixels
     frame: frames.ModelFrame
-    grids: dict[int, np.ndarray] = dataclasses.field(default_factory=dict, compare=False)  # of geometry_of_grid
+    # of geometry_of_grid; dataclasses.replace() begins with none, since another camera has others
+    grids: dict[int, np.ndarray] = dataclasses.field(init=False, default_factory=dict, compare=False)
 
 
 class FieldQuery:

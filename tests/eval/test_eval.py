@@ -32,7 +32,7 @@ evaluation = importlib.import_module("eval.eval")
 
 
 @pytest.fixture(autouse=True)
-def few_points(monkeypatch):
+def few_points(monkeypatch, built_once):
     """The best assignment of DISN's 2048 points takes a second each time, 37 iso values on four
     objects twenty; finding neighbours is most of the time of the metrics of surfaces.
     """

@@ -463,7 +463,7 @@ def other_places(tiny_database, tmp_path_factory):
 
 
 @pytest.fixture
-def evaluated(plain, other_places, tiny_database, tmp_path, capsys, eagerly):
+def evaluated(plain, other_places, tiny_database, tmp_path, capsys, eagerly, built_once):
     """A function: flags -> the Evaluated of eval.main."""
     places = {"tmp": tmp_path, **other_places}
 

@@ -10,6 +10,7 @@ from tensorboard.util import tensor_util
 from models.training.board import Board
 from models.training.trainer import Look
 from tests.helpers import tiny
+from tests.helpers.point_network import take_the_place
 from train import train_sdf
 
 
@@ -40,6 +41,7 @@ def test_a_run_shows_its_settings_rates_and_objects_from_the_first_step(tiny_dat
         looks.append(int(trainer.optimizer.iterations))
         return Look(np.full((4, 6, 3), 0.5, np.float32), {"volume_iou": 0.25 + 0.01 * len(looks), "f_score_2": 0.5})
 
+    take_the_place(monkeypatch.setattr)
     monkeypatch.setattr("models.training.field_trainer.FieldTrainer.look", look)
     flags = ["--log_dir", str(tmp_path / "run"), "--db", str(tiny_database)]
     train_sdf.main(

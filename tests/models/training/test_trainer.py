@@ -12,6 +12,7 @@ from data.shards import Database
 from models.training.field_trainer import FieldTrainer
 from models.training.trainer import Cosine
 from tests.helpers import tiny
+from tests.helpers.point_network import take_the_place
 
 
 @pytest.fixture
@@ -25,6 +26,12 @@ def batch(tiny_database):
         return {name: tf.stack([sample[name] for sample in read[:2]]) for name in samples.shapes}
 
     return read
+
+
+@pytest.fixture
+def few_layers(monkeypatch):
+    """What the optimiser does has nothing to do with the network."""
+    take_the_place(monkeypatch.setattr)
 
 
 def trainer_of(**given):
@@ -47,7 +54,7 @@ def test_cosine_rises_and_falls_to_zero():
     assert np.argmax(rates) in (3, 4) and (np.diff(rates[5:]) < 0).all()
 
 
-def test_the_encoder_stands_still_at_rate_0(batch, eagerly):
+def test_the_encoder_stands_still_at_rate_0(batch, eagerly, few_layers):
     trainer = trainer_of(encoder_rate=0.0)
     before = values(trainer)
     trainer.train_step(batch(trainer.config))
@@ -56,7 +63,7 @@ def test_the_encoder_stands_still_at_rate_0(batch, eagerly):
     assert moved and not moved & encoder and encoder
 
 
-def test_adamw_is_adam_with_weights_that_shrink(batch, eagerly):
+def test_adamw_is_adam_with_weights_that_shrink(batch, eagerly, few_layers):
     """A step of AdamW is a step of Adam minus rate x decay x weight (Loshchilov & Hutter 2019)."""
     decay, rate = 0.5, 0.01
     plain = trainer_of(learning_rate=rate, weight_decay=0.0)
@@ -69,7 +76,7 @@ def test_adamw_is_adam_with_weights_that_shrink(batch, eagerly):
         np.testing.assert_allclose(value, expected[path], atol=1e-5)
 
 
-def test_averaged_weights_by_their_definition(batch, eagerly):
+def test_averaged_weights_by_their_definition(batch, eagerly, few_layers):
     factor = 0.25
     trainer = trainer_of(averaging=factor, learning_rate=0.01)
     data, average = batch(trainer.config), {}
@@ -86,7 +93,7 @@ def test_averaged_weights_by_their_definition(batch, eagerly):
         np.testing.assert_array_equal(value, own[path])
 
 
-def test_a_clipped_gradient_moves_weights_as_far_as_its_norm_allows(batch, eagerly):
+def test_a_clipped_gradient_moves_weights_as_far_as_its_norm_allows(batch, eagerly, few_layers):
     steps = {}
     for limit in (0.0, 1e-3):
         trainer = trainer_of(clip_gradient=limit, optimizer="momentum", learning_rate=1.0, weight_decay=0.0)
