@@ -213,8 +213,13 @@ class Tab:
         assert 0.05 < redness(self.model()) < 0.6 and self.is_visible("#model")
 
     def model(self):
-        """A picture of the viewer."""
-        return self.tab.locator("#model canvas").screenshot()
+        """A picture of the viewer, whose canvas makes way for another one with every model."""
+        try:
+            return self.tab.locator("#model canvas").screenshot()
+        except Exception as error:
+            if "not attached" not in str(error):
+                raise
+            return self.tab.locator("#model canvas").screenshot()
 
 
 def mean_red(image):

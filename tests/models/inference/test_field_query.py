@@ -118,9 +118,7 @@ def test_views_together_and_grids_are_the_network(given, monkeypatch):
         for _ in range(2):  # the second time from what was kept
             np.testing.assert_allclose(query.geometry_of_grid(view, 10), expected, rtol=1e-3, atol=1e-4)
     turned = dataclasses.replace(encoded[0], camera=encoded[1].camera)  # what was kept is of another camera
-    np.testing.assert_allclose(
-        query.geometry_of_grid(turned, 10), query.geometry(turned, points), rtol=1e-3, atol=1e-4
-    )
+    np.testing.assert_allclose(query.geometry_of_grid(turned, 10), query.geometry(turned, points), rtol=1e-3, atol=1e-4)
 
 
 def test_the_formulation_of_the_original_is_the_network():
