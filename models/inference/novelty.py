@@ -21,7 +21,7 @@ from tqdm import tqdm
 from data.network_input import network_image
 from data.shards import Database, ObjectEntry
 from models.config import Config
-from models.networks.efficientnet import EfficientNetLite0
+from models.networks.efficientnet import STAGES, EfficientNetLite0
 from models.presets import preset
 from models.weights import efficientnet_weights
 from models.weights.run import open_checkpoint, weights_digest
@@ -127,10 +127,14 @@ def describe(images: list[np.ndarray]) -> np.ndarray:
 
 
 def known_images(model: ModelSource) -> Known | None:
-    """What the images are like that weights were trained on; None where that is not stored."""
+    """What the images are like that weights were trained on.
+
+    None where that is not stored, or by an earlier version, which described images otherwise.
+    """
     if not isinstance(model, RunModel):
         return None
-    return Known.load(model.run.novelty, weights_digest(model.weights))
+    known = Known.load(model.run.novelty, weights_digest(model.weights))
+    return known if known is not None and len(known.mean) == sum(stage.width for stage in STAGES) else None
 
 
 def assess(known: Known | None, rgba: np.ndarray, overlap: float) -> tuple[Novelty, list[str]]:

@@ -1,5 +1,7 @@
 """How far images are from those of a training: the distance, its limits, its file, the warnings."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -80,6 +82,14 @@ def test_an_export_describes_the_images_of_the_training_split(exported, tiny_dat
     alone = np.concatenate([describe([image]) for image in images])
     np.testing.assert_allclose(features, alone, atol=1e-4)
     assert features.shape == (len(entries), len(known.mean)) and np.isfinite(known.distance(features)).all()
+
+
+def test_statistics_of_another_description_are_left_alone(exported, data, tmp_path):
+    """Those of earlier versions have other numbers of an image."""
+    folder = shutil.copytree(exported, tmp_path / "copy")
+    Known.of(data(500), data(100)).save(Run(folder).novelty, weights_digest(Run(folder).best))
+    assert novelty.known_images(open_model(folder)) is None
+    assert novelty.known_images(open_model(exported)) is not None
 
 
 def test_an_export_without_its_database_says_so(tiny_database, tmp_path, capsys):
