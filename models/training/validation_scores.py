@@ -23,6 +23,8 @@ RESOLUTION = 32  # cells along an axis
 SAMPLES = 8192  # points of each surface
 NEAR = 0.02  # of the F-score: a distance in the object frame, whose unit is the longest side
 VOLUME_IOU, F_SCORE = "volume_iou", "f_score_2"
+# {binary: tried}: distances of objects that a network is not sure of do not fall to 0
+ISO_VALUES = {True: (0.0,), False: (0.0, 0.25 / frames.VOXELS, 0.5 / frames.VOXELS)}
 
 
 def spread(entries: list[ObjectEntry], count: int) -> list[ObjectEntry]:
@@ -31,9 +33,10 @@ def spread(entries: list[ObjectEntry], count: int) -> list[ObjectEntry]:
 
 
 def validation_scores(query: FieldQuery, database: Database, entries: list[ObjectEntry]) -> dict[str, float]:
-    """Means over objects, each seen in its first view; the iso value is 0.
+    """Means over objects, each seen in its first view.
 
-    A field without a surface counts as 0.
+    They are those at the iso value of ISO_VALUES with the highest F-score. A field without a
+    surface counts as 0.
 
     Args:
         query: the network.
@@ -43,26 +46,34 @@ def validation_scores(query: FieldQuery, database: Database, entries: list[Objec
     Returns:
         VOLUME_IOU and F_SCORE.
     """
-    rows = [_scores(query, database, entry) for entry in entries]
-    return {name: float(np.mean([row[name] for row in rows])) for name in (VOLUME_IOU, F_SCORE) if rows}
+    if not entries:
+        return {}
+    objects = [_scores(query, database, entry) for entry in entries]
+    volume_iou, f_score = max(np.mean(objects, 0).tolist(), key=lambda scores: scores[1])
+    return {VOLUME_IOU: volume_iou, F_SCORE: f_score}
 
 
-def _scores(query: FieldQuery, database: Database, entry: ObjectEntry) -> dict[str, float]:
+def _scores(query: FieldQuery, database: Database, entry: ObjectEntry) -> list[tuple[float, float]]:
+    """(volumetric IoU, F-score) of an object at each of ISO_VALUES."""
     config = query.config
     image, camera = network_view(database.image(entry, 0), database.trans_mat(entry, 0), config)
     encoded = query.encode(image, camera, object_frame(config, database, entry))
     geometry = query.geometry(encoded, frames.voxel_centres(RESOLUTION))
     grid = FieldGrid(RESOLUTION, geometry, np.zeros((len(geometry), 3), np.float32)).grid()
     truth = _truth(database, entry)
+    return [_compared(grid, config.binary, iso, truth) for iso in ISO_VALUES[config.binary]]
+
+
+def _compared(grid: np.ndarray, binary: bool, iso: float, truth: Truth) -> tuple[float, float]:
     try:
-        solid = dense.solid(grid, config.binary, 0.0, fill=config.binary)
+        solid = dense.solid(grid, binary, iso, fill=binary)
         points, _ = surfaces.sample_mesh(*solid.surface(), SAMPLES)
     except UserError:  # no surface at this value
-        return {VOLUME_IOU: 0.0, F_SCORE: 0.0}
+        return 0.0, 0.0
     iou = surfaces.solid_iou(solid.contains(truth.sdf_points), truth.inside, truth.volumes)
     true = surfaces.subset(truth.surface, SAMPLES)
     accuracy, completeness = surfaces.nearest(points, truth.tree)[0], surfaces.nearest(true, points)[0]
-    return {VOLUME_IOU: iou, F_SCORE: surfaces.f_score(accuracy, completeness, NEAR)}
+    return iou, surfaces.f_score(accuracy, completeness, NEAR)
 
 
 @functools.lru_cache(64)  # what is costly to make of an object stays with it from epoch to epoch
