@@ -16,20 +16,23 @@ from tqdm import tqdm
 
 from benchmarks.machine import cpu_name
 from data.shards import Database
+from models.inference.novelty import OVERLAP
 from models.inference.reconstruct import Reconstructor
-from utils.cli import parser, run
+from utils.cli import numbers_list, parser, run, whole_number
 from utils.errors import UserError
-from utils.images.photo import SUFFIXES
+from utils.images.photo import expanded
 
 RESOLUTION = 64
 
 
 def build_parser() -> argparse.ArgumentParser:
     p = parser(__doc__)
-    p.add_argument("--pictures", nargs="*", type=pathlib.Path, default=[], help="folders of pictures")
+    p.add_argument("--pictures", nargs="*", default=[], help="folders of pictures")
     p.add_argument("--db", help="database")
     p.add_argument("--split", default="test", choices=("test", "val", "train"), help="of the database")
-    p.add_argument("--views", type=int, nargs="+", default=[0], help="indices of the views of an object")
+    p.add_argument(
+        "--views", type=numbers_list(whole_number(0)), default=(0,), help="indices of the views of each object: 0,3,6"
+    )
     return p
 
 
@@ -37,7 +40,7 @@ def main(argv: list[str]) -> None:
     args = build_parser().parse_args(argv)
     rows = {}
     for folder in args.pictures:
-        rows[folder.name] = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+        rows[pathlib.Path(folder).name] = expanded([folder])
     if args.db:
         database = Database(args.db)
         rows[args.split] = [
@@ -52,14 +55,13 @@ def main(argv: list[str]) -> None:
             try:
                 result = models.reconstruct(image, resolution=RESOLUTION, colours="field")
             except UserError as error:
-                tqdm.write(f"{image}: {error}")
+                tqdm.write(f"{name}: {error}")
                 empty += 1
                 continue
-            warned.append([any(word in text for text in result.warnings) for word in ("unlike", "other outlines")])
+            warned.append([result.novelty["distance"] > 1, result.novelty["overlap"] < OVERLAP])
             overlaps.append(result.novelty["overlap"])
         unlike, outline = np.sum(warned, 0)
-        either = np.any(warned, 1).sum() + empty
-        share = either / len(images)
+        share = (np.any(warned, 1).sum() + empty) / len(images)
         low = np.quantile(overlaps, 0.02)
         print(f"{name:<12}{len(images):>8}{unlike:>8}{outline:>9}{empty:>6}{share:>6.2f}{low:>17.3f}")
 

@@ -36,7 +36,7 @@ from utils import cli
 from utils.errors import PartialFailure, UserError, reason_of
 from utils.files import distinct_names, file_digest, read_json_object
 from utils.geometry.cameras import parse_camera
-from utils.images.photo import SUFFIXES, read_photo
+from utils.images.photo import expanded, read_photo
 from utils.mesh.simplify import FACES, check_count
 from utils.out_folder import working_in
 from utils.reports.result_folder import TEXTURES, UNWRAPPED, MeshFormat, write_results
@@ -132,20 +132,6 @@ def check(args: argparse.Namespace) -> None:
         check_there(run)
     if args.cam_est and args.camera.count(",") != 1 and args.camera != "est":
         raise UserError("--cam_est would do nothing: the camera is given")
-
-
-def expanded(paths: list[str]) -> list[str]:
-    """The images among files and folders; a folder stands for the image files in it."""
-    images = []
-    for path in map(pathlib.Path, paths):
-        if not path.is_dir():
-            images.append(str(path))
-            continue
-        inside = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
-        if not inside:
-            raise UserError(f"{path} holds no image ({' '.join(SUFFIXES)})")
-        images += map(str, inside)
-    return images
 
 
 def folders(images: list[str], out: pathlib.Path) -> list[pathlib.Path]:

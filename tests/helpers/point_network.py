@@ -47,4 +47,9 @@ def take_the_place(put=setattr):
     The network has no surface, so nothing is drawn or measured of it.
     """
     put(FieldTrainer, "build", lambda trainer: build_point_network(trainer.config))
+    draw_nothing(put)
+
+
+def draw_nothing(put=setattr):
+    """No pictures and scores of validation objects in all trainers that follow."""
     put(FieldTrainer, "look", lambda *_: Look(np.zeros((4, 4, 3), np.float32), {}))

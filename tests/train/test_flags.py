@@ -23,10 +23,9 @@ from eval import to_mesh
 from models.config import Config
 from models.inference import iso_search
 from models.training.field_trainer import FieldTrainer
-from models.training.trainer import Look
 from models.weights.run import Run
 from tests.helpers import tf1_models, tiny
-from tests.helpers.point_network import take_the_place
+from tests.helpers.point_network import draw_nothing, take_the_place
 from train import train_sdf
 from utils import cli
 from utils.errors import DEBUG, UserError
@@ -257,7 +256,7 @@ def plain_runs():
 @pytest.fixture
 def trained(tiny_database, tmp_path, monkeypatch, eagerly):
     """A function: flags and an observation -> what is observed when the loop would start."""
-    monkeypatch.setattr(FieldTrainer, "look", lambda *_: Look(np.zeros((4, 4, 3), np.float32), {}))
+    draw_nothing(monkeypatch.setattr)
     places = {
         "tmp": tmp_path,
         "source": tmp_path / "source",
@@ -532,7 +531,7 @@ def test_other_decoders_train_and_evaluate(binary, given, tiny_database, tmp_pat
     One stream learns. A grid of voxels, of which a step takes a second, would need many of them;
     tests/models/networks/test_decoders.py looks at what one step changes.
     """
-    monkeypatch.setattr(FieldTrainer, "look", lambda *_: Look(np.zeros((4, 4, 3), np.float32), {}))
+    draw_nothing(monkeypatch.setattr)
     if binary:
         given = {**given, "cat_limit": 1, "batch_size": 2}
     config = tiny.config(binary, db=str(tiny_database), max_epoch=1 if binary else 5, learning_rate=5e-3, **given)

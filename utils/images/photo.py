@@ -85,6 +85,24 @@ def read_photo(path: str | os.PathLike[str], longest: int | None = LONGEST, shor
     return decode_photo(data, str(path), longest, shortest)
 
 
+def expanded(paths: list[str]) -> list[str]:
+    """The images among files and folders; a folder stands for the image files in it.
+
+    Raises:
+        UserError: there are none in a folder.
+    """
+    images = []
+    for path in map(pathlib.Path, paths):
+        if not path.is_dir():
+            images.append(str(path))
+            continue
+        inside = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
+        if not inside:
+            raise UserError(f"{path} holds no image ({' '.join(SUFFIXES)})")
+        images += map(str, inside)
+    return images
+
+
 def as_photo(image: str | os.PathLike[str] | Image.Image | np.ndarray | Photo) -> Photo:
     """An image in any form as a Photo.
 

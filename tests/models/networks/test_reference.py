@@ -45,16 +45,8 @@ def close(value, expected, tolerance=1e-3):
     np.testing.assert_allclose(value, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max())
 
 
-def test_outputs_and_losses_equal_the_records(case):
-    check_outputs_and_losses(case, "float32")
-
-
-def test_16_bits_give_nearly_the_records(case):
-    if case[0] == "seed":  # the layers of the other kind are the same
-        check_outputs_and_losses(case, "bfloat16")
-
-
-def check_outputs_and_losses(case, precision):
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_outputs_and_losses_equal_the_records(case, precision):
     kind, record, image, prefix = case
     binary, tolerance = kind == "seed", 2e-2 if precision == "bfloat16" else 1e-3
     source = open_model(prefix, precision=precision)

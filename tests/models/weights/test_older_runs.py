@@ -15,11 +15,10 @@ from data.network_input import network_image, source_camera
 from models.inference.camera_estimator import CameraEstimator
 from models.inference.field_query import FieldQuery
 from models.networks.texdisn import build_field_network
-from models.training.field_trainer import FieldTrainer
-from models.training.trainer import Look
 from models.weights.run import Run, load_checkpoint
 from models.weights.sources import open_model
 from tests.helpers import tiny
+from tests.helpers.point_network import draw_nothing
 from train import train_cam, train_sdf
 from utils.geometry.camera_parameters import CameraParts
 
@@ -65,7 +64,7 @@ def test_the_camera_that_the_network_chooses_is_the_same(outputs):
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "command"), [("binary", train_sdf), ("camera", train_cam)])
 def test_a_resumed_run_ends_with_the_same_weights(name, command, outputs, tmp_path, eagerly, monkeypatch):
-    monkeypatch.setattr(FieldTrainer, "look", lambda *_: Look(np.zeros((4, 4, 3), np.float32), {}))  # a preview
+    draw_nothing(monkeypatch.setattr)
     database = tiny.write_database(tmp_path / "db", counts=(2, 1, 1))
     folder = shutil.copytree(RUNS / name, tmp_path / name)
     command.main(["--log_dir", str(folder), "--db", str(database), "--max_epoch", "2", "--precision", "float32"])
