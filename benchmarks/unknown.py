@@ -1,11 +1,12 @@
-"""Of how many images does a reconstruction warn?
+"""Of how many images does a reconstruction warn, and of how many does it name the category?
 
-    python benchmarks/unknown.py --pictures robots chairs --db db
+    python benchmarks/unknown.py --projects .. --db db
 
-Reconstructs every picture of some folders, each a row of the table, and some views of every object
-of a split. Prints the share of images of which each warning is given (models/inference/
-novelty.py), and the overlap of outline and mask that 98 % reach. A picture without a surface counts
-as warned of, since a user is told so.
+Reconstructs the demo pictures of eight other projects that demo_pictures.json lists: of kinds with
+fewer than 20 training objects, or none, and of others; and some views of every object of a split.
+Prints the share of images of which each warning is given (models/inference/novelty.py), the overlap
+of outline and mask that 98 % reach, and how many categories were named, and named rightly. A
+picture without a surface counts as warned of, since a user is told so.
 """
 
 import argparse
@@ -20,14 +21,15 @@ from models.inference.novelty import OVERLAP
 from models.inference.reconstruct import Reconstructor
 from utils.cli import numbers_list, parser, run, whole_number
 from utils.errors import UserError
-from utils.images.photo import expanded
+from utils.files import read_json
 
+PICTURES = pathlib.Path(__file__).with_name("demo_pictures.json")
 RESOLUTION = 64
 
 
 def build_parser() -> argparse.ArgumentParser:
     p = parser(__doc__)
-    p.add_argument("--pictures", nargs="*", default=[], help="folders of pictures")
+    p.add_argument("--projects", type=pathlib.Path, help="folder with the repositories of the other projects")
     p.add_argument("--db", help="database")
     p.add_argument("--split", default="test", choices=("test", "val", "train"), help="of the database")
     p.add_argument(
@@ -38,20 +40,24 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> None:
     args = build_parser().parse_args(argv)
-    rows = {}
-    for folder in args.pictures:
-        rows[pathlib.Path(folder).name] = expanded([folder])
+    rows: dict[str, list[tuple[pathlib.Path | np.ndarray, str]]] = {}  # images with their categories
+    if args.projects:
+        for name, pictures in read_json(PICTURES).items():
+            rows[name] = [(args.projects / path, category) for path, category in pictures.items()]
+        missing = [str(path) for images in rows.values() for path, _ in images if not pathlib.Path(path).is_file()]
+        if missing:
+            raise UserError(f"{len(missing)} pictures are missing, among them {missing[0]}")
     if args.db:
         database = Database(args.db)
-        rows[args.split] = [
-            database.image(entry, view) for entry in database.objects(args.split, "all") for view in args.views
-        ]
+        entries = database.objects(args.split, "all")
+        rows[args.split] = [(database.image(entry, view), entry.category) for entry in entries for view in args.views]
     models = Reconstructor()
     print(cpu_name())
-    print(f"{'images':<12}{'number':>8}{'unlike':>8}{'outline':>9}{'none':>6}{'any':>6}{'overlap of 98 %':>17}")
+    titles = f"{'images':<12}{'number':>8}{'unlike':>8}{'outline':>9}{'none':>6}{'any':>6}{'overlap of 98 %':>17}"
+    print(f"{titles}{'named':>7}{'right':>7}")
     for name, images in rows.items():
-        warned, overlaps, empty = [], [], 0
-        for image in tqdm(images, desc=name, unit="image", mininterval=2):
+        warned, overlaps, named, empty = [], [], [], 0
+        for image, category in tqdm(images, desc=name, unit="image", mininterval=2):
             try:
                 result = models.reconstruct(image, resolution=RESOLUTION, colours="field")
             except UserError as error:
@@ -60,10 +66,13 @@ def main(argv: list[str]) -> None:
                 continue
             warned.append([result.novelty["distance"] > 1, result.novelty["overlap"] < OVERLAP])
             overlaps.append(result.novelty["overlap"])
+            if result.category["name"]:
+                named.append(result.category["name"] == category)
         unlike, outline = np.sum(warned, 0)
         share = (np.any(warned, 1).sum() + empty) / len(images)
         low = np.quantile(overlaps, 0.02)
-        print(f"{name:<12}{len(images):>8}{unlike:>8}{outline:>9}{empty:>6}{share:>6.2f}{low:>17.3f}")
+        counts = f"{name:<12}{len(images):>8}{unlike:>8}{outline:>9}{empty:>6}{share:>6.2f}{low:>17.3f}"
+        print(f"{counts}{len(named):>7}{sum(named):>7}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Category names and their ShapeNet synset ids: two spellings of the same folder."""
 
+OTHER = "other"  # the folder of what belongs to no other category
 SYNSETS = {
     "airplane": "02691156",
     "car": "02958343",

@@ -8,11 +8,12 @@ validation split. Evaluation, reconstruction and --restore_model take the result
 training cannot resume from it. Kernels become float16 (11 bits of precision; every weight must be
 below 65504). Vectors stay float32: they are few, and the variances of batch normalisation can be
 tiny. Of a field network, novelty.h5 tells what the images of the training split are like, so that
-reconstruct.py can warn of others; that takes some minutes for a thousand objects. Prints the sizes
-and the largest change of a weight.
+reconstruct.py can warn of others, and categories.h5 what tells their categories apart; that takes
+some minutes for a thousand objects. Prints the sizes and the largest change of a weight.
 """
 
 import pathlib
+from typing import Any
 
 import h5py
 import numpy as np
@@ -24,6 +25,9 @@ from utils import cli, hdf5
 from utils.errors import UserError
 from utils.files import write_json
 from utils.out_folder import working_in
+
+PACKED: dict[str, Any] = {"compression": "gzip", "shuffle": True}  # saves an eighth of 16-bit floats
+SMALL = 1024  # numbers in an array that is not worth compressing
 
 
 def halved(values: np.ndarray) -> np.ndarray:
@@ -47,7 +51,7 @@ def export_weights(source: Run, target: Run) -> float:
             nonlocal change
             if isinstance(item, h5py.Dataset):
                 values, exported = item[()], halved(item[()])
-                hdf5.put(small, f"network/{name}", exported)
+                hdf5.put(small, f"network/{name}", exported, **(PACKED if exported.size > SMALL else {}))
                 change = max(change, float(np.abs(values - exported).max(initial=0)))
 
         whole["network"].visititems(copy)
@@ -82,15 +86,15 @@ def export_run(source: Run, target: Run) -> float:
     change = export_weights(source, target)
     config.save(target.config)
     hand_on_render_settings(source.folder, target.folder)
-    for outdated in (target.iso, target.level, target.novelty):  # of an earlier export
+    for outdated in (target.iso, target.level, target.novelty, target.categories):  # of an earlier export
         outdated.unlink(missing_ok=True)
     if iso is not None:  # the file names weights by their content, which the export changed
         write_json(target.iso, {**iso, "weights": weights_digest(target.best)})
     return change
 
 
-def measure_novelty(target: Run, database: str | None) -> None:
-    """Write what the training images of an exported field network are like, and print a line.
+def describe_known(target: Run, database: str | None) -> None:
+    """Write what the training images of an exported field network are like, and print lines.
 
     Args:
         target: the exported run.
@@ -100,14 +104,22 @@ def measure_novelty(target: Run, database: str | None) -> None:
     if not isinstance(config, Config):
         return
     if not pathlib.Path(database or config.db).is_dir():
-        print(f"known images: the database {config.db} is not there, so {target.novelty.name} is left out; give --db")
+        files = f"{target.novelty.name} and {target.categories.name}"
+        print(f"known images: the database {config.db} is not there, so {files} are left out; give --db")
         return
     from data.shards import Database
-    from models.inference import novelty
+    from models.inference.category_classifier import CategoryClassifier
+    from models.inference.image_description import describe_split
+    from models.inference.novelty import Known
 
-    known = novelty.measure(Database(database or config.db), config.category)
-    known.save(target.novelty, weights_digest(target.best))
+    opened, digest = Database(database or config.db), weights_digest(target.best)
+    training, validation = (describe_split(opened, split, config.category) for split in ("train", "val"))
+    Known.of(training.features, validation.features).save(target.novelty, digest)
     print(f"known images: {target.novelty}")
+    classifier = CategoryClassifier.of(training, validation)
+    if classifier is not None:
+        classifier.save(target.categories, digest)
+        print(f"categories: {target.categories} ({len(classifier.names)}, named from {classifier.limit:.2f} on)")
 
 
 def main(argv: list[str]) -> None:
@@ -121,7 +133,7 @@ def main(argv: list[str]) -> None:
         raise UserError(f"--db {args.db} is not a folder")
     with working_in(target.folder):
         change = export_run(source, target)
-        measure_novelty(target, args.db)
+        describe_known(target, args.db)
     before, after = (path.stat().st_size / 1e6 for path in (source.weights, target.best))
     print(f"{source.weights}: {before:.1f} MB -> {after:.1f} MB, largest change of a weight {change:.2g}")
     print(f"written  {target.folder}")

@@ -20,12 +20,14 @@ from data.data_sets import DataSets
 from data.estimated_cameras import EstimatedCameras
 from data.network_input import network_image
 from data.shards import Database, ObjectEntry
-from models.inference import iso_search, novelty
+from models.inference import iso_search
 from models.inference.baseline_rows import Baselines
 from models.inference.camera_estimator import CameraEstimator
 from models.inference.evaluated_views import Row, ViewEvaluator
 from models.inference.field_query import FieldQuery
+from models.inference.image_description import describe_views
 from models.inference.kept_evaluations import make_way, refuse_other_settings
+from models.inference.novelty import known_images
 from models.inference.predict import coloured_surface, predict_view
 from models.networks.precision import chosen, described
 from models.networks.texdisn import build_field_network
@@ -171,10 +173,10 @@ class Evaluation:
 
     def _with_distances(self, rows: list[Row]) -> list[Row]:
         """The rows, with the distances of their images to those of the training, where known."""
-        known = novelty.known_images(self.model)
+        known = known_images(self.model)
         if known is None:
             return rows
-        values = novelty.distances(known, self.database, self.pairs)
+        values = known.distance(describe_views(self.database, self.pairs, "the evaluation")).tolist()
         unlike = sum(value > 1 for value in values)
         if unlike:
             images = f"{unlike} of {len(values)} images {'is' if unlike == 1 else 'are'}"

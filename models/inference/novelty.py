@@ -1,29 +1,19 @@
 """How far an image, and what was made of it, is from what the weights were trained on.
 
-An image is described by the means of the maps of EfficientNet-Lite0 with its ImageNet weights,
-which tell more kinds of things apart than an encoder that was trained on the known ones alone: to
-that one an animal is like a lamp. So the description is the same whatever network was trained. The
-distance to the images of the training split is that of a normal distribution with as many principal
-components as are worth storing, and one variance for all other directions (Moghaddam & Pentland
-1997, "Probabilistic visual learning"). The limit is a quantile of the validation split.
+The distance of an image's description (models/inference/image_description.py) to those of the
+training split is that of a normal distribution with as many principal components as are worth
+storing, and one variance for all other directions (Moghaddam & Pentland 1997, "Probabilistic visual
+learning"). The limit is a quantile of the validation split.
 """
 
 import dataclasses
-import functools
 import os
 import typing
 
 import h5py
 import numpy as np
-import tensorflow as tf
-from tqdm import tqdm
 
-from data.network_input import network_image
-from data.shards import Database, ObjectEntry
-from models.config import Config
-from models.networks.efficientnet import STAGES, EfficientNetLite0
-from models.presets import preset
-from models.weights import efficientnet_weights
+from models.inference.image_description import NUMBERS
 from models.weights.run import open_checkpoint, weights_digest
 from models.weights.sources import ModelSource, RunModel
 from utils import hdf5
@@ -33,8 +23,6 @@ KNOWN = 0.96  # share of the validation images that are within the limit
 # Of the outlines of mask and surface; 98 % of 126 validation images of the pretrained weights reach
 # 0.64. Unknown things do not fall short of it: a field follows the outline of anything.
 OVERLAP = 0.5
-VIEWS = {"train": 3, "val": 12}  # of an object, at most, that are described
-BATCH = 32
 
 Novelty = dict[str, float | None]  # of one image, as results.json has it
 
@@ -105,27 +93,6 @@ def _array(file: h5py.File, name: str) -> np.ndarray:
     return np.asarray(file[name][()], np.float64)
 
 
-@functools.cache
-def _settings() -> Config:
-    """How an image is prepared for being described, whatever network reconstructs it."""
-    return preset("plus", alpha=False)
-
-
-@functools.cache
-def _encoder() -> EfficientNetLite0:
-    encoder = EfficientNetLite0(_settings(), "float32", "float32")
-    encoder(tf.zeros((1, _settings().img_h, _settings().img_w, 3)))
-    efficientnet_weights.assign(encoder)
-    return encoder
-
-
-def describe(images: list[np.ndarray]) -> np.ndarray:
-    """B images (H, W, 4) uint8, alpha the mask, of any sizes -> their descriptions (B, D)."""
-    pixels = np.stack([network_image(rgba, _settings()) for rgba in images])
-    means = [tf.reduce_mean(x, (1, 2)) for x in _encoder().stage_maps(tf.constant(pixels))]
-    return tf.concat(means, -1).numpy().astype(np.float64)
-
-
 def known_images(model: ModelSource) -> Known | None:
     """What the images are like that weights were trained on.
 
@@ -134,22 +101,22 @@ def known_images(model: ModelSource) -> Known | None:
     if not isinstance(model, RunModel):
         return None
     known = Known.load(model.run.novelty, weights_digest(model.weights))
-    return known if known is not None and len(known.mean) == sum(stage.width for stage in STAGES) else None
+    return known if known is not None and len(known.mean) == NUMBERS else None
 
 
-def assess(known: Known | None, rgba: np.ndarray, overlap: float) -> tuple[Novelty, list[str]]:
+def assess(known: Known | None, features: np.ndarray, overlap: float) -> tuple[Novelty, list[str]]:
     """How far an image is from those of the training, and the warnings that follow.
 
     Args:
         known: what those are like; None: unknown, so nothing is warned of.
-        rgba: the image, (H, W, 4) uint8, alpha the mask.
+        features: (NUMBERS,) the description of the image.
         overlap: of the outlines of mask and surface.
 
     Returns:
         The distance over its limit (None where it is not known) and the overlap; the warnings, of
         one line each.
     """
-    distance = None if known is None else float(known.distance(describe([rgba]))[0])
+    distance = None if known is None else float(known.distance(features[None])[0])
     warnings = []
     if distance is not None and distance > 1:
         warnings.append(
@@ -159,38 +126,3 @@ def assess(known: Known | None, rgba: np.ndarray, overlap: float) -> tuple[Novel
     if overlap < OVERLAP:
         warnings.append(f"surface and mask have other outlines (overlap {overlap:.2f}): mask, camera or shape is wrong")
     return {"distance": distance, "overlap": overlap}, warnings
-
-
-def distances(known: Known, database: Database, views: list[tuple[ObjectEntry, int]]) -> list[float]:
-    """The distance over its limit of every (entry, view index) of a database."""
-    return known.distance(_described(database, views, "the evaluation")).tolist()
-
-
-def measure(database: Database, category: str) -> Known:
-    """What the training images of a database are like, with the limit by the validation split.
-
-    Args:
-        database: with a training and a validation split.
-        category: of the objects that were trained on, "all" for every one.
-    """
-    parts = (
-        _described(database, _views(database.objects(split, category), count), split) for split, count in VIEWS.items()
-    )
-    return Known.of(*parts)
-
-
-def _described(database: Database, views: list[tuple[ObjectEntry, int]], title: str) -> np.ndarray:
-    """Descriptions (N, D) of the images of a database."""
-    starts = tqdm(range(0, len(views), BATCH), desc=f"images of {title}", unit="batch", mininterval=2)
-    return np.concatenate(
-        [describe([database.image(*view) for view in views[start : start + BATCH]]) for start in starts]
-    )
-
-
-def _views(entries: list[ObjectEntry], count: int) -> list[tuple[ObjectEntry, int]]:
-    """At most `count` views of every object, evenly spaced."""
-    pairs = []
-    for entry in entries:
-        views = len(entry.view_names)
-        pairs += [(entry, view) for view in sorted({i * views // count for i in range(count)})]
-    return pairs

@@ -13,7 +13,9 @@ import trimesh
 
 from data.network_input import network_camera, network_image, network_view, source_camera
 from models.inference.camera_estimator import CameraEstimator
+from models.inference.category_classifier import Category, category_classifier
 from models.inference.field_query import Encoded, FieldQuery
+from models.inference.image_description import describe
 from models.inference.iso_search import solid_iso
 from models.inference.mask_coverage import covering_bound, iso_covering_mask
 from models.inference.novelty import Novelty, assess, known_images
@@ -58,6 +60,7 @@ class Reconstruction:
     foreground: str  # where the mask came from
     notes: list[str]  # remarks for the user, one line each
     warnings: list[str]  # why the mesh may be wrong, one line each
+    category: Category | None  # of the object; None where the weights have no classifier
     novelty: Novelty  # how far the image is from what was trained
     seen: np.ndarray  # (img_h, img_w, 3 or 4) float32 in [0, 1]: the image as the network saw it
     camera: np.ndarray  # of photo
@@ -134,7 +137,7 @@ class Reconstructor:
         network = build_field_network(self.config)
         self.model.load(network)
         self.query = FieldQuery(network)
-        self.known = known_images(self.model)
+        self.known, self.classifier = known_images(self.model), category_classifier(self.model)
         self.iso, self.covers = (solid_iso(self.model), True) if iso is None else (iso, False)
         self.camera_run = pathlib.Path(camera)
         self._estimator: CameraEstimator | None = None
@@ -212,7 +215,10 @@ class Reconstructor:
         surface = RaySurface(vertices, faces, normals)
         with stages("check"):
             overlap = outline_overlap(surface, cut_out.alpha, matrix)
-            novelty, warnings = assess(self.known, rgba, overlap)
+            features = describe([rgba])[0]
+            novelty, warnings = assess(self.known, features, overlap)
+            like = (novelty["distance"] or 0) <= 1
+            category = None if self.classifier is None else self.classifier.category(features, like)
         if colours == "photo":
             with stages("colours"):
                 photo_colours = PhotoColours(rgba, matrix, surface)
@@ -223,6 +229,7 @@ class Reconstructor:
             foreground=cut_out.used,
             notes=notes,
             warnings=warnings,
+            category=category,
             novelty=novelty,
             seen=seen,
             camera=matrix,

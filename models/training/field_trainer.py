@@ -42,7 +42,7 @@ class FieldTrainer(Trainer):
         """Input, prediction and truth of a few objects; IoU and F-score of scored_objects."""
         query = FieldQuery(self.network)
         scores = validation_scores(query, database, spread(entries, self.config.scored_objects))
-        return Look(validation_preview(query, database, entries), scores)
+        return Look(validation_preview(query, database, entries, scores.iso), scores.means)
 
     @classmethod
     def source_database(cls, config: Config, entries: list[ObjectEntry], database: Database) -> Database:

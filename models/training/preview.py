@@ -13,8 +13,15 @@ RESOLUTION = 32  # cells along an axis: a full-size network takes about a second
 COUNT = 4  # objects
 
 
-def validation_preview(query: FieldQuery, database: Database, entries: list[ObjectEntry]) -> np.ndarray:
-    """(COUNT h, 3 w, 3) in [0, 1]: a row per object with its first view and both point clouds."""
+def validation_preview(query: FieldQuery, database: Database, entries: list[ObjectEntry], iso: float) -> np.ndarray:
+    """(COUNT h, 3 w, 3) in [0, 1]: a row per object with its first view and both point clouds.
+
+    Args:
+        query: the network.
+        database: of the objects.
+        entries: the objects, of which COUNT are shown.
+        iso: value of the field at the surface.
+    """
     config = query.config
     rows = []
     for entry in spread(entries, COUNT):
@@ -22,7 +29,7 @@ def validation_preview(query: FieldQuery, database: Database, entries: list[Obje
         image, camera = network_view(rgba, database.trans_mat(entry, 0), config)
         encoded = query.encode(image, camera, object_frame(config, database, entry))
         points = frames.voxel_centres(RESOLUTION)
-        points = points[query.occupied(query.geometry(encoded, points), 0.0)]
+        points = points[query.occupied(query.geometry(encoded, points), iso)]
         index, colours = database.voxels(entry)
         true = (index + 0.5) / frames.VOXELS - 0.5
         size = config.img_h, config.img_w

@@ -6,6 +6,7 @@ that they take a fraction of a second an object.
 """
 
 import functools
+import typing
 
 import numpy as np
 
@@ -27,12 +28,19 @@ VOLUME_IOU, F_SCORE = "volume_iou", "f_score_2"
 ISO_VALUES = {True: (0.0,), False: (0.0, 0.25 / frames.VOXELS, 0.5 / frames.VOXELS)}
 
 
+class Scores(typing.NamedTuple):
+    """Of a field, at its best iso value."""
+
+    iso: float
+    means: dict[str, float]  # VOLUME_IOU and F_SCORE over the objects; empty without any
+
+
 def spread(entries: list[ObjectEntry], count: int) -> list[ObjectEntry]:
     """At most `count` of the objects, evenly spaced and always the same."""
     return entries[:: max(1, len(entries) // count)][:count] if count else []
 
 
-def validation_scores(query: FieldQuery, database: Database, entries: list[ObjectEntry]) -> dict[str, float]:
+def validation_scores(query: FieldQuery, database: Database, entries: list[ObjectEntry]) -> Scores:
     """Means over objects, each seen in its first view.
 
     They are those at the iso value of ISO_VALUES with the highest F-score. A field without a
@@ -41,16 +49,14 @@ def validation_scores(query: FieldQuery, database: Database, entries: list[Objec
     Args:
         query: the network.
         database: of the objects.
-        entries: the objects; without any there are no scores.
-
-    Returns:
-        VOLUME_IOU and F_SCORE.
+        entries: the objects; without any the iso value is 0.
     """
     if not entries:
-        return {}
-    objects = [_scores(query, database, entry) for entry in entries]
-    volume_iou, f_score = max(np.mean(objects, 0).tolist(), key=lambda scores: scores[1])
-    return {VOLUME_IOU: volume_iou, F_SCORE: f_score}
+        return Scores(0.0, {})
+    means = np.mean([_scores(query, database, entry) for entry in entries], 0)  # (iso values, 2)
+    best = int(means[:, 1].argmax())
+    volume_iou, f_score = means[best].tolist()
+    return Scores(ISO_VALUES[query.config.binary][best], {VOLUME_IOU: volume_iou, F_SCORE: f_score})
 
 
 def _scores(query: FieldQuery, database: Database, entry: ObjectEntry) -> list[tuple[float, float]]:

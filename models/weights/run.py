@@ -7,6 +7,7 @@
 <run>/render.json     how the views of its database were rendered (data/raw_layout.py)
 <run>/iso.json        of an exported run: the best iso value on the validation split
 <run>/novelty.h5      of an exported run: what the images are like that it was trained on
+<run>/categories.h5   of an exported run: what tells the categories of images apart
 <run>/tensorboard/    scalars and images
 """
 
@@ -58,6 +59,7 @@ class Run:
         self.iso = self.folder / "iso.json"
         self.level = self.folder / "level.json"
         self.novelty = self.folder / "novelty.h5"
+        self.categories = self.folder / "categories.h5"
         self.tensorboard = self.folder / "tensorboard"
 
     def load_config(self, cls: type[SettingsType]) -> SettingsType:

@@ -4,10 +4,10 @@ import functools
 import pathlib
 import re
 
+from data.categories import OTHER
 from utils.files import read_json
 
 TABLE = pathlib.Path(__file__).with_name("categories.json")
-OTHER = "other"
 # A name ends where its qualification begins: "chair with cushion", "table for two", "table, round"
 QUALIFICATION = re.compile(r"[,;:(\[/]| - |\b(?:with|without|for|on|under|in|and|of)\b")
 

@@ -225,10 +225,14 @@ def test_an_empty_field_counts_as_a_failure(tiny_database, tmp_path, eagerly):
 
 def test_the_preview_of_a_validation(tiny_database):
     database = Database(tiny_database)
-    preview = validation_preview(FieldQuery(build_field_network(tiny.config())), database, database.objects("val"))
+    query, entries = FieldQuery(build_field_network(tiny.config())), database.objects("val")
+    preview = validation_preview(query, database, entries, 0.0)
     assert preview.shape == (4 * tiny.SIZE, 3 * tiny.SIZE, 3) and preview.min() >= 0 and preview.max() <= 1
+    none = validation_preview(query, database, entries, 1e9)  # no point reaches this value
     truth = preview[: tiny.SIZE, 2 * tiny.SIZE :]
     assert 0.02 < (truth.min(-1) < 1).mean() < 0.9  # an object on a white ground
+    predicted, empty = (x[:, tiny.SIZE : 2 * tiny.SIZE] for x in (preview, none))
+    assert np.all(empty == 1) and not np.all(predicted == 1)
 
 
 @pytest.mark.parametrize(

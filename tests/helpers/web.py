@@ -54,6 +54,7 @@ class OctahedronReconstructor:
             foreground=cut_out.used,
             notes=[*photo.notes, *cut_out.notes],
             warnings=["a warning"],
+            category={"name": "chair", "probability": 0.95},
             novelty={"distance": 1.25, "overlap": 0.5},
             seen=np.zeros((8, 8, 3), np.float32),
             camera=matrix,

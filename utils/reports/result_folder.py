@@ -35,6 +35,7 @@ class Reconstruction(Protocol):
     foreground: str  # where the mask came from
     notes: list[str]  # one line each
     warnings: list[str]  # one line each
+    category: dict[str, str | float | None] | None  # of the object: name, if sure, and probability
     novelty: dict[str, float | bool | None]  # how far the image is from what the weights were trained on
     seen: np.ndarray  # (h, w, 3 or 4) in [0, 1], the image as the network saw it
     camera: np.ndarray  # (4, 3) trans_mat of the photograph
@@ -132,10 +133,19 @@ def _found(described: Mapping[str, Any]) -> str:
         f"camera {angles} ({camera['source']})",
         f"iso value {described['iso']:.4g}{' (at its bound)' if described['iso_at_bound'] else ''}",
     ]
+    if described["category"]:
+        parts.append(f"category {category_text(described['category'])}")
     if novelty["distance"] is not None:
         parts.append(f"distance to the known images {novelty['distance']:.2f} of the limit")
     parts.append(f"overlap with the mask {novelty['overlap']:.2f}")
     return "; ".join(parts)
+
+
+def category_text(category: Mapping[str, Any]) -> str:
+    """The entry of results.json on the category, in words."""
+    if category["name"] is None:
+        return "not sure"
+    return f"{category['name'].replace('_', ' ')} (probability {category['probability']:.2f})"
 
 
 def write_result_mesh(path: pathlib.Path, result: Reconstruction, mesh_format: MeshFormat) -> Mesh:
@@ -185,6 +195,7 @@ def _described(result: Reconstruction, vertices: np.ndarray, closed: bool, stage
         },
         "iso": result.iso,
         "iso_at_bound": result.iso_at_bound,
+        "category": result.category,
         "novelty": result.novelty,
         "warnings": result.warnings,
         "notes": result.notes,

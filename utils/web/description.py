@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from utils.errors import UserError
-from utils.reports.result_folder import face_count
+from utils.reports.result_folder import category_text, face_count
 
 SIDES = ("front", "front right", "right", "back right", "back", "back left", "left", "front left")
 # elevations in degrees below which a camera is called so
@@ -42,7 +42,7 @@ def sentence(message: UserError | str, names: Iterable[tuple[str | os.PathLike[s
 
 
 def about(results: Mapping[str, Any]) -> str:
-    """Describe results.json as an HTML table: camera, object, model, notes."""
+    """Describe results.json as an HTML table: camera, object, category, model, notes."""
     camera, surface = results["camera"], results["surface"]
     azimuth, elevation, distance = (camera[name] for name in ("azimuth", "elevation", "distance"))
     share, source = 100 * results["foreground"]["share"], results["foreground"]["source"]
@@ -53,6 +53,7 @@ def about(results: Mapping[str, Any]) -> str:
         ("Camera", f"{camera_position(azimuth, elevation)} ({camera['source']})"),
         ("", f"{angles}, distance {distance:.2f} (the object's longest side is 1)"),
         ("Object", f"{share:.0f} % of the image, {MASK_SOURCES.get(source, source)}"),
+        *([("Category", category_text(results["category"]))] if results["category"] else []),
         ("Model", f"{faces}, {closed}, {sum(results['seconds'].values()):.1f} s"),
         *([("Colours", _likeness(results["colours"]["psnr"]))] if results["colours"]["psnr"] else []),
         *(("Warning", warning) for warning in results["warnings"]),

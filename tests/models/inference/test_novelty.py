@@ -7,7 +7,8 @@ import pytest
 
 from data.shards import Database
 from models.inference import novelty, reconstruct
-from models.inference.novelty import KNOWN, Known, describe
+from models.inference.image_description import describe
+from models.inference.novelty import KNOWN, Known
 from models.weights.run import Run, weights_digest
 from models.weights.sources import open_model
 from tests.helpers import tiny
@@ -112,12 +113,12 @@ def test_an_export_without_its_database_says_so(tiny_database, tmp_path, capsys)
         (1.2, 0.05, ["1.20 times", "overlap 0.05"]),
     ],
 )
-def test_warnings(distance, overlap, words, monkeypatch):
+def test_warnings(distance, overlap, words):
     known = Known(np.zeros(1), np.ones(1), np.ones((1, 1)), np.ones(1), 1.0, 1.0)
-    monkeypatch.setattr(novelty, "describe", lambda images: np.array([[distance]]))
-    entry, warnings = novelty.assess(known, np.zeros((2, 2, 4), np.uint8), overlap)
+    features = np.array([distance])
+    entry, warnings = novelty.assess(known, features, overlap)
     assert len(warnings) == len(words) and all(map(str.__contains__, warnings, words))
     assert not any("\n" in warning for warning in warnings)
     assert entry == {"distance": distance, "overlap": overlap}
-    entry, warnings = novelty.assess(None, np.zeros((2, 2, 4), np.uint8), overlap)  # without statistics
+    entry, warnings = novelty.assess(None, features, overlap)  # without statistics
     assert entry == {"distance": None, "overlap": overlap} and not any("unlike" in text for text in warnings)

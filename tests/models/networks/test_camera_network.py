@@ -123,7 +123,7 @@ def test_a_sample_holds_the_camera_of_the_image(crop, tiny_database):
 
 
 def test_cameras_of_images_are_those_of_their_crops(tiny_database, tmp_path, eagerly):
-    estimator = CameraEstimator(tiny.camera_run(tmp_path / "run", crop=0.85))
+    estimator = CameraEstimator(tiny.camera_run(tmp_path / "run", crop=0.85), "float32")
     database = Database(tiny_database)
     entries = database.objects("val")
     images = [database.image(entry, 0) for entry in entries]
@@ -145,7 +145,7 @@ def test_cameras_of_images_are_those_of_their_crops(tiny_database, tmp_path, eag
 
 
 def test_a_mirrored_image_has_the_mirrored_camera(tiny_database, tmp_path, eagerly):
-    estimator = CameraEstimator(tiny.camera_run(tmp_path / "cameras", crop=0.85, hypotheses=8))
+    estimator = CameraEstimator(tiny.camera_run(tmp_path / "cameras", crop=0.85, hypotheses=8), "float32")
     database = Database(tiny_database)
     images = np.stack(
         [network_image(database.image(entry, 1), estimator.config) for entry in database.objects("val")[:3]]
@@ -270,7 +270,7 @@ def test_weights_survive_their_file(tmp_path):
     images = np.random.default_rng(0).random((2, 40, 40, 3)).astype(np.float32)
     eager = network(tf.constant(images))
     compiled = tf.function(network, autograph=False)(tf.constant(images))
-    again = CameraEstimator(folder.folder).network(tf.constant(images))
+    again = CameraEstimator(folder.folder, "float32").network(tf.constant(images))
     for name in PARTS:
         np.testing.assert_allclose(eager[name], compiled[name], atol=1e-5)
         np.testing.assert_array_equal(eager[name], again[name])

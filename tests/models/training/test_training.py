@@ -22,6 +22,7 @@ from models.settings import handed_on
 from models.training.field_trainer import FieldTrainer
 from models.training.flags import FirstWeights, plan
 from models.training.loop import Loop
+from models.training.validation_scores import Scores
 from models.weights.run import Run
 from tests.helpers import tiny
 from tests.helpers.point_network import take_the_place
@@ -108,7 +109,7 @@ def test_killed_and_resumed_equals_uninterrupted(tiny_database, tmp_path, monkey
 def no_pictures(monkeypatch):
     """They and the scores of objects take most of the time of a short run."""
     monkeypatch.setattr("models.training.field_trainer.validation_preview", lambda *_: np.zeros((4, 4, 3), np.float32))
-    monkeypatch.setattr("models.training.field_trainer.validation_scores", lambda *_: {})
+    monkeypatch.setattr("models.training.field_trainer.validation_scores", lambda *_: Scores(0.0, {}))
 
 
 @pytest.mark.slow

@@ -31,15 +31,17 @@ class Field:
 def test_the_true_solid_has_nearly_full_marks_and_a_wrong_one_has_not(binary, tiny_database):
     database = Database(tiny_database)
     entries = database.objects("val")
-    right = validation_scores(Field(binary, database, 0.0), database, entries)
+    iso, right = validation_scores(Field(binary, database, 0.0), database, entries)
+    assert iso < 0.5 / 64
     assert right[VOLUME_IOU] > 0.9 and right[F_SCORE] > 0.95
-    grown = validation_scores(Field(binary, database, 0.08), database, entries)
+    grown = validation_scores(Field(binary, database, 0.08), database, entries).means
     assert grown[VOLUME_IOU] < right[VOLUME_IOU] - 0.1 and grown[F_SCORE] < 0.5
-    thin = validation_scores(Field(binary, database, -0.5 / 64), database, entries)  # right at another iso value
+    iso, thin = validation_scores(Field(binary, database, -0.5 / 64), database, entries)
+    assert iso == (0.0 if binary else 0.5 / 64)  # where the surface is right again
     assert (thin[F_SCORE] == pytest.approx(right[F_SCORE], abs=0.01)) == (not binary)
-    empty = validation_scores(Field(binary, database, -2.0), database, entries)
+    empty = validation_scores(Field(binary, database, -2.0), database, entries).means
     assert empty == {VOLUME_IOU: 0.0, F_SCORE: 0.0}
-    assert validation_scores(Field(binary, database, 0.0), database, []) == {}
+    assert validation_scores(Field(binary, database, 0.0), database, []) == (0.0, {})
 
 
 def test_the_objects_are_always_the_same_and_spread():

@@ -29,6 +29,7 @@ def octahedron(monkeypatch):
         foreground="none",
         notes=["a note"],
         warnings=["a warning"],
+        category={"name": "other_vehicle", "probability": 0.95},
         novelty={"distance": 1.25, "overlap": 0.5},
         seen=np.zeros((8, 8, 3), np.float32),
         camera=compose(intrinsics(32), look_at(40, 25, 2)),
@@ -53,12 +54,14 @@ def test_files_and_results(octahedron, tmp_path):
     assert line.startswith(f"{tmp_path / 'new' / 'mesh.glb'} (8 faces, merged from 1000, closed, ")
     assert line.endswith("  warning: a warning\n  note: a note")
     assert "mask 100 % of the image (none); camera azimuth 40, elevation 25, distance 2.00 (estimated)" in line
-    assert "iso value 0.25 (at its bound); distance to the known images 1.25 of the limit; overlap" in line
+    assert "iso value 0.25 (at its bound); category other vehicle (probability 0.95); distance to the known" in line
+    assert "distance to the known images 1.25 of the limit; overlap" in line
     results = json.loads((tmp_path / "new" / "results.json").read_text())
     assert results["camera"]["azimuth"] == pytest.approx(40) and results["camera"]["distance"] == pytest.approx(2)
     surface = {"vertices": 6, "faces": 8, "extracted_faces": 1000, "closed": True, "box": [[-0.5] * 3, [0.5] * 3]}
     assert results["surface"] == surface
-    assert results["novelty"] == octahedron.novelty and results["warnings"] == ["a warning"]
+    assert results["category"] == octahedron.category and results["novelty"] == octahedron.novelty
+    assert results["warnings"] == ["a warning"]
     assert (results["iso"], results["resolution"], results["mesh"]) == (0.25, 32, "mesh.glb")
     assert results["foreground"] == {"source": "none", "share": 1.0} and set(results["seconds"]) == set(stages.seconds)
     np.testing.assert_allclose(np.loadtxt(tmp_path / "new" / "camera.txt"), octahedron.camera, atol=1e-6)

@@ -1,0 +1,118 @@
+"""The category of the object in an image, said only where it is sure.
+
+Multinomial logistic regression on the image's description (models/inference/image_description.py).
+Many things look like another category from some side, so a category is named from a probability on
+at which nearly all validation images were named rightly.
+"""
+
+import dataclasses
+import os
+import typing
+
+import h5py
+import numpy as np
+from scipy.special import softmax
+from sklearn.linear_model import LogisticRegression
+
+from data.categories import OTHER
+from models.inference.image_description import Described
+from models.weights.run import open_checkpoint, weights_digest
+from models.weights.sources import ModelSource, RunModel
+from utils import hdf5
+
+RIGHT = 0.9  # share of the named validation images whose category is right
+STRENGTH = 0.01  # inverse of the regularisation of the weights
+
+Category = dict[str, str | float | None]  # of one image, as results.json has it
+
+
+@dataclasses.dataclass(frozen=True)
+class CategoryClassifier:
+    """Tells C categories apart by the D numbers that describe an image."""
+
+    names: list[str]  # C
+    weights: np.ndarray  # (C, D)
+    bias: np.ndarray  # (C,)
+    limit: float  # probability from which on a category is named
+
+    def probabilities(self, features: np.ndarray) -> np.ndarray:
+        """Descriptions (N, D) -> (N, C)."""
+        return softmax(features @ self.weights.T + self.bias, -1)
+
+    def category(self, features: np.ndarray, known: bool) -> Category:
+        """The likeliest category of an image and its probability.
+
+        The name is None where that is below the limit, or the category is that of what belongs to
+        no other.
+
+        Args:
+            features: (D,) the description of the image.
+            known: whether the image is like those of the training. An unlike one has no name: it
+                may show what is of no category at all.
+        """
+        values = self.probabilities(features[None])[0]
+        best = int(values.argmax())
+        said = known and values[best] >= self.limit and self.names[best] != OTHER
+        return {"name": self.names[best] if said else None, "probability": float(values[best])}
+
+    @classmethod
+    def of(cls, training: Described, validation: Described) -> typing.Self | None:
+        """Fit the weights, and set the limit; None where fewer than two categories were trained."""
+        names = sorted(set(training.categories))
+        if len(names) < 2:
+            return None
+        mean, scale = training.features.mean(0), np.maximum(training.features.std(0), 1e-6)
+        fitted = LogisticRegression(C=STRENGTH, max_iter=1000)
+        fitted.fit((training.features - mean) / scale, training.categories)
+        coefficients, bias = fitted.coef_, fitted.intercept_
+        if len(names) == 2:  # scikit-learn has one row for both
+            coefficients, bias = np.concatenate([-coefficients, coefficients]) / 2, np.concatenate([-bias, bias]) / 2
+        weights = coefficients / scale
+        whole = cls(names, weights, bias - weights @ mean, 0.0)
+        values = whole.probabilities(validation.features)
+        best = values.argmax(1)
+        right = np.array([names[i] for i in best]) == validation.categories
+        return dataclasses.replace(whole, limit=_limit(values.max(1), right))
+
+    def save(self, path: str | os.PathLike[str], weights: str) -> None:
+        """Write to an HDF5 file; `weights` is the digest of those that it belongs to."""
+        with hdf5.create(path) as file:
+            file.attrs.update({"weights": weights, "limit": self.limit})
+            hdf5.put(file, "names", np.array(self.names, h5py.string_dtype()))
+            hdf5.put(file, "weights", self.weights.astype(np.float32))
+            hdf5.put(file, "bias", self.bias.astype(np.float32))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], weights: str) -> typing.Self | None:
+        """Read a file of save(); None if there is none, or one of other weights.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        if not os.path.exists(path):
+            return None
+        with open_checkpoint(path) as file:
+            if file.attrs["weights"] != weights:
+                return None
+            coefficients, bias = (np.asarray(file[name][()], np.float64) for name in ("weights", "bias"))
+            return cls(list(file["names"].asstr()[()]), coefficients, bias, float(file.attrs["limit"]))
+
+
+def _limit(probabilities: np.ndarray, right: np.ndarray) -> float:
+    """The lowest probability from which on RIGHT of the images are right, above 1 without one.
+
+    Args:
+        probabilities: (N,) of the likeliest category.
+        right: (N,) whether it is the true one.
+    """
+    order = np.argsort(-probabilities)
+    share = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    good = np.flatnonzero(share >= RIGHT)
+    return float(probabilities[order[good[-1]]]) if len(good) else 2.0
+
+
+def category_classifier(model: ModelSource) -> CategoryClassifier | None:
+    """The classifier of the categories that weights were trained on; None where none is stored."""
+    if not isinstance(model, RunModel):
+        return None
+    return CategoryClassifier.load(model.run.categories, weights_digest(model.weights))

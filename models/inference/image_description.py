@@ -1,0 +1,81 @@
+"""What an image shows, in numbers.
+
+An image is described by the means of the maps of EfficientNet-Lite0 with its ImageNet weights,
+which tell more kinds of things apart than an encoder that was trained on the known ones alone: to
+that one an animal is like a lamp. So the description is the same whatever network was trained.
+"""
+
+import functools
+import typing
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from data.network_input import network_image
+from data.shards import Database, ObjectEntry
+from models.config import Config
+from models.networks.efficientnet import STAGES, EfficientNetLite0
+from models.presets import preset
+from models.weights import efficientnet_weights
+
+NUMBERS = sum(stage.width for stage in STAGES)  # that describe an image
+VIEWS = {"train": 3, "val": 12}  # of an object, at most, that are described
+BATCH = 32
+
+
+class Described(typing.NamedTuple):
+    """The images of a split."""
+
+    features: np.ndarray  # (N, NUMBERS)
+    categories: list[str]  # N, of the objects in them
+
+
+@functools.cache
+def _settings() -> Config:
+    """How an image is prepared for being described, whatever network reconstructs it."""
+    return preset("plus", alpha=False)
+
+
+@functools.cache
+def _encoder() -> EfficientNetLite0:
+    encoder = EfficientNetLite0(_settings(), "float32", "float32")
+    encoder(tf.zeros((1, _settings().img_h, _settings().img_w, 3)))
+    efficientnet_weights.assign(encoder)
+    return encoder
+
+
+def describe(images: list[np.ndarray]) -> np.ndarray:
+    """B images (H, W, 4) uint8, alpha the mask, of any sizes -> their descriptions (B, NUMBERS)."""
+    pixels = np.stack([network_image(rgba, _settings()) for rgba in images])
+    means = [tf.reduce_mean(x, (1, 2)) for x in _encoder().stage_maps(tf.constant(pixels))]
+    return tf.concat(means, -1).numpy().astype(np.float64)
+
+
+def describe_views(database: Database, views: list[tuple[ObjectEntry, int]], title: str) -> np.ndarray:
+    """Every (entry, view index) of a database -> descriptions (N, NUMBERS)."""
+    starts = tqdm(range(0, len(views), BATCH), desc=f"images of {title}", unit="batch", mininterval=2)
+    return np.concatenate(
+        [describe([database.image(*view) for view in views[start : start + BATCH]]) for start in starts]
+    )
+
+
+def describe_split(database: Database, split: str, category: str) -> Described:
+    """Evenly spaced views of the objects of a split.
+
+    Args:
+        database: of the objects.
+        split: "train" or "val".
+        category: of the objects, "all" for every one.
+    """
+    views = _views(database.objects(split, category), VIEWS[split])
+    return Described(describe_views(database, views, split), [entry.category for entry, _ in views])
+
+
+def _views(entries: list[ObjectEntry], count: int) -> list[tuple[ObjectEntry, int]]:
+    """At most `count` views of every object, evenly spaced."""
+    pairs = []
+    for entry in entries:
+        views = len(entry.view_names)
+        pairs += [(entry, view) for view in sorted({i * views // count for i in range(count)})]
+    return pairs
