@@ -51,15 +51,17 @@ class InvertedResidual(BuiltByCall, keras.layers.Layer):
         self.expand = None
         if stage.expansion > 1:
             self.expand = keras.layers.Conv2D(inputs * stage.expansion, 1, name="expand", dtype=policy)
+        # TensorFlow's gradients of depthwise convolutions take up to fifty times as long in bfloat16
         self.depthwise = keras.layers.DepthwiseConv2D(
-            stage.kernel, stride, padding="same", name="depthwise", dtype=policy
+            stage.kernel, stride, padding="same", name="depthwise", dtype="float32"
         )
         self.project = keras.layers.Conv2D(stage.width, 1, name="project", dtype=policy)
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """Map (B, h, w, C) -> (B, h / stride, w / stride, width)."""
         y = x if self.expand is None else tf.nn.relu6(self.expand(x))
-        y = self.project(tf.nn.relu6(self.depthwise(y)))
+        y = tf.nn.relu6(self.depthwise(tf.cast(y, tf.float32)))
+        y = self.project(tf.cast(y, self.compute_dtype))
         return x + y if self.added else y
 
 
