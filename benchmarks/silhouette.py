@@ -107,7 +107,7 @@ def main(argv):
         true = network_camera(database.trans_mat(entry, view), rgba, models.config)
         silhouettes = Silhouettes(models.query, image, models.iso, true)
         size = models.config.img_w
-        parts = estimate(models.estimator.network, network_image(rgba, models.estimator.config)[None])[0]
+        parts = estimate(models.estimator.network, network_image(rgba, models.estimator.config)[None])[0][0].camera
         estimated = parts.trans_mat(size)
         cameras = {
             "true": (true, silhouettes.seen(true)[0]),

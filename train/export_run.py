@@ -114,7 +114,7 @@ def describe_known(target: Run, database: str | None) -> None:
 
     opened, digest = Database(database or config.db), weights_digest(target.best)
     training, validation = (describe_split(opened, split, config.category) for split in ("train", "val"))
-    Known.of(training.features, validation.features).save(target.novelty, digest)
+    Known.of(training.features, training.objects).save(target.novelty, digest)
     print(f"known images: {target.novelty}")
     classifier = CategoryClassifier.of(training, validation)
     if classifier is not None:

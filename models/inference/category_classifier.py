@@ -15,7 +15,7 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
 from data.categories import OTHER
-from models.inference.image_description import Described
+from models.inference.image_description import DESCRIPTION, Described
 from models.weights.run import open_checkpoint, weights_digest
 from models.weights.sources import ModelSource, RunModel
 from utils import hdf5
@@ -77,14 +77,14 @@ class CategoryClassifier:
     def save(self, path: str | os.PathLike[str], weights: str) -> None:
         """Write to an HDF5 file; `weights` is the digest of those that it belongs to."""
         with hdf5.create(path) as file:
-            file.attrs.update({"weights": weights, "limit": self.limit})
+            file.attrs.update({"weights": weights, "description": DESCRIPTION, "limit": self.limit})
             hdf5.put(file, "names", np.array(self.names, h5py.string_dtype()))
             hdf5.put(file, "weights", self.weights.astype(np.float32))
             hdf5.put(file, "bias", self.bias.astype(np.float32))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], weights: str) -> typing.Self | None:
-        """Read a file of save(); None if there is none, or one of other weights.
+        """Read a file of save(); None if there is none, or one of other weights or descriptions.
 
         Raises:
             UserError: the file is damaged.
@@ -92,7 +92,7 @@ class CategoryClassifier:
         if not os.path.exists(path):
             return None
         with open_checkpoint(path) as file:
-            if file.attrs["weights"] != weights:
+            if (file.attrs["weights"], file.attrs.get("description")) != (weights, DESCRIPTION):
                 return None
             coefficients, bias = (np.asarray(file[name][()], np.float64) for name in ("weights", "bias"))
             return cls(list(file["names"].asstr()[()]), coefficients, bias, float(file.attrs["limit"]))

@@ -20,6 +20,8 @@ from models.presets import preset
 from models.weights import efficientnet_weights
 
 NUMBERS = sum(stage.width for stage in STAGES)  # that describe an image
+SIZE = 224  # pixels of the side of an image: what the ImageNet weights were trained with
+DESCRIPTION = f"efficientnet_lite0, {SIZE} pixels"  # files of other descriptions are not read
 VIEWS = {"train": 3, "val": 12}  # of an object, at most, that are described
 BATCH = 32
 
@@ -29,18 +31,19 @@ class Described(typing.NamedTuple):
 
     features: np.ndarray  # (N, NUMBERS)
     categories: list[str]  # N, of the objects in them
+    objects: list[str]  # N
 
 
 @functools.cache
 def _settings() -> Config:
     """How an image is prepared for being described, whatever network reconstructs it."""
-    return preset("plus", alpha=False)
+    return preset("plus", alpha=False, img_h=SIZE, img_w=SIZE)
 
 
 @functools.cache
 def _encoder() -> EfficientNetLite0:
     encoder = EfficientNetLite0(_settings(), "float32", "float32")
-    encoder(tf.zeros((1, _settings().img_h, _settings().img_w, 3)))
+    encoder(tf.zeros((1, SIZE, SIZE, 3)))
     efficientnet_weights.assign(encoder)
     return encoder
 
@@ -69,7 +72,8 @@ def describe_split(database: Database, split: str, category: str) -> Described:
         category: of the objects, "all" for every one.
     """
     views = _views(database.objects(split, category), VIEWS[split])
-    return Described(describe_views(database, views, split), [entry.category for entry, _ in views])
+    names = [(entry.category, f"{entry.category}/{entry.object_id}") for entry, _ in views]
+    return Described(describe_views(database, views, split), *map(list, zip(*names, strict=True)))
 
 
 def _views(entries: list[ObjectEntry], count: int) -> list[tuple[ObjectEntry, int]]:

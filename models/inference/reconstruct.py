@@ -11,7 +11,7 @@ import numpy as np
 import PIL.Image
 import trimesh
 
-from data.network_input import network_camera, network_image, network_view, source_camera
+from data.network_input import network_image, network_view
 from models.inference.camera_estimator import CameraEstimator
 from models.inference.category_classifier import Category, category_classifier
 from models.inference.field_query import Encoded, FieldQuery
@@ -19,13 +19,12 @@ from models.inference.image_description import describe
 from models.inference.iso_search import solid_iso
 from models.inference.mask_coverage import covering_bound, iso_covering_mask
 from models.inference.novelty import Novelty, assess, known_images
+from models.inference.photo_camera import Camera, CameraChoice, photo_camera, turned
 from models.inference.predict import extract_mesh
 from models.networks.precision import chosen
 from models.networks.texdisn import build_field_network
 from models.weights.sources import open_model
 from utils.errors import UserError
-from utils.geometry.camera_parameters import CameraParts
-from utils.geometry.cameras import check_camera, compose, intrinsics, look_at, resize_camera
 from utils.images.crop import object_square
 from utils.images.foreground import Foreground, foreground, given_mask
 from utils.images.photo import Photo, as_photo
@@ -48,7 +47,6 @@ SHARE = 0.75
 COLOURS = ("photo", "field")  # where the colours of a mesh come from
 
 Image = str | os.PathLike[str] | PIL.Image.Image | np.ndarray | Photo
-Camera = str | tuple[float, ...] | np.ndarray
 
 
 @dataclasses.dataclass
@@ -65,6 +63,7 @@ class Reconstruction:
     seen: np.ndarray  # (img_h, img_w, 3 or 4) float32 in [0, 1]: the image as the network saw it
     camera: np.ndarray  # of photo
     camera_source: str
+    camera_choice: CameraChoice | None  # how sure an estimated one is
     iso: float  # value of the field at the surface
     iso_at_bound: bool  # whether it was relaxed as far as it may be, to cover the mask
     vertices: np.ndarray  # (V, 3) object frame
@@ -190,7 +189,8 @@ class Reconstructor:
             cut_out = _foreground(photo, mask)
             rgba = np.concatenate([photo.rgba[..., :3], cut_out.alpha[..., None]], -1)
         with stages("camera"):
-            matrix, source = self._camera(photo, rgba, camera)
+            found = photo_camera(rgba, photo.size, camera, lambda: self.estimator)
+            matrix = found.matrix
         with stages("image"):
             view, view_matrix = self._as_in_training(rgba, matrix)
             seen, seen_camera = network_view(view, view_matrix, self.config)
@@ -204,7 +204,7 @@ class Reconstructor:
             mesh = extract_mesh(self.query, encoded, resolution, iso, inner_walls=False, small_components=False)
         vertices, faces, field_colours = mesh.vertices, mesh.faces, mesh.colours
         normals: np.ndarray | None = mesh.normals
-        notes = [*photo.notes, *cut_out.notes]
+        notes = [*photo.notes, *cut_out.notes, *found.notes]
         if 0 < simplify < len(faces):
             with stages("simplify"):
                 vertices, faces = merge_faces(vertices, faces, simplify)
@@ -233,7 +233,8 @@ class Reconstructor:
             novelty=novelty,
             seen=seen,
             camera=matrix,
-            camera_source=source,
+            camera_source=found.source,
+            camera_choice=found.choice,
             iso=iso,
             iso_at_bound=self.covers and iso == covering_bound(self.config.binary, self.iso) != self.iso,
             vertices=vertices,
@@ -247,37 +248,9 @@ class Reconstructor:
             encoded=encoded,
         )
 
-    def _camera(self, photo: Photo, rgba: np.ndarray, camera: Camera) -> tuple[np.ndarray, str]:
-        """The camera of rgba, and where it came from."""
-        if isinstance(camera, np.ndarray):  # of the file's pixels; rgba may have fewer
-            return resize_camera(check_camera(camera, "camera"), photo.size, rgba.shape[:2]), "given"
-        if isinstance(camera, str):
-            if camera != "est":
-                raise UserError(f"camera {camera}: give est, angles, or a 4x3 matrix")
-            return self.estimator.cameras([rgba])[0], "estimated"
-        if len(camera) == 2:
-            return self.turned(rgba, self.estimator.cameras([rgba])[0], *camera), "angles given, the rest estimated"
-        height, width = rgba.shape[:2]
-        K = intrinsics(width)
-        K[1, 2] = (height - 1) / 2
-        return compose(K, look_at(*camera)), "angles and distance given"
-
     def turned(self, rgba: np.ndarray, camera: np.ndarray, azimuth: float, elevation: float) -> np.ndarray:
-        """A camera that looks from another direction; the rest of it stays.
-
-        Args:
-            rgba: the image, (H, W, 4) uint8; alpha is the mask.
-            camera: (4, 3) of the image.
-            azimuth: degrees.
-            elevation: degrees, in (-90, 90).
-
-        Returns:
-            (4, 3) of the image.
-        """
-        config = self.estimator.config
-        parts = CameraParts.of(network_camera(camera, rgba, config), config.img_w)
-        parts = dataclasses.replace(parts, rotation=look_at(azimuth, elevation, 1.0)[:, :3])
-        return source_camera(parts.trans_mat(config.img_w), rgba, config)
+        """A camera (4, 3) of an image (H, W, 4) that looks from another direction, in degrees."""
+        return turned(rgba, camera, azimuth, elevation, self.estimator.config)
 
     def _as_in_training(self, rgba: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The image and its camera as a view of the training data.

@@ -39,7 +39,7 @@ class CameraTrainer(Trainer):
         for entry in entries[:: max(1, len(entries) // SHOWN)][:SHOWN]:
             image = network_image(database.image(entry, 0), self.config)
             shown, size = image[..., :3].copy(), self.config.img_w
-            camera = estimate(self.network, image[None])[0].trans_mat(size)
+            camera = estimate(self.network, image[None])[0][0].camera.trans_mat(size)
             pixels = project(database.surface(entry)[0][::16], camera)[0]
             u, v = np.clip(np.rint(pixels), 0, size - 1).astype(int).T
             shown[v, u] = [1, 0.2, 0.2]

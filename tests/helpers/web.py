@@ -59,6 +59,7 @@ class OctahedronReconstructor:
             seen=np.zeros((8, 8, 3), np.float32),
             camera=matrix,
             camera_source="estimated",
+            camera_choice={"support": 0.5, "other": {"azimuth": 220.0, "elevation": 25.0, "support": 0.4}},
             iso=0.0,
             iso_at_bound=False,
             vertices=hull.vertices,

@@ -40,6 +40,7 @@ class Reconstruction(Protocol):
     seen: np.ndarray  # (h, w, 3 or 4) in [0, 1], the image as the network saw it
     camera: np.ndarray  # (4, 3) trans_mat of the photograph
     camera_source: str
+    camera_choice: dict[str, Any] | None  # support of an estimated one, and the likeliest other one
     iso: float  # value of the field at the surface
     iso_at_bound: bool  # whether it was relaxed as far as it may be, to cover the mask
     vertices: np.ndarray  # (V, 3) object frame
@@ -128,9 +129,10 @@ def _found(described: Mapping[str, Any]) -> str:
     """What was found in an image, for the terminal, of the entries of results.json."""
     camera, mask, novelty = described["camera"], described["foreground"], described["novelty"]
     angles = f"azimuth {camera['azimuth']:.0f}, elevation {camera['elevation']:.0f}, distance {camera['distance']:.2f}"
+    support = camera.get("support")
     parts = [
         f"mask {100 * mask['share']:.0f} % of the image ({mask['source']})",
-        f"camera {angles} ({camera['source']})",
+        f"camera {angles} ({camera['source']}{f', support {support:.2f}' if support is not None else ''})",
         f"iso value {described['iso']:.4g}{' (at its bound)' if described['iso_at_bound'] else ''}",
     ]
     if described["category"]:
@@ -178,6 +180,7 @@ def _described(result: Reconstruction, vertices: np.ndarray, closed: bool, stage
     return {
         "camera": {
             "source": result.camera_source,
+            **(result.camera_choice or {}),
             "azimuth": azimuth,
             "elevation": elevation,
             "distance": distance,

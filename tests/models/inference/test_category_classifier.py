@@ -17,7 +17,7 @@ def described(count, spread, seed, names=NAMES):
     labels = rng.integers(len(names), size=count)
     centres = np.eye(len(names), 6) * 4
     features = (centres[labels] + rng.normal(scale=spread, size=(count, 6))) * [1, 100, 1e-3, 1, 1, 1] + 7
-    return Described(features, [names[label] for label in labels])
+    return Described(features, [names[label] for label in labels], [str(i) for i in range(count)])
 
 
 @pytest.mark.parametrize("names", [NAMES, NAMES[:2]])
@@ -51,9 +51,9 @@ def test_of_the_validation_images_that_are_named_most_are_named_rightly(spread):
 def test_nothing_is_named_where_nothing_can_be_told_apart():
     rng = np.random.default_rng(0)
     training, validation = (
-        Described(rng.normal(size=(n, 6)), [NAMES[i] for i in rng.integers(4, size=n)]) for n in (50, 400)
+        Described(rng.normal(size=(n, 6)), [NAMES[i] for i in rng.integers(4, size=n)], [""] * n) for n in (50, 400)
     )
-    wrong = Described(validation.features, ["unheard of"] * 400)
+    wrong = validation._replace(categories=["unheard of"] * 400)
     classifier = CategoryClassifier.of(training, wrong)
     assert all(classifier.category(features, known=True)["name"] is None for features in wrong.features)
     assert CategoryClassifier.of(described(50, 1, 0, NAMES[:1]), validation) is None

@@ -132,9 +132,9 @@ def test_cameras_of_images_are_those_of_their_crops(tiny_database, tmp_path, eag
     inside = [project(points, camera)[0] for camera in estimator.cameras(images)]
     moved = [project(points, camera)[0] for camera in estimator.cameras(wider)]
     np.testing.assert_allclose(np.array(moved) - [11, 7], inside, atol=1e-2)
-    alone = [estimate(estimator.network, network_image(image, estimator.config)[None])[0] for image in images]
+    alone = [estimate(estimator.network, network_image(image, estimator.config)[None])[0][0].camera for image in images]
     batch = estimate(estimator.network, np.stack([network_image(image, estimator.config) for image in images]))
-    for one, other in zip(alone, batch, strict=True):
+    for one, ((other, _), *_) in zip(alone, batch, strict=True):
         np.testing.assert_allclose(one.rotation, other.rotation, atol=1e-5)
     pairs = [(entry, 0) for entry in entries]
     estimated = EstimatedCameras(database, estimator, pairs)
@@ -152,7 +152,8 @@ def test_a_mirrored_image_has_the_mirrored_camera(tiny_database, tmp_path, eager
     )
     mirror = np.diag([-1, 1, 1])
     pairs = [estimate(estimator.network, x) for x in (images, images[:, :, ::-1])]
-    for one, other in zip(*pairs, strict=True):
+    for ((one, support), *_), ((other, mirrored_support), *_) in zip(*pairs, strict=True):
+        assert 0 < support <= 1 and mirrored_support == pytest.approx(support, abs=1e-4)
         np.testing.assert_allclose(mirror @ other.rotation @ mirror, one.rotation, atol=1e-4)
         np.testing.assert_allclose(other.shift, one.shift * [-1, 1], atol=1e-5)
         np.testing.assert_allclose([other.distance, other.scale], [one.distance, one.scale], rtol=1e-4)
@@ -162,15 +163,23 @@ def test_a_mirrored_image_has_the_mirrored_camera(tiny_database, tmp_path, eager
 def test_proposals_that_agree_outvote_one_that_is_alone():
     def chosen(*azimuths_and_support):
         azimuths, support = zip(*azimuths_and_support, strict=True)
-        return best_supported(np.stack([rotation_about_y(azimuth) for azimuth in azimuths]), np.array(support))
+        found = best_supported(np.stack([rotation_about_y(azimuth) for azimuth in azimuths]), np.array(support))
+        assert all(share <= sum(support) + 1e-9 for _, share in found)
+        assert sorted((share for _, share in found), reverse=True) == [share for _, share in found]
+        others.append([(rotation, share) for rotation, share in found[1:]])
+        return found[0][0]
 
     def off(rotation, azimuth):
         return camera_metrics.rotation_angle(rotation, rotation_about_y(azimuth))
 
+    others = []
     assert off(chosen((180, 0.4), (0, 0.3), (6, 0.3)), 3) < 0.2  # about the mean of the two that agree
+    ((rotation, share),) = others[-1]
+    assert off(rotation, 180) < 0.1 and share == pytest.approx(0.4)  # the one that is alone is the likeliest other
     assert off(chosen((180, 0.9), (0, 0.05), (6, 0.05)), 180) < 0.1
     assert off(chosen((40, 1.0), (220, 0.0)), 40) < 1e-6
     assert off(chosen((355, 0.5), (5, 0.5)), 0) < 1  # across the seam of the circle
+    assert others[-1] == []  # there is no other one
 
 
 def command(database, folder, *flags):

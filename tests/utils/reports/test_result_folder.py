@@ -34,6 +34,7 @@ def octahedron(monkeypatch):
         seen=np.zeros((8, 8, 3), np.float32),
         camera=compose(intrinsics(32), look_at(40, 25, 2)),
         camera_source="estimated",
+        camera_choice={"support": 0.5, "other": {"azimuth": 220.0, "elevation": 25.0, "support": 0.4}},
         iso=0.25,
         iso_at_bound=True,
         vertices=hull.vertices,
@@ -53,11 +54,15 @@ def test_files_and_results(octahedron, tmp_path):
     assert {path.name for path in (tmp_path / "new").iterdir()} == {*FILES, "mesh.glb"}
     assert line.startswith(f"{tmp_path / 'new' / 'mesh.glb'} (8 faces, merged from 1000, closed, ")
     assert line.endswith("  warning: a warning\n  note: a note")
-    assert "mask 100 % of the image (none); camera azimuth 40, elevation 25, distance 2.00 (estimated)" in line
+    assert (
+        "mask 100 % of the image (none); camera azimuth 40, elevation 25, distance 2.00 (estimated, support 0.50)"
+        in line
+    )
     assert "iso value 0.25 (at its bound); category other vehicle (probability 0.95); distance to the known" in line
     assert "distance to the known images 1.25 of the limit; overlap" in line
     results = json.loads((tmp_path / "new" / "results.json").read_text())
     assert results["camera"]["azimuth"] == pytest.approx(40) and results["camera"]["distance"] == pytest.approx(2)
+    assert {name: results["camera"][name] for name in ("support", "other")} == octahedron.camera_choice
     surface = {"vertices": 6, "faces": 8, "extracted_faces": 1000, "closed": True, "box": [[-0.5] * 3, [0.5] * 3]}
     assert results["surface"] == surface
     assert results["category"] == octahedron.category and results["novelty"] == octahedron.novelty
