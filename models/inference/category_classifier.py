@@ -15,8 +15,8 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
 from data.categories import OTHER
-from models.inference.image_description import DESCRIPTION, Described
-from models.weights.run import open_checkpoint, weights_digest
+from models.inference.image_description import Described, create_fitted, open_fitted
+from models.weights.run import weights_digest
 from models.weights.sources import ModelSource, RunModel
 from utils import hdf5
 
@@ -76,8 +76,8 @@ class CategoryClassifier:
 
     def save(self, path: str | os.PathLike[str], weights: str) -> None:
         """Write to an HDF5 file; `weights` is the digest of those that it belongs to."""
-        with hdf5.create(path) as file:
-            file.attrs.update({"weights": weights, "description": DESCRIPTION, "limit": self.limit})
+        with create_fitted(path, weights) as file:
+            file.attrs["limit"] = self.limit
             hdf5.put(file, "names", np.array(self.names, h5py.string_dtype()))
             hdf5.put(file, "weights", self.weights.astype(np.float32))
             hdf5.put(file, "bias", self.bias.astype(np.float32))
@@ -89,10 +89,8 @@ class CategoryClassifier:
         Raises:
             UserError: the file is damaged.
         """
-        if not os.path.exists(path):
-            return None
-        with open_checkpoint(path) as file:
-            if (file.attrs["weights"], file.attrs.get("description")) != (weights, DESCRIPTION):
+        with open_fitted(path, weights) as file:
+            if file is None:
                 return None
             coefficients, bias = (np.asarray(file[name][()], np.float64) for name in ("weights", "bias"))
             return cls(list(file["names"].asstr()[()]), coefficients, bias, float(file.attrs["limit"]))

@@ -5,9 +5,13 @@ which tell more kinds of things apart than an encoder that was trained on the kn
 that one an animal is like a lamp. So the description is the same whatever network was trained.
 """
 
+import contextlib
 import functools
+import os
 import typing
+from collections.abc import Iterator
 
+import h5py
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
@@ -18,6 +22,8 @@ from models.config import Config
 from models.networks.efficientnet import STAGES, EfficientNetLite0
 from models.presets import preset
 from models.weights import efficientnet_weights
+from models.weights.run import open_checkpoint
+from utils import hdf5
 
 NUMBERS = sum(stage.width for stage in STAGES)  # that describe an image
 SIZE = 224  # pixels of the side of an image: what the ImageNet weights were trained with
@@ -83,3 +89,26 @@ def _views(entries: list[ObjectEntry], count: int) -> list[tuple[ObjectEntry, in
         views = len(entry.view_names)
         pairs += [(entry, view) for view in sorted({i * views // count for i in range(count)})]
     return pairs
+
+
+@contextlib.contextmanager
+def create_fitted(path: str | os.PathLike[str], weights: str) -> Iterator[h5py.File]:
+    """An HDF5 file to write, of what was fitted to descriptions, for weights of this digest."""
+    with hdf5.create(path) as file:
+        file.attrs.update({"weights": weights, "description": DESCRIPTION})
+        yield file
+
+
+@contextlib.contextmanager
+def open_fitted(path: str | os.PathLike[str], weights: str) -> Iterator[h5py.File | None]:
+    """A file of create_fitted; None if there is none, or one of other weights or descriptions.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    if not os.path.exists(path):
+        yield None
+        return
+    with open_checkpoint(path) as file:
+        fits = (file.attrs["weights"], file.attrs.get("description")) == (weights, DESCRIPTION)
+        yield file if fits else None

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 import h5py
 import numpy as np
 
-from models.inference.image_description import DESCRIPTION
-from models.weights.run import open_checkpoint, weights_digest
+from models.inference.image_description import create_fitted, open_fitted
+from models.weights.run import weights_digest
 from models.weights.sources import ModelSource, RunModel
 from utils import hdf5
 
@@ -80,9 +80,8 @@ class Known:
 
     def save(self, path: str | os.PathLike[str], weights: str) -> None:
         """Write to an HDF5 file; `weights` is the digest of those that it belongs to."""
-        with hdf5.create(path) as file:
-            about = {"weights": weights, "description": DESCRIPTION}
-            file.attrs.update({**about, "rest": self.rest, "limit": self.limit})
+        with create_fitted(path, weights) as file:
+            file.attrs.update({"rest": self.rest, "limit": self.limit})
             for name in ("mean", "scale", "variances"):
                 hdf5.put(file, name, getattr(self, name).astype(np.float32))
             hdf5.put(file, "axes", self.axes.astype(np.float16))
@@ -94,10 +93,8 @@ class Known:
         Raises:
             UserError: the file is damaged.
         """
-        if not os.path.exists(path):
-            return None
-        with open_checkpoint(path) as file:
-            if (file.attrs["weights"], file.attrs.get("description")) != (weights, DESCRIPTION):
+        with open_fitted(path, weights) as file:
+            if file is None:
                 return None
             values: dict[str, typing.Any] = {name: float(file.attrs[name]) for name in ("rest", "limit")}
             values |= {name: _array(file, name) for name in ("mean", "scale", "axes", "variances")}
