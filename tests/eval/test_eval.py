@@ -12,7 +12,7 @@ import pytest
 import trimesh
 
 from data.shards import Database
-from models.inference import iso_search, novelty
+from models.inference import iso_search
 from models.inference.evaluated_views import ViewEvaluator
 from models.inference.evaluation import Evaluation, Options
 from models.inference.field_query import FieldQuery
@@ -321,7 +321,7 @@ def test_an_iso_value_at_the_end_of_its_range_and_unlike_images_are_remarked(
     found = {"iso": 8.0, "iou": 0.3, "images": 2, "iou_by_iso": {"0": 0.1, "8": 0.3}, "solid": {"iso": 4.0, "iou": 0.4}}
     monkeypatch.setattr(iso_search, "search_iso", lambda *_: found)
     known = types.SimpleNamespace(distance=lambda features: 1.5 - np.arange(len(features)))
-    monkeypatch.setattr(novelty, "known_images", lambda _: known)
+    monkeypatch.setattr("models.inference.evaluation.known_images", lambda _: known)
     evaluation.main([*words_of(run, "0", 8), "--figure_objects", "0", "--iso", "auto"])
     results, out = results_of(run / "eval_test"), capsys.readouterr().out
     remarks, count = results["remarks"], len(results["images"]["prediction"])

@@ -57,7 +57,8 @@ def query(prefix, folder, points, matrix, *words, image="image.npy"):
         "--points": folder / "P.txt",
     }
     files["--out"] = folder / "O.txt"
-    query_points.main([*(str(word) for pair in files.items() for word in pair), *map(str, words)])
+    exact = ["--precision", "float32"]  # whatever the machine is faster in
+    query_points.main([*(str(word) for pair in files.items() for word in pair), *exact, *map(str, words)])
     names = (folder / "O.txt").read_text().splitlines()[0].removeprefix("# ").split()
     return names, np.loadtxt(folder / "O.txt", ndmin=2)
 
@@ -166,7 +167,7 @@ def test_as_a_process_on_a_converted_run(tmp_path, monkeypatch, capsys):
     inputs = [
         f"--{name}={tmp_path / file}"
         for name, file in {"image": "i.npy", "trans_mat": "T.txt", "points": "P.txt"}.items()
-    ]
+    ] + ["--precision=float32"]
     size = ["--img_h", SIZE, "--img_w", SIZE]
     convert_checkpoint.main([str(word) for word in [tmp_path / "tf1", "--out", tmp_path / "run", *size]])
     original = ["--restore_model", prefix, "--out", tmp_path / "a.txt", *inputs, *size]

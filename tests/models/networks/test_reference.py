@@ -91,7 +91,7 @@ def test_query_points_reproduces_the_records(case, tmp_path):
     np.savetxt(tmp_path / "P.txt", record["points"][0])
     files = {"image": "I.npy", "trans_mat": "T.txt", "points": "P.txt", "out": "O.txt"}
     words = [f"--{name}={tmp_path / file}" for name, file in files.items()]
-    query_points.main([f"--restore_model={prefix.parent}", "--camera_frame=model", *words])
+    query_points.main([f"--restore_model={prefix.parent}", "--camera_frame=model", "--precision=float32", *words])
     table = np.loadtxt(tmp_path / "O.txt")
     columns = dict(zip((tmp_path / "O.txt").read_text().splitlines()[0].split()[1:], table.T, strict=True))
 
