@@ -1,4 +1,4 @@
-"""TensorFlow's start without lines about a GPU, on a machine that has none."""
+"""TensorFlow's start without lines about a GPU and oneDNN, on a machine without a GPU."""
 
 import collections.abc
 import contextlib
@@ -15,6 +15,7 @@ import types
 DEVICES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")  # of NVIDIA's and AMD's drivers, and of WSL
 NOTES = re.compile(
     rb"cudart_stub|cuda_dso_loader|Could not find cuda|cuInit|cuda_diagnostics|absl::InitializeLog|TensorRT"
+    rb"|oneDNN custom operations are on"  # on some of Intel's processors
 )
 
 
