@@ -21,7 +21,7 @@ NOTES = re.compile(
 
 @contextlib.contextmanager
 def without_gpu_notes() -> collections.abc.Iterator[None]:
-    """Leave lines about a missing GPU out of what is written to the standard error.
+    """Leave lines about a missing GPU or oneDNN out of what is written to the standard error.
 
     All other lines appear when the block ends. On a machine with a GPU nothing is left out.
     """
