@@ -20,9 +20,8 @@ from data.data_sets import read_data_sets
 from data.shards import Database
 from models.inference.camera_estimator import CameraEstimator
 from utils.cli import parser, run
-from utils.metrics.camera_metrics import camera_errors, print_summary, summarise
+from utils.metrics.camera_metrics import RIGHT, camera_errors, print_summary, summarise
 
-RIGHT = 15  # degrees
 SUPPORT = (0.0, 0.5, 0.7, 0.9, 1.01)  # limits of the rows of the last table
 
 

@@ -12,7 +12,6 @@ import typing
 import h5py
 import numpy as np
 from scipy.special import softmax
-from sklearn.linear_model import LogisticRegression
 
 from data.categories import OTHER
 from models.inference.image_description import Described, create_fitted, open_fitted
@@ -58,6 +57,8 @@ class CategoryClassifier:
     @classmethod
     def of(cls, training: Described, validation: Described) -> typing.Self | None:
         """Fit the weights, and set the limit; None where fewer than two categories were trained."""
+        from sklearn.linear_model import LogisticRegression  # half a second, which reading a classifier need not take
+
         names = sorted(set(training.categories))
         if len(names) < 2:
             return None

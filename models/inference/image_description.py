@@ -2,7 +2,8 @@
 
 An image is described by the means of the maps of EfficientNet-Lite0 with its ImageNet weights,
 which tell more kinds of things apart than an encoder that was trained on the known ones alone: to
-that one an animal is like a lamp. So the description is the same whatever network was trained.
+that one an animal is like a lamp. So the description is the same whatever network was trained. Its
+D = 784 numbers are the channels of the seven stages.
 """
 
 import contextlib
@@ -19,13 +20,12 @@ from tqdm import tqdm
 from data.network_input import network_image
 from data.shards import Database, ObjectEntry
 from models.config import Config
-from models.networks.efficientnet import STAGES, EfficientNetLite0
+from models.networks.efficientnet import EfficientNetLite0
 from models.presets import preset
 from models.weights import efficientnet_weights
 from models.weights.run import open_checkpoint
 from utils import hdf5
 
-NUMBERS = sum(stage.width for stage in STAGES)  # that describe an image
 SIZE = 224  # pixels of the side of an image: what the ImageNet weights were trained with
 DESCRIPTION = f"efficientnet_lite0, {SIZE} pixels"  # files of other descriptions are not read
 VIEWS = {"train": 3, "val": 12}  # of an object, at most, that are described
@@ -35,7 +35,7 @@ BATCH = 32
 class Described(typing.NamedTuple):
     """The images of a split."""
 
-    features: np.ndarray  # (N, NUMBERS)
+    features: np.ndarray  # (N, D)
     categories: list[str]  # N, of the objects in them
     objects: list[str]  # N
 
@@ -55,14 +55,14 @@ def _encoder() -> EfficientNetLite0:
 
 
 def describe(images: list[np.ndarray]) -> np.ndarray:
-    """B images (H, W, 4) uint8, alpha the mask, of any sizes -> their descriptions (B, NUMBERS)."""
+    """B images (H, W, 4) uint8, alpha the mask, of any sizes -> their descriptions (B, D)."""
     pixels = np.stack([network_image(rgba, _settings()) for rgba in images])
     means = [tf.reduce_mean(x, (1, 2)) for x in _encoder().stage_maps(tf.constant(pixels))]
     return tf.concat(means, -1).numpy().astype(np.float64)
 
 
 def describe_views(database: Database, views: list[tuple[ObjectEntry, int]], title: str) -> np.ndarray:
-    """Every (entry, view index) of a database -> descriptions (N, NUMBERS)."""
+    """Every (entry, view index) of a database -> descriptions (N, D)."""
     starts = tqdm(range(0, len(views), BATCH), desc=f"images of {title}", unit="batch", mininterval=2)
     return np.concatenate(
         [describe([database.image(*view) for view in views[start : start + BATCH]]) for start in starts]

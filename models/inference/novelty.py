@@ -113,19 +113,19 @@ def known_images(model: ModelSource) -> Known | None:
     return Known.load(model.run.novelty, weights_digest(model.weights)) if isinstance(model, RunModel) else None
 
 
-def assess(known: Known | None, features: np.ndarray, overlap: float) -> tuple[Novelty, list[str]]:
+def assess(known: Known | None, features: np.ndarray | None, overlap: float) -> tuple[Novelty, list[str]]:
     """How far an image is from those of the training, and the warnings that follow.
 
     Args:
         known: what those are like; None: unknown, so nothing is warned of.
-        features: (NUMBERS,) the description of the image.
+        features: (D,) the description of the image; None where known is.
         overlap: of the outlines of mask and surface.
 
     Returns:
         The distance over its limit (None where it is not known) and the overlap; the warnings, of
         one line each.
     """
-    distance = None if known is None else float(known.distance(features[None])[0])
+    distance = None if known is None or features is None else float(known.distance(features[None])[0])
     warnings = []
     if distance is not None and distance > 1:
         warnings.append(

@@ -215,10 +215,10 @@ class Reconstructor:
         surface = RaySurface(vertices, faces, normals)
         with stages("check"):
             overlap = outline_overlap(surface, cut_out.alpha, matrix)
-            features = describe([rgba])[0]
+            features = describe([rgba])[0] if self.known or self.classifier else None
             novelty, warnings = assess(self.known, features, overlap)
             like = (novelty["distance"] or 0) <= 1
-            category = None if self.classifier is None else self.classifier.category(features, like)
+            category = self.classifier.category(features, like) if self.classifier and features is not None else None
         if colours == "photo":
             with stages("colours"):
                 photo_colours = PhotoColours(rgba, matrix, surface)

@@ -51,7 +51,7 @@ class InvertedResidual(BuiltByCall, keras.layers.Layer):
         self.expand = None
         if stage.expansion > 1:
             self.expand = keras.layers.Conv2D(inputs * stage.expansion, 1, name="expand", dtype=policy)
-        # TensorFlow's gradients of depthwise convolutions take up to fifty times as long in 16 bits
+        # on CPUs the gradients of depthwise convolutions take many times as long in bfloat16
         self.depthwise = keras.layers.DepthwiseConv2D(
             stage.kernel, stride, padding="same", name="depthwise", dtype="float32"
         )

@@ -8,13 +8,14 @@ import numpy as np
 from utils.geometry import symmetry
 from utils.geometry.cameras import decompose, project
 
+RIGHT = 15  # degrees
 DEFINITIONS = {
     "angle": "degrees of the rotation between estimated and true camera axes; least over the object's symmetries",
     "angle_plain": "the same without regard to symmetries",
     "pixels": "mean distance of surface points in the view, pixels of the view; least over the object's symmetries",
     "space": "mean distance of surface points in the cameras' frames (DISN's d_3D), object-frame length; least over"
     " the symmetries",
-    "within_15": "share of the images whose angle is below 15 degrees",
+    "within_15": f"share of the images whose angle is below {RIGHT} degrees",
 }
 ERRORS = {"angle": 1, "angle_plain": 1, "pixels": 2, "space": 3}  # error: digits after the point in the table
 POINTS = 1024  # surface points that are projected, about
@@ -70,7 +71,7 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         values = {name: np.array([row[name] for row in rows]) for name in ERRORS}
         return {
             "images": len(rows),
-            "within_15": float((values["angle"] < 15).mean()),
+            "within_15": float((values["angle"] < RIGHT).mean()),
             "median": {name: float(np.median(value)) for name, value in values.items()},
             "mean": {name: float(np.mean(value)) for name, value in values.items()},
         }
