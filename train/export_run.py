@@ -108,7 +108,7 @@ def describe_known(target: Run, database: str | None) -> None:
         print(f"known images: the database {config.db} is not there, so {files} are left out; give --db")
         return
     from data.shards import Database
-    from models.inference.category_classifier import CategoryClassifier
+    from models.inference.category_fit import fit_categories
     from models.inference.image_description import describe_split
     from models.inference.novelty import Known
 
@@ -116,7 +116,7 @@ def describe_known(target: Run, database: str | None) -> None:
     training, validation = (describe_split(opened, split, config.category) for split in ("train", "val"))
     Known.of(training.features, training.objects).save(target.novelty, digest)
     print(f"known images: {target.novelty}")
-    classifier = CategoryClassifier.of(training, validation)
+    classifier = fit_categories(training, validation)
     if classifier is not None:
         classifier.save(target.categories, digest)
         print(f"categories: {target.categories} ({len(classifier.names)}, named from {classifier.limit:.2f} on)")

@@ -1,8 +1,7 @@
 """The category of the object in an image, said only where it is sure.
 
-Multinomial logistic regression on the image's description (models/inference/image_description.py).
-Many things look like another category from some side, so a category is named from a probability on
-at which nearly all validation images were named rightly.
+Multinomial logistic regression on the image's description (models/inference/image_description.py);
+models/inference/category_fit.py fits it.
 """
 
 import dataclasses
@@ -14,13 +13,10 @@ import numpy as np
 from scipy.special import softmax
 
 from data.categories import OTHER
-from models.inference.image_description import Described, create_fitted, open_fitted
+from models.inference.image_description import create_fitted, open_fitted
 from models.weights.run import weights_digest
 from models.weights.sources import ModelSource, RunModel
 from utils import hdf5
-
-RIGHT = 0.9  # share of the named validation images whose category is right
-STRENGTH = 0.01  # inverse of the regularisation of the weights
 
 Category = dict[str, str | float | None]  # of one image, as results.json has it
 
@@ -54,27 +50,6 @@ class CategoryClassifier:
         said = known and values[best] >= self.limit and self.names[best] != OTHER
         return {"name": self.names[best] if said else None, "probability": float(values[best])}
 
-    @classmethod
-    def of(cls, training: Described, validation: Described) -> typing.Self | None:
-        """Fit the weights, and set the limit; None where fewer than two categories were trained."""
-        from sklearn.linear_model import LogisticRegression  # half a second, which reading a classifier need not take
-
-        names = sorted(set(training.categories))
-        if len(names) < 2:
-            return None
-        mean, scale = training.features.mean(0), np.maximum(training.features.std(0), 1e-6)
-        fitted = LogisticRegression(C=STRENGTH, max_iter=1000)
-        fitted.fit((training.features - mean) / scale, training.categories)
-        coefficients, bias = fitted.coef_, fitted.intercept_
-        if len(names) == 2:  # scikit-learn has one row for both
-            coefficients, bias = np.concatenate([-coefficients, coefficients]) / 2, np.concatenate([-bias, bias]) / 2
-        weights = coefficients / scale
-        whole = cls(names, weights, bias - weights @ mean, 0.0)
-        values = whole.probabilities(validation.features)
-        best = values.argmax(1)
-        right = np.array([names[i] for i in best]) == validation.categories
-        return dataclasses.replace(whole, limit=_limit(values.max(1), right))
-
     def save(self, path: str | os.PathLike[str], weights: str) -> None:
         """Write to an HDF5 file; `weights` is the digest of those that it belongs to."""
         with create_fitted(path, weights) as file:
@@ -95,19 +70,6 @@ class CategoryClassifier:
                 return None
             coefficients, bias = (np.asarray(file[name][()], np.float64) for name in ("weights", "bias"))
             return cls(list(file["names"].asstr()[()]), coefficients, bias, float(file.attrs["limit"]))
-
-
-def _limit(probabilities: np.ndarray, right: np.ndarray) -> float:
-    """The lowest probability from which on RIGHT of the images are right, above 1 without one.
-
-    Args:
-        probabilities: (N,) of the likeliest category.
-        right: (N,) whether it is the true one.
-    """
-    order = np.argsort(-probabilities)
-    share = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    good = np.flatnonzero(share >= RIGHT)
-    return float(probabilities[order[good[-1]]]) if len(good) else 2.0
 
 
 def category_classifier(model: ModelSource) -> CategoryClassifier | None:

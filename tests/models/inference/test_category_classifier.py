@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from models.inference.category_classifier import RIGHT, CategoryClassifier
+from models.inference.category_classifier import CategoryClassifier
+from models.inference.category_fit import RIGHT, fit_categories
 from models.inference.image_description import Described
 from tests.helpers.flipped import edited
 from utils.errors import UserError
@@ -23,7 +24,7 @@ def described(count, spread, seed, names=NAMES):
 @pytest.mark.parametrize("names", [NAMES, NAMES[:2]])
 def test_clear_images_are_named_and_probabilities_are_some(names):
     training, validation, images = (described(count, 0.3, count, names) for count in (400, 200, 100))
-    classifier = CategoryClassifier.of(training, validation)
+    classifier = fit_categories(training, validation)
     values = classifier.probabilities(images.features)
     np.testing.assert_allclose(values.sum(1), 1, rtol=1e-9)
     for row, features, truth in zip(values, images.features, images.categories, strict=True):
@@ -37,7 +38,7 @@ def test_clear_images_are_named_and_probabilities_are_some(names):
 def test_of_the_validation_images_that_are_named_most_are_named_rightly(spread):
     """And the limit is the lowest of which that is true."""
     validation = described(1000, spread, 1)
-    classifier = CategoryClassifier.of(described(2000, spread, 0), validation)
+    classifier = fit_categories(described(2000, spread, 0), validation)
     values = classifier.probabilities(validation.features)
     right = np.array(classifier.names)[values.argmax(1)] == validation.categories
     named = values.max(1) >= classifier.limit
@@ -54,13 +55,13 @@ def test_nothing_is_named_where_nothing_can_be_told_apart():
         Described(rng.normal(size=(n, 6)), [NAMES[i] for i in rng.integers(4, size=n)], [""] * n) for n in (50, 400)
     )
     wrong = validation._replace(categories=["unheard of"] * 400)
-    classifier = CategoryClassifier.of(training, wrong)
+    classifier = fit_categories(training, wrong)
     assert all(classifier.category(features, known=True)["name"] is None for features in wrong.features)
-    assert CategoryClassifier.of(described(50, 1, 0, NAMES[:1]), validation) is None
+    assert fit_categories(described(50, 1, 0, NAMES[:1]), validation) is None
 
 
 def test_a_file_belongs_to_its_weights(tmp_path):
-    classifier, path = CategoryClassifier.of(described(400, 1, 0), described(200, 1, 1)), tmp_path / "categories.h5"
+    classifier, path = fit_categories(described(400, 1, 0), described(200, 1, 1)), tmp_path / "categories.h5"
     assert CategoryClassifier.load(path, "a") is None
     classifier.save(path, "a")
     again, images = CategoryClassifier.load(path, "a"), described(50, 1, 2)
