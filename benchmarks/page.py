@@ -102,6 +102,7 @@ def served(port: int) -> Iterator[tuple[subprocess.Popen[str], str, Any]]:
 
 def main(argv: list[str]) -> None:
     args = build_parser().parse_args(argv)
+    args.out.mkdir(parents=True, exist_ok=True)
     with served(args.port) as (_, address, browser):
         for name, (width, height) in (("phone", PHONE), ("desktop", DESKTOP)):
             tab = browser.new_page(viewport={"width": width, "height": height})
