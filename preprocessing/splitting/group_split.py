@@ -10,6 +10,11 @@ from data.shard_format import SPLITS
 LARGEST = 0.05  # share of all objects: a larger group is for training, it would be most of a split
 
 
+def too_large(members: int, objects: int) -> bool:
+    """Whether a group of so many of the objects is for training alone."""
+    return members > max(1, LARGEST * objects)
+
+
 def split_groups(ids: Sequence[str], groups: np.ndarray, shares: Mapping[str, float]) -> list[str]:
     """The split of every object; a group stays together.
 
@@ -31,7 +36,7 @@ def split_groups(ids: Sequence[str], groups: np.ndarray, shares: Mapping[str, fl
     result = [SPLITS[0]] * len(ids)
     room = {split: round(shares[split] * len(ids)) for split in ("test", "val")}
     for group in ranked:
-        if len(group) > max(1, LARGEST * len(ids)):
+        if too_large(len(group), len(ids)):
             continue
         split = next((split for split, left in room.items() if left >= len(group)), None)
         if split:

@@ -4,6 +4,7 @@ Data sets hold a chair with and without a cushion, or one table in three lengths
 A network that trained on one of them has all but seen the others.
 """
 
+import collections
 import re
 from collections.abc import Sequence
 
@@ -13,6 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from data.raw_layout import origin
+from preprocessing.splitting.group_split import too_large
 
 EXTENT = 0.03  # object-frame length by which the sides of the bounding boxes may differ
 DISTANCE = 0.013  # mean distance between two surfaces, object-frame length
@@ -31,7 +33,9 @@ def near_duplicates(ids: Sequence[str], surfaces: Sequence[np.ndarray]) -> np.nd
     """Group objects that are variants of one model.
 
     Two objects are in one group if their ids differ in numbers alone, or if their bounding boxes
-    and their surfaces nearly agree, or if a chain of such pairs connects them.
+    and their surfaces nearly agree, or if a chain of such pairs connects them. Where ids that
+    differ in numbers alone are so many that the group would be for training only, the numbers count
+    a collection: such ids say nothing. Stretched copies are always with their object.
 
     Args:
         ids: of the objects, with their categories: "chair/chair_02".
@@ -41,9 +45,12 @@ def near_duplicates(ids: Sequence[str], surfaces: Sequence[np.ndarray]) -> np.nd
         (N,) number of the group of each object.
     """
     pairs = []
+    originals = {origin(object_id) for object_id in ids}
+    named = collections.Counter(map(stem, originals))
     first_of: dict[str, int] = {}
     for i, object_id in enumerate(ids):
-        pairs.append((first_of.setdefault(stem(object_id), i), i))
+        counted = too_large(named[stem(object_id)], len(originals))
+        pairs.append((first_of.setdefault(origin(object_id) if counted else stem(object_id), i), i))
     extents = np.array([np.ptp(points, axis=0) for points in surfaces]).reshape(-1, 3)
     trees: dict[int, cKDTree] = {}
 

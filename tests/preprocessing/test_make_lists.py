@@ -68,6 +68,17 @@ def test_shapes_that_nearly_agree_are_in_one_group_and_chains_join(rng):
     assert len(near_duplicates([], [])) == 0
 
 
+def test_numbers_that_count_a_collection_group_nothing(rng):
+    """Else a folder 0001, 0002, ... would be for training alone."""
+    ids = [f"chair/{i:04d}" for i in range(40)] + ["chair/desk_1", "chair/desk_2", "chair/0007_stretched1"]
+    radii = [*rng.uniform(0.1, 0.5, (42, 3)), (0.5, 0.5, 0.5)]
+    shapes = [sphere(rng, 500, r / np.max(r)) for r in radii]
+    groups = near_duplicates(ids, shapes)
+    assert groups[40] == groups[41] and groups[42] == groups[7]  # two of 42 are variants, 40 are not
+    assert len(set(groups)) > 30
+    assert {"train", "val", "test"} == set(split_groups(ids, groups, SHARES))
+
+
 def test_groups_stay_together_and_the_shares_are_kept(rng):
     ids = [f"chair/{word}" for word in rng.permutation(300)]
     groups = rng.integers(0, 120, 300)
