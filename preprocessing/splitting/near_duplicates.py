@@ -45,12 +45,13 @@ def near_duplicates(ids: Sequence[str], surfaces: Sequence[np.ndarray]) -> np.nd
         (N,) number of the group of each object.
     """
     pairs = []
-    originals = {origin(object_id) for object_id in ids}
-    named = collections.Counter(map(stem, originals))
+    stems = {origin(object_id): stem(object_id) for object_id in ids}
+    sizes = collections.Counter(stems.values())
     first_of: dict[str, int] = {}
     for i, object_id in enumerate(ids):
-        counted = too_large(named[stem(object_id)], len(originals))
-        pairs.append((first_of.setdefault(origin(object_id) if counted else stem(object_id), i), i))
+        original = origin(object_id)
+        counted = too_large(sizes[stems[original]], len(stems))
+        pairs.append((first_of.setdefault(original if counted else stems[original], i), i))
     extents = np.array([np.ptp(points, axis=0) for points in surfaces]).reshape(-1, 3)
     trees: dict[int, cKDTree] = {}
 
