@@ -4,13 +4,13 @@
     python preprocessing/gen_db.py --raw raw --out db
 
 Objects are variants of one model if their names differ in numbers alone or their shapes nearly
-agree; numbers that count more than a twentieth of all objects group nothing. Stretched copies
-(render_views.py --stretched) stay with their object, and are listed for training alone. Writes
-{train,val,test}_list_<category>.txt into the raw folder, or into --out, where gen_db.py finds them
-(--lst_dir). The split follows from names and shapes alone: it is the same on every machine. With
---given, a file decides: {split: ["<category>/<object>", ...]}, such as that of the objects that the
-pretrained weights know (models/pretrained/split.json). Prints the sizes of the splits and the
-largest groups.
+agree; numbers that count more than three objects and more than a twentieth of all group nothing.
+Stretched copies (render_views.py --stretched) stay with their object, and are listed for training
+alone. Writes {train,val,test}_list_<category>.txt into the raw folder, or into --out, where
+gen_db.py finds them (--lst_dir). The split follows from names and shapes alone: it is the same on
+every machine. With --given, a file decides: {split: ["<category>/<object>", ...]}, such as that of
+the objects that the pretrained weights know (models/pretrained/split.json). Prints the sizes of the
+splits and the largest groups.
 """
 
 import argparse

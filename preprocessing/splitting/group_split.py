@@ -8,11 +8,12 @@ import numpy as np
 from data.shard_format import SPLITS
 
 LARGEST = 0.05  # share of all objects: a larger group is for training, it would be most of a split
+SMALLEST = 3  # objects: so few are never too many, however few all are
 
 
 def too_large(members: int, objects: int) -> bool:
     """Whether a group of so many of the objects is for training alone."""
-    return members > max(1, LARGEST * objects)
+    return members > max(SMALLEST, LARGEST * objects)
 
 
 def split_groups(ids: Sequence[str], groups: np.ndarray, shares: Mapping[str, float]) -> list[str]:

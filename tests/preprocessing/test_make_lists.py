@@ -79,6 +79,14 @@ def test_numbers_that_count_a_collection_group_nothing(rng):
     assert {"train", "val", "test"} == set(split_groups(ids, groups, SHARES))
 
 
+def test_pairs_of_a_small_set_are_variants_and_every_split_has_objects(rng):
+    ids = [f"chair/{chr(97 + i // 2)}_{i % 2}" for i in range(20)]
+    groups = near_duplicates(ids, [sphere(rng, 500, r / np.max(r)) for r in rng.uniform(0.1, 0.5, (20, 3))])
+    splits = split_groups(ids, groups, SHARES)
+    assert (groups[::2] == groups[1::2]).all() and len(set(groups)) > 5
+    assert splits[::2] == splits[1::2] and {"train", "val", "test"} == set(splits)
+
+
 def test_groups_stay_together_and_the_shares_are_kept(rng):
     ids = [f"chair/{word}" for word in rng.permutation(300)]
     groups = rng.integers(0, 120, 300)
