@@ -36,8 +36,9 @@ def random_colours(rng: np.random.Generator) -> np.ndarray:
 
 def recoloured(colours: np.ndarray, colour_map: np.ndarray) -> np.ndarray:
     """(..., 3) uint8 colours by a result of random_colours -> (..., 3) uint8."""
-    mapped = colours.astype(np.float32) @ colour_map[:3].astype(np.float32) + 255 * colour_map[3].astype(np.float32)
-    return np.clip(np.rint(mapped), 0, 255).astype(np.uint8)
+    affine = np.column_stack([colour_map[:3].T, 255 * colour_map[3]]).astype(np.float32)
+    mapped = cv2.transform(colours.reshape(-1, 1, 3).astype(np.float32), affine)
+    return np.clip(np.rint(mapped), 0, 255).astype(np.uint8).reshape(colours.shape)
 
 
 def changed_view(
@@ -60,7 +61,7 @@ def changed_view(
         rgba, trans_mat = rgba[:, ::-1], mirrored_camera(trans_mat, rgba.shape[1])
     colour_map = random_colours(rng) if recolour else None
     if colour_map is not None:
-        rgba = np.concatenate([recoloured(rgba[..., :3], colour_map), rgba[..., 3:]], -1)
+        rgba = np.dstack([recoloured(rgba[..., :3], colour_map), rgba[..., 3]])
     return rgba, trans_mat, mirrored, colour_map
 
 

@@ -127,16 +127,21 @@ def _image(
     if square:
         rgba = square.cut(rgba)
     rgba = resize_image(rgba, (config.img_h, config.img_w))
-    alpha, colour = rgba[..., 3:] / np.float32(255), rgba[..., :3] / np.float32(255)
-    background: np.ndarray = np.full(3, 1.0 if config.backcolorwhite else 0.0, np.float32)
+    levels = np.repeat(np.arange(256)[:, None] / 255, 3, 1)  # what becomes of each of 256 levels, by channel
+    background: np.ndarray = np.full(3, 1.0 if config.backcolorwhite else 0.0)
     if rng is not None and config.augcolorfore:
-        colour = np.clip(colour + rng.uniform(-30, 30, 3) / 255, 0, 1)
+        levels = np.clip(levels + rng.uniform(-30, 30, 3) / 255, 0, 1)
     if rng is not None and config.auglight:
-        colour = relit(colour, rng)
+        levels = relit(levels, rng)
     if rng is not None and config.augcolorback:
         background = rng.random(3)
-    image = colour * alpha + background * (1 - alpha)
-    return np.concatenate([image, alpha], -1).astype(np.float32) if config.alpha else image.astype(np.float32)
+    image = np.empty((*rgba.shape[:2], config.image_channels), np.float32)
+    alpha = rgba[..., 3] / np.float32(255)
+    for channel, (of_level, behind) in enumerate(zip(levels.T.astype(np.float32), background.tolist(), strict=True)):
+        image[..., channel] = (of_level[rgba[..., channel]] - behind) * alpha + behind
+    if config.alpha:
+        image[..., 3] = alpha
+    return image
 
 
 def _camera(trans_mat: np.ndarray, rgba: np.ndarray, square: Square | None, config: ViewSettings) -> np.ndarray:

@@ -12,14 +12,20 @@ def weighted(rgba: np.ndarray) -> np.ndarray:
     Pixels are averaged in this form: hidden colours of transparent ones do not bleed into the
     object.
     """
-    alpha = rgba[..., 3:].astype(np.float32) / 255
-    return np.concatenate([rgba[..., :3] * alpha, alpha], -1)
+    result = rgba.astype(np.float32)
+    result[..., 3] /= 255
+    for channel in range(3):  # broadcasting over so few channels takes several times as long
+        result[..., channel] *= result[..., 3]
+    return result
 
 
 def straight(image: np.ndarray) -> np.ndarray:
     """The inverse of weighted()."""
-    colour = image[..., :3] / np.maximum(image[..., 3:], 1e-6)
-    return np.rint(np.clip(np.concatenate([colour, 255 * image[..., 3:]], -1), 0, 255)).astype(np.uint8)
+    result, alpha = image.copy(), np.maximum(image[..., 3], 1e-6)
+    for channel in range(3):
+        result[..., channel] /= alpha
+    result[..., 3] *= 255
+    return np.clip(np.rint(result), 0, 255).astype(np.uint8)
 
 
 def resize_image(rgba: np.ndarray, size: Sequence[int]) -> np.ndarray:
