@@ -2,8 +2,9 @@
 
     python benchmarks/input.py --out input.json
 
-Both presets in binary and SDF mode, on the database of benchmarks/fitted.py. It is read again and
-again, so that it is in the cache of the system; a sample is a few short contiguous reads.
+The presets small and faithful in binary and SDF mode, plus in SDF mode, on the database of
+benchmarks/fitted.py. It is read again and again, so that it is in the cache of the system; a sample
+is a few short contiguous reads.
 
 <preset>_<mode>_input  samples per second of the pipeline alone
 <preset>_<mode>_step   samples per second of the compiled step on one batch
@@ -85,8 +86,12 @@ def main(argv):
     p.add_argument("--out", required=True, help="JSON file to write")
     args = p.parse_args(argv)
     db, result = str(database(ROOT / "runs/benchmark")), {}
-    for name, points in (("small", 512), ("faithful", 2048)):
-        for binary in (True, False):
+    for name, points, modes in (
+        ("small", 512, (True, False)),
+        ("faithful", 2048, (True, False)),
+        ("plus", 512, (False,)),
+    ):
+        for binary in modes:
             config = preset(name, binary, db=db, precision="bfloat16", num_sample_points=points)
             key = f"{name}_{'binary' if binary else 'sdf'}"
             rate, step = measure(config)
