@@ -39,7 +39,7 @@ from utils.geometry.cameras import parse_camera
 from utils.images.photo import expanded, read_photo
 from utils.mesh.simplify import FACES, check_count
 from utils.out_folder import working_in
-from utils.reports.result_folder import TEXTURES, UNWRAPPED, MeshFormat, write_results
+from utils.reports.result_folder import SIZES, TEXTURES, UNWRAPPED, MeshFormat, write_results
 from utils.stages import Stages
 from utils.surface.adaptive import check_resolution
 
@@ -69,7 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     p.add_argument(
         "--texture_size",
-        type=cli.whole_number(64, 8192),
+        type=cli.whole_number(*SIZES),
         help=f"side of the UV texture in pixels (default: {MeshFormat.size})",
     )
     p.add_argument(
@@ -173,9 +173,11 @@ def model_of(reconstructor: "Reconstructor", estimated: bool) -> dict[str, typin
 def done(folder: pathlib.Path, settings: dict[str, typing.Any], model: dict[str, typing.Any]) -> bool:
     """Whether the folder holds the result of these settings and weights, wherever they are."""
     path = folder / "results.json"
-    if not path.is_file() or not any(folder.glob("mesh.*")):
+    if not path.is_file():
         return False
     known = read_json_object(path, "results of a reconstruction")
+    if not (folder / str(known.get("mesh"))).is_file():
+        return False
     stored = known.get("model", {})
     return (
         isinstance(stored, dict)

@@ -19,7 +19,8 @@ import texdisn
 from data.shards import Database
 from models.inference import reconstruct as reconstruction
 from tests.helpers import tiny
-from utils.images.photo import read_photo
+from utils.geometry.cameras import resize_camera
+from utils.images.photo import LONGEST, read_photo
 
 ROOT = pathlib.Path(__file__).parents[1]
 CHAIR = ROOT / "examples" / "chair.png"
@@ -48,6 +49,10 @@ def test_a_mesh_is_the_same_in_every_form(result, tmp_path):
     assert trimesh.load(tmp_path / "chair.glb", force="mesh").visual.material.baseColorTexture.size == (128, 128)
     with pytest.raises(texdisn.UserError, match="stl"):
         result.save(tmp_path / "chair.stl")
+    result.save(tmp_path / "LOUD.PLY")
+    for wrong in ({"texture": "none"}, {"texture_size": 0}):
+        with pytest.raises(texdisn.UserError, match="texture"):
+            result.save(tmp_path / "chair.glb", **wrong)
 
 
 def test_a_turntable_shows_the_mesh(result):
@@ -67,6 +72,9 @@ def test_images_in_every_form_give_the_same_mesh(model, monkeypatch):
     assert other.foreground == "array" and np.array_equal(other.mask, first.mask)
     with pytest.raises(texdisn.UserError, match="must have one size"):
         model.reconstruct(image, mask=mask[:-1])
+    for nothing in (mask // 2, np.zeros(mask.shape, bool), (mask / 255).round().astype(np.uint8)):
+        with pytest.raises(texdisn.UserError, match="the mask shows no object"):
+            model.reconstruct(image, mask=nothing)
     for wrong in (np.zeros((40, 40, 2), np.uint8), np.full((40, 40, 3), 7.0), np.zeros((40, 40), int)):
         with pytest.raises(texdisn.UserError, match="an image array is"):
             model.reconstruct(wrong)
@@ -78,6 +86,20 @@ def test_cameras(model, result):
     size = result.mask.shape[0]
     matrix = texdisn.camera(40, 20, 2.2, size)
     np.testing.assert_allclose(model.reconstruct(CHAIR, camera=(40.0, 20.0, 2.2), resolution=32).camera, matrix)
+    for wrong in [(40,), (40.0, 95.0), (float("nan"), 20.0), (40.0, 25.0, -2.0)]:
+        with pytest.raises(texdisn.UserError, match="camera"):
+            model.reconstruct(CHAIR, camera=wrong)
+
+
+def test_camera_and_mask_of_an_image_that_is_reduced_are_those_of_the_image(model, result):
+    size = (2 * LONGEST, 2 * LONGEST)
+    large = PIL.Image.open(CHAIR).resize(size, PIL.Image.Resampling.NEAREST)
+    mask = np.asarray(large)[..., 3]
+    first = model.reconstruct(large.convert("RGB"), mask=mask, resolution=24)
+    np.testing.assert_allclose(first.camera, resize_camera(result.camera, result.mask.shape, size), atol=0.02 * size[0])
+    again = model.reconstruct(large, camera=first.camera, resolution=24)
+    np.testing.assert_allclose(again.camera, first.camera, rtol=1e-9)
+    assert first.mask.shape == (LONGEST, LONGEST) and again.novelty["overlap"] > 0.7
 
 
 def test_the_field_of_a_result(result):

@@ -48,13 +48,22 @@ def replacing_folder(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     `path` must be absent or an empty folder. Errors are those of `replacing`.
     """
     path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.texdisn-tmp")
+    with temporary_folder(path.parent, path.name) as temporary:
+        yield temporary
+        os.replace(temporary, path)
+
+
+@contextlib.contextmanager
+def temporary_folder(parent: str | os.PathLike[str], name: str) -> Iterator[pathlib.Path]:
+    """Yield a new folder in `parent`, which is made; it is removed after the block.
+
+    Errors are those of `replacing`.
+    """
+    temporary = pathlib.Path(parent) / f".{name}.{os.getpid()}.texdisn-tmp"
     try:
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.mkdir()
+        with writing(pathlib.Path(parent) / name):
+            temporary.mkdir(parents=True)
             yield temporary
-            os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

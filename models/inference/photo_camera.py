@@ -13,6 +13,7 @@ from utils.errors import UserError
 from utils.geometry.camera_parameters import CameraParts
 from utils.geometry.cameras import (
     azimuth_elevation_distance,
+    check_angles,
     check_camera,
     compose,
     intrinsics,
@@ -57,6 +58,7 @@ def photo_camera(
         if camera != "est":
             raise UserError(f"camera {camera}: give est, angles, or a 4x3 matrix")
         return _estimated(estimator().candidates([rgba])[0])
+    check_angles(camera, "camera " + ",".join(map(str, camera)))
     if len(camera) == 2:
         matrix = turned(rgba, estimator().cameras([rgba])[0], *camera, estimator().config)
         return PhotoCamera(matrix, "angles given, the rest estimated")

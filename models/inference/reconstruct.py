@@ -25,8 +25,9 @@ from models.networks.precision import chosen
 from models.networks.texdisn import build_field_network
 from models.weights.sources import open_model
 from utils.errors import UserError
+from utils.geometry.cameras import resize_camera
 from utils.images.crop import object_square
-from utils.images.foreground import Foreground, foreground, given_mask
+from utils.images.foreground import Foreground, foreground, given_mask, resized_mask
 from utils.images.photo import Photo, as_photo
 from utils.mesh.mesh import Mesh, coloured_mesh
 from utils.mesh.simplify import FACES, check_count, merge_faces
@@ -53,7 +54,8 @@ Image = str | os.PathLike[str] | PIL.Image.Image | np.ndarray | Photo
 class Reconstruction:
     """A reconstructed image. Cameras are (4, 3), object frame to pixels."""
 
-    photo: np.ndarray  # (H, W, 3) uint8 the photograph, on white where it is transparent
+    size: tuple[int, int]  # height and width of the image as it was given
+    photo: np.ndarray  # (H, W, 3) uint8 the image, smaller where it was large, on white where it is transparent
     mask: np.ndarray  # (H, W) uint8 255 where the object is
     foreground: str  # where the mask came from
     notes: list[str]  # remarks for the user, one line each
@@ -61,7 +63,7 @@ class Reconstruction:
     category: Category | None  # of the object; None where the weights have no classifier
     novelty: Novelty  # how far the image is from what was trained
     seen: np.ndarray  # (img_h, img_w, 3 or 4) float32 in [0, 1]: the image as the network saw it
-    camera: np.ndarray  # of photo
+    photo_camera: np.ndarray  # of photo
     camera_source: str
     camera_choice: CameraChoice | None  # how sure an estimated one is
     iso: float  # value of the field at the surface
@@ -75,6 +77,11 @@ class Reconstruction:
     normals: np.ndarray | None  # (V, 3); None: those of the faces
     query: FieldQuery  # the field: its values and colours at further points
     encoded: Encoded
+
+    @property
+    def camera(self) -> np.ndarray:
+        """(4, 3) camera of the image as it was given, which `reconstruct` takes."""
+        return resize_camera(self.photo_camera, self.mask.shape, self.size)
 
     def colour_of(self, points: np.ndarray) -> np.ndarray:
         """(N, 3) object-frame points -> (N, 3) colours in [0, 1], from the field."""
@@ -103,10 +110,13 @@ class Reconstruction:
             path: its suffix chooses the format.
             texture: "atlas", a UV texture; "vertex", colours at the vertices; "auto", a texture
                 where the format has them and the faces are not too many.
-            texture_size: side of a UV texture in pixels.
+            texture_size: side of a UV texture in pixels, 64 to 8192.
+
+        Raises:
+            UserError: a format, a texture or a size that there is not.
         """
         path = pathlib.Path(path)
-        write_result_mesh(path, self, MeshFormat(path.suffix.removeprefix("."), texture, texture_size))
+        write_result_mesh(path, self, MeshFormat(path.suffix.lower().removeprefix("."), texture, texture_size))
 
     def turntable(self) -> list[np.ndarray]:
         """Images (H, W, 3) uint8 of the mesh from all around."""
@@ -171,7 +181,7 @@ class Reconstructor:
                 where the object is.
             camera: "est"; (azimuth, elevation) in degrees, the rest estimated; (azimuth, elevation,
                 distance), looking at the middle of the image with the default focal length; or a
-                (4, 3) trans_mat of the image.
+                (4, 3) trans_mat of the image as it is given.
             resolution: cells along an axis.
             simplify: number of faces to merge the mesh into, about; 0: all that were extracted.
             stages: is told of every stage.
@@ -224,6 +234,7 @@ class Reconstructor:
                 photo_colours = PhotoColours(rgba, matrix, surface)
                 vertex_colours = photo_colours.of_vertices(field_colours)
         return Reconstruction(
+            size=photo.size,
             photo=lay_over(photo.rgba, np.full((*rgba.shape[:2], 3), 255, np.uint8)),
             mask=cut_out.alpha,
             foreground=cut_out.used,
@@ -232,7 +243,7 @@ class Reconstructor:
             category=category,
             novelty=novelty,
             seen=seen,
-            camera=matrix,
+            photo_camera=matrix,
             camera_source=found.source,
             camera_choice=found.choice,
             iso=iso,
@@ -267,7 +278,7 @@ def _foreground(photo: Photo, mask: str | os.PathLike[str] | np.ndarray) -> Fore
     """The object of a photo by a mask array, or as utils.images.foreground finds it."""
     if not isinstance(mask, np.ndarray):
         return foreground(photo, mask)
-    if mask.shape != photo.rgba.shape[:2]:
-        raise UserError(f"the mask is {mask.shape} and the image {photo.rgba.shape[:2]}: they must have one size")
+    if mask.shape not in (photo.size, photo.rgba.shape[:2]):
+        raise UserError(f"the mask is {mask.shape} and the image {photo.size}: they must have one size")
     alpha = np.where(mask, 255, 0) if mask.dtype == bool else np.clip(mask, 0, 255)
-    return given_mask(alpha.astype(np.uint8), "array")
+    return given_mask(resized_mask(alpha.astype(np.uint8), photo.rgba.shape[:2]), "array", photo.name)

@@ -162,11 +162,16 @@ def parse_camera(text: str) -> str | tuple[float, ...] | np.ndarray:
         numbers = tuple(float(part) for part in text.split(","))
     except ValueError:
         numbers = ()
+    check_angles(numbers, f"camera {text}")
+    return numbers
+
+
+def check_angles(numbers: Sequence[float], name: str) -> None:
+    """UserError, with the name, unless these are azimuth, elevation and possibly a distance."""
     if len(numbers) not in (2, 3) or not np.isfinite(numbers).all():
         wanted = "est, azimuth,elevation or azimuth,elevation,distance in degrees, or an existing file"
-        raise UserError(f"camera {text}: give {wanted}")
+        raise UserError(f"{name}: give {wanted}")
     if not -90 < numbers[1] < 90:
-        raise UserError(f"camera {text}: the elevation must be between -90 and 90 degrees")
+        raise UserError(f"{name}: the elevation must be between -90 and 90 degrees")
     if len(numbers) == 3 and numbers[2] <= 0.5:
-        raise UserError(f"camera {text}: the distance must be above 0.5, the object's longest side being 1")
-    return numbers
+        raise UserError(f"{name}: the distance must be above 0.5, the object's longest side being 1")

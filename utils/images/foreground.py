@@ -19,6 +19,7 @@ from utils.images.photo import Photo, read_photo
 WAYS = ("auto", "alpha", "none")  # anything else is the path of a mask file
 # alpha values from which a pixel counts as entirely opaque or clear: rounding is not transparency
 OPAQUE, CLEAR = 250, 5
+HALF = 128  # alpha from which a pixel is the object's
 LEAST, MOST = 0.002, 0.95  # share of an image that an object can cover
 ADVICE = "give a mask file (white where the object is), or an image with a transparent background"
 
@@ -61,17 +62,23 @@ def foreground(photo: Photo, mask: str | os.PathLike[str] = "auto") -> Foregroun
     if mask == "none":
         return Foreground(np.full(photo.rgba.shape[:2], 255, np.uint8), "none", [])
     if mask == "alpha" or (mask == "auto" and has_transparency(photo.rgba)):
-        return given_mask(_own_alpha(photo), "alpha")
+        return given_mask(_own_alpha(photo), "alpha", photo.name)
     if mask != "auto":
-        return given_mask(_from_file(photo, mask), "file")
+        return given_mask(_from_file(photo, mask), "file", str(mask))
     result = _automatic(np.ascontiguousarray(photo.rgba[..., :3]))
-    if not LEAST < (result.alpha >= 128).mean() < MOST:
+    if not LEAST < (result.alpha >= HALF).mean() < MOST:
         raise UserError(f"{photo.name}: no object can be distinguished from the background: {ADVICE}")
     return result
 
 
-def given_mask(alpha: np.ndarray, used: str) -> Foreground:
-    """A mask (H, W) uint8 that came with the image, without specks that would move its crop."""
+def given_mask(alpha: np.ndarray, used: str, name: str) -> Foreground:
+    """A mask (H, W) uint8 that came with the image, without specks that would move its crop.
+
+    Raises:
+        UserError: no pixel is of the object, which begins at HALF.
+    """
+    if alpha.max() < HALF:
+        raise UserError(f"{name}: the mask shows no object: it is at most {alpha.max()}, an object {HALF} to 255")
     alpha, notes = without_strays(alpha)
     return Foreground(alpha, used, notes)
 
@@ -110,9 +117,16 @@ def _from_file(photo: Photo, path: str | os.PathLike[str]) -> np.ndarray:
             f"{path} is entirely white: a mask is black where the background is; "
             "use mask none for an image without background"
         )
-    rows, columns = photo.rgba.shape[:2]
-    shrinks = grey.shape[0] > rows
-    return cv2.resize(grey, (columns, rows), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return resized_mask(grey, photo.rgba.shape[:2])
+
+
+def resized_mask(mask: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """A mask (h, w) uint8 -> (H, W) uint8 of another size (H, W)."""
+    if mask.shape == size:
+        return mask
+    rows, columns = size
+    shrinks = mask.shape[0] > rows
+    return cv2.resize(mask, (columns, rows), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def _automatic(rgb: np.ndarray) -> Foreground:

@@ -1,10 +1,12 @@
 """Image files, or uploads, as upright 8-bit RGBA in sRGB; the only reader of image files."""
 
+import contextlib
 import dataclasses
 import io
 import os
 import pathlib
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image
@@ -12,7 +14,7 @@ from PIL.Image import Resampling, Transpose
 
 from utils.errors import UserError
 from utils.images.contents import check_png, other_content
-from utils.images.pixel_modes import eight_bit, to_srgb
+from utils.images.pixel_modes import eight_bit, scale_transparent_value, to_srgb
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "TIFF", "GIF", "PPM")  # Pillow's EPS reader would start Ghostscript
 # of the files of a folder that are images, whatever their contents turn out to be
@@ -96,7 +98,8 @@ def expanded(paths: list[str]) -> list[str]:
         if not path.is_dir():
             images.append(str(path))
             continue
-        inside = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
+        visible = (file for file in path.iterdir() if not file.name.startswith("."))  # macOS: ._photo.jpg
+        inside = sorted(file for file in visible if file.suffix.lower() in SUFFIXES and file.is_file())
         if not inside:
             raise UserError(f"{path} holds no image ({' '.join(SUFFIXES)})")
         images += map(str, inside)
@@ -116,8 +119,9 @@ def as_photo(image: str | os.PathLike[str] | Image.Image | np.ndarray | Photo) -
         return _photo_of_array(image)
     if isinstance(image, Image.Image):
         name = getattr(image, "filename", "") or "the image"
-        _check_size(image.size, name, LONGEST, SHORTEST)
-        return _decode(image, name, LONGEST)
+        with _broken(name):
+            _check_size(image.size, name, LONGEST, SHORTEST)
+            return _decode(image, name, LONGEST, draft=False)  # it would change the caller's image
     return read_photo(image)
 
 
@@ -145,18 +149,26 @@ def decode_photo(data: bytes, name: str, longest: int | None = LONGEST, shortest
     _check_bytes(len(data), name)
     # Pillow warns of sizes, which are checked here, and of odd metadata, which do no harm
     warnings.filterwarnings("ignore", module=r"PIL\b")
+    with _broken(name):
+        try:
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                _check_size(image.size, name, longest, shortest)
+                if image.format == "PNG":
+                    check_png(data)
+                return _decode(image, name, longest)
+        except Image.UnidentifiedImageError:
+            raise UserError(f"{name} {other_content(data)}: {HINT}") from None
+
+
+@contextlib.contextmanager
+def _broken(name: str) -> Iterator[None]:
+    """Turn errors of Pillow in the block into a UserError that names the image."""
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_size(image.size, name, longest, shortest)
-            if image.format == "PNG":
-                check_png(data)
-            return _decode(image, name, longest)
+        yield
     except UserError:
         raise
     except Image.DecompressionBombError:
         raise UserError(f"{name} has more than {MAX_PIXELS // 1_000_000} megapixels: make it smaller") from None
-    except Image.UnidentifiedImageError:
-        raise UserError(f"{name} {other_content(data)}: {HINT}") from None
     except Exception as error:  # every reader of Pillow raises its own kinds of error for broken files
         reason = str(error).strip().splitlines()
         raise UserError(
@@ -188,12 +200,13 @@ def _reduced(size: tuple[int, int], longest: int | None) -> tuple[int, int]:
     return max(1, round(size[0] * ratio)), max(1, round(size[1] * ratio))
 
 
-def _decode(image: Image.Image, name: str, longest: int | None) -> Photo:
-    """Decode an open Pillow image whose size was checked."""
+def _decode(image: Image.Image, name: str, longest: int | None, draft: bool = True) -> Photo:
+    """Decode an open Pillow image whose size was checked; `draft`: it may be changed."""
+    scale_transparent_value(image)
     notes = _notes_of_frames(image, name)
     turn, profile, (width, height) = _turn(image), image.info.get("icc_profile"), image.size
     size = _reduced((width, height), longest)
-    if size != image.size:
+    if draft and size != image.size:
         image.draft(None, size)  # only JPEG: a large one is decoded at a half, a quarter or an eighth
     image.load()
     has_alpha = image.mode in ALPHA_MODES or "transparency" in image.info

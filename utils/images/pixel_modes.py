@@ -7,6 +7,23 @@ from PIL import Image, ImageCms
 
 from utils.errors import UserError
 
+# Pillow's names of pixels with less or more than 8 bits that it scales -> the scale of a value
+
+
+STORED = {"L;2": lambda v: 85 * v, "L;4": lambda v: 17 * v, "RGB;16B": lambda v: tuple(x >> 8 for x in v)}
+
+
+def scale_transparent_value(image: Image.Image) -> None:
+    """Scale a PNG's value for transparent pixels to 8 bits, as Pillow scales the pixels alone.
+
+    Args:
+        image: open, not yet loaded.
+    """
+    tiles = getattr(image, "tile", [])
+    stored = tiles[0].args if image.format == "PNG" and tiles else None
+    if "transparency" in image.info and stored in STORED:
+        image.info["transparency"] = STORED[stored](image.info["transparency"])
+
 
 def eight_bit(image: Image.Image, name: str) -> Image.Image:
     """A loaded Pillow image of any mode -> L, LA, RGB, RGBA or CMYK.

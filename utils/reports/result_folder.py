@@ -10,7 +10,8 @@ import numpy as np
 import trimesh
 from PIL import Image
 
-from utils.files import replacing, write_json
+from utils.errors import UserError, writing
+from utils.files import replacing, temporary_folder, write_json
 from utils.geometry.cameras import azimuth_elevation_distance
 from utils.mesh.mesh import Material, Mesh, coloured_mesh
 from utils.mesh.texture import bake, texel_width, unwrap
@@ -23,7 +24,9 @@ from utils.rendering.turntable import over_photo, turntable, two_rows
 from utils.stages import Stages
 
 FRAME_MS = 200  # duration of a frame of turntable.gif
+MESHES = ("mesh.glb", "mesh.ply", "mesh.obj", "mesh.mtl", "mesh_texture.png")  # what a mesh may be made of
 TEXTURES = ("auto", "vertex", "atlas")  # a texture where that suits, colours at the vertices, a texture
+SIZES = (64, 8192)  # of a texture's side, pixels
 UNWRAPPED = 50_000  # faces up to which "auto" makes a texture: the vertices of more are dense enough for colours
 
 
@@ -38,7 +41,8 @@ class Reconstruction(Protocol):
     category: dict[str, str | float | None] | None  # of the object: name, if sure, and probability
     novelty: dict[str, float | bool | None]  # how far the image is from what the weights were trained on
     seen: np.ndarray  # (h, w, 3 or 4) in [0, 1], the image as the network saw it
-    camera: np.ndarray  # (4, 3) trans_mat of the photograph
+    size: tuple[int, int]  # height and width of the image as it was given; `photo` may be smaller
+    photo_camera: np.ndarray  # (4, 3) trans_mat of `photo`
     camera_source: str
     camera_choice: dict[str, Any] | None  # support of an estimated one, and the likeliest other one
     iso: float  # value of the field at the surface
@@ -50,6 +54,10 @@ class Reconstruction(Protocol):
     field_colours: np.ndarray  # (V, 3) in [0, 1]: the same, of the field alone
     photo_colours: PhotoColours | None  # None: colours are the field's
     normals: np.ndarray | None  # (V, 3) unit
+
+    @property
+    def camera(self) -> np.ndarray:
+        """(4, 3) trans_mat of the image as it was given."""
 
     def colour_of(self, points: np.ndarray) -> np.ndarray:
         """Points (N, 3) object frame -> colours (N, 3) in [0, 1], of the field."""
@@ -64,6 +72,12 @@ class MeshFormat:
     size: int = 512  # of the side of a texture, pixels: some three texels on the edge of a face
     centre: Sequence[float] = (0.0, 0.0, 0.0)  # of the mesh's own units x: object frame p = (x - centre) * scale
     scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.texture not in TEXTURES:
+            raise UserError(f"texture {self.texture}: give {', '.join(TEXTURES)}")
+        if not SIZES[0] <= self.size <= SIZES[1]:
+            raise UserError(f"texture size {self.size}: give {SIZES[0]} to {SIZES[1]} pixels")
 
     def is_textured(self, faces: int) -> bool:
         """Whether a mesh of so many faces gets a texture; else it has colours at its vertices."""
@@ -83,8 +97,9 @@ def write_results(
 ) -> str:
     """Write the mesh, input.png, camera.txt, overlay.png, turntable.png and .gif, results.json.
 
-    Files of an earlier reconstruction are removed first. results.json is written last, so a folder
-    that has one is complete.
+    All of them are written before they take the place of those of an earlier reconstruction, which
+    stay where that fails. results.json comes last, so a folder that has one is complete. Files of
+    other names are left alone.
 
     Args:
         folder: created where it does not exist.
@@ -96,9 +111,27 @@ def write_results(
     Returns:
         A line that describes the mesh, then lines for what was found, the warnings and the notes.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for stale in (folder / "results.json", *folder.glob("mesh.*"), *folder.glob("mesh_*")):
-        stale.unlink(missing_ok=True)
+    with temporary_folder(folder, "new") as new:
+        lines = _write_files(new, result, stages, mesh_format, extra)
+        with writing(folder):
+            if (folder / "results.json").exists():  # without it a mesh is not ours
+                (folder / "results.json").unlink()
+                for name in MESHES:
+                    if not (new / name).exists():
+                        (folder / name).unlink(missing_ok=True)
+            for path in sorted(new.iterdir(), key=lambda path: path.name == "results.json"):
+                os.replace(path, folder / path.name)
+    return str(folder / lines)
+
+
+def _write_files(
+    folder: pathlib.Path,
+    result: Reconstruction,
+    stages: Stages,
+    mesh_format: MeshFormat,
+    extra: Mapping[str, Any],
+) -> str:
+    """Write the files of a reconstruction into an empty folder; returns the lines, without it."""
     path = folder / f"mesh.{mesh_format.suffix}"
     with stages("texture"):
         written = write_result_mesh(path, result, mesh_format)
@@ -110,7 +143,7 @@ def write_results(
         _write_image(folder / "input.png", np.rint(255 * result.seen).astype(np.uint8))
         _write_image(folder / "turntable.png", two_rows(frames))
         _write_image(folder / "turntable.gif", *frames)
-        _write_image(folder / "overlay.png", over_photo(scene, result.photo, result.mask, result.camera))
+        _write_image(folder / "overlay.png", over_photo(scene, result.photo, result.mask, result.photo_camera))
         with replacing(folder / "camera.txt") as temporary:
             np.savetxt(temporary, result.camera, fmt="%.9g")
     closed = bool(trimesh.Trimesh(vertices, faces, process=False).is_watertight)
@@ -120,7 +153,7 @@ def write_results(
     facts = [faces_text, "closed" if closed else "NOT closed", f"{sum(stages.seconds.values()):.1f} s"]
     if "photo" in colours["psnr"]:
         facts.append("like the image by {photo:.1f} dB, with the field's colours {field:.1f}".format(**colours["psnr"]))
-    lines = [f"{path} ({', '.join(facts)})", f"  found: {_found(described)}"]
+    lines = [f"{path.name} ({', '.join(facts)})", f"  found: {_found(described)}"]
     lines += [f"  warning: {text}" for text in result.warnings] + [f"  note: {text}" for text in result.notes]
     return "\n".join(lines)
 
@@ -187,7 +220,7 @@ def _described(result: Reconstruction, vertices: np.ndarray, closed: bool, stage
             "trans_mat": np.asarray(result.camera).tolist(),
             "frame": "object frame to pixels of the image",
         },
-        "image": {"height": result.mask.shape[0], "width": result.mask.shape[1]},
+        "image": {"height": result.size[0], "width": result.size[1]},
         "foreground": {"source": result.foreground, "share": float((result.mask >= 128).mean())},
         "surface": {
             "vertices": len(vertices),
@@ -216,7 +249,7 @@ def _described_colours(result: Reconstruction, scene: Scene, written: Mesh) -> d
     """
     of_field = coloured_mesh(result.vertices, result.faces, result.field_colours)
     looks = {"field": of_field} if result.photo_colours is None else {"field": of_field, "photo": written}
-    psnr = likeness(scene, looks, result.photo, result.mask, result.camera)
+    psnr = likeness(scene, looks, result.photo, result.mask, result.photo_camera)
     if result.photo_colours is None:
         return {"source": "field", "psnr": psnr}
     return {"source": "photo", "psnr": psnr, **result.photo_colours.described()}

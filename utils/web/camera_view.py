@@ -40,7 +40,7 @@ class CameraView:
     def of(cls, result: Reconstruction) -> "CameraView":
         """What a reconstruction shows."""
         scene = scene_of(result.vertices, result.faces, result.colours)
-        return cls(scene, result.photo, result.mask, result.camera, float(result.vertices[:, 1].min()))
+        return cls(scene, result.photo, result.mask, result.photo_camera, float(result.vertices[:, 1].min()))
 
     def image(self, camera: np.ndarray | None = None) -> np.ndarray:
         """The image, and beside it the model over it, with a compass that points to its front.

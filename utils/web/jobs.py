@@ -91,8 +91,11 @@ class Jobs:
         with self._lock:
             if len(self._unfinished) >= MOST:
                 raise UserError(f"{len(self._unfinished)} images are waiting already: try again in a minute")
+            try:
+                job.future = self._pool.submit(job.run)
+            except RuntimeError:  # after close()
+                raise UserError("the page has ended: start it again") from None
             self._unfinished.append(job)
-            job.future = self._pool.submit(job.run)
         return job
 
     def before(self, job: Job) -> int:

@@ -95,7 +95,11 @@ class Page:
             if is_shown(data):
                 return photo.notes, gr.skip()
             copy = pathlib.Path(tempfile.mkdtemp(dir=self.folders.requests)) / f"{download_name(path)}.png"
-            Image.fromarray(photo.rgba if photo.has_alpha else photo.rgba[..., :3]).save(copy)
+            image = Image.fromarray(photo.rgba if photo.has_alpha else photo.rgba[..., :3])
+            image.save(copy)
+            if copy.stat().st_size > self.limits.bytes:  # the box would refuse it
+                copy = copy.with_suffix(".webp")
+                image.save(copy, quality=95)
             return photo.notes, str(copy)
         except UserError as error:
             return error, None

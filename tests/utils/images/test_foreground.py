@@ -155,6 +155,7 @@ def test_mask_files_that_do_not_fit_are_refused(tmp_path):
     for name, mask, words in [
         ("turned.png", np.where(disc().T, 255, 0), ("240x320", "320x240", "photo.png")),
         ("black.png", np.zeros((240, 320)), ("black",)),
+        ("faint.png", np.where(disc(), 115, 0), ("at most 115",)),
         ("white.png", np.full((240, 320), 255), ("white", "mask none")),
     ]:
         cv2.imwrite(str(tmp_path / name), mask.astype(np.uint8))

@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 
 from utils.errors import UserError
 from utils.images import photo
-from utils.images.photo import decode_photo, read_photo, read_view
+from utils.images.photo import as_photo, decode_photo, expanded, read_photo, read_view
 
 RAMP = np.linspace(0, 65535, 64 * 64).round().astype(np.uint16).reshape(64, 64)
 
@@ -77,6 +77,43 @@ def test_transparent_colour(tmp_path, mode):
     result = read_photo(saved(tmp_path / "a.png", image, transparency=index))
     np.testing.assert_array_equal(result.rgba[..., 3], np.where(grey == 10, 255, 0))
     assert result.has_alpha
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_transparent_value_of_any_depth(depth, channels):
+    """The value in the file counts, whatever the pixels are scaled to."""
+    if channels == 3 and depth < 8:
+        return
+    top = 2**depth - 1
+    values = np.full((16, 16, channels), top // 2, int)
+    values[4:12, 4:12] = top
+    bits = np.unpackbits(values.astype(">u2").view(np.uint8).reshape(16, -1, 2), axis=-1)[..., -depth:]
+    rows = b"".join(b"\0" + np.packbits(row).tobytes() for row in bits)
+    key = struct.pack(f">{channels}H", *[top // 2] * channels)
+    chunks = {b"IHDR": struct.pack(">IIBBBBB", 16, 16, depth, channels - 1, 0, 0, 0), b"tRNS": key}
+    chunks |= {b"IDAT": zlib.compress(rows), b"IEND": b""}
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks.items()
+    )
+    photo = decode_photo(data, "a.png")
+    np.testing.assert_array_equal(photo.rgba[..., 3], np.where(values[..., 0] == top, 255, 0))
+
+
+def test_a_pillow_image_stays_as_it_is_and_a_broken_one_is_refused(tmp_path):
+    path = saved(tmp_path / "a.jpg", Image.fromarray(np.zeros((400, 5000, 3), np.uint8)))
+    with Image.open(path) as image:
+        assert as_photo(image).size == as_photo(image).size == (400, 5000) and image.size == (5000, 400)
+    path.write_bytes(path.read_bytes()[:2000])
+    with Image.open(path) as image, pytest.raises(UserError, match="broken or cut off"):
+        as_photo(image)
+
+
+def test_hidden_files_of_a_folder_are_no_photographs(tmp_path):
+    for name in ("a.png", "._a.png"):
+        saved(tmp_path / name, Image.new("L", (20, 20)))
+    assert expanded([str(tmp_path)]) == [str(tmp_path / "a.png")]
 
 
 def test_transparent_palette_entry_keeps_the_colours_of_the_others(tmp_path):

@@ -1,5 +1,6 @@
 """The files of a reconstruction: formats, units, and what is left of an earlier one."""
 
+import errno
 import json
 import types
 
@@ -8,10 +9,12 @@ import pytest
 import trimesh
 
 from tests.helpers.gltf_pixels import Viewer
-from utils.geometry.cameras import compose, intrinsics, look_at, project
+from utils.errors import StorageError
+from utils.geometry.cameras import compose, intrinsics, look_at, project, resize_camera
 from utils.rendering import turntable
 from utils.rendering.photo_colours import PhotoColours
 from utils.rendering.ray_surface import RaySurface
+from utils.reports import result_folder
 from utils.reports.result_folder import UNWRAPPED, MeshFormat, write_result_mesh, write_results
 from utils.stages import Stages
 
@@ -24,6 +27,7 @@ def octahedron(monkeypatch):
     monkeypatch.setattr(turntable, "SIZE", 32)
     hull = trimesh.convex.convex_hull(np.concatenate([np.eye(3), -np.eye(3)]) / 2)
     return types.SimpleNamespace(
+        size=(48, 64),
         photo=np.zeros((24, 32, 3), np.uint8),
         mask=np.full((24, 32), 255, np.uint8),
         foreground="none",
@@ -32,7 +36,8 @@ def octahedron(monkeypatch):
         category={"name": "other_vehicle", "probability": 0.95},
         novelty={"distance": 1.25, "overlap": 0.5},
         seen=np.zeros((8, 8, 3), np.float32),
-        camera=compose(intrinsics(32), look_at(40, 25, 2)),
+        camera=resize_camera(compose(intrinsics(32), look_at(40, 25, 2)), (24, 32), (48, 64)),
+        photo_camera=compose(intrinsics(32), look_at(40, 25, 2)),
         camera_source="estimated",
         camera_choice={"support": 0.5, "other": {"azimuth": 220.0, "elevation": 25.0, "support": 0.4}},
         iso=0.25,
@@ -79,7 +84,8 @@ def test_colours_of_the_photo_are_reported_beside_the_fields(mesh_format, octahe
     rgba = np.dstack([octahedron.photo, octahedron.mask])
     rgba[..., 1] = 200
     octahedron.photo = rgba[..., :3]
-    octahedron.photo_colours = PhotoColours(rgba, octahedron.camera, RaySurface(octahedron.vertices, octahedron.faces))
+    surface = RaySurface(octahedron.vertices, octahedron.faces)
+    octahedron.photo_colours = PhotoColours(rgba, octahedron.photo_camera, surface)
     octahedron.colours = octahedron.photo_colours.of_vertices(octahedron.field_colours)
     line = write_results(tmp_path, octahedron, Stages(), mesh_format, {})
     entry = json.loads((tmp_path / "results.json").read_text())["colours"]
@@ -97,6 +103,26 @@ def test_an_earlier_result_is_replaced_and_units_are_those_of_the_mesh(octahedro
     np.testing.assert_allclose(trimesh.load(tmp_path / "mesh.ply").bounds, [[-4, -3, -2], [6, 7, 8]], atol=1e-6)
 
 
+def test_files_of_others_stay_and_so_does_an_earlier_result_when_writing_fails(octahedron, tmp_path, monkeypatch):
+    theirs = {"mesh.blend": b"1", "mesh_notes.txt": b"2", "mesh.obj": b"3"}
+    for name, content in theirs.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "mesh_parts").mkdir()
+    write_results(tmp_path, octahedron, Stages(), MeshFormat(), {"turn": 1})
+    assert all((tmp_path / name).read_bytes() == content for name, content in theirs.items())
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    for broken in ("write_json", "turntable", "write_result_mesh"):
+        with monkeypatch.context() as patched, pytest.raises(StorageError):
+            patched.setattr(result_folder, broken, full)
+            write_results(tmp_path, octahedron, Stages(), MeshFormat("ply"), {"turn": 2})
+        assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+        assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def full(*_):
+    raise OSError(errno.ENOSPC, "full")
+
+
 @pytest.mark.parametrize("texture", ["vertex", "atlas"])
 def test_a_viewer_shows_the_colours_of_the_photograph(texture, octahedron, tmp_path):
     """A slab from the front: dark, middle and bright colours, in COLOR_0 and in a texture."""
@@ -105,17 +131,17 @@ def test_a_viewer_shows_the_colours_of_the_photograph(texture, octahedron, tmp_p
     photo = np.rint(255 * np.stack([u, 0.02 + 0.3 * v, 0.9 - 0.8 * u * v], -1)).astype(np.uint8)
     octahedron.photo, octahedron.mask = photo, np.full(photo.shape[:2], 255, np.uint8)
     octahedron.vertices, octahedron.faces, octahedron.normals = slab.vertices, slab.faces, None
-    octahedron.camera = compose(intrinsics(96), look_at(0, 0, 1.6))
+    octahedron.photo_camera = compose(intrinsics(96), look_at(0, 0, 1.6))
     octahedron.field_colours = np.full(slab.vertices.shape, 0.5)
     octahedron.colour_of = lambda points: np.full(points.shape, 0.5)
     surface = RaySurface(slab.vertices, slab.faces)
-    octahedron.photo_colours = PhotoColours(np.dstack([photo, octahedron.mask]), octahedron.camera, surface)
+    octahedron.photo_colours = PhotoColours(np.dstack([photo, octahedron.mask]), octahedron.photo_camera, surface)
     octahedron.colours = octahedron.photo_colours.of_vertices(octahedron.field_colours)
     write_result_mesh(tmp_path / "mesh.glb", octahedron, MeshFormat(texture=texture, size=256))
     viewer = Viewer(tmp_path / "mesh.glb")
     for x in (-0.33, -0.1, 0.12, 0.31):
         for y in (-0.23, 0.02, 0.21):
-            column, row = np.rint(project(np.array([[x, y, 0.1]]), octahedron.camera)[0][0]).astype(int)
+            column, row = np.rint(project(np.array([[x, y, 0.1]]), octahedron.photo_camera)[0][0]).astype(int)
             assert abs(viewer.pixel(x, y) - photo[row, column]).max() <= 4, (x, y)
 
 

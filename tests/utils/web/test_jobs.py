@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tests.helpers.web import upload
+from utils.errors import UserError
 from utils.stages import check_stop
 from utils.web import jobs as web_jobs
 from utils.web.jobs import Ended, Folders, Jobs
@@ -47,6 +48,9 @@ def test_jobs_run_in_order_and_end_at_their_next_stage(tmp_path):
     with pytest.raises(Ended):
         running.result()
     assert running.stages == ["first"]
+    with pytest.raises(UserError, match="has ended"):
+        jobs.start(work("e"))
+    assert jobs.wait(1)
 
 
 def test_old_files_are_removed(tmp_path, monkeypatch):

@@ -130,6 +130,15 @@ def test_an_image_that_browsers_cannot_show_is_shown_all_the_same(page, tmp_path
     assert page.look(shown)[1] == gradio_skip()
 
 
+def test_a_copy_that_browsers_can_show_is_not_too_large_for_its_box(page, tmp_path):
+    noise = np.random.default_rng(0).normal(128, 40, (360, 360, 3)).clip(0, 255).astype(np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.tif", compression="jpeg", quality=80)
+    shown = page.look(str(tmp_path / "a.tif"))[1]
+    assert "Press" in page.look(shown)[0]
+    grey, original = (np.asarray(Image.open(path).convert("L"), float) for path in (shown, tmp_path / "a.tif"))
+    assert abs(grey - original).mean() < 6
+
+
 def test_no_image(page, tmp_path):
     assert page.look(None) == (gradio_skip(),) * 3 and page.look_at_mask(None) == (gradio_skip(),) * 2
     assert "no longer here" in error_of(page.look(str(tmp_path / "gone.png"))[0], page)
