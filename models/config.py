@@ -172,6 +172,8 @@ class Config(Settings):
         for name in ("augmirror", "augshape"):
             if getattr(self, name) and self.model_frame != "cube":
                 raise UserError(f"{name} needs model_frame cube")
+        if self.decoder == "residual" and self.reflection and self.model_frame != "cube":
+            raise UserError("reflection needs model_frame cube: an object's sphere is not about its plane; turn it off")
         if self.rot and not self.streams:
             raise UserError(f"rot would do nothing: decoder {self.decoder} does not take points")
         if self.binary and (self.model_frame != "cube" or self.distance_offset or self.tanh):

@@ -20,6 +20,7 @@ def _only_with(name: str, *values: str) -> collections.abc.Callable[[typing.Any]
 
 
 MOST_WEIGHTS = 1 << 30  # 4 GB: the original has 1.5e8
+SMALLEST_CROP = 0.05  # a share of the image: far below it the cut-out square would not fit into memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +90,12 @@ class Settings(SavedSettings):
         most=1 << 16,
         unused=_only_with("encoder", "vgg16"),
     )
-    normalisation: bool = setting(False, "batch normalisation after every hidden layer", architecture=True)
+    normalisation: bool = setting(
+        False,
+        "batch normalisation after every hidden layer",
+        architecture=True,
+        unused=lambda config: "with decoder residual" if getattr(config, "decoder", "") == "residual" else "",
+    )
 
     # data
     db: str = setting("db", "folder of shards (preprocessing/gen_db.py)", resumable=True)
@@ -127,7 +133,7 @@ class Settings(SavedSettings):
         0.5,
         "Adam's beta1",
         least=0,
-        most=1,
+        most=0.9999,
         unused=_only_with("optimizer", "adam", "adamw"),
     )
     momentum: float = setting(
@@ -174,6 +180,7 @@ class Settings(SavedSettings):
         "validate and keep weights averaged over steps, exponentially with this factor, "
         "at first over a tenth of the steps so far; 0 = the last ones",
         least=0,
+        most=1,
     )
     keep: str = setting(
         "best",
@@ -187,7 +194,7 @@ class Settings(SavedSettings):
         choices=TRAINED_PRECISIONS,
         resumable=True,
     )
-    seed: int = setting(0, "seed of weights, order and points", least=0)
+    seed: int = setting(0, "seed of weights, order and points", least=0, most=2**32 - 1)
     restore_model: str = setting("", "the source of the first weights", flag=False)
 
     @property
@@ -231,6 +238,8 @@ class Settings(SavedSettings):
     def check(self) -> None:
         super().check()
         self.check_size()
+        if 0 < self.crop < SMALLEST_CROP:
+            raise UserError(f"crop {self.crop} must be 0, or at least {SMALLEST_CROP}")
         if self.encoder == "efficientnet_lite0" and (self.img_h % 32 or self.img_w % 32):
             raise UserError(
                 f"img_h {self.img_h} and img_w {self.img_w} must be multiples of 32 for encoder {self.encoder}"

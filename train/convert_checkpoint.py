@@ -25,7 +25,7 @@ if typing.TYPE_CHECKING:
     from models.weights.sources import RunModel, Tf1Model
 
 # The TF1 code computes with these values. With others it would make another model of the weights.
-FIXED_IN_TF1 = {"resized_reading": True, "coordinate_scale": 1.0}
+FIXED_IN_TF1 = {"resized_reading": True, "coordinate_scale": 1.0, "crop": 0.0, "backcolorwhite": False}
 
 
 def to_run(model: Tf1Model, folder: pathlib.Path) -> None:

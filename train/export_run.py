@@ -18,7 +18,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from data.raw_layout import hand_on_render_settings
+from data.raw_layout import hand_on_render_settings, render_settings_path
 from models.config import Config, load_either
 from models.weights.run import Run, open_checkpoint, weights_digest
 from utils import cli, hdf5
@@ -85,9 +85,10 @@ def export_run(source: Run, target: Run) -> float:
         iso = stored_iso(RunModel(source.folder))
     change = export_weights(source, target)
     config.save(target.config)
-    hand_on_render_settings(source.folder, target.folder)
-    for outdated in (target.iso, target.level, target.novelty, target.categories):  # of an earlier export
+    views = render_settings_path(target.folder)
+    for outdated in (target.iso, target.level, target.novelty, target.categories, views):  # of an earlier export
         outdated.unlink(missing_ok=True)
+    hand_on_render_settings(source.folder, target.folder)
     if iso is not None:  # the file names weights by their content, which the export changed
         write_json(target.iso, {**iso, "weights": weights_digest(target.best)})
     return change

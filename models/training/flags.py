@@ -87,7 +87,10 @@ def build_parser(
         "plus = the best reconstructions, on a laptop too (default: faithful)",
     )
     p.add_argument(
-        "--checkpoint_minutes", type=float, default=5, help="also save the run every so many minutes within an epoch"
+        "--checkpoint_minutes",
+        type=cli.real_number(least=0),
+        default=5,
+        help="also save the run every so many minutes within an epoch",
     )
     p.add_argument(
         "--cluster",
@@ -227,7 +230,7 @@ def _saved(run: Run, overrides: dict[str, typing.Any], restored: str, cls: type[
     saved = run.load_config(cls)
     if saved.precision == "bfloat16" and "precision" not in overrides:
         saved = dataclasses.replace(saved, precision="auto")  # it may be slow on this machine
-    if run.last.exists() and restored:
+    if run.last.exists() and restored and restored != saved.restore_model:
         raise UserError(
             f"{run.last} exists, the run would resume from it; start from other weights in another --log_dir"
         )

@@ -14,7 +14,7 @@ from models.config import CameraConfig, Config
 from models.networks.precision import described
 from models.settings import handed_on
 from models.training.devices import choose_strategy, end_together, no_worker_lost
-from models.training.flags import FirstWeights, Plan
+from models.training.flags import ENCODER_ONLY, FirstWeights, Plan
 from models.training.loop import Loop
 from models.training.trainer import Trainer
 from models.weights.encoder_sources import open_encoder
@@ -68,7 +68,10 @@ def _train(plan: Plan, trainer_class: type[Trainer], clock: collections.abc.Call
         plan.first_weights.load(trainer.network)
     config.save(run.config)
     hand_on_render_settings(database.path, run.folder)
-    if not plan.resumed and plan.first_weights and plan.first_weights.whole:
+    if not plan.resumed:
+        loop.save()  # best weights without it are an exported run, which nothing resumes
+    whole = config.restore_model and not config.restore_model.endswith(ENCODER_ONLY)
+    if whole and loop.progress["best"] == float("inf"):
         loop.begin()
     loop.run()
     end_together(strategy)

@@ -47,6 +47,12 @@ class EncoderSource(Protocol):
         ...
 
 
+def check_vgg16(encoder: keras.layers.Layer, source: str) -> None:
+    """UserError if weights of a VGG16 are for another encoder."""
+    if not isinstance(encoder, Encoder):
+        raise UserError(f"{source} holds weights of a VGG16, this encoder is another one: give --encoder vgg16")
+
+
 class RunEncoder:
     """The encoder of a run of this project."""
 
@@ -79,6 +85,7 @@ class Tf1Encoder:
 
     def load(self, encoder: Encoder) -> None:
         """Assign all variables of the encoder except a head that differs, or raise UserError."""
+        check_vgg16(encoder, str(self.checkpoint.prefix))
         ignored = dict.fromkeys(self.outside, "not part of the encoder")
         ignored["vgg_16/mean_rgb"] = "the mean that encoder_input slim subtracts"
         names = tf1_names.encoder_names(encoder.config)
@@ -103,6 +110,7 @@ class KerasEncoder:
 
     def load(self, encoder: Encoder) -> None:
         """Assign all variables of the encoder that the file has, or raise UserError."""
+        check_vgg16(encoder, self.source)
         layers = _numbers_to_names(self.read(), encoder.config.encoder_convs)
         has_top = any(name in layers for name in KERAS_TOP.values())
         unmatched = {variable.path: variable for variable in encoder.variables}

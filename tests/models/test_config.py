@@ -160,7 +160,12 @@ def test_presets_of_vgg16_take_its_decoders(name):
         ({"binary": True}, "settings of signed distances; this model is binary"),
         ({"model_frame": "sphere"}, "augmirror needs model_frame cube"),
         ({"model_frame": "sphere", "augmirror": False, "augshape": True}, "augshape needs model_frame cube"),
+        ({"model_frame": "sphere", "augmirror": False, "augshape": False}, "reflection needs model_frame cube"),
         ({"softness": -1.0}, "softness must be at least 0"),
+        ({"averaging": 1.5}, "averaging must be in"),
+        ({"seed": 2**32}, "seed must be in"),
+        ({"beta1": 1.0}, "beta1 must be in"),
+        ({"crop": 1e-6}, "crop 1e-06 must be 0, or at least"),
     ],
 )
 def test_plus_refuses_what_does_not_go_with_it(wrong, message):

@@ -50,6 +50,9 @@ def test_an_exported_run_has_16_bit_kernels_and_predicts_the_same(run, tmp_path,
     with h5py.File(target.weights) as file:
         file.visititems(collect)
     assert kinds == {True: {np.dtype(np.float16)}, False: {np.dtype(np.float32)}}
+    (run.folder / "render.json").unlink()
+    export_run.main([str(run.folder), "--out", str(tmp_path / "small")])
+    assert render_settings(tmp_path / "small") is None  # not those of the earlier one
 
 
 @pytest.mark.parametrize("file", ["iso.json", "level.json", "eval_test/iso.json"])

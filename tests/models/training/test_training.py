@@ -23,7 +23,7 @@ from models.training.field_trainer import FieldTrainer
 from models.training.flags import FirstWeights, plan
 from models.training.loop import Loop
 from models.training.validation_scores import Scores
-from models.weights.run import Run
+from models.weights.run import Run, save_checkpoint
 from tests.helpers import tiny
 from tests.helpers.point_network import take_the_place
 from tests.helpers.tiny import stored
@@ -186,6 +186,10 @@ def test_resume_keeps_the_settings_and_refuses_others(tmp_path):
         planned(tmp_path, "--preset", "small", "--batch_size", 4)
     with pytest.raises(UserError, match="the run would resume from it"):
         planned(tmp_path, "--preset", "small", "--batch_size", 3, "--restore_model", tmp_path)
+    dataclasses.replace(config, restore_model=str(tmp_path)).save(run.config)  # the command that began it resumes it
+    assert planned(tmp_path, "--preset", "small", "--batch_size", 3, "--restore_model", tmp_path).resumed
+    with pytest.raises(UserError, match="normalisation would do nothing"):
+        planned(tmp_path / "new", "--preset", "plus", "--normalisation")
 
 
 def test_sizes_are_flags(tmp_path):
@@ -253,6 +257,18 @@ def test_weights_of_another_run_start_a_new_one(tiny_database, tmp_path):
         train_sdf.open_weights(str(tmp_path / "a"), True).load(other.trainer.network)
 
 
+def killed(calls):
+    """save_checkpoint in a process that is killed before so many calls of it end."""
+    left = iter(range(calls))
+
+    def save(*args):
+        if next(left) == calls - 1:
+            raise KeyboardInterrupt
+        save_checkpoint(*args)
+
+    return save
+
+
 @pytest.mark.slow
 def test_a_run_from_other_weights_keeps_them_until_it_is_better(tiny_database, tmp_path, monkeypatch, eagerly, capsys):
     take_the_place(monkeypatch.setattr)
@@ -276,6 +292,16 @@ def test_a_run_from_other_weights_keeps_them_until_it_is_better(tiny_database, t
     before, _ = stored(tmp_path / "a" / "best.h5")
     for name, value in kept.items():
         np.testing.assert_array_equal(value, before[name])
+    for killed_before in (1, 2):  # the last or the best weights are written
+        flags[1] = str(tmp_path / f"killed{killed_before}")
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr("models.training.loop.save_checkpoint", killed(killed_before))
+            train_sdf.main([*flags, "--max_epoch", "1", "--learning_rate", "1e4"])
+        train_sdf.main([*flags, "--max_epoch", "1", "--learning_rate", "1e4"])
+        again, _ = stored(pathlib.Path(flags[1]) / "best.h5")
+        for name, value in again.items():
+            np.testing.assert_array_equal(value, before[name])
+    capsys.readouterr()
     flags[1] = str(tmp_path / "better")
     words = [
         "--category",

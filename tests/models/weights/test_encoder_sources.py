@@ -11,6 +11,7 @@ import pytest
 from models.choices import ENCODER_INPUTS
 from models.networks.texdisn import build_field_network
 from models.networks.vgg16 import encoder_pixels
+from models.presets import preset
 from models.weights.encoder_sources import open_encoder
 from models.weights.run import Run, save_checkpoint
 from tests.helpers import tf1_models, tiny
@@ -205,6 +206,18 @@ def test_checkpoint_of_tf_slim(tmp_path, capsys):
         UserError, match=r"vgg_16/conv1/conv1_1/weights is \[3, 3, 3, 4\] in the checkpoint and \[3, 3, 4, 4\] here"
     ):
         open_encoder(str(path)).load(build_field_network(config(alpha=True)).encoder)
+
+
+@pytest.mark.parametrize("kind", ["tf1", "keras"])
+def test_weights_of_a_vgg16_are_for_no_other_encoder(kind, tmp_path):
+    if kind == "tf1":
+        path = tf1_models.save(tmp_path / "a.ckpt", tf1_models.values(tf1_models.shapes(binary=False, colour=False)))
+    else:
+        path = tmp_path / "a.h5"
+        write_legacy(path, vgg())
+    encoder = build_field_network(preset("plus", img_h=32, img_w=32)).encoder
+    with pytest.raises(UserError, match="VGG16"):
+        open_encoder(str(path)).load(encoder)
 
 
 def test_encoder_of_a_whole_tf1_model(tmp_path, capsys):

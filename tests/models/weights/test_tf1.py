@@ -200,6 +200,8 @@ def test_conversions_that_make_no_sense_are_refused(tmp_path):
         "normalisation": (True, "normalisation"),
         "resized_reading": (False, "resized_reading is False"),
         "coordinate_scale": (0.03, "coordinate_scale is 0.03"),
+        "crop": (0.85, "crop is 0.85"),
+        "backcolorwhite": (True, "backcolorwhite is True"),
     }
     for field, (value, message) in refused.items():
         config = tiny.config(**{**plain, field: value})
