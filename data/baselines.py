@@ -123,25 +123,35 @@ def retrieval(
     train: Sequence[ObjectEntry],
     pairs: Sequence[tuple[ObjectEntry, int]],
     config: ViewSettings,
-) -> list[ObjectEntry]:
+) -> list[ObjectEntry | UserError]:
     """For every (entry, view) pair the training object with the nearest view, of any category.
 
-    An object that is itself among the training objects gets another one.
+    An object that is itself among the training objects gets another one. A view that cannot be read
+    gets the UserError of reading it.
 
     Raises:
-        UserError: there is no other one.
+        UserError: there is no other one, or a training view cannot be read.
     """
-
+    queries, errors = [], {}
+    for entry, view in pairs:
+        try:
+            rgba = database.image(entry, view)
+        except UserError as error:
+            errors[entry, view] = error
+        else:
+            queries.append(thumbnail(rgba, config))
+    if not queries:
+        return [errors[pair] for pair in pairs]
     owners, views = [], []
     for number, entry in enumerate(tqdm(train, desc="training views", unit="object", mininterval=2)):
         for view in range(len(entry.view_names)):
             owners.append(number)
             views.append(thumbnail(database.image(entry, view), config))
     numbers = {entry: number for number, entry in enumerate(train)}
-    queries = [thumbnail(database.image(entry, view), config) for entry, view in pairs]
-    own = [numbers.get(entry, -1) for entry, _ in pairs]
+    own = [numbers.get(entry, -1) for entry, view in pairs if (entry, view) not in errors]
     nearest, _ = nearest_views(np.array(views), np.array(queries), np.array(owners), np.array(own))
-    return [train[owners[i]] for i in nearest]
+    found = iter(nearest)
+    return [errors[pair] if pair in errors else train[owners[next(found)]] for pair in pairs]
 
 
 def thumbnail(rgba: np.ndarray, config: ViewSettings, size: int = THUMBNAIL) -> np.ndarray:

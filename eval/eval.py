@@ -148,7 +148,7 @@ def main(argv: list[str]) -> None:
     )
     with working_in(folder, depth=4):  # predictions/<category>/<object>, and those of estimated cameras
         Evaluation(model, Database(database), folder, options).run()
-    if args.figure_objects:
+    if args.figure_objects and (folder / "figure.png").exists():  # no view may be readable
         print(f"figure       {folder / 'figure.png'}")
     print(f"results      {folder / 'results.json'}")
     print(f"predictions  {folder / 'predictions'}")

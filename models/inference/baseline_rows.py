@@ -18,7 +18,7 @@ from tqdm import tqdm
 from data.baselines import MeanShape, mean_shape_of, retrieval
 from data.shards import Database, ObjectEntry
 from models.config import Config
-from models.inference.evaluated_views import Row
+from models.inference.evaluated_views import Row, checked_row
 from utils.errors import UserError
 from utils.files import replacing
 from utils.metrics import registry
@@ -77,9 +77,13 @@ class Baselines:
             for (entry, view), source in zip(bar, sources, strict=True):
                 if entry != previous:
                     measured, previous = {}, entry
+                image = {"category": entry.category, "object_id": entry.object_id, "view": entry.view_names[view]}
                 for method in methods:
                     key = _key(method, entry, view)
                     compared = source if method == RETRIEVAL else entry
+                    if isinstance(compared, UserError):  # a failure, not kept: the next run tries again
+                        known[key] = {**image, **_failed(str(compared), names)}
+                        continue
                     place, stored = (method, _name(compared)), known.get(key, {})
                     lacking = [name for name in names if name not in stored]
                     if not lacking:
@@ -87,13 +91,12 @@ class Baselines:
                     if not set(lacking) <= measured.get(place, {}).keys():
                         prediction = predictions.get(method, compared)
                         measured[place] = _scores(prediction, load_truth(self.database, entry), lacking)
-                    image = {"category": entry.category, "object_id": entry.object_id, "view": entry.view_names[view]}
-                    nearest = {NEAREST: _name(source)} if method == RETRIEVAL else {}
+                    nearest = {NEAREST: _name(compared)} if method == RETRIEVAL else {}
                     known[key] = {**image, **stored, **measured[place], **nearest}
                     log.write(json.dumps({"method": method, **known[key]}) + "\n")
 
-    def _sources(self, pairs: list[Pair], known: dict[Key, Row]) -> list[ObjectEntry]:
-        """The training objects that retrieval finds; they are only searched for where not known."""
+    def _sources(self, pairs: list[Pair], known: dict[Key, Row]) -> list[ObjectEntry | UserError]:
+        """What retrieval() finds, which only searches where the training object is not known."""
         named = {_name(entry): entry for entry in self.train}
         rows = [known.get(_key(RETRIEVAL, *pair)) for pair in pairs]
         new = [pair for pair, row in zip(pairs, rows, strict=True) if row is None]
@@ -106,17 +109,20 @@ class Baselines:
         The last row of an image counts; a cut last line is dropped.
         """
         path, heading = self.folder / FILE, json.dumps({"baselines": self._digest()}) + "\n"
-        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        whole = [line for line in lines if line.endswith("\n")]
-        if not whole or whole[0] != heading:
-            whole = [heading]
-        if whole != lines:
-            with replacing(path) as temporary:
-                temporary.write_text("".join(whole))
+        train = {_name(entry) for entry in self.train}
         try:
-            rows = [json.loads(line) for line in whole[1:]]
+            lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+            whole = [line for line in lines if line.endswith("\n")]
+            if not whole or whole[0] != heading:
+                whole = [heading]
+            if whole != lines:
+                with replacing(path) as temporary:
+                    temporary.write_text("".join(whole))
+            rows = [checked_row(json.loads(line)) for line in whole[1:]]
+            if any(row["method"] == RETRIEVAL and row[NEAREST] not in train for row in rows):
+                raise ValueError(f"{NEAREST} is no training object")
             return {(row.pop("method"), row["category"], row["object_id"], row["view"]): row for row in rows}
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (KeyError, RecursionError, TypeError, ValueError) as error:
             raise UserError(f"{path} is damaged ({type(error).__name__}: {error}); delete it") from None
 
     def _digest(self) -> str:
@@ -172,8 +178,13 @@ def _of_voxels(voxels: np.ndarray, colours: np.ndarray) -> Prediction | None:
 def _scores(prediction: Prediction | None, truth: Truth, names: list[str]) -> Row:
     """The part of a row that does not name the image."""
     if prediction is None:
-        return {**registry.worst_values(names), "failed": "no other training object of this category", "no_mesh": None}
+        return _failed("no other training object of this category", names)
     return {**registry.measure(names, prediction, truth), "failed": None, "no_mesh": None}
+
+
+def _failed(reason: str, names: list[str]) -> Row:
+    """The same of an image for which a method has no prediction."""
+    return {**registry.worst_values(names), "failed": reason, "no_mesh": None}
 
 
 def _name(entry: ObjectEntry) -> str:

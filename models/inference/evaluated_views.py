@@ -19,7 +19,7 @@ import typing
 
 from tqdm import tqdm
 
-from data.shards import Database, ObjectEntry
+from data.shards import AGAIN, Database, ObjectEntry
 from models.inference.field_query import FieldQuery
 from models.inference.predict import mesh_of_view, predict_views, surface_voxels
 from models.networks.texdisn import build_field_network
@@ -27,6 +27,7 @@ from models.weights.run import weights_digest
 from models.weights.sources import ModelSource
 from utils.engines import HERE, Engine
 from utils.errors import UserError
+from utils.files import is_number, replacing
 from utils.geometry import frames
 from utils.mesh.writers import write_mesh, write_points
 from utils.metrics import registry
@@ -35,7 +36,10 @@ from utils.processes import DIED
 from utils.surface.field_grid import FieldGrid
 from utils.surface.txt_format import read_txt, write_txt
 
-Row = dict[str, typing.Any]  # of results.json: category, object_id, view, failed, no_mesh and the metrics
+# of results.json: category, object_id, view, the metrics, and reasons or None: failed; mesh_failed,
+# why there is no mesh at mesh_res; no_mesh, why the metrics had no surface (the same as mesh_failed
+# where none of them needs one)
+Row = dict[str, typing.Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +74,7 @@ class ViewEvaluator:
         with open(path, "a") as log, tqdm(total=len(pairs), desc="evaluating", unit="image", mininterval=2) as bar:
             for task, found in self._results(tasks, engine):
                 for row, stored in zip(found, task.known.values(), strict=True):
-                    if row != stored and row["failed"] != DIED:  # which the next run tries again
+                    if row != stored and not _tried_again(row):
                         log.write(json.dumps(row) + "\n")
                         log.flush()
                     rows.append(row)
@@ -114,10 +118,10 @@ class ViewEvaluator:
         if row is None:
             return False
         files = [] if row["failed"] else ["pred.txt", "pred.obj"]
-        if self.mesh_resolution and not row["failed"] and not row["no_mesh"]:
+        if self.mesh_resolution and not row["failed"]:
             if row.get("mesh_res") != self.mesh_resolution:
                 return False
-            files.append("mesh.obj")
+            files += [] if row.get("mesh_failed") else ["mesh.obj"]
         base = self.folder / "predictions" / row["category"] / row["object_id"]
         return all((base / f"{row['view']}_{name}").exists() for name in files)
 
@@ -125,8 +129,7 @@ class ViewEvaluator:
         """The row of a view with the worst values."""
         row: Row = {"category": entry.category, "object_id": entry.object_id, "view": entry.view_names[view]}
         row |= {**registry.worst_values(self.names), "failed": None, "mesh_res": self.mesh_resolution}
-        row["no_mesh"] = None  # the reason, where there are voxels and no surface: no cell is empty
-        return row
+        return {**row, "no_mesh": None, "mesh_failed": None}
 
     def _evaluate(
         self,
@@ -154,7 +157,7 @@ class ViewEvaluator:
                 mesh = mesh_of_view(self.query, self.database, entry, view, self.mesh_resolution, self.iso)
                 write_mesh(base / f"{name}_mesh.obj", mesh.vertices, mesh.faces, mesh.colours)
             except UserError as error:
-                row["no_mesh"] = str(error)
+                row["no_mesh"] = row["mesh_failed"] = str(error)
         prediction = Prediction.of_field(field, self.query.config.binary, self.iso, voxels, colours)
         return self._measured(row, prediction, entry, self.names)
 
@@ -175,8 +178,9 @@ class ViewEvaluator:
         names: list[str],
     ) -> Row:
         values = registry.measure(names, prediction, load_truth(self.database, entry))
-        lacking = registry.need_surface(names) and prediction.solid is None
-        return {**row, **values, "no_mesh": prediction.no_surface if lacking else row["no_mesh"]}
+        if registry.need_surface(names):  # theirs is on the grid of the field, whatever the mesh's
+            row = {**row, "no_mesh": prediction.no_surface if prediction.solid is None else None}
+        return {**row, **values}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,41 +215,49 @@ def _died(task: Task) -> list[Row]:
     return [{**evaluator.empty_row(entry, view), "failed": DIED} for view in task.known]
 
 
+def _tried_again(row: Row) -> bool:
+    """Whether the next run evaluates a view again: its process died, or it could not be read."""
+    return any(str(row.get(name)).endswith((DIED, AGAIN)) for name in ("failed", "mesh_failed"))
+
+
 def _finished_rows(path: pathlib.Path) -> dict[tuple[str, str, str], Row]:
     """{(category, object id, view): row} of an interrupted evaluation.
 
-    A cut last line is dropped.
+    A cut last line is dropped, and so are rows of what is tried again, which older versions kept.
     """
     if not path.exists():
         return {}
     try:
-        lines = path.read_text().splitlines(keepends=True)
+        found = path.read_text().splitlines(keepends=True)
     except ValueError as error:
         raise UserError(f"{path} is damaged ({error}); delete {path.parent} to evaluate again") from None
-    lines = [line for line in lines if line.endswith("\n")]
+    lines = [line for line in found if line.endswith("\n")]
     rows = []
     for number, line in enumerate(lines, 1):
         try:
-            rows.append(_checked_row(json.loads(line)))
+            rows.append(checked_row(json.loads(line)))
         except (ValueError, RecursionError) as error:
             reason = f"line {number}: {error}"
             raise UserError(f"{path} is damaged ({reason}); delete {path.parent} to evaluate again") from None
-    path.write_text("".join(lines))
+    if lines != found:
+        with replacing(path) as temporary:
+            temporary.write_text("".join(lines))
+    rows = [row for row in rows if not _tried_again(row)]
     print(f"{len(rows)} images are done already")
     return {(row["category"], row["object_id"], row["view"]): row for row in rows}
 
 
-def _checked_row(row: typing.Any) -> Row:
-    """A row of rows.jsonl; ValueError where it lacks what all rows have."""
+def checked_row(row: typing.Any) -> Row:
+    """A row of a file; ValueError where it lacks what all rows have, or a value is damaged."""
     if not isinstance(row, dict):
         raise ValueError("it is no row")
     for name in ("category", "object_id", "view"):
         if not isinstance(row.get(name), str):
             raise ValueError(f"{name} is missing")
-    for name in ("failed", "no_mesh"):
+    for name in ("failed", "no_mesh", "mesh_failed"):
         if not isinstance(row.get(name, ""), str | None):
             raise ValueError(f"{name} is no text")
     for name in registry.METRICS.keys() & row.keys():
-        if type(row[name]) not in (int, float):
-            raise ValueError(f"{name} is no number")
+        if not is_number(row[name]):
+            raise ValueError(f"{name} is no finite number")
     return {"failed": None, "no_mesh": None, **row}

@@ -12,6 +12,7 @@ An interrupted evaluation resumes with the missing images; new metrics are measu
 fields.
 """
 
+import contextlib
 import dataclasses
 import pathlib
 import typing
@@ -80,6 +81,21 @@ def choose_views(entries: list[ObjectEntry], views: list[int] | None, limit: int
             raise UserError(f"{name} has {len(entry.view_names)} views, there is no view {max(wanted)}")
         pairs += [(entry, view) for view in wanted]
     return pairs
+
+
+def _readable(database: Database, pairs: list[Pair], camera: bool = False) -> list[Pair]:
+    """The pairs whose view (with `camera`: its camera too) can be read.
+
+    The others are failures of the prediction (predict_views) and do not end the evaluation.
+    """
+    readable = []
+    for entry, view in pairs:
+        with contextlib.suppress(UserError):
+            database.image(entry, view)
+            if camera:
+                database.trans_mat(entry, view)
+            readable.append((entry, view))
+    return readable
 
 
 class Evaluation:
@@ -176,12 +192,16 @@ class Evaluation:
         known = known_images(self.model)
         if known is None:
             return rows
-        values = known.distance(describe_views(self.database, self.pairs, "the evaluation")).tolist()
+        shown = _readable(self.database, self.pairs)
+        if not shown:
+            return rows
+        values = known.distance(describe_views(self.database, shown, "the evaluation")).tolist()
         unlike = sum(value > 1 for value in values)
         if unlike:
             images = f"{unlike} of {len(values)} images {'is' if unlike == 1 else 'are'}"
             self.remarks.append(f"{images} unlike those that the weights were trained on")
-        return [{**row, "distance": value} for row, value in zip(rows, values, strict=True)]
+        distances = dict(zip(shown, values, strict=True))
+        return [{**row, "distance": distances.get(pair)} for pair, row in zip(self.pairs, rows, strict=True)]
 
     def _with_estimated_cameras(self, settings: dict[str, typing.Any]) -> tuple[list[Row], list[Row]]:
         """Rows of the same images with estimated cameras, and rows of the cameras' errors."""
@@ -190,9 +210,12 @@ class Evaluation:
         settings = {**settings, "cam_est": weights}
         refuse_other_settings(folder, settings)
         write_json(folder / "settings.json", settings)
-        estimated = EstimatedCameras(self.database, estimator, self.pairs)
+        estimated = EstimatedCameras(self.database, estimator, _readable(self.database, self.pairs))
         rows, errors = self._views(estimated, folder).rows(self.pairs, self.options.engine), []
-        for entry, view in self.pairs:
+        compared = _readable(self.database, self.pairs, camera=True)
+        if unread := len(self.pairs) - len(compared):
+            self.remarks.append(f"{unread} of {len(self.pairs)} images cannot be read and have no error of cameras")
+        for entry, view in compared:
             cameras = estimated.trans_mat(entry, view), self.database.trans_mat(entry, view)
             image = {"category": entry.category, "object_id": entry.object_id, "view": entry.view_names[view]}
             errors.append({**image, **camera_metrics.camera_errors(*cameras, *self.database.surface(entry))})
@@ -229,15 +252,18 @@ class Evaluation:
         return content
 
     def _write_figure(self, rows: list[Row]) -> None:
-        """The first view of a few objects of every category, evenly spaced over its objects."""
+        """The first readable view of a few objects of every category, evenly spaced over these."""
         first: dict[str, dict[str, tuple[ObjectEntry, int, Row]]] = {}
         for (entry, view), row in zip(self.pairs, rows, strict=True):
-            first.setdefault(entry.category, {}).setdefault(entry.object_id, (entry, view, row))
+            objects = first.setdefault(entry.category, {})
+            if entry.object_id not in objects and _readable(self.database, [(entry, view)], camera=True):
+                objects[entry.object_id] = (entry, view, row)
         shown, count = [], self.options.figure_objects
         for objects in first.values():
             for entry, view, row in list(objects.values())[:: max(1, len(objects) // count)][:count]:
                 shown.append(self._figure_row(entry, view, row))
-        write_figure(shown, self.folder / "figure.png")
+        if shown:
+            write_figure(shown, self.folder / "figure.png")
 
     def _figure_row(self, entry: ObjectEntry, view: int, row: Row) -> FigureRow:
         field = predict_view(self.query, self.database, entry, view, frames.VOXELS, self.iso)

@@ -201,6 +201,16 @@ def write_database(folder, counts=(4, 2, 2), categories=("box", "crate")):
     return folder
 
 
+def damage_view(path, view):
+    """Change bytes of a view of a shard: its checksum fails when it is read."""
+    with h5py.File(path) as file:
+        chunk = file["images"].id.get_chunk_info_by_coord((view, 0, 0, 0))
+    content = bytearray(path.read_bytes())
+    middle = chunk.byte_offset + chunk.size // 2
+    content[middle : middle + 10] = bytes(byte ^ 0xFF for byte in content[middle : middle + 10])
+    path.write_bytes(content)
+
+
 def stored(path):
     """The values of a checkpoint by name, and its progress."""
     values = {}

@@ -69,3 +69,43 @@ def test_a_damaged_file_is_named(baselines):
         path.write_text(f"{heading}\n{line}\n")
         with pytest.raises(UserError, match="baselines.jsonl is damaged"):
             baselines.rows(pairs, NAMES)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"iou": ', b'"iou": "x", "i": '),
+        (b'"iou": ', b'"iou": NaN, "i": '),
+        (b'"psnr": ', b'"psnr": 1e999, "p": '),
+        (b'"nearest"', b'"nearost"'),
+        (b'"nearest": "', b'"nearest": "no/'),
+        (b"box", b"b\xffx"),
+    ],
+)
+def test_damaged_values_are_named(baselines, old, new):
+    pairs = [(baselines.database.objects("test")[0], 0)]
+    baselines.rows(pairs, NAMES)
+    path = baselines.folder / FILE
+    path.write_bytes(path.read_bytes().replace(old, new))
+    with pytest.raises(UserError, match="baselines.jsonl is damaged"):
+        baselines.rows(pairs, NAMES)
+
+
+def test_a_view_that_cannot_be_read_fails_until_it_can(baselines, monkeypatch):
+    entry, image = baselines.database.objects("test")[0], Database.image
+    pairs = [(entry, 0), (entry, 1)]
+
+    def unreadable(database, entry, view):
+        if (entry, view) == pairs[0]:
+            raise UserError("damaged")
+        return image(database, entry, view)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "image", unreadable)
+        rows = baselines.rows(pairs, NAMES)
+        assert baselines.rows(pairs[:1], NAMES)["retrieval"] == rows["retrieval"][:1]
+    assert [(row["failed"], row["psnr"] > 0) for row in rows["retrieval"]] == [("damaged", False), (None, True)]
+    assert all(row["failed"] is None for row in rows["mean shape"])  # it sees no view
+    again = baselines.rows(pairs, NAMES)
+    assert all(row["failed"] is None and row["psnr"] > 0 for row in again["retrieval"])
+    assert again["retrieval"][1] == rows["retrieval"][1]
