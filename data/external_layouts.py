@@ -10,7 +10,7 @@ import pathlib
 from collections.abc import Mapping
 
 from data import categories
-from data.raw_layout import natural
+from data.raw_layout import check_name, hidden, natural
 from utils.errors import UserError
 
 
@@ -48,12 +48,13 @@ class ExternalLayout:
             if not folder.is_dir():
                 raise UserError(f"{folder} is not a folder")
         objects = []
-        for path in sorted(root.glob(self.glob)):
+        for path in sorted(path for path in root.glob(self.glob) if not hidden(path, root)):
             category, object_id = path.relative_to(root).parts[:2]
             views = (images / spelling / object_id for spelling in categories.spellings(category))
             views_folder = next((folder for folder in views if folder.is_dir()), images / category / object_id)
             mesh = (meshes or {}).get((categories.name(category), object_id))
             folder = root / category / object_id
+            check_name(folder)
             objects.append(ExternalObject(self, category, object_id, folder, views_folder / self.views, mesh))
         if not objects:
             raise UserError(f"{root} holds no <category>/<object>/{self.geometry}")

@@ -2,8 +2,8 @@
 
 A list is a file {train,val,test}_list_<category>.txt, or <category>_{train,val,test}.lst as DISN
 has them; <category> is the name or the synset id. It holds one object id a line; blank lines and
-everything after a # are skipped. DISN has no validation lists: a share of the training list, chosen
-by hash, takes their place.
+everything after a # are skipped, unless the line as it stands is the id of an object. DISN has no
+validation lists: a share of the training list, chosen by hash, takes their place.
 """
 
 import dataclasses
@@ -40,13 +40,16 @@ def find_list(folder: str | os.PathLike[str], split: str, category: str) -> path
     return paths[0] if paths else None
 
 
-def read_list(path: str | os.PathLike[str]) -> list[str]:
-    """Object ids of a list file in their order, each once."""
+def read_list(path: str | os.PathLike[str], known: Collection[str] = ()) -> list[str]:
+    """Object ids of a list file in their order, each once.
+
+    `known`: the ids of the data set; a line that is one of them is no comment in any part.
+    """
     try:
-        lines = pathlib.Path(path).read_text(encoding="utf-8-sig").splitlines()
+        lines = pathlib.Path(path).read_text(encoding="utf-8-sig").split("\n")  # ids may hold other separators
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read as text: {error}") from None
-    ids = [line.split("#")[0].strip() for line in lines]
+    ids = [line if line in known else line.split("#")[0].strip() for line in lines]
     return list(dict.fromkeys(object_id for object_id in ids if object_id))
 
 
@@ -94,7 +97,8 @@ def split_objects(
         if path is None and not (split == "val" and without_val):
             names = " or ".join(f"{split}_list_{spelling}.txt" for spelling in categories.spellings(category))
             raise UserError(f"{folder / names} is missing: every category needs all of {', '.join(SPLITS)}")
-    listed = {split: read_list(path) if path else [] for split, path in paths.items()}
+    present = set(object_ids)
+    listed = {split: read_list(path, present) if path else [] for split, path in paths.items()}
     split_of: dict[str, str] = {}
     for split, listed_ids in listed.items():
         for object_id in listed_ids:
@@ -102,7 +106,6 @@ def split_objects(
                 both = f"{paths[split_of[object_id]]} and {paths[split]}"
                 raise UserError(f"{object_id} is in two lists, {both}: remove it from one")
             split_of[object_id] = split
-    present = set(object_ids)
     ids = {split: sorted(present.intersection(listed_ids)) for split, listed_ids in listed.items()}
     source = f"lists in {folder}"
     if without_val:

@@ -10,7 +10,8 @@ Four more files are written by this project's renderer; Im2Avatar's data set has
   <root>/render.json
       the settings of the renderer
   <root>/<category>/<object>/source.json
-      SHA-256 of the mesh file and of the files that it names, by their paths from its folder
+      SHA-256 of the mesh file and of the files that it names, by their paths from its folder; null
+      for names that led to no file
   <root>/<category>/<object>/cameras.h5
       trans_mat (V,4,3), K (V,3,3), RT (V,3,4), float64
   <root>/<category>/<object>/models/surface.h5
@@ -126,14 +127,29 @@ def hand_on_render_settings(source: pathlib.Path, target: pathlib.Path) -> None:
         write_json(render_settings_path(target), settings)
 
 
+def hidden(path: pathlib.Path, root: pathlib.Path) -> bool:
+    """Whether a part of a path below `root` is hidden: what was deleted, or is being written."""
+    return any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
+def check_name(folder: pathlib.Path) -> None:
+    """UserError if category and id of an object, the names of folders, are not UTF-8."""
+    try:
+        "/".join(folder.parts[-2:]).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{folder}: its name is not UTF-8: rename it") from None
+
+
 def find_objects(root: str | os.PathLike[str]) -> list[RawObject]:
     """Every object of a raw folder, sorted by category and id; UserError where there is none."""
     root = pathlib.Path(root)
     if not root.is_dir():
         raise UserError(f"{root} is not a folder of <category>/<object>/views")
-    folders = sorted(path.parent for path in root.glob("*/*/views") if path.is_dir())
+    folders = sorted(path.parent for path in root.glob("*/*/views") if path.is_dir() and not hidden(path, root))
     if not folders:
         raise UserError(f"{root} holds no <category>/<object>/views folder")
+    for folder in folders:
+        check_name(folder)
     return [RawObject(root, folder.parent.name, folder.name) for folder in folders]
 
 

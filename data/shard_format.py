@@ -3,12 +3,13 @@
 A database is a folder of HDF5 files <category>_<split>_<nnn>.h5 (split: train, val or test). Each
 file holds many objects of one category and split. Its attributes are: format, version, category,
 split, settings (JSON: how it was made), left_out (JSON: object id -> why it is not in the file),
-inputs (JSON: object id -> SHA-256 of the files that it was made of) and attributes_sha256, a digest
-of the others. Every dataset carries a `description`. Objects differ in
-their numbers of views, voxels and points. Their arrays are therefore stored end to end, and rows
-offset[i] .. offset[i + 1] belong to object i. One view is one HDF5 chunk and a block of points lies
-in a few short ones, so that a training sample costs a few small reads. Every chunk has a checksum,
-and the file a digest of all its bytes (utils/hdf5.py); files of earlier versions have neither.
+inputs (JSON: object id -> SHA-256 of the files that it was made of; [SHA-256, {name: SHA-256}] with
+those that its mesh names, null for missing ones) and attributes_sha256, a digest of the others.
+Every dataset carries a `description`. Objects differ in their numbers of views, voxels and points.
+Their arrays are therefore stored end to end, and rows offset[i] .. offset[i + 1] belong to object
+i. One view is one HDF5 chunk and a block of points lies in a few short ones, so that a training
+sample costs a few small reads. Every chunk has a checksum, and the file a digest of all its bytes
+(utils/hdf5.py); files of earlier versions have neither.
 """
 
 import dataclasses
@@ -18,7 +19,7 @@ import os
 import pathlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import h5py
 import numpy as np
@@ -30,6 +31,9 @@ SPLITS = ("train", "val", "test")
 ATTRIBUTES_DIGEST = "attributes_sha256"  # HDF5 has no checksums for the texts of attributes
 UNFINISHED = "unfinished.json"  # this file is in the folder while the database is being built
 _NAME = re.compile(r"(?P<category>.+)_(?P<split>train|val|test)_(?P<number>\d{3,})\.h5")
+
+
+Inputs: TypeAlias = "str | list[Any]"  # digests of an object's files, see above
 
 
 class Column(NamedTuple):
@@ -124,7 +128,7 @@ def write_shard(
     records: Sequence[ObjectRecord],
     settings: Mapping[str, Any],
     left_out: Mapping[str, str] | None = None,
-    inputs: Mapping[str, str] | None = None,
+    inputs: Mapping[str, Inputs] | None = None,
 ) -> None:
     """Write one shard, whole or not at all.
 
@@ -133,7 +137,7 @@ def write_shard(
         records: the objects, all of the category of the file name, their views of one size.
         settings: how the records were made, in values that JSON can hold.
         left_out: object id -> why the object is not in the shard.
-        inputs: object id -> SHA-256, in hex, of the files that the object was made of.
+        inputs: object id -> digests, in hex, of the files that the object was made of.
 
     Raises:
         ValueError: file name, view sizes or array lengths do not fit together.

@@ -23,6 +23,7 @@ from data.shard_format import (
     SPLITS,
     UNFINISHED,
     VERSION,
+    Inputs,
     ObjectRecord,
     attributes_digest,
     find_shards,
@@ -81,7 +82,8 @@ class Shard:
         self.settings_text: str = _text(attributes, "settings")
         self.settings: dict[str, Any] = _json_object(attributes, "settings")
         self.left_out: dict[str, str] = _json_object(attributes, "left_out")
-        self.inputs: dict[str, str] = _json_object({"inputs": "{}", **attributes}, "inputs")  # older shards have none
+        # older shards have none
+        self.inputs: dict[str, Inputs] = _json_object({"inputs": "{}", **attributes}, "inputs")
         if problems := shard_structure.defects(self.file):
             raise ValueError(first_of(problems, 3))
         self.data = {name: self.file[name] for name in (*RAGGED, *PER_OBJECT)}

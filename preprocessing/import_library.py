@@ -19,7 +19,6 @@ import argparse
 import collections
 import contextlib
 import pathlib
-import tempfile
 
 from tqdm import tqdm
 
@@ -28,6 +27,7 @@ from preprocessing.library.credits import library_row, merge, model_row, read_ma
 from preprocessing.library.plan import Plan, Planned, plan_library
 from utils.cli import parser, run, whole_number
 from utils.errors import PartialFailure, UserError
+from utils.files import temporary_folder
 from utils.out_folder import working_in
 from utils.processes import run_in_processes, share_cores
 
@@ -73,13 +73,11 @@ def write_models(plan: Plan, out: pathlib.Path, settings: Settings, jobs: int, b
     missing = [model for model in plan.models if not model.done]
     if not missing:
         return failed
-    with tempfile.TemporaryDirectory() as folder:
-        for problem in [*plan.archive.rejected, *plan.archive.unpack(pathlib.Path(folder))]:
+    with temporary_folder(out, "library") as temporary:  # where this process is killed, the next run removes it
+        folder = temporary / "unpacked"  # models may take files from the folder around it
+        for problem in [*plan.archive.rejected, *plan.archive.unpack(folder)]:
             bar.write(f"warning: {plan.archive.path.name}: {problem}")
-        tasks = {
-            Task(model.piece, pathlib.Path(folder), out / model.file, model.digest, settings): model
-            for model in missing
-        }
+        tasks = {Task(model.piece, folder, out / model.file, model.digest, settings): model for model in missing}
         results = run_in_processes(convert, list(tasks), jobs, died=process_died, isolate=True)
         with contextlib.closing(results):
             for task, (warnings, reason) in results:

@@ -7,7 +7,8 @@ Objects are variants of one model if their names differ in numbers alone or thei
 agree; numbers that count more than three objects and more than a twentieth of all group nothing.
 Stretched copies (render_views.py --stretched) stay with their object, and are listed for training
 alone. Writes {train,val,test}_list_<category>.txt into the raw folder, or into --out, where
-gen_db.py finds them (--lst_dir). The split follows from names and shapes alone: it is the same on
+gen_db.py finds them (--lst_dir). <category> is the name, also of folders called by the synset id;
+lists under that id are replaced. The split follows from names and shapes alone: it is the same on
 every machine. With --given, a file decides: {split: ["<category>/<object>", ...]}, such as that of
 the objects that the pretrained weights know (models/pretrained/split.json). Prints the sizes of the
 splits and the largest groups.
@@ -20,6 +21,7 @@ import pathlib
 import numpy as np
 from tqdm import tqdm
 
+from data import categories
 from data.raw_layout import RawObject, find_objects, origin
 from data.shard_format import SPLITS
 from preprocessing.database.flags import INFO
@@ -40,17 +42,28 @@ def surface_of(raw: RawObject) -> np.ndarray:
         raise UserError(f"{error}; render the object again") from None
 
 
-def write_lists(folder: pathlib.Path, objects: list[RawObject], splits: list[str]) -> None:
-    """Write the three lists of every category."""
+def write_lists(folder: pathlib.Path, objects: list[RawObject], splits: list[str]) -> collections.Counter[str]:
+    """Write the three lists of every category; returns {split: number of ids in its lists}."""
     folder.mkdir(parents=True, exist_ok=True)
-    for category in sorted({raw.category for raw in objects}):
+    counts: collections.Counter[str] = collections.Counter()
+    names = [categories.name(raw.category) for raw in objects]
+    for category in sorted(set(names)):
         for split in SPLITS:
-            pairs = zip(objects, splits, strict=True)
-            ids = sorted(raw.object_id for raw, own in pairs if raw.category == category and own == split)
+            rows = zip(objects, names, splits, strict=True)
+            ids = sorted(raw.object_id for raw, name, own in rows if name == category and own == split)
             if split != SPLITS[0]:
                 ids = [object_id for object_id in ids if origin(object_id) == object_id]
             with replacing(folder / f"{split}_list_{category}.txt") as temporary:
-                pathlib.Path(temporary).write_text("".join(f"{object_id}\n" for object_id in ids))
+                temporary.write_text("".join(f"{object_id}\n" for object_id in ids), encoding="utf-8")
+            for other in categories.spellings(category)[1:]:  # two lists of one category are refused
+                (folder / f"{split}_list_{other}.txt").unlink(missing_ok=True)
+            counts[split] += len(ids)
+    return counts
+
+
+def key(category: str, object_id: str) -> str:
+    """What tells objects apart, the same in both spellings of a category."""
+    return f"{categories.name(category)}/{object_id}"
 
 
 def given_split(path: pathlib.Path) -> dict[str, str]:
@@ -62,7 +75,7 @@ def given_split(path: pathlib.Path) -> dict[str, str]:
         raise UserError(f"{path} is no split: it must hold lists of {', '.join(SPLITS)}")
     split_of: dict[str, str] = {}
     for split, ids in lists.items():
-        for object_id in ids:
+        for object_id in (key(*text.split("/", 1)) if "/" in text else text for text in ids):
             if split_of.setdefault(object_id, split) != split:
                 raise UserError(f"{path}: {object_id} is in {split_of[object_id]} and in {split}")
     return split_of
@@ -87,28 +100,28 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     args = parse(argv)
     objects = find_objects(args.raw)
-    ids = [f"{raw.category}/{raw.object_id}" for raw in objects]
+    ids = [key(raw.category, raw.object_id) for raw in objects]
     print(f"{len(objects)} objects in {args.raw}")
     out = args.out or args.raw
     if args.given:
         split_of = given_split(args.given)
-        known = [raw for raw in objects if f"{raw.category}/{origin(raw.object_id)}" in split_of]
+        known = [raw for raw, own in zip(objects, ids, strict=True) if origin(own) in split_of]
         if not known:
             raise UserError(f"{args.given} has no object of {args.raw}")
         with working_in(out, depth=0):
-            write_lists(out, known, [split_of[f"{raw.category}/{origin(raw.object_id)}"] for raw in known])
+            write_lists(out, known, [split_of[origin(own)] for own in ids if origin(own) in split_of])
         print(f"{len(known)} of them in {args.given}; lists    {out}")
         return
     groups = near_duplicates(ids, [surface_of(raw) for raw in tqdm(objects, desc="surfaces", mininterval=2)])
     splits = split_groups(ids, groups, {"val": args.val, "test": args.test})
     with working_in(out, depth=0):
-        write_lists(out, objects, splits)
-    sizes = collections.Counter(groups.tolist())
-    counts = collections.Counter(splits)
+        counts = write_lists(out, objects, splits)
+    pairs = {(group, origin(object_id)) for group, object_id in zip(groups.tolist(), ids, strict=True)}
+    sizes = collections.Counter(group for group, _ in sorted(pairs))
     print(f"{len(sizes)} groups: " + ", ".join(f"{counts[split]} {split}" for split in SPLITS))
     for group, size in sizes.most_common(5):
         if size > 1:
-            members = [object_id for object_id, own in zip(ids, groups, strict=True) if own == group]
+            members = sorted(object_id for own, object_id in pairs if own == group)
             print(f"  {size} of one kind: {', '.join(members[:4])}{', ...' if size > 4 else ''}")
     print(f"lists    {out}")
 

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import io
 import math
 import operator
 import os
@@ -171,6 +172,9 @@ def run(main: Callable[[list[str]], Any]) -> None:
         os.environ[DEBUG] = "1"  # worker processes inherit it
     keep_freed_memory()
     start_tensorflow_quietly()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # file names may hold what its encoding lacks
+            stream.reconfigure(errors="backslashreplace")
     try:
         with stopped_by_signals():
             main(argv)

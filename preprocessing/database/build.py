@@ -14,11 +14,12 @@ from tqdm import tqdm
 
 from data import categories
 from data.lists import split_objects
-from data.shard_format import SPLITS, ObjectRecord, find_shards, shard_name, write_shard
+from data.shard_format import SPLITS, Inputs, ObjectRecord, find_shards, shard_name, write_shard
 from data.shards import Shard
 from preprocessing.database import unfinished
-from preprocessing.database.inputs import input_digest
+from preprocessing.database.inputs import input_digest, is_as_recorded, with_side_files
 from preprocessing.meshes.distances import UNRECORDED_SIGN
+from preprocessing.meshes.side_files import recorded_side_files
 from preprocessing.readers import registry
 from preprocessing.readers.reader import DataFolders, Options, Source
 from preprocessing.recovery import dlt
@@ -110,7 +111,9 @@ def shard_settings(job: Job, options: Options) -> dict[str, Any]:
 
 
 def build(plans: Sequence[Plan], job: Job, options: Options) -> dict[pathlib.Path, str]:
-    """Write the shards that are missing, and those with objects that were left out before.
+    """Write the shards that are missing, and those with objects that have changed or were left out.
+
+    A shard with no object left is removed.
 
     Prints a progress bar, and lines for objects that are left out or whose cameras are recovered.
 
@@ -153,7 +156,7 @@ def build(plans: Sequence[Plan], job: Job, options: Options) -> dict[pathlib.Pat
                 if not np.isnan(result.reprojection_error):
                     name, error = f"{plan.category}/{source.object_id}", result.reprojection_error
                     bar.write(f"{name}: cameras from the flow volumes, {error:.3f} px")
-            if records:
+            if records or (shard and reasons != shard.left_out):
                 unfinished.begin(job.out, {plan.category for plan in plans})
                 _write(plan, shard, records, settings, reasons, inputs)
     return left_out
@@ -192,21 +195,23 @@ def _to_read_again(source: Source, shard: Shard) -> bool:
     if source.object_id in shard.left_out:  # it may have been repaired
         return True
     known = shard.inputs.get(source.object_id)
-    return known is not None and known != input_digest(source)
+    return known is not None and not is_as_recorded(source, known)
 
 
-def _read(source: Source, layout: str, options: Options) -> tuple[ObjectRecord | str, str]:
-    """The record of an object or why it is left out, and the digest of its files."""
+def _read(source: Source, layout: str, options: Options) -> tuple[ObjectRecord | str, Inputs]:
+    """The record of an object or why it is left out, and the digests of its files."""
     try:
         digest = input_digest(source)
+        with recorded_side_files() as names:
+            result = registry.try_object(source, layout, options)
+        return result, with_side_files(digest, names, source)
     except UserError as error:
         return str(error), ""
-    return registry.try_object(source, layout, options), digest
 
 
 def _read_objects(
     objects: list[Source], job: Job, options: Options
-) -> Generator[tuple[Source, tuple[ObjectRecord | str, str]], None, None]:
+) -> Generator[tuple[Source, tuple[ObjectRecord | str, Inputs]], None, None]:
     """Yield (object, result of _read) in order; at most AHEAD objects ahead."""
     if min(job.engine.jobs, len(objects)) > 1:  # the processes inherit it: they are the parallelism
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "IGL_NUM_THREADS"):
@@ -226,22 +231,25 @@ def _write(
     records: list[ObjectRecord],
     settings: Mapping[str, Any],
     reasons: Mapping[str, str],
-    inputs: Mapping[str, str],
+    inputs: Mapping[str, Inputs],
 ) -> None:
-    """Write a shard.
+    """Write a shard; remove the old one if no object is left.
 
     Args:
         plan: its plan.
-        shard: the old shard, where objects that it lacks have been repaired.
+        shard: the old shard, where some of its objects were read again.
         records: the objects that were read now.
         settings: of shard_settings.
         reasons: object id -> why it is left out.
-        inputs: object id -> digest of its files.
+        inputs: object id -> digests of its files.
     """
     if shard:
         new = {record.object_id for record in records} | set(reasons)
         records = records + [shard.record(i) for i, name in enumerate(shard.object_ids) if name not in new]
         records.sort(key=lambda record: record.object_id)
+    if not records:
+        plan.path.unlink()
+        return
     inputs = {record.object_id: inputs[record.object_id] for record in records if record.object_id in inputs}
     write_shard(plan.path, records, settings, reasons, inputs)
 

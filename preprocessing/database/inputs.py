@@ -1,8 +1,11 @@
-"""What the files of an object hold, in one digest: it tells whether a shard is still up to date."""
+"""What the files of an object hold, in digests: they tell whether a shard is still up to date."""
 
 import hashlib
 import pathlib
+from collections.abc import Set
 
+from data.shard_format import Inputs
+from preprocessing.meshes.side_files import side_digests
 from preprocessing.readers.reader import Source
 from utils import hdf5
 from utils.errors import UserError
@@ -26,6 +29,35 @@ def input_digest(source: Source) -> str:
         except OSError as error:
             raise UserError(f"{path} cannot be read: {error}") from None
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def with_side_files(digest: str, names: Set[str], source: Source) -> Inputs:
+    """What a shard records of an object's files.
+
+    Args:
+        digest: that of input_digest.
+        names: the files that its mesh names, of recorded_side_files.
+        source: the object.
+
+    Raises:
+        UserError: a file cannot be read.
+    """
+    mesh = getattr(source, "mesh", None)
+    if not names or mesh is None:
+        return digest
+    try:
+        return [digest, side_digests(names, mesh)]
+    except OSError as error:
+        raise UserError(f"{mesh}: a file that it names cannot be read: {error}") from None
+
+
+def is_as_recorded(source: Source, recorded: Inputs) -> bool:
+    """Whether the files of an object are those that a shard records."""
+    digest, side = recorded if isinstance(recorded, list) else (recorded, {})
+    try:
+        return digest == input_digest(source) and recorded == with_side_files(digest, side.keys(), source)
+    except UserError:  # reported when it is read
+        return False
 
 
 def _files(source: Source) -> list[tuple[str, pathlib.Path]]:

@@ -1,5 +1,7 @@
 """The files of a zip archive from anywhere: found by name, unpacked within limits."""
 
+import hashlib
+import json
 import os
 import pathlib
 import posixpath
@@ -7,12 +9,14 @@ import shutil
 import zipfile
 import zlib
 
+from preprocessing.meshes.side_files import folded
 from utils.errors import UserError
 
 MOST_FILES = 100_000
 MOST_BYTES = 4 << 30  # of all files, unpacked: the largest libraries have some 100 MB
 LARGEST_RATIO = 1000  # of unpacked to packed bytes; deflate reaches 1032, with repeated bytes alone
 SMALL = 1 << 26  # bytes: files that may have any ratio
+CATALOGUE = ".properties"
 BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError, ValueError)
 
 
@@ -49,7 +53,8 @@ class Archive:
                 self.rejected.append(f"{name} unpacks from {info.compress_size} to {info.file_size} bytes")
             else:
                 self._members[name] = info
-        self._folded = {name.casefold(): name for name in self._members}
+        self._folded = {folded(name): name for name in self._members}
+        self._checksums: dict[str, str] = {}  # by folder
 
     @property
     def names(self) -> list[str]:
@@ -57,11 +62,11 @@ class Archive:
         return list(self._members)
 
     def find(self, name: str) -> str | None:
-        """The file that `name` means: exactly, else in another case; None if there is none."""
+        """The file that `name` means, by its `folded` name if need be; None if there is none."""
         relative = _relative(name.lstrip("/\\"))
         if relative is None or relative in self._members:
             return relative
-        return self._folded.get(relative.casefold())
+        return self._folded.get(folded(relative))
 
     def read(self, name: str) -> bytes:
         """The contents of a file; UserError if they are damaged."""
@@ -70,11 +75,17 @@ class Archive:
         except BROKEN as error:
             raise UserError(f"{self.path}: {name} cannot be unpacked: {error}") from None
 
-    def checksums(self, folder: str) -> list[tuple[str, int, int]]:
-        """(name, size, CRC-32) of every file in a folder and below it, sorted."""
-        prefix = f"{folder}/" if folder else ""
-        infos = sorted((name, info) for name, info in self._members.items() if name.startswith(prefix))
-        return [(name, info.file_size, info.CRC) for name, info in infos]
+    def checksum(self, folder: str) -> str:
+        """A hash of the names and contents of all files in a folder and below it but catalogues.
+
+        Catalogues (.properties) change often, and no model takes them.
+        """
+        if folder not in self._checksums:
+            prefix = f"{folder}/" if folder else ""
+            names = sorted(name for name in self._members if name.startswith(prefix) and not name.endswith(CATALOGUE))
+            content = [(name, self._members[name].file_size, self._members[name].CRC) for name in names]
+            self._checksums[folder] = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+        return self._checksums[folder]
 
     def unpack(self, folder: pathlib.Path) -> list[str]:
         """Write all files below `folder`; returns a phrase for every file that is damaged."""

@@ -18,7 +18,7 @@ from utils.mesh.glb import read_asset, shrink_textures, write_glb
 from utils.mesh.mesh import Mesh
 from utils.processes import DIED
 
-FORMAT = 1  # counts changes of this file after which models are to be written again
+FORMAT = 2  # counts changes of this file after which models are to be written again
 FLAT = 1e-6  # extent, over the longest one, below which a model is flat and not stretched
 
 
@@ -42,14 +42,16 @@ class Task(NamedTuple):
 def digest_of(piece: Piece, archive: Archive, settings: Settings) -> str:
     """A hash of all that a written model depends on; two pieces differ in it if their models do."""
     size = None if piece.size is None else piece.size.tolist()
-    content = archive.checksums(posixpath.dirname(piece.model))
+    # a model takes textures from its folder and the one around (preprocessing/meshes/side_files.py)
+    content = archive.checksum(posixpath.dirname(posixpath.dirname(piece.model)))
     parts = [FORMAT, settings.texture_size, piece.model, piece.rotation.tolist(), size, _copyright(piece), content]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def is_done(path: pathlib.Path, digest: str) -> bool:
     """Whether a file was written from the same content with the same settings."""
-    return read_asset(path).get("extras", {}).get("digest") == digest
+    extras = read_asset(path).get("extras")  # the file may be any GLB
+    return isinstance(extras, dict) and extras.get("digest") == digest
 
 
 def convert(task: Task) -> tuple[list[str], str | None]:

@@ -22,15 +22,25 @@ def without_inner_copies(mesh: Mesh) -> Mesh:
     Where both sides of a pair are seen from outside, as of a sheet, both faces stay, and so do
     copies behind a face with holes in its texture.
     """
-    pair = _opposite(distinct_places(mesh.vertices)[1][mesh.faces])
+    surface = _without_unused_vertices(mesh)
+    pair = _opposite(distinct_places(surface.vertices)[1][surface.faces])
     doubled = pair >= 0
     if not doubled.any():
         return mesh
-    own = _votes(mesh, find_patches(mesh))
+    own = _votes(surface, find_patches(surface))
     other = np.where(doubled, own[pair], 1)
     opaque = np.array([_is_opaque(material) for material in mesh.materials])[mesh.face_material[pair]]
     inner = doubled & (own > 0) & (other < 0) & opaque
     return dataclasses.replace(mesh, faces=mesh.faces[~inner], face_material=mesh.face_material[~inner])
+
+
+def _without_unused_vertices(mesh: Mesh) -> Mesh:
+    """The vertices and faces of a mesh; vertices of no face may lie anywhere, and be no numbers."""
+    used = np.zeros(len(mesh.vertices), bool)
+    used[mesh.faces] = True
+    if used.all():
+        return mesh
+    return dataclasses.replace(mesh, vertices=mesh.vertices[used], faces=(np.cumsum(used) - 1)[mesh.faces])
 
 
 def _order(faces: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ import os
 import pathlib
 from typing import NamedTuple
 
+from data.raw_layout import hidden
 from preprocessing.meshes.load import SUFFIXES
 from utils.errors import UserError
 from utils.files import distinct_names
@@ -27,7 +28,7 @@ def find_meshes(root: str | os.PathLike[str]) -> list[MeshFile]:
         raise UserError(f"{root} is not a folder of <category>/<object>.glb")
     found: dict[str, list[tuple[str, pathlib.Path]]] = {}  # category -> names and paths
     for entry in sorted(root.glob("*/*")):
-        for path in _meshes_of(entry):
+        for path in (path for path in _meshes_of(entry) if not hidden(path, root)):
             name = entry.stem if path == entry else entry.name
             found.setdefault(entry.parent.name, []).append((name, path))
     if not found:
@@ -48,8 +49,6 @@ def _meshes_of(entry: pathlib.Path) -> list[pathlib.Path]:
 
     ShapeNet v2 has models/*.obj, v1 model.obj; model_normalized.obj comes before all others.
     """
-    if entry.name.startswith("."):  # an unfinished file of a program that was killed
-        return []
     if entry.is_file():
         return [entry] if entry.suffix.lower() in SUFFIXES else []
     paths = sorted([*entry.glob("models/*.obj"), *entry.glob("model.obj")])

@@ -41,7 +41,8 @@ def read_mesh(path: pathlib.Path) -> Mesh:
     if b"\0" in raw:
         raise UserError(f"{path} is a binary OFF file, which cannot be read: export it as text")
     text = raw.removeprefix(b"\xef\xbb\xbf").decode("latin-1")
-    lines = [line for line in (line.partition("#")[0].strip() for line in text.splitlines()) if line]
+    # str.splitlines would also split at bytes of letters in comments, such as 0x85
+    lines = [line for line in (line.partition("#")[0].strip() for line in re.split("[\r\n]+", text)) if line]
     try:
         header = _read_header(lines, path)
         split = header.first + header.vertices

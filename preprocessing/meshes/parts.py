@@ -47,11 +47,12 @@ def _without_empty_faces(mesh: Mesh, path: pathlib.Path) -> Mesh:
     """Drop faces that have no area; UserError if none is left or a vertex is not finite."""
     used = np.zeros(len(mesh.vertices), bool)
     used[mesh.faces] = True
-    vertices = mesh.vertices[used]
-    if not np.isfinite(vertices).all():
+    if not np.isfinite(mesh.vertices[used]).all():
         raise UserError(f"{path} has vertices that are not finite")
-    extent = np.ptp(vertices, axis=0).max()
-    solid = face_areas(mesh.vertices, mesh.faces) > SMALLEST_FACE * extent**2
+    areas = face_areas(mesh.vertices, mesh.faces)
+    corners = mesh.vertices[mesh.faces[areas > 0].ravel()]
+    extent = np.ptp(corners, axis=0).max() if len(corners) else 0.0
+    solid = areas > SMALLEST_FACE * extent**2
     if not solid.any():
         raise UserError(f"{path} has no face with an area")
     if solid.all():

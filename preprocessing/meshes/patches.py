@@ -34,8 +34,10 @@ def find_patches(mesh: Mesh) -> Patches:
     """The patches of a mesh; of faces with the same three corners, in any order, one is kept."""
     used = mesh.vertices[mesh.faces.ravel()]
     first, same = distinct_places(used)
+    if not _has_corners(same.reshape(-1, 3)).any():  # slivers alone; igl crashes without faces
+        first = same = np.arange(len(used))
     faces = same.reshape(-1, 3)
-    faces = faces[(faces != np.roll(faces, 1, 1)).all(1)]
+    faces = faces[_has_corners(faces)]
     faces = faces[np.sort(trimesh.grouping.unique_rows(np.sort(faces, 1))[0])]
     vertices = used[first]
     faces, patch = igl.bfs_orient(faces)
@@ -45,6 +47,11 @@ def find_patches(mesh: Mesh) -> Patches:
     inward = (closed & (volume < 0))[patch]
     faces[inward] = faces[inward, ::-1]
     return Patches(vertices, faces, patch, closed)
+
+
+def _has_corners(faces: np.ndarray) -> np.ndarray:
+    """(F,) whether the three corners of faces (F, 3) differ."""
+    return (faces != np.roll(faces, 1, 1)).all(1)
 
 
 def distinct_places(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

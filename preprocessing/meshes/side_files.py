@@ -5,20 +5,27 @@ import contextvars
 import os
 import pathlib
 import re
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from utils.files import file_digest
 
 # Folders where programs keep textures, in that of the mesh or beside it (ShapeNet: ../images).
 USUAL_FOLDERS = ("", "textures", "texture", "images", "image", "maps", "tex", "materials", "source")
 ABSOLUTE = re.compile(r"/|[a-z]:|[a-z]{2,}://", re.IGNORECASE)  # POSIX, Windows, a URL
 
 
-_recorded: contextvars.ContextVar[set[pathlib.Path] | None] = contextvars.ContextVar("recorded", default=None)
+_recorded: contextvars.ContextVar[set[str] | None] = contextvars.ContextVar("recorded", default=None)
 
 
 @contextlib.contextmanager
-def recorded_side_files() -> Iterator[set[pathlib.Path]]:
-    """The files that mesh files named and that were found while the block ran."""
-    files: set[pathlib.Path] = set()
+def recorded_side_files() -> Iterator[set[str]]:
+    """The files that a mesh file named while the block ran, and that were found or looked for.
+
+    They are paths relative to the folder of the mesh, or <within>//<name>: a name for which
+    `find_side_file` found nothing.
+    """
+    files: set[str] = set()
     token = _recorded.set(files)
     try:
         yield files
@@ -26,21 +33,34 @@ def recorded_side_files() -> Iterator[set[pathlib.Path]]:
         _recorded.reset(token)
 
 
-def record(path: pathlib.Path) -> None:
+def record(name: str) -> None:
     """Note a file that belongs to the mesh being read, for recorded_side_files."""
     files = _recorded.get()
     if files is not None:
-        files.add(path)
+        files.add(name)
+
+
+def side_digests(names: Iterable[str], mesh: pathlib.Path) -> dict[str, str | None]:
+    """SHA-256, in hex, of files of recorded_side_files; None where there is no file.
+
+    OSError where a file cannot be read.
+    """
+    digests: dict[str, str | None] = {}
+    for place in sorted(names):
+        within, missed, name = place.partition("//")
+        path = find_side_file(name, mesh, within) if missed else find_below(mesh.parent, place)
+        digests[place] = file_digest(path) if path is not None and path.is_file() else None
+    return digests
 
 
 def find_side_file(name: str, mesh: pathlib.Path, within: str = "") -> pathlib.Path | None:
     """The file that a mesh file names, or None if there is none.
 
-    Names may have backslashes, and letters in another case than the file. A mesh may come from
-    anywhere, so its names lead no further than its folder and the folder around that. Absolute
-    paths belong to the computer of the author: of these, and of all that lead nowhere, the last
-    part is looked for beside the mesh and in USUAL_FOLDERS. Symbolic links are followed, since data
-    sets and download caches consist of them.
+    Names may have backslashes, and letters in another case or form of accents than the file. A mesh
+    may come from anywhere, so its names lead no further than its folder and the folder around that.
+    Absolute paths belong to the computer of the author: of these, and of all that lead nowhere, the
+    last part is looked for beside the mesh and in USUAL_FOLDERS. Symbolic links are followed, since
+    data sets and download caches consist of them.
 
     Args:
         name: as the mesh file has it.
@@ -58,15 +78,24 @@ def find_side_file(name: str, mesh: pathlib.Path, within: str = "") -> pathlib.P
     for around in dict.fromkeys((within or ".", ".", "..")):
         places += [f"{around}/{folder}/{last}" for folder in USUAL_FOLDERS]
     for place in dict.fromkeys(map(os.path.normpath, places)):
-        found = None if place.split(os.sep)[:2] == ["..", ".."] else _find(mesh.parent, place)
+        found = None if place.split(os.sep)[:2] == ["..", ".."] else find_below(mesh.parent, place)
         if found is not None:
-            record(found)
+            record(os.path.relpath(found, mesh.parent))
             return found
+    record(f"{within}//{name}")
     return None
 
 
-def _find(folder: pathlib.Path, place: str) -> pathlib.Path | None:
-    """The file at `place`, a normalised path relative to `folder`, in letters of any case."""
+def folded(name: str) -> str:
+    """A name for comparisons: without case, accents composed (macOS stores them decomposed)."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def find_below(folder: pathlib.Path, place: str) -> pathlib.Path | None:
+    """The file at `place`, a normalised path relative to `folder`, by its `folded` name if need be.
+
+    None if there is no such file.
+    """
     if os.path.lexists(folder / place):
         return folder / place
     path = folder
@@ -77,7 +106,7 @@ def _find(folder: pathlib.Path, place: str) -> pathlib.Path | None:
             return None
         else:
             names = sorted(os.listdir(path)) if os.path.isdir(path) else []
-            same = [name for name in names if name.casefold() == part.casefold()]
+            same = [name for name in names if folded(name) == folded(part)]
             if not same:
                 return None
             path = path / same[0]

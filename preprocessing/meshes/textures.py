@@ -15,6 +15,7 @@ from preprocessing.meshes.side_files import find_side_file
 from utils.errors import UserError, first_of
 from utils.images.contents import check_png, other_content
 from utils.images.pixel_modes import eight_bit
+from utils.mesh.mesh import shrink_texture
 
 LARGEST_TEXTURE = 1024  # texels a side: a view of 138 pixels, supersampled, shows half of that
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "DIB", "TIFF", "GIF", "PPM", "TGA", "DDS", "PCX", "JPEG2000")
@@ -42,14 +43,19 @@ class Textures:
     def __init__(self, mesh: pathlib.Path) -> None:
         """`mesh`: the mesh file, for messages and as the place that names refer to."""
         self._mesh = mesh
-        self._known: dict[tuple[str, str], np.ndarray | None] = {}
+        self._known: dict[tuple[str, str, bool], np.ndarray | None] = {}
         self._problems: list[str] = []
 
-    def from_file(self, name: str, within: str = "") -> np.ndarray | None:
-        """The texture that the mesh file names, (H, W, 4) uint8 RGBA; as in `find_side_file`."""
-        if (name, within) not in self._known:
-            self._known[name, within] = self.attempt(lambda: _read(name, self._mesh, within))
-        return self._known[name, within]
+    def from_file(self, name: str, within: str = "", opaque: bool = False) -> np.ndarray | None:
+        """The texture that the mesh file names, (H, W, 4) uint8 RGBA.
+
+        Args:
+            name, within: as in `find_side_file`.
+            opaque: as in `decode_texture`.
+        """
+        if (name, within, opaque) not in self._known:
+            self._known[name, within, opaque] = self.attempt(lambda: _read(name, self._mesh, within, opaque))
+        return self._known[name, within, opaque]
 
     def from_bytes(self, data: bytes, name: str) -> np.ndarray | None:
         """The texture in the bytes of an image file, (H, W, 4) uint8 RGBA.
@@ -74,11 +80,16 @@ class Textures:
             return None
 
 
-def decode_texture(data: bytes, name: str) -> np.ndarray:
+def decode_texture(data: bytes, name: str, opaque: bool = False) -> np.ndarray:
     """The bytes of an image file -> (H, W, 4) uint8 RGBA, at most LARGEST_TEXTURE a side.
 
     Pictures that Pillow would need more than MAX_DECODED bytes for are not decoded. Of a large
     JPEG, it only decodes an eighth of the size.
+
+    Args:
+        data: the file.
+        name: the picture, for messages.
+        opaque: its alpha is not to count, and becomes 255.
 
     Raises:
         UserError: begins with `name`, the picture, and says why it cannot be used.
@@ -90,7 +101,7 @@ def decode_texture(data: bytes, name: str) -> np.ndarray:
     try:
         # Pillow warns of sizes, which _texels checks, and of odd metadata, which do no harm
         with warnings.catch_warnings(action="ignore"), _open(data) as picture:
-            return _texels(picture, name)
+            return _texels(picture, name, opaque)
     except UserError:
         raise
     except Image.DecompressionBombError:
@@ -102,7 +113,7 @@ def decode_texture(data: bytes, name: str) -> np.ndarray:
         raise UserError(f"{name} is broken or cut off ({reason[0] if reason else type(error).__name__})") from None
 
 
-def _read(name: str, mesh: pathlib.Path, within: str) -> np.ndarray:
+def _read(name: str, mesh: pathlib.Path, within: str, opaque: bool) -> np.ndarray:
     """The texture that a mesh file names; UserError if it cannot be used."""
     shown = " ".join(name.split())[:200]
     path = find_side_file(name, mesh, within)
@@ -116,7 +127,7 @@ def _read(name: str, mesh: pathlib.Path, within: str) -> np.ndarray:
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f"{shown} cannot be read ({error.strerror})") from None
-    return decode_texture(data, shown)
+    return decode_texture(data, shown, opaque)
 
 
 def _open(data: bytes) -> Image.Image:
@@ -133,7 +144,7 @@ def _open(data: bytes) -> Image.Image:
     return Image.open(io.BytesIO(data), formats=FORMATS)
 
 
-def _texels(picture: Image.Image, name: str) -> np.ndarray:
+def _texels(picture: Image.Image, name: str, opaque: bool) -> np.ndarray:
     """An open picture, which need not be decoded yet -> (H, W, 4) uint8 RGBA."""
     ratio = min(1.0, LARGEST_TEXTURE / max(picture.size))
     width, height = (max(1, round(side * ratio)) for side in picture.size)
@@ -146,7 +157,7 @@ def _texels(picture: Image.Image, name: str) -> np.ndarray:
         raise UserError(f"{name} has {shown} pixels, too many to decode: make it smaller")
     picture.load()
     if picture.size == (width, height):
-        return np.asarray(eight_bit(picture, name).convert("RGBA"))
+        return np.asarray(_rgba(picture, name, opaque))
     # in strips, since RGBA is larger than most modes; `eight_bit` finds the white of I in the whole
     scale, rows = picture.height / height, height if picture.mode == "I" else STRIP
     strips = []
@@ -154,7 +165,15 @@ def _texels(picture: Image.Image, name: str) -> np.ndarray:
         stop = min(start + rows, height)
         top, bottom = start * scale, min(stop * scale, picture.height)
         first = int(top)
-        strip = eight_bit(picture.crop((0, first, picture.width, int(np.ceil(bottom)))), name).convert("RGBA")
+        strip = _rgba(picture.crop((0, first, picture.width, int(np.ceil(bottom)))), name, opaque)
         box = (0, top - first, picture.width, min(bottom - first, strip.height))
-        strips.append(np.asarray(strip.resize((width, stop - start), Image.Resampling.BOX, box)))
+        strips.append(shrink_texture(strip, (width, stop - start), box))
     return np.concatenate(strips)
+
+
+def _rgba(picture: Image.Image, name: str, opaque: bool) -> Image.Image:
+    """A loaded picture of any mode as RGBA; an `opaque` one without its alpha."""
+    rgba = eight_bit(picture, name).convert("RGBA")
+    if opaque:
+        rgba.putalpha(255)
+    return rgba

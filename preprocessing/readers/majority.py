@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from preprocessing.recovery import dlt
-from utils.errors import UserError
+from utils.errors import reason_of
 
 VOTERS = 16  # objects that vote
 
@@ -21,7 +21,7 @@ class Convention:
     Attributes:
         option: the field of Options that it sets.
         default: the value where no object can tell.
-        read: object -> its value; UserError where this object cannot tell.
+        read: object -> its value; an error where this object cannot tell.
         decided: (value, number of objects it is for) -> the outcome in words.
         undecided: printed where no object can tell; "" prints nothing.
         concerns: object -> whether the convention matters to it; only such objects vote.
@@ -76,8 +76,9 @@ def _votes(convention: Convention, objects: Sequence[Any]) -> list[Any]:
         for at in np.random.default_rng(0).permutation(len(objects)):
             try:
                 votes.append(convention.read(objects[at]))
-            except UserError:
-                continue  # reported when the object itself is read
+            except Exception as error:  # reported when the object itself is read
+                reason_of(error)
+                continue
             bar.update()
             if len(votes) == VOTERS:
                 break

@@ -28,7 +28,7 @@ def read_hdf5_view(path: str | os.PathLike[str], channels: str) -> tuple[np.ndar
     """
     data = read_hdf5(path, ["img_arr", "trans_mat"])[0]
     image = data["img_arr"]
-    if image.ndim != 3 or image.shape[2] not in (3, 4):
+    if image.ndim != 3 or image.shape[2] not in (3, 4) or not image.size:
         shape = " x ".join(map(str, image.shape))
         raise UserError(f"{path}: img_arr is {shape}, it should be H x W x 3 or H x W x 4")
     checked(image, image.shape, path, "img_arr")

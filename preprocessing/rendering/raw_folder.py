@@ -62,12 +62,13 @@ def _render_missing(
 ) -> None:
     """Do what render_folder says, as the only process that writes to `out`."""
     files = _select(find_meshes(meshes), categories, meshes)
-    _check_settings(out, settings)
     tasks = [
         Task(file.path, RawObject(out, file.category, file.object_id + ending), settings, bool(ending))
         for file in files
         for ending in ["", *(f"{STRETCHED}{copy}" for copy in range(1, stretched + 1))]
     ]
+    _check_names(tasks)
+    _check_settings(out, settings)
     missing = [task for task in tasks if not is_done(task)]
     again = sum(task.target.folder.exists() for task in missing)
     if again:
@@ -93,6 +94,16 @@ def _select(files: list[MeshFile], categories: Sequence[str] | None, folder: pat
             raise UserError(f"category {category}: {folder} has {' '.join(present)}")
     wanted = {category_name(category) for category in categories}
     return [file for file in files if category_name(file.category) in wanted]
+
+
+def _check_names(tasks: list[Task]) -> None:
+    """UserError if an object has the name of a stretched copy of another one."""
+    owners: dict[pathlib.Path, pathlib.Path] = {}
+    for task in tasks:
+        other = owners.setdefault(task.target.folder, task.mesh)
+        if other != task.mesh:
+            name = f"{task.target.category}/{task.target.object_id}"
+            raise UserError(f"{name} would be a mesh and a stretched copy of another: rename {other} or {task.mesh}")
 
 
 def _check_settings(out: pathlib.Path, settings: Settings) -> None:

@@ -12,12 +12,12 @@ import numpy as np
 from data.raw_layout import RawObject
 from preprocessing.meshes.distances import DEFAULT_SIGN, sample_space, signed_distances, warn_without_inside
 from preprocessing.meshes.load import load_mesh
-from preprocessing.meshes.side_files import recorded_side_files
+from preprocessing.meshes.side_files import recorded_side_files, side_digests
 from preprocessing.random_streams import object_rng
 from preprocessing.rendering import volumes
 from utils import hdf5
 from utils.errors import UserError, reason_of, writing
-from utils.files import file_digest, read_json, write_json
+from utils.files import read_json_object, write_json
 from utils.geometry.cameras import FOCAL, compose, fitting_distance, intrinsics, look_at
 from utils.mesh import sampling, voxels
 from utils.mesh.mesh import Mesh, normalise, stretched
@@ -140,8 +140,9 @@ def is_done(task: Task) -> bool:
     if not raw.source.exists():
         return True
     try:
-        return all(file_digest(task.mesh.parent / name) == digest for name, digest in read_json(raw.source).items())
-    except (OSError, UserError, AttributeError, ValueError):  # a file of the mesh is gone, or the record is damaged
+        recorded = read_json_object(raw.source, "digests")
+        return task.mesh.name in recorded and side_digests(recorded, task.mesh) == recorded
+    except (OSError, UserError, ValueError):  # a file of the mesh cannot be read, or the record is damaged
         return False
 
 
@@ -155,7 +156,6 @@ def _write(task: Task) -> None:
     settings, target = task.settings, task.target
     with recorded_side_files() as side_files:
         mesh = load_mesh(task.mesh)
-    files = {task.mesh, *(path for path in side_files if path.is_file())}
     rng = object_rng(target.category, target.object_id, settings.seed)
     factors = np.exp(rng.uniform(np.log(STRETCH[0]), np.log(STRETCH[1]), 3)) if task.stretched else np.ones(3)
     mesh, centre, scale = normalise(stretched(mesh, factors) if task.stretched else mesh)
@@ -180,8 +180,7 @@ def _write(task: Task) -> None:
         file.attrs.update({"centre": centre, "scale": scale, "inside": volume})
         if task.stretched:
             file.attrs["stretch"] = factors
-    digests = {os.path.relpath(path, task.mesh.parent): file_digest(path) for path in sorted(files)}
-    write_json(unfinished.source, digests)
+    write_json(unfinished.source, side_digests({task.mesh.name, *side_files}, task.mesh))
     target.folder.parent.mkdir(parents=True, exist_ok=True)
     if target.folder.exists():  # incomplete, or of another mesh
         outdated = unfinished.folder.with_name(f"{target.object_id}.outdated")

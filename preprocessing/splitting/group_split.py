@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from data.raw_layout import origin
 from data.shard_format import SPLITS
 
 LARGEST = 0.05  # share of all objects: a larger group is for training, it would be most of a split
@@ -20,7 +21,8 @@ def split_groups(ids: Sequence[str], groups: np.ndarray, shares: Mapping[str, fl
     """The split of every object; a group stays together.
 
     Groups are ranked by the SHA-256 of their first id and fill test, then validation, up to their
-    shares; the rest is for training.
+    shares; the rest is for training. Stretched copies count for nothing: only those of training
+    objects are used.
 
     Args:
         ids: of the objects.
@@ -33,15 +35,18 @@ def split_groups(ids: Sequence[str], groups: np.ndarray, shares: Mapping[str, fl
     members: dict[int, list[int]] = {}
     for i, group in enumerate(groups.tolist()):
         members.setdefault(group, []).append(i)
-    ranked = sorted(members.values(), key=lambda m: hashlib.sha256(min(ids[i] for i in m).encode()).hexdigest())
+    originals = [origin(object_id) for object_id in ids]
+    objects = len(set(originals))
+    ranked = sorted(members.values(), key=lambda m: hashlib.sha256(min(originals[i] for i in m).encode()).hexdigest())
     result = [SPLITS[0]] * len(ids)
-    room = {split: round(shares[split] * len(ids)) for split in ("test", "val")}
+    room = {split: round(shares[split] * objects) for split in ("test", "val")}
     for group in ranked:
-        if too_large(len(group), len(ids)):
+        size = len({originals[i] for i in group})
+        if too_large(size, objects):
             continue
-        split = next((split for split, left in room.items() if left >= len(group)), None)
+        split = next((split for split, left in room.items() if left >= size), None)
         if split:
-            room[split] -= len(group)
+            room[split] -= size
             for i in group:
                 result[i] = split
     return result

@@ -49,7 +49,10 @@ def write_table(folder: pathlib.Path, rows: Sequence[Findings]) -> None:
     entries = [dataclasses.asdict(row) for row in rows]
     write_json(folder / "meshes.json", entries)
     columns = [field.name for field in dataclasses.fields(Findings)]
-    with replacing(folder / "meshes.csv") as temporary, open(temporary, "w", newline="") as file:
+    with (
+        replacing(folder / "meshes.csv") as temporary,
+        open(temporary, "w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         for entry in entries:

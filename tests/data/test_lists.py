@@ -42,6 +42,7 @@ def test_lists_are_read_tolerantly(tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes("\ufeffb\r\n\r\n# comment\r\n  a  \r\nc # why\r\nb\r\n".encode())
     assert read_list(path) == ["b", "a", "c"]
+    assert read_list(path, {"c # why", "a", "c"}) == ["b", "a", "c # why"]
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="list.txt"):
         read_list(path)

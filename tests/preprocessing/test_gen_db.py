@@ -307,6 +307,31 @@ def test_files_count_by_their_content_wherever_they_are(few, capsys):
 
 
 @pytest.mark.parametrize("kind", ["view", "colour_volume"])
+@pytest.mark.parametrize("size", ["1", "2"])
+def test_an_object_that_is_damaged_later_is_left_out_as_of_a_fresh_database(few, capsys, kind, size):
+    single = ["--objects_per_shard", size]
+
+    def shards(name="db"):
+        return {path.name: path.read_bytes() for path, _, _ in find_shards(few / name)}
+
+    build(few, *single)
+    whole = shards()
+    raw = RawObject(few / "raw", "chair", "c4")
+    path = raw.view("01") if kind == "view" else raw.colour_volume
+    content = path.read_bytes()
+    path.write_bytes(bytes(600) + content[600:])  # not even its digest can be read
+    for out in ("db", "db", "fresh"):
+        with pytest.raises(PartialFailure, match="1 objects could not be read"):
+            build(few, *single, "--out", str(few / out))
+        assert f"left out: {path}" in capsys.readouterr().out
+    assert shards() == shards("fresh")
+    assert [entry.object_id for entry in Database(few / "db").objects("train")] == ["c1"]
+    path.write_bytes(content)
+    build(few, *single)
+    assert shards() == whole
+
+
+@pytest.mark.parametrize("kind", ["view", "colour_volume"])
 def test_a_flipped_bit_of_the_raw_data_leaves_the_object_out(tmp_path, kind):
     """PNG files have checksums, and so have the HDF5 files that the renderer writes."""
     raw = RawObject(tmp_path / "raw", "chair", "c4")

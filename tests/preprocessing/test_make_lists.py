@@ -106,6 +106,36 @@ def test_a_group_that_is_most_of_a_split_is_for_training(rng):
     assert set(splits[:20]) == {"train"} and splits.count("test") == 10
 
 
+def test_stretched_copies_change_no_split():
+    ids = [f"chair/{letter}" for letter in "abcdefghij"]
+    splits = split_groups(ids, np.arange(10), SHARES)
+    assert (splits.count("val"), splits.count("test")) == (1, 2)
+    copies = [f"{object_id}_stretched{i}" for object_id in ids for i in range(1, 5)]
+    again = split_groups([*ids, *copies], np.r_[np.arange(10), np.repeat(np.arange(10), 4)], SHARES)
+    assert again == [*splits, *np.repeat(splits, 4)]
+
+
+def write_raw(root, category, object_id, points):
+    raw = RawObject(root, category, object_id)
+    raw.views_folder.mkdir(parents=True)
+    raw.surface.parent.mkdir()
+    with h5py.File(raw.surface, "w") as file:
+        file["points"] = points
+
+
+@pytest.mark.parametrize("categories", [["chair"], ["03001627"], ["chair", "03001627"]])
+def test_every_object_is_listed_once_whatever_its_name_and_the_spelling_of_its_category(rng, tmp_path, categories):
+    words = ["oak #1", "#elm", " fir", "yew ", "box\u2028", "ash", "fig", "date", "kiwi", "lime"]
+    for i, word in enumerate(words):
+        write_raw(tmp_path, categories[i % len(categories)], word, box(rng, 500, (0.5, 0.5 - 0.04 * i, 0.3)))
+    for split in SPLITS:  # of an earlier version
+        (tmp_path / f"{split}_list_03001627.txt").touch()
+    make_lists.main(["--raw", str(tmp_path)])
+    lists = split_objects("chair", words, tmp_path, None, SHARES)
+    assert sorted(sum(lists.ids.values(), [])) == sorted(words) and not lists.absent and all(lists.ids.values())
+    assert len(list(tmp_path.glob("*.txt"))) == 3
+
+
 def test_the_lists_are_those_that_gen_db_reads(rng, tmp_path):
     for category in ("ball", "box"):
         for i in range(8):

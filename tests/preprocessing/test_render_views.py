@@ -19,6 +19,7 @@ from data.raw_layout import RawObject, find_objects
 from preprocessing import render_views
 from preprocessing.random_streams import object_rng
 from preprocessing.rendering import raw_writer
+from tests.preprocessing.meshes.gltf.build import File
 from utils.errors import PartialFailure, UserError
 from utils.files import write_json
 from utils.geometry.cameras import (
@@ -343,6 +344,65 @@ def test_an_object_is_done_while_it_is_whole_and_its_mesh_the_same(meshes, tmp_p
     with h5py.File(raw.surface) as file:
         assert np.abs(file["colours"][:].astype(int) - [20, 200, 40]).max() <= 3
     assert not list((tmp_path / "raw" / ".unfinished").glob("*/*"))
+
+
+OBJ = """mtllib m.mtl
+usemtl m
+v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1
+vt 0 0\nvt 1 0\nvt 0 1
+f 1/1 3/2 2/3\nf 1/1 2/2 4/3\nf 2/1 3/2 4/3\nf 1/1 4/2 3/3
+"""
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_an_object_is_rendered_again_when_a_missing_file_of_its_mesh_is_there(tmp_path):
+    folder, few = tmp_path / "chair" / "a" / "models", settings(views=1, image_size=24, surface_points=4000)
+    folder.mkdir(parents=True)
+    (folder / "a.obj").write_text(OBJ)
+    file = File()
+    file.square(material={"pbrMetallicRoughness": {"baseColorTexture": {"index": 0}}})
+    file.add("textures", source=file.add("images", uri="a%20b.png"))
+    (folder / "b.gltf").write_bytes(file.gltf())
+
+    def colour(task):
+        assert not raw_writer.is_done(task)
+        assert raw_writer.write_object(task)[1] is None and raw_writer.is_done(task)
+        with h5py.File(task.target.surface) as file:
+            return file["colours"][:].mean(0).round().tolist()
+
+    obj, gltf = (
+        raw_writer.Task(folder / name, RawObject(tmp_path / "raw", "chair", name), few) for name in ("a.obj", "b.gltf")
+    )
+    plain = colour(obj)
+    (folder / "m.mtl").write_text("newmtl m\nKd 1 1 1\nmap_Kd dir\\t.png # wood\n")
+    assert colour(obj) != plain
+    (folder.parent / "images").mkdir()
+    (folder.parent / "images" / "T.png").symlink_to(folder / "a b.png")
+    assert raw_writer.is_done(obj)  # the file is not there yet
+    assert colour(gltf) != [20, 200, 40]
+    Image.new("RGB", (4, 4), (20, 200, 40)).save(folder / "a b.png")
+    assert colour(obj) == colour(gltf) == [20, 200, 40]
+
+
+def test_a_mesh_of_another_name_is_rendered_in_place_of_the_recorded_one(tmp_path, rendered_here):
+    folder, few = tmp_path / "meshes" / "box", settings(views=1, image_size=24, surface_points=4000)
+    folder.mkdir(parents=True)
+    raw = RawObject(tmp_path / "raw", "box", "a")
+    for name in ("a.ply", "a.glb"):  # the second goes first
+        trimesh.creation.box().export(folder / name)
+        task = raw_writer.Task(folder / name, raw, few)
+        assert not raw_writer.is_done(task)
+        assert raw_writer.write_object(task) == ([], None) and raw_writer.is_done(task)
+
+
+def test_an_object_with_the_name_of_a_stretched_copy_is_refused_before_the_work(tmp_path):
+    (tmp_path / "meshes" / "box").mkdir(parents=True)
+    for name in ("sofa", "sofa_stretched2"):
+        trimesh.creation.box().export(tmp_path / "meshes" / "box" / f"{name}.ply")
+    command = ["--meshes", str(tmp_path / "meshes"), "--out", str(tmp_path / "raw"), *SMALL, "--stretched"]
+    with pytest.raises(UserError, match="box/sofa_stretched2 would be .*: rename .*sofa.ply or .*sofa_stretched2.ply"):
+        render_views.main([*command, "2"])
+    assert not (tmp_path / "raw" / "render.json").exists()
 
 
 def test_stretched_copies_are_the_mesh_with_other_proportions(tmp_path):

@@ -1,5 +1,6 @@
 """What commands share: flags that are refused in one line, exit codes, --debug."""
 
+import io
 import os
 import signal
 import sys
@@ -76,6 +77,23 @@ def test_errors_are_one_line_and_an_exit_code(monkeypatch, capsys, error, code, 
         cli.run(main)
     assert caught.value.code == code
     assert capsys.readouterr().err == line
+
+
+def test_file_names_that_an_encoding_lacks_are_printed_all_the_same(monkeypatch):
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding, "strict") for encoding in ("utf-8", "ascii")]
+    monkeypatch.setattr(sys, "argv", ["command"])
+    monkeypatch.setattr(sys, "stdout", streams[0])
+    monkeypatch.setattr(sys, "stderr", streams[1])
+
+    def main(argv):
+        print(os.fsdecode(b"st\xfchl"))
+        raise UserError("stühl")
+
+    with pytest.raises(SystemExit):
+        cli.run(main)
+    for stream, text in zip(streams, (b"st\\udcfchl\n", b"error: st\\xfchl\n"), strict=True):
+        stream.flush()
+        assert stream.buffer.getvalue() == text
 
 
 def test_debug_is_passed_on_to_worker_processes(monkeypatch):

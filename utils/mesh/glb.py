@@ -16,10 +16,11 @@ from PIL import Image
 
 from utils import files
 from utils.mesh.light import linear_light
-from utils.mesh.mesh import ABSENT, REPEAT, Material, Mesh, Wrap
+from utils.mesh.mesh import ABSENT, REPEAT, Emission, Material, Mesh, shrink_texture
 
 HEADER = 20  # bytes before the JSON text of a GLB file
 WRAP_MODES = {"repeat": 10497, "clamp": 33071, "mirror": 33648}  # by the numbers of OpenGL
+NEAREST = 9728
 
 
 def write_glb(path: str | os.PathLike[str], mesh: Mesh, asset: dict[str, Any] | None = None) -> None:
@@ -49,23 +50,24 @@ def write_glb(path: str | os.PathLike[str], mesh: Mesh, asset: dict[str, Any] | 
         for material in tree["materials"]:
             ours, look = mesh.materials[int(material["name"])], material["pbrMetallicRoughness"]
             look["baseColorFactor"] = [*linear_light(ours.factor[:3]).tolist(), float(ours.factor[3])]
-            _set_wrap(tree, look.get("baseColorTexture"), ours.wrap)
+            _set_sampler(tree, look.get("baseColorTexture"), ours)
             if ours.emission is not None:
                 material["emissiveFactor"] = linear_light(ours.emission.factor).tolist()
-                _set_wrap(tree, material.get("emissiveTexture"), ours.emission.wrap)
+                _set_sampler(tree, material.get("emissiveTexture"), ours.emission)
 
     data = trimesh.exchange.gltf.export_glb(scene, include_normals=True, tree_postprocessor=complete)
     with files.replacing(path) as temporary:
         temporary.write_bytes(data)
 
 
-def _set_wrap(tree: dict[str, Any], use: dict[str, int] | None, wrap: tuple[Wrap, Wrap]) -> None:
-    """Give a use of a texture a sampler that continues it beyond its edges as `wrap` says."""
-    if use is None or wrap == REPEAT:
+def _set_sampler(tree: dict[str, Any], use: dict[str, int] | None, look: Material | Emission) -> None:
+    """Give a use of a texture the sampler of its look: wrap modes, whether texels are blended."""
+    if use is None or (look.wrap == REPEAT and not look.nearest):
         return
-    u, v = wrap
+    u, v = look.wrap
     samplers = tree.setdefault("samplers", [])
-    samplers.append({"wrapS": WRAP_MODES[u], "wrapT": WRAP_MODES[v]})
+    filters = {"magFilter": NEAREST, "minFilter": NEAREST} if look.nearest else {}
+    samplers.append({"wrapS": WRAP_MODES[u], "wrapT": WRAP_MODES[v], **filters})
     # a copy: two materials may share the picture and not the sampler
     tree["textures"].append({**tree["textures"][use["index"]], "sampler": len(samplers) - 1})
     use["index"] = len(tree["textures"]) - 1
@@ -83,18 +85,28 @@ def read_asset(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def shrink_textures(mesh: Mesh, longest: int) -> Mesh:
-    """The mesh with textures of at most `longest` texels a side."""
+    """The mesh with textures, those of emissions too, of at most `longest` texels a side."""
     return dataclasses.replace(mesh, materials=[_shrunk(material, longest) for material in mesh.materials])
 
 
 def _shrunk(material: Material, longest: int) -> Material:
-    image = material.image
+    light = material.emission
+    if light is not None:
+        light = dataclasses.replace(light, image=_smaller(light.image, longest, opaque=True))
+    image = _smaller(material.image, longest, opaque=material.alpha_cutoff <= 0)
+    return dataclasses.replace(material, image=image, emission=light)
+
+
+def _smaller(image: np.ndarray | None, longest: int, opaque: bool) -> np.ndarray | None:
+    """A texture of at most `longest` texels a side; an `opaque` one is shown without its alpha."""
     if image is None or max(image.shape[:2]) <= longest:
-        return material
+        return image
     ratio = longest / max(image.shape[:2])
     height, width = (max(1, round(side * ratio)) for side in image.shape[:2])
-    small = Image.fromarray(image).resize((width, height), Image.Resampling.BOX)  # weights colours by alpha
-    return dataclasses.replace(material, image=np.asarray(small))
+    picture = Image.fromarray(image)
+    if opaque:
+        picture.putalpha(255)
+    return shrink_texture(picture, (width, height))
 
 
 def _geometry(mesh: Mesh, index: int) -> trimesh.Trimesh:

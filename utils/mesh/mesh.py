@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 import trimesh
+from PIL import Image
 
 from utils.mesh.light import linear_light, linear_to_srgb
 
@@ -20,6 +21,7 @@ class Emission:
     factor: np.ndarray  # (3,) float RGB in [0, 1]
     image: np.ndarray | None = None  # as in Material
     wrap: tuple[Wrap, Wrap] = REPEAT
+    nearest: bool = False  # as in Material
 
 
 @dataclasses.dataclass
@@ -36,6 +38,7 @@ class Material:
     wrap: tuple[Wrap, Wrap] = REPEAT
     emission: Emission | None = None
     linear: bool = False
+    nearest: bool = False  # texels are squares of one colour, not blended
 
 
 @dataclasses.dataclass
@@ -149,7 +152,7 @@ def albedo(mesh: Mesh, face: np.ndarray, weights: np.ndarray) -> tuple[np.ndarra
         part = slice(None) if len(points) == len(face) else points
         colour, seen, shares = rgba[part], corners[part], weights[part]
         if look.image is not None:
-            texels = sample_texture(look.image, interpolate(mesh.uv, seen, shares), look.wrap)
+            texels = sample_texture(look.image, interpolate(mesh.uv, seen, shares), look.wrap, look.nearest)
             colour = _product(colour, texels, linear[material[part]])
         if look.emission is not None:
             light = _emitted(mesh, look.emission, seen, shares)
@@ -173,19 +176,45 @@ def _emitted(mesh: Mesh, emission: Emission, corners: np.ndarray, weights: np.nd
     light = np.broadcast_to(linear_light(emission.factor), (len(corners), 3)).astype(np.float32)
     if emission.image is not None:
         uv = interpolate(mesh.uv if mesh.emission_uv is None else mesh.emission_uv, corners, weights)
-        light = light * linear_light(sample_texture(emission.image, uv, emission.wrap)[:, :3])
+        light = light * linear_light(sample_texture(emission.image, uv, emission.wrap, emission.nearest)[:, :3])
     return light
 
 
-def sample_texture(image: np.ndarray, uv: np.ndarray, wrap: tuple[Wrap, Wrap] = REPEAT) -> np.ndarray:
-    """Bilinear lookup in a texture: (H, W, 4) uint8, (N, 2) uv -> (N, 4) float32 in [0, 1].
+def shrink_texture(
+    picture: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float] | None = None
+) -> np.ndarray:
+    """An RGBA picture as a smaller texture, (H, W, 4) uint8: the means over its pixels.
 
-    v points up. The centre of a texel lies at ((column + 0.5) / W, 1 - (row + 0.5) / H).
+    Colours count by their alpha. Where alpha is nearly 0 all count alike: some programs leave the
+    channel empty, and lookups at the edge of a hole read its colours too.
+
+    Args:
+        picture: the picture.
+        size: (W, H) of the texture.
+        box: left, upper, right and lower edge of the part of the picture that counts, in pixels;
+            None: all of it.
+    """
+    texels = np.array(picture.resize(size, Image.Resampling.BOX, box))
+    faint = texels[..., 3] < 255 * ABSENT
+    if faint.any():
+        texels[faint, :3] = np.asarray(picture.convert("RGB").resize(size, Image.Resampling.BOX, box))[faint]
+    return texels
+
+
+def sample_texture(
+    image: np.ndarray, uv: np.ndarray, wrap: tuple[Wrap, Wrap] = REPEAT, nearest: bool = False
+) -> np.ndarray:
+    """Lookup in a texture: (H, W, 4) uint8, (N, 2) uv -> (N, 4) float32 in [0, 1].
+
+    v points up. The centre of a texel lies at ((column + 0.5) / W, 1 - (row + 0.5) / H). Between
+    centres the lookup is bilinear, or gives the `nearest` texel.
     """
     height, width = image.shape[:2]
     x, y = uv[:, 0] * width - 0.5, (1 - uv[:, 1]) * height - 0.5
     left, top = np.floor(x), np.floor(y)
     fx, fy = (x - left).astype(np.float32), (y - top).astype(np.float32)
+    if nearest:
+        fx, fy = np.rint(fx), np.rint(fy)
     x0, x1 = _wrapped(left, width, wrap[0])
     y0, y1 = _wrapped(top, height, wrap[1])
     y0, y1 = y0 * width, y1 * width

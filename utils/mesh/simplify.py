@@ -1,6 +1,7 @@
 """The same surface with fewer faces."""
 
 import os
+import pathlib
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from utils.stages import check_stop
 
 FACES = 20_000  # of a simplified mesh, unless another number is asked for
 LEAST = 100  # faces below which nothing is left of a shape
+PROJECT = pathlib.Path(__file__).resolve().parents[2]
 APART = 250_000  # faces above which Open3D takes more than two seconds at a time
 
 
@@ -78,8 +80,11 @@ def _merge_apart(vertices: np.ndarray, faces: np.ndarray, count: int) -> tuple[n
     with tempfile.TemporaryFile() as task, tempfile.TemporaryFile() as result:
         np.savez(task, vertices=vertices, faces=faces, count=count)
         task.seek(0)
+        # modules of the working directory must not stand before ours (-P)
+        places = [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
         process = subprocess.Popen(
-            [sys.executable, "-c", f"from {__name__} import _serve; _serve()"],
+            [sys.executable, "-P", "-c", f"from {__name__} import _serve; _serve()"],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(places)},
             stdin=task,
             stdout=result,
             start_new_session=True,  # Ctrl-C reaches us alone

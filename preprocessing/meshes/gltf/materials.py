@@ -1,7 +1,9 @@
 """Materials of glTF -> Material, and the texture coordinates that each one reads."""
 
+import contextlib
 import dataclasses
 import pathlib
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,9 +13,10 @@ from preprocessing.meshes.gltf.uris import read_uri
 from preprocessing.meshes.textures import MAX_BYTES, Textures, decode_texture
 from utils.errors import UserError
 from utils.mesh.light import linear_to_srgb
-from utils.mesh.mesh import ABSENT, Emission, Material, Wrap
+from utils.mesh.mesh import ABSENT, REPEAT, Emission, Material, Wrap
 
 WRAPS: dict[int, Wrap] = {10497: "repeat", 33071: "clamp", 33648: "mirror"}
+NEAREST = 9728  # of a sampler's filter
 FARTHEST = 1e6  # texture coordinate; beyond, float32 has no fractions
 
 
@@ -58,6 +61,15 @@ class Look:
         return all(each is None or each.name in attributes for each in (self.base, self.emission))
 
 
+class _Picture(NamedTuple):
+    """A texture as a material uses it."""
+
+    image: np.ndarray | None  # (H, W, 4) uint8; None if it cannot be used
+    wrap: tuple[Wrap, Wrap] = REPEAT
+    nearest: bool = False
+    coordinates: Coordinates | None = None
+
+
 class Materials:
     """The materials of one file that are used, and the textures that they share."""
 
@@ -66,7 +78,7 @@ class Materials:
         self.materials: list[Material] = []
         self._header, self._buffers, self._path = header, buffers, path
         self._looks: dict[int | None, Look] = {}
-        self._images: dict[str | int, np.ndarray | None] = {}
+        self._images: dict[tuple[str | int, bool], np.ndarray | UserError] = {}
         self._textures = Textures(path)
 
     def look(self, index: int | None) -> Look:
@@ -88,61 +100,71 @@ class Materials:
         glossy = source.extensions.specular_glossiness
         if glossy is not None:  # where it is known, it replaces the core material
             factor, info = glossy.diffuse_factor, glossy.diffuse_texture
-        image, wrap, base = self._texture(info)
+        picture = self._texture(info, opaque=source.alpha_mode == "OPAQUE")
         cutoff = {"OPAQUE": 0.0, "BLEND": ABSENT, "MASK": source.alpha_cutoff}[source.alpha_mode]
-        material = Material(_display(factor), image, cutoff, wrap, linear=True)
+        material = Material(_display(factor), picture.image, cutoff, picture.wrap, linear=True, nearest=picture.nearest)
         emission = None
         if source.extensions.unlit is None:
             material.emission, emission = self._emission(source)
-        return material, base, emission
+        return material, picture.coordinates, emission
 
     def _emission(self, source: schema.Material) -> tuple[Emission | None, Coordinates | None]:
         """The light that a material emits, of at most a strength of 1."""
-        strength = (source.extensions.emissive_strength or {}).get("emissiveStrength", 1)
-        factor = np.array(source.emissive_factor) * strength
+        factor = np.array(source.emissive_factor) * source.extensions.emissive_strength.emissive_strength
         if not (factor > 0).any():
             return None, None
-        image, wrap, coordinates = self._texture(source.emissive_texture)
-        if source.emissive_texture is not None and image is None:
+        picture = self._texture(source.emissive_texture, opaque=True)
+        if source.emissive_texture is not None and picture.image is None:
             return None, None  # a factor of 1 is usual beside a texture, and would be white
-        return Emission(_display(factor), image, wrap), coordinates
+        return Emission(_display(factor), picture.image, picture.wrap, picture.nearest), picture.coordinates
 
-    def _texture(
-        self, info: schema.TextureInfo | None
-    ) -> tuple[np.ndarray | None, tuple[Wrap, Wrap], Coordinates | None]:
-        """The picture of a texture, its behaviour beyond the edges, its coordinates."""
-        repeat: tuple[Wrap, Wrap] = ("repeat", "repeat")
+    def _texture(self, info: schema.TextureInfo | None, opaque: bool) -> _Picture:
+        """A texture whose alpha does not count if it is `opaque`."""
         if info is None:
-            return None, repeat, None
+            return _Picture(None)
         texture = schema.element(self._header.textures, info.index, "texture")
-        image = self._image(texture)
+        image = self._image(texture, opaque)
         if image is None:
-            return None, repeat, None
+            return _Picture(None)
         sampler = schema.Sampler()
         if texture.sampler is not None:
             sampler = schema.element(self._header.samplers, texture.sampler, "sampler")
-        return image, (WRAPS[sampler.wrap_s], WRAPS[sampler.wrap_t]), _coordinates(info)
+        wrap = WRAPS[sampler.wrap_s], WRAPS[sampler.wrap_t]
+        return _Picture(image, wrap, sampler.mag_filter == NEAREST, _coordinates(info))
 
-    def _image(self, texture: schema.Texture) -> np.ndarray | None:
+    def _image(self, texture: schema.Texture, opaque: bool) -> np.ndarray | None:
         """The picture of a texture; None, and a line for the warning, if it cannot be used."""
         other = texture.extensions.webp or texture.extensions.avif or texture.extensions.dds
-        index = other.source if other else texture.source
-        if index is None:
+        sources = [each for each in (other.source if other else None, texture.source) if each is not None]
+        if not sources:
             return self._textures.attempt(_refuse_ktx2) if texture.extensions.basisu else None
-        image = schema.element(self._header.images, index, "image")
-        key = image.uri if image.uri is not None else image.buffer_view
-        if key is None:
-            raise ValueError(f"image {index} has neither a URI nor a buffer view")
-        if key not in self._images:
-            self._images[key] = self._textures.attempt(lambda: self._decode(image, index))
-        return self._images[key]
+        if len(sources) == 2:  # the second is for readers that cannot use the first
+            with contextlib.suppress(UserError):
+                return self._decoded(sources[0], opaque)
+        return self._textures.attempt(lambda: self._decoded(sources[-1], opaque))
 
-    def _decode(self, image: schema.Image, index: int) -> np.ndarray:
+    def _decoded(self, index: int, opaque: bool) -> np.ndarray:
+        """(H, W, 4) uint8 picture of an image, decoded once; UserError if it cannot be used."""
+        image = schema.element(self._header.images, index, "image")
+        place = image.uri if image.uri is not None else image.buffer_view
+        if place is None:
+            raise ValueError(f"image {index} has neither a URI nor a buffer view")
+        if (place, opaque) not in self._images:
+            try:
+                self._images[place, opaque] = self._decode(image, index, opaque)
+            except UserError as error:
+                self._images[place, opaque] = error
+        found = self._images[place, opaque]
+        if isinstance(found, UserError):
+            raise found
+        return found
+
+    def _decode(self, image: schema.Image, index: int, opaque: bool) -> np.ndarray:
         """(H, W, 4) uint8 picture; UserError if it cannot be used."""
         if image.uri is None:
-            return decode_texture(bytes(self._buffers.view(image.buffer_view or 0)), f"image {index}")
+            return decode_texture(bytes(self._buffers.view(image.buffer_view or 0)), f"image {index}", opaque)
         data = read_uri(image.uri, self._path, MAX_BYTES)
-        return decode_texture(data, f"image {index}" if image.uri[:5].lower() == "data:" else image.uri[:100])
+        return decode_texture(data, f"image {index}" if image.uri[:5].lower() == "data:" else image.uri[:100], opaque)
 
 
 def _refuse_ktx2() -> np.ndarray:

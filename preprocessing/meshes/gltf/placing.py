@@ -22,6 +22,7 @@ def place(surface: Surface, matrices: np.ndarray, look: Look) -> Mesh:
     linear, attributes = matrices[:, :, :3], surface.attributes
     vertices = _mapped(linear, attributes["POSITION"].astype(np.float64)) + matrices[:, :, 3]
     count = len(vertices)
+    shown = look.emission if look.base is None else look.base  # a texture alone needs no coordinates of its own
     mirrored = np.broadcast_to(np.linalg.det(linear) < 0, count)
     # a mirror reverses the winding
     faces = np.where(mirrored[surface.faces[:, :1]], surface.faces[:, ::-1], surface.faces)
@@ -29,11 +30,11 @@ def place(surface: Surface, matrices: np.ndarray, look: Look) -> Mesh:
         vertices=vertices,
         faces=faces,
         normals=_normals(attributes.get("NORMAL"), linear, vertices, faces),
-        uv=np.zeros((count, 2)) if look.base is None else look.base.of(attributes, count),
+        uv=np.zeros((count, 2)) if shown is None else shown.of(attributes, count),
         colours=_colours(attributes.get("COLOR_0"), count),
         face_material=np.full(len(faces), look.index),
         materials=[],
-        emission_uv=None if look.emission in (None, look.base) else look.emission.of(attributes, count),
+        emission_uv=None if look.emission in (None, shown) else look.emission.of(attributes, count),
     )
 
 

@@ -1,8 +1,7 @@
 """The JSON header of a glTF 2.0 file: the parts that matter for triangles and their colours.
 
-Names are those of the specification, https://registry.khronos.org/glTF/specs/2.0/glTF-2.0.html, in
-snake case. Types and ranges are checked when a header is parsed; whether an index exists is checked
-where it is used, by `element`.
+Names are those of https://registry.khronos.org/glTF/specs/2.0/glTF-2.0.html in snake case. Types
+and ranges are checked when a header is parsed, and whether an index exists by `element`.
 """
 
 from collections.abc import Sequence
@@ -26,7 +25,6 @@ Vector2 = tuple[Number, Number]
 Vector3 = tuple[Number, Number, Number]
 Vector4 = tuple[Number, Number, Number, Number]
 Matrix = Annotated[list[Number], Field(min_length=16, max_length=16)]  # column by column
-ComponentType = Literal[5120, 5121, 5122, 5123, 5125, 5126]
 
 
 class _Object(BaseModel):
@@ -97,7 +95,7 @@ class Accessor(_Object):
 
     buffer_view: Index | None = None
     byte_offset: Index = 0
-    component_type: ComponentType
+    component_type: Literal[5120, 5121, 5122, 5123, 5125, 5126]
     normalized: bool = False
     count: Index
     type: Literal["SCALAR", "VEC2", "VEC3", "VEC4", "MAT2", "MAT3", "MAT4"]
@@ -141,12 +139,18 @@ class SpecularGlossiness(_Object):
     diffuse_texture: TextureInfo | None = None
 
 
+class EmissiveStrength(_Object):
+    """KHR_materials_emissive_strength."""
+
+    emissive_strength: Number = 1
+
+
 class MaterialExtensions(_Object):
     """Extensions that change the colour of a material."""
 
     unlit: dict[str, Any] | None = Field(default=None, alias="KHR_materials_unlit")
     specular_glossiness: SpecularGlossiness | None = Field(default=None, alias="KHR_materials_pbrSpecularGlossiness")
-    emissive_strength: dict[str, Number] | None = Field(default=None, alias="KHR_materials_emissive_strength")
+    emissive_strength: EmissiveStrength = Field(default=EmissiveStrength(), alias="KHR_materials_emissive_strength")
 
 
 class Material(_Object):
@@ -176,7 +180,7 @@ class TextureExtensions(_Object):
 
 
 class Texture(_Object):
-    """An image and how it continues beyond its edges."""
+    """An image and how it is read."""
 
     sampler: Index | None = None
     source: Index | None = None
@@ -184,10 +188,11 @@ class Texture(_Object):
 
 
 class Sampler(_Object):
-    """How an image continues beyond its edges."""
+    """How an image continues beyond its edges and between the centres of its texels."""
 
     wrap_s: Literal[10497, 33071, 33648] = 10497
     wrap_t: Literal[10497, 33071, 33648] = 10497
+    mag_filter: Any = None  # all but NEAREST are bilinear
 
 
 class Image(_Object):

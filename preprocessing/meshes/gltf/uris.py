@@ -2,13 +2,14 @@
 
 import base64
 import binascii
+import os
 import pathlib
 import posixpath
 import re
 import stat
 from urllib.parse import unquote, unquote_to_bytes
 
-from preprocessing.meshes.side_files import record
+from preprocessing.meshes.side_files import find_below, record
 from utils.errors import UserError
 
 SHOWN = 100  # characters of a URI in messages
@@ -34,7 +35,7 @@ def read_uri(uri: str, mesh: pathlib.Path, limit: int) -> bytes:
             raise UserError(f"{shown[:20]}... holds more than {limit // 1_000_000} MB")
         return data
     path = _find(uri, shown, mesh.parent)
-    record(path)
+    record(os.path.relpath(path, mesh.parent))
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # reading a named pipe would wait for ever
@@ -54,9 +55,11 @@ def _find(uri: str, shown: str, folder: pathlib.Path) -> pathlib.Path:
         if re.match(r"/|[A-Za-z][\w+.-]*:", place) or place.split("/")[0] == ".." or "\0" in place:
             raise UserError(f"{shown} is outside the folder of the mesh: put the file beside the mesh")
         try:
-            if (folder / place).exists():
-                return folder / place
-        except OSError:  # too long a name
+            found = find_below(folder, place)
+            if found is not None and found.exists():
+                return found
+            record(place)
+        except OSError:  # too long a name, a folder that cannot be listed
             continue
     raise UserError(f"{shown} is missing")
 

@@ -45,6 +45,8 @@ def look_of(material: MtlMaterial, textures: Textures, mesh: pathlib.Path) -> Lo
     cut_out = material.map("map_d", mesh)
     mask = None if cut_out is None else textures.from_file(cut_out.name, cut_out.within)
     if mask is not None:
+        if picture is not None and image is not None:
+            image = textures.from_file(picture.name, picture.within, opaque=True)  # the mask replaces its alpha
         picture = picture if image is not None else cut_out
         image = _masked(np.rint(255 * colour).astype(np.uint8).reshape(1, 1, 3) if image is None else image, mask)
     factor = np.array([*(colour if image is None else np.ones(3)), 1.0])

@@ -7,7 +7,7 @@ import re
 from preprocessing.meshes.obj.text_lines import read_lines
 from preprocessing.meshes.side_files import find_side_file
 
-NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 OPTIONS = "blendu|blendv|bm|boost|cc|clamp|imfchan|mm|o|s|t|texres|type"  # each with a word or up to three numbers
 OPTION = re.compile(rf"-({OPTIONS})\s+((?:{NUMBER}(?=\s)\s*){{1,3}}|\S+\s*)", re.IGNORECASE)
 TRAILING = re.compile(rf"\s-(?:{OPTIONS})\s", re.IGNORECASE)

@@ -7,13 +7,13 @@ import warnings
 
 import numpy as np
 
-from preprocessing.meshes.colours import UNCOLOURED, to_rgba
+from preprocessing.meshes.colours import UNCOLOURED, of_any_depth, to_rgba
 from preprocessing.meshes.obj.look import Look, look_of
 from preprocessing.meshes.obj.mtl_statements import MtlMaterial, read_mtl
 from preprocessing.meshes.obj.statements import ObjFile, read_obj
 from preprocessing.meshes.parts import join
 from preprocessing.meshes.polygons import triangulate
-from preprocessing.meshes.side_files import find_side_file
+from preprocessing.meshes.side_files import find_side_file, folded
 from preprocessing.meshes.textures import Textures
 from utils.errors import UserError, first_of
 from utils.mesh.mesh import ABSENT, Material, Mesh, area_vectors
@@ -97,15 +97,16 @@ def _file_names(argument: str, path: pathlib.Path) -> list[str]:
     """The names of a mtllib statement: one with spaces, or several."""
     if find_side_file(argument, path):
         return [argument]
-    return re.findall(r"\S.*?\.mtl(?=\s|$)", argument, re.IGNORECASE) or argument.partition("#")[0].split()
+    names = re.split(r"(?<=\.mtl)(?:\s+|$)", argument, flags=re.IGNORECASE)[:-1]  # the last one has no such end
+    return names or argument.partition("#")[0].split()
 
 
 def _find_material(name: str, library: dict[str, MtlMaterial]) -> MtlMaterial | None:
-    """The material of a usemtl statement: without a comment, in letters of any case."""
+    """The material of a usemtl statement: without a comment, by its `folded` name if need be."""
     short = name.partition(" #")[0]
     if name in library or short in library:
         return library.get(name, library.get(short))
-    return next((found for other, found in library.items() if other.casefold() == name.casefold()), None)
+    return next((found for other, found in library.items() if folded(other) == folded(name)), None)
 
 
 def _mesh(obj: ObjFile, triangles: np.ndarray, look: np.ndarray, looks: list[Look], notes: list[str]) -> Mesh:
@@ -114,8 +115,7 @@ def _mesh(obj: ObjFile, triangles: np.ndarray, look: np.ndarray, looks: list[Loo
     textured = np.array([one.material.image is not None for one in looks])[look]
     if (coordinate.reshape(-1, 3)[textured] < 0).all(1).any():
         notes.append("a textured part has no texture coordinates")
-    vertex_colours = _of_any_depth(obj.colours)
-    given = np.isfinite(vertex_colours).all(1)
+    vertex_colours, given = of_any_depth(obj.colours), np.isfinite(obj.colours).all(1)
     coloured = ~textured & given[vertex].reshape(-1, 3).all(1)
     if (vertex_colours[given] == 1).all():  # some programs write white where there are no colours
         coloured[:] = False
@@ -152,12 +152,6 @@ def _distinct(columns: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         key, count = key * size + column + 1, count * size
     _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
     return first, inverse
-
-
-def _of_any_depth(colours: np.ndarray) -> np.ndarray:
-    """(V, 3) vertex colours that go up to 1 or to 255 -> up to 1; those not finite stay so."""
-    finite = colours[np.isfinite(colours)]
-    return colours / (255 if finite.max(initial=0) > 1 else 1)
 
 
 def _normals(obj: ObjFile, triangles: np.ndarray, vertex: np.ndarray, normal: np.ndarray) -> np.ndarray:

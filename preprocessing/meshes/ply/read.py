@@ -160,7 +160,7 @@ def _add_textures(polygons: PolygonMesh, file: PlyFile, face: Element, path: pat
     textures = Textures(path)
     place = np.full(len(names) + 1, -1)  # of each texture among those that can be used; the last is none
     for number in np.unique(numbers[(numbers >= 0) & (numbers < len(names))]):
-        pixels = textures.from_file(names[number])
+        pixels = textures.from_file(names[number], opaque=True)  # as colours, without alpha
         if pixels is not None:
             place[number] = len(polygons.images)
             polygons.images.append(pixels)

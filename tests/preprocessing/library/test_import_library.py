@@ -14,6 +14,7 @@ from preprocessing.library.categories import category_of
 from preprocessing.library.convert import place
 from preprocessing.meshes.load import load_mesh
 from utils.errors import PartialFailure, UserError
+from utils.mesh.glb import write_glb
 from utils.mesh.mesh import coloured_mesh
 
 # A wedge that is longest along x (4), then y (2), then z (1); no two of its views are alike.
@@ -188,6 +189,43 @@ def test_resume_keeps_what_is_done_and_renews_what_changed(tmp_path, capsys):
     assert np.isclose(np.ptp(load_mesh(first).vertices[:, 0]), 3)
     assert not second.exists()
     assert (tmp_path / "out/sofa/test_piece2.glb").exists()
+
+
+def test_what_a_model_takes_from_the_folder_around_its_own_renews_it(tmp_path):
+    files = {"m/wedge.obj": WEDGE.replace("m.mtl", "../looks/m.mtl"), "looks/m.mtl": RED}
+    path = tmp_path / "a.sh3f"
+    for colour in ([0.8, 0.1, 0.05], [0, 0, 1]):
+        files["looks/m.mtl"] = "newmtl red\nKd {} {} {}\n".format(*colour)
+        run(tmp_path, write_library(path, entry() + SIZES, files))
+        mesh = load_mesh(tmp_path / "out/chair/test_piece1.glb")
+        assert np.allclose(mesh.materials[0].factor[:3], colour, atol=0.02)
+
+
+@pytest.mark.parametrize("extras", [None, [], "x"])
+def test_another_file_in_the_place_of_a_model_is_replaced(tmp_path, extras):
+    (tmp_path / "out/chair").mkdir(parents=True)
+    target = tmp_path / "out/chair/test_piece1.glb"
+    write_glb(target, coloured_mesh(np.eye(3), np.array([[0, 1, 2]]), np.ones((3, 3))), {"extras": extras})
+    run(tmp_path, write_library(tmp_path / "a.sh3f", entry() + SIZES))
+    assert len(load_mesh(target).faces) == 4
+
+
+def test_what_a_killed_run_unpacked_is_removed_by_the_next(tmp_path, monkeypatch):
+    path = write_library(tmp_path / "a.sh3f", entry() + SIZES)
+    unpacked = []
+
+    def look(function, tasks, jobs, **_):
+        unpacked.extend(tmp_path.rglob("wedge.obj"))
+        return ((task, function(task)) for task in tasks)
+
+    monkeypatch.setattr(import_library, "run_in_processes", look)
+    run(tmp_path, path)
+    (left,) = unpacked  # in the folder that the run holds, under a name that the next run knows
+    assert not left.exists()
+    left.parent.mkdir(parents=True)
+    left.touch()
+    run(tmp_path, path)
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["CREDITS.txt", "chair", "manifest.json"]
 
 
 def test_names_and_credits_of_several_libraries(tmp_path):

@@ -83,3 +83,32 @@ def test_faces_stored_once_or_in_one_order_stay(tmp_path):
     for number, parts in enumerate([[faces], [faces, faces], [mixed]]):
         mesh = load_mesh(write_obj(tmp_path / f"{number}.obj", *((OUTER, part) for part in parts)))
         assert len(mesh.faces) == sum(len(part) for part in parts)
+
+
+@pytest.mark.parametrize("stray", ["1e7 0 0", "nan 0 0"])
+@pytest.mark.parametrize("form", ["ply", "off"])
+def test_vertices_of_no_face_do_not_count(tmp_path, form, stray):
+    box = trimesh.creation.box()
+    faces = np.concatenate([box.faces, 8 + box.faces[:, ::-1]])
+    rows = [f"{x} {y} {z} {c}" for c in ("204 26 26", "13 13 13") for x, y, z in box.vertices] + [f"{stray} 0 0 0"]
+    lines = rows + ["3 {} {} {}".format(*face) for face in faces]
+    head = ["COFF", "17 24 0"]
+    if form == "ply":
+        head = ["ply", "format ascii 1.0", "element vertex 17", *(f"property float {axis}" for axis in "xyz")]
+        head += [f"property uchar {colour}" for colour in ("red", "green", "blue")]
+        head += ["element face 24", "property list uchar int vertex_indices", "end_header"]
+    (tmp_path / f"a.{form}").write_text("\n".join([*head, *lines, ""]))
+    assert (colours_of(load_mesh(tmp_path / f"a.{form}")) == [204, 26, 26]).all()
+
+
+def test_faces_without_area_do_not_count(tmp_path):
+    faces = trimesh.creation.box().faces
+    path = write_obj(tmp_path / "a.obj", (INNER, faces[:, ::-1]), (OUTER, faces))
+    path.write_text(path.read_text() + "v 1e9 0 0\nf 1 9 9\n")
+    assert (colours_of(load_mesh(path)) == np.rint(255 * np.array(OUTER))).all()
+
+
+def test_slivers_alone_are_a_sheet(tmp_path):
+    (tmp_path / "a.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1e-7 0\nf 1 2 3\n")
+    mesh = load_mesh(tmp_path / "a.obj")
+    assert (signed_distances(normalise(mesh)[0], np.random.default_rng(0).uniform(-0.5, 0.5, (50, 3))) > 0).all()

@@ -15,6 +15,10 @@ def test_meshes_are_found_in_both_layouts(tmp_path):
         "car/notes.txt",
         "car/b.PLY",
         "car/.c.17.tmp.glb",
+        "car/old/.model.obj",
+        ".trash/d.glb",
+        "car/.old/model.obj",
+        "car/new/models/._a.obj",
     ):
         (tmp_path / "m" / place).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "m" / place).touch()

@@ -70,6 +70,15 @@ def test_colours_from_a_table_are_warned_of(tmp_path):
     assert np.allclose(mesh.materials[0].factor[:3], UNCOLOURED)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_comments_of_any_encoding(tmp_path, encoding, newline):
+    """Some of their bytes would be line breaks in Latin-1, such as 0x85."""
+    lines = ["OFF", "# Å… chair" if encoding == "cp1252" else "# Å… стул", "4 2 0", *SQUARE, *FACES, ""]
+    (tmp_path / "a.off").write_bytes(newline.join(lines).encode(encoding))
+    assert len(load_mesh(tmp_path / "a.off").faces) == 2
+
+
 def test_lines_that_end_anywhere_and_polygons(tmp_path):
     words = " ".join([*SQUARE, "0.5 0.2 1", "4 0 1 2 3", *FACES, "2 0 1"]).split()
     lines = [" ".join(words[k : k + 4]) for k in range(0, len(words), 4)]

@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import unicodedata
 import warnings
 import zlib
 
@@ -51,6 +52,28 @@ def test_a_large_picture_is_averaged(mode):
     counts = weights.reshape(150, 2, LARGEST_TEXTURE, 2, 4).sum((1, 3))
     seen = counts > 0
     assert np.abs(texture - sums / np.maximum(counts, 1))[seen].max() < 2.5
+
+
+@pytest.mark.parametrize("alpha", [0, 3])
+def test_colours_stay_where_alpha_is_nearly_nothing(alpha):
+    """Shrunk beside an opaque half, whose colours do not mix with them."""
+    texels = np.full((4, 2 * LARGEST_TEXTURE, 4), [200, 120, 40, alpha], np.uint8)
+    texels[:, LARGEST_TEXTURE:] = [10, 60, 90, 255]
+    half = LARGEST_TEXTURE // 2
+    for opaque, left in ((False, alpha), (True, 255)):
+        texture = decode_texture(encoded(Image.fromarray(texels)), "a", opaque)
+        assert (texture[:, :half] == [200, 120, 40, left]).all()
+        assert (texture[:, half:] == [10, 60, 90, 255]).all()
+
+
+@pytest.mark.parametrize("width", [2, 2 * LARGEST_TEXTURE])
+def test_an_opaque_texture_is_read_and_averaged_without_its_alpha(width):
+    texels = np.zeros((2, width, 4), np.uint8)
+    texels[:, ::2] = [200, 0, 0, 255]
+    texels[:, 1::2] = [0, 0, 100, 60]
+    texture = decode_texture(encoded(Image.fromarray(texels)), "a", opaque=True)
+    assert (texture[..., 3] == 255).all()
+    assert np.array_equal(texture[..., :3].mean((0, 1)), [100, 0, 50])
 
 
 def test_a_large_picture_has_no_seams():
@@ -171,6 +194,15 @@ def test_names_in_a_library_refer_to_its_folder_first(tmp_path):
         (tmp_path / file).touch()
     assert find_side_file("a.png", tmp_path / "mesh.obj", "lib") == tmp_path / "lib/a.png"
     assert find_side_file("b.png", tmp_path / "mesh.obj", "lib") == tmp_path / "b.png"
+
+
+def test_accents_may_be_composed_or_not(tmp_path):
+    """As macOS stores names of files that other systems wrote, and the other way round."""
+    for stored, named in (("NFD", "NFC"), ("NFC", "NFD")):
+        (tmp_path / unicodedata.normalize(stored, f"Stühle {stored}.png")).touch()
+        for name in (f"Stühle {stored}.png", f"stÜhle {stored}.png"):
+            found = find_side_file(unicodedata.normalize(named, name), tmp_path / "mesh.obj")
+            assert found is not None and found.is_file()
 
 
 def test_symbolic_links_are_followed(tmp_path):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.spatial
 import trimesh
+from PIL import Image
 
 from data.shards import Database
 from preprocessing import gen_db
@@ -233,6 +234,31 @@ def test_an_object_of_r2n2_without_an_inside_is_named(tmp_path):
     assert [(record.sdf < 0).any() for record in sorted(records(database), key=lambda r: r.object_id)] == [1, 0, 1]
 
 
+def test_a_changed_texture_of_a_mesh_of_r2n2_is_read_again(tmp_path, capsys):
+    external.write_r2n2(tmp_path / "raw", tmp_path / "meshes", "chair", "a")
+    folder, box = tmp_path / "meshes" / "chair", trimesh.creation.box()
+    (folder / "a.ply").unlink()
+    lines = ["mtllib a.mtl", "usemtl m", "vt 0.5 0.5", *("v {} {} {}".format(*v) for v in box.vertices)]
+    lines += ["f {}/1 {}/1 {}/1".format(*(face + 1)) for face in box.faces]
+    (folder / "a.obj").write_text("\n".join(lines))
+    (folder / "a.mtl").write_text("newmtl m\nKd 1 1 1\nmap_Kd t.png\n")
+
+    def colours():
+        database = build(tmp_path, "--format", "r2n2", "--meshes", str(tmp_path / "meshes"))
+        (entry,) = database.objects("train")
+        return np.unique(database.record(entry).surface_colours, axis=0).tolist()
+
+    with pytest.warns(UserWarning, match="t.png is missing"):
+        colours()
+    for colour in ([200, 40, 20], [20, 40, 200]):
+        Image.new("RGB", (4, 4), tuple(colour)).save(folder / "t.png")
+        assert colours() == [colour]
+    capsys.readouterr()
+    (tmp_path / "meshes").rename(tmp_path / "moved")
+    (tmp_path / "meshes").symlink_to(tmp_path / "moved")
+    assert colours() == [[20, 40, 200]] and "read again" not in capsys.readouterr().out
+
+
 def test_r2n2_camera_is_disns():
     """Pixels that DISN's own projection gives; the edges of its pixels are at integers."""
     points = np.array([[0, 0, 0], [0.3, 0, 0], [0, 0.3, 0], [0, 0, 0.3]])
@@ -278,6 +304,7 @@ FAULTS = {
         r"img_arr reaches .* as floats it should be in \[0, 1\]",
     ),
     "grey": ("original", "h5/01.h5", "img_arr", lambda v: v[..., 0], "img_arr is 64 x 64, it should be H x W x 3"),
+    "no pixels": ("original", "h5/01.h5", "img_arr", lambda v: v[:0, :0], "img_arr is 0 x 0 x 3, it should be H x W"),
     "3x4 camera": ("original", "h5/01.h5", "trans_mat", lambda v: v.T, "trans_mat is 3 x 4, it should be 4 x 3"),
     "NaN camera": ("disn", "02.h5", "trans_mat", lambda v: v * np.nan, "trans_mat has values that are not finite"),
     "three columns": (
@@ -315,7 +342,7 @@ def test_faults_are_named(disn, tmp_path, fault):
     assert isinstance(reason, str) and file in reason and re.search(message, reason), reason
 
 
-@pytest.mark.parametrize("fault", ["fractions", "3x4 camera"])
+@pytest.mark.parametrize("fault", ["fractions", "3x4 camera", "no pixels"])
 def test_an_object_with_a_fault_is_left_out(disn, tmp_path, fault, capsys):
     write_faulty(disn, tmp_path / "raw", fault)
     with pytest.raises(PartialFailure, match="1 objects could not be read"):

@@ -1,5 +1,7 @@
 """The table of readers: their declarations fit the flags, the help and the data on disk."""
 
+import os
+
 import pytest
 
 from preprocessing.database import flags
@@ -31,6 +33,18 @@ def test_unknown_folders_and_other_layouts(tmp_path):
         registry.find_objects("disn", DataFolders(tmp_path))
 
 
+@pytest.mark.parametrize("name", registry.READERS)
+def test_hidden_folders_hold_no_objects_and_names_are_utf8(name, tmp_path):
+    for folder in ("chair/a", ".trash/a", "chair/.b"):
+        file = tmp_path / registry.READERS[name].glob.replace("*/*", folder)
+        file.mkdir(parents=True)
+    (found,) = registry.find_objects(name, DataFolders(tmp_path))
+    assert found.folder == tmp_path / "chair" / "a"
+    found.folder.rename(tmp_path / "chair" / os.fsdecode(b"st\xfchl"))
+    with pytest.raises(UserError, match="its name is not UTF-8"):
+        registry.find_objects(name, DataFolders(tmp_path))
+
+
 def test_a_majority_decides(capsys):
     def read(source):
         if source == "grey":
@@ -41,6 +55,7 @@ def test_a_majority_decides(capsys):
     objects = ["bgr 1", "rgb 2", "grey", "bgr 3", "bgr 4"]
     assert decide(convention, objects) == "bgr"
     assert "channels bgr of 5 (3 of 4 objects agree)" in capsys.readouterr().out
+    assert decide(convention, [*objects, None]) == "bgr"  # its error is told when it is read as an object
     assert decide(convention, ["grey"]) == "rgb" and "all are grey" in capsys.readouterr().out
     unconcerned = Convention("channels", "rgb", read, "".format, "all are grey", concerns=lambda source: False)
     assert decide(unconcerned, objects) == "rgb" and capsys.readouterr().out == ""

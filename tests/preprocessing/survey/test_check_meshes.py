@@ -1,6 +1,7 @@
 """check_meshes: what it finds in meshes with each kind of defect, its files and exit code."""
 
 import json
+import os
 
 import cv2
 import numpy as np
@@ -9,7 +10,8 @@ import trimesh
 
 from preprocessing import check_meshes
 from preprocessing.meshes.find import MeshFile
-from preprocessing.survey.measure import Task, inside_share, measure
+from preprocessing.survey.measure import Findings, Task, inside_share, measure
+from preprocessing.survey.table import write_table
 from utils.errors import PartialFailure
 from utils.mesh.mesh import coloured_mesh
 
@@ -66,6 +68,11 @@ def test_inside_share_of_a_ball():
     ball = trimesh.creation.icosphere(subdivisions=4)
     mesh = coloured_mesh(ball.vertices, ball.faces, np.ones((len(ball.vertices), 3)))
     assert inside_share(mesh) == pytest.approx(np.pi / 6, abs=0.01)
+
+
+def test_the_table_holds_names_that_are_not_utf8(tmp_path):
+    write_table(tmp_path, [Findings("box", os.fsdecode(b"st\xfchl"), "a.ply")])
+    assert "st\\udcfchl" in (tmp_path / "meshes.csv").read_text(encoding="utf-8")
 
 
 def test_command(tmp_path, capsys, rendered_here):

@@ -63,3 +63,16 @@ def test_textures_are_shrunk():
     small = shrink_textures(mesh, 100).materials[0].image
     assert small.shape == (100, 20, 4)
     assert (small == 90).all()
+
+
+def test_all_textures_are_shrunk_to_the_colours_that_are_shown():
+    """Without alpha where it is not shown: in emissions, and where nothing is cut out."""
+    stripes = np.zeros((2, 200, 4), np.uint8)
+    stripes[:, ::2], stripes[:, 1::2] = [200, 0, 0, 255], [0, 0, 100, 0]
+    light = Emission(np.ones(3), stripes)
+    looks = [Material(np.ones(4), stripes, 0.0), Material(np.ones(4), emission=light), Material(np.ones(4), stripes)]
+    opaque, lit, cut_out = shrink_textures(Mesh(*[np.zeros(0)] * 6, looks), 100).materials
+    assert opaque.image.shape == lit.emission.image.shape == (1, 100, 4)
+    assert (opaque.image[..., :3] == [100, 0, 50]).all() and (lit.emission.image[..., :3] == [100, 0, 50]).all()
+    assert np.abs(cut_out.image.astype(int) - [200, 0, 0, 128]).max() <= 2
+    assert light.image is stripes  # that of the first mesh stays

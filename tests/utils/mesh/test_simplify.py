@@ -57,6 +57,15 @@ def test_large_meshes_are_simplified_alike_by_another_process(monkeypatch, capfd
     assert apart[1].dtype == np.int64 and capfd.readouterr() == ("", "")
 
 
+def test_modules_of_the_working_directory_do_not_stand_before_ours(monkeypatch, tmp_path):
+    (tmp_path / "utils.py").write_text("raise RuntimeError")
+    (tmp_path / "numpy.py").write_text("raise RuntimeError")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "more"))
+    monkeypatch.setattr(simplify, "APART", 10_000)
+    assert len(simplify.merge_faces(*torus(), 2000)[1]) <= 2000
+
+
 def test_the_other_process_ends_where_the_job_is_to_end(monkeypatch):
     started, popen = [], simplify.subprocess.Popen
     monkeypatch.setattr(simplify.subprocess, "Popen", lambda *a, **k: started.append(popen(*a, **k)) or started[0])

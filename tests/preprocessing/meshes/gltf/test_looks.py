@@ -2,6 +2,7 @@
 
 import base64
 import json
+import unicodedata
 import warnings
 from urllib.parse import quote
 
@@ -21,7 +22,9 @@ from tests.preprocessing.meshes.gltf.build import (
     png,
 )
 from utils.errors import UserError
+from utils.mesh.glb import write_glb
 from utils.mesh.mesh import albedo
+from utils.mesh.sampling import sample_surface
 
 RED, GREEN, BLUE, YELLOW = QUARTERS.reshape(4, 3)
 LEFT_TOP, RIGHT_TOP, LEFT_BOTTOM, RIGHT_BOTTOM = [-0.25, 0.25], [0.25, 0.25], [-0.25, -0.25], [0.25, -0.25]
@@ -111,6 +114,25 @@ def test_wrap_modes_by_brute_force(tmp_path, wrap):
     assert same.mean() > 0.9  # the others lie near an edge
 
 
+def test_a_nearest_sampler_does_not_blend_texels(tmp_path):
+    pixels = QUARTERS[:1]  # red and green
+    for filters, share in (({"magFilter": 9728}, 1), ({"magFilter": 9729}, 0.5), ({"magFilter": "?"}, 0.5)):
+        file = File()
+        texture = {"index": file.texture(png(pixels), {"wrapS": 33071, **filters})}
+        black = {"baseColorFactor": [0, 0, 0, 1]}
+        file.square(material={"pbrMetallicRoughness": {"baseColorTexture": texture}})
+        file.header["nodes"].append({"mesh": 1, "translation": [3, 0, 0]})
+        file.header["scenes"][0]["nodes"] = [0, 1]
+        light = {"pbrMetallicRoughness": black, "emissiveTexture": texture, "emissiveFactor": [1, 1, 1]}
+        file.square(material=light)["material"] = 1
+        mesh = file.load(tmp_path)
+        write_glb(tmp_path / "again.glb", mesh)
+        for each in (mesh, load_mesh(tmp_path / "again.glb")):
+            colours = sample_surface(each, 4000, np.random.default_rng(0))[1].astype(int)
+            pure = (np.abs(colours[:, None] - pixels[0]) <= 1).all(2).any(1)
+            assert pure.mean() == pytest.approx(share, abs=0.05)
+
+
 def test_factors_multiply_in_linear_light(tmp_path):
     file = File()
     base = {"baseColorFactor": [0.5, 0.2, 1, 1], "baseColorTexture": {"index": file.texture(plain([100, 60, 30]))}}
@@ -168,6 +190,19 @@ def test_emission_adds_light(tmp_path):
     assert np.allclose(mean_colour(file.load(tmp_path)), [255 * srgb(0.2), 0, 255 * srgb(0.9)], atol=0.6)
 
 
+def test_extensions_may_hold_extras(tmp_path):
+    """Every object of a file may have properties of applications and further extensions."""
+    more = {"extras": {"x": [1]}, "extensions": {"ABC_y": {}}}
+    strength = {"KHR_materials_emissive_strength": {"emissiveStrength": 2.0, **more}}
+    file = File()
+    transform = {"offset": [0, 0], **more}
+    shown = core(file, extensions={"KHR_texture_transform": transform})["pbrMetallicRoughness"]["baseColorTexture"]
+    unlit = {"KHR_materials_unlit": more, "KHR_materials_pbrSpecularGlossiness": {"diffuseTexture": shown, **more}}
+    file.square(material={"extensions": strength | unlit})
+    file.header["nodes"][0]["extensions"] = {"KHR_node_visibility": {"visible": True, **more}}
+    assert_is_square(file.load(tmp_path))
+
+
 def test_emission_has_coordinates_of_its_own(tmp_path):
     file = File()
     black = {"index": file.texture(plain([0, 0, 0]), sampler={"wrapS": 33071}), **moved(scale=[9, 9])}
@@ -191,6 +226,17 @@ def test_emission_has_coordinates_of_its_own(tmp_path):
     assert np.abs(colours_at(mesh, right).astype(int) - [RED, GREEN, BLUE, YELLOW]).max() <= 2
 
 
+def test_a_texture_of_an_emission_alone_can_be_written(tmp_path):
+    file = File()
+    lit = {"emissiveFactor": [1, 1, 1], "emissiveTexture": {"index": file.texture(), "texCoord": 1}}
+    primitive = file.square(uv=UV * 0, material={"pbrMetallicRoughness": {"baseColorFactor": [0, 0, 0, 1]}, **lit})
+    primitive["attributes"]["TEXCOORD_1"] = file.array(UV)
+    mesh = file.load(tmp_path)
+    assert_is_square(mesh)
+    write_glb(tmp_path / "again.glb", mesh)
+    assert_is_square(load_mesh(tmp_path / "again.glb"))
+
+
 @pytest.mark.parametrize("specular", [0.04, 0.2, 0.5, 1])
 def test_specular_glossiness_shows_the_diffuse_colour(tmp_path, specular):
     file = File()
@@ -207,8 +253,9 @@ def test_specular_glossiness_shows_the_diffuse_colour(tmp_path, specular):
 
 
 @pytest.mark.parametrize("name", ["my picture.png", "täx#1.png", "100%.png", "a/b c.png"])
-def test_uris_with_and_without_escapes(tmp_path, name):
-    picture, data = tmp_path / name, tmp_path / f"{name}.bin"
+@pytest.mark.parametrize("stored", ["NFC", "NFD"])  # as other systems and macOS store accents
+def test_uris_with_and_without_escapes(tmp_path, name, stored):
+    picture, data = (tmp_path / unicodedata.normalize(stored, file) for file in (name, f"{name}.bin"))
     picture.parent.mkdir(exist_ok=True)
     picture.write_bytes(png())
     for uri in (quote, str):
@@ -252,6 +299,19 @@ def test_webp_is_preferred_and_ktx2_falls_back(tmp_path):
         file.load(tmp_path)
 
 
+@pytest.mark.parametrize("extension", ["MSFT_texture_dds", "EXT_texture_webp"])
+def test_a_texture_that_cannot_be_read_is_replaced_by_its_fallback(tmp_path, extension):
+    file = File()
+    file.square(material=core(file))
+    broken = file.add("images", bufferView=file.view(b"DDS " + bytes(200)))
+    file.header["textures"][0]["extensions"] = {extension: {"source": broken}}
+    with warnings.catch_warnings(action="error"):
+        assert_is_square(file.load(tmp_path))
+    file.header["textures"][0]["source"] = broken
+    with pytest.warns(UserWarning, match=f"image {broken}"):
+        file.load(tmp_path)
+
+
 def test_textures_that_cannot_be_used_are_named_in_one_warning(tmp_path):
     file = File()
     primitive = file.square(material={})
@@ -278,6 +338,20 @@ def test_large_pictures_are_decoded_at_the_size_needed(tmp_path):
     mesh = file.load(tmp_path)
     assert mesh.materials[0].image.shape == (1024, 1024, 4)
     assert_is_square(mesh)
+
+
+@pytest.mark.parametrize("use", ["base", "emission"])
+def test_alpha_that_is_not_shown_does_not_weigh_colours(tmp_path, use):
+    pixels = np.zeros((2, 2048, 4), np.uint8)
+    pixels[:, ::2], pixels[:, 1::2] = [200, 0, 0, 255], [0, 0, 100, 0]
+    file = File()
+    texture = {"index": file.texture(png(pixels))}
+    material = {"pbrMetallicRoughness": {"baseColorTexture": texture}}
+    if use == "emission":
+        black = {"baseColorFactor": [0, 0, 0, 1]}
+        material = {"pbrMetallicRoughness": black, "emissiveTexture": texture, "emissiveFactor": [1, 1, 1]}
+    file.square(material=material)
+    assert np.allclose(mean_colour(file.load(tmp_path)), [100, 0, 50], atol=1)
 
 
 @pytest.mark.parametrize(

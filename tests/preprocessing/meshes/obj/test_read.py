@@ -1,5 +1,6 @@
 """OBJ and MTL files: every way to write a mesh gives the same triangles and colours."""
 
+import time
 import warnings
 
 import numpy as np
@@ -198,6 +199,18 @@ def test_vertex_colours_count_where_there_is_no_texture(tmp_path, white):
     assert only_colour(load(write(tmp_path, whites, "newmtl a\nKd 0 0 1\n"))).tolist() == [0, 0, 255]
 
 
+def test_vertex_colours_a_rounding_above_1(tmp_path):
+    coloured = SQUARE.replace(" 0\nv ", " 0 1.000001 0.4 0\nv ").replace("0.5 0\nvt", "0.5 0 1.000001 0.4 0\nvt")
+    assert only_colour(load(write(tmp_path, coloured, "newmtl a\n"))).tolist() == [255, 102, 0]
+
+
+def test_long_statements_take_time_in_proportion_to_their_length(tmp_path):
+    start = time.process_time()
+    load(write(tmp_path, f"mtllib {'a b ' * 20_000}\n" + V + "f 1 2 3\n", None), "is missing")
+    load(write(tmp_path, SQUARE, f"newmtl a\nKd {'1' * 40_000}x\n"))
+    assert time.process_time() - start < 5  # minutes, if every letter is compared with all that follow
+
+
 BOX = trimesh.creation.box()
 
 
@@ -245,6 +258,16 @@ def test_alpha_maps(tmp_path):
     picture.putalpha(0)  # an alpha channel that a program left empty
     picture.save(tmp_path / "empty.tga")
     assert_quarters(load(write(tmp_path, SQUARE, "newmtl a\nmap_Kd empty.tga\n")))
+
+
+def test_a_mask_replaces_the_alpha_of_a_large_texture(tmp_path):
+    """Colours of all texels count, where map_d says which of them are there."""
+    texels = np.zeros((2, 2048, 4), np.uint8)
+    texels[:, ::2], texels[:, 1::2] = [200, 0, 0, 255], [0, 0, 100, 60]
+    Image.fromarray(texels).save(tmp_path / "large.png")
+    Image.fromarray(np.full((2, 2), 255, np.uint8)).save(tmp_path / "mask.png")
+    mesh = load(write(tmp_path, SQUARE, "newmtl a\nmap_Kd large.png\nmap_d mask.png\n"))
+    assert only_colour(mesh).tolist() == [100, 0, 50]
 
 
 @pytest.mark.parametrize(

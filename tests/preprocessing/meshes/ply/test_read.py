@@ -272,3 +272,11 @@ def test_files_that_are_cut_off_or_inconsistent(tmp_path, encoding):
     write(tmp_path / "d.ply", square(), [[0, 1, 7]], encoding=encoding)
     with pytest.raises(UserError, match="d.ply has a face with vertex 7, but only 4 vertices"):
         load_mesh(tmp_path / "d.ply")
+
+
+def test_alpha_of_textures_is_ignored(tmp_path):
+    Image.fromarray(np.full((4, 4, 4), [200, 120, 40, 0], np.uint8)).save(tmp_path / "t.png")
+    vertex = positions(SQUARE) | dict(zip("st", SQUARE.T[:2].astype(np.float32), strict=True))
+    write(tmp_path / "a.ply", vertex, [[0, 1, 2, 3]], ["TextureFile t.png"])
+    colours, present = albedo(load_mesh(tmp_path / "a.ply"), np.zeros(1, int), np.full((1, 3), 1 / 3))
+    assert present.all() and np.allclose(255 * colours[0, :3], [200, 120, 40], atol=0.5)
