@@ -83,7 +83,7 @@ def _read_libraries(arguments: list[str], path: pathlib.Path, notes: list[str]) 
             missing.append(f"{' '.join(name.split())[:200]} is missing" if found is None else f"{name} is not a file")
             continue
         try:
-            materials = read_mtl(found, os.path.relpath(found.parent, path.parent).removeprefix("."))
+            materials = read_mtl(found, os.path.relpath(found.parent, path.parent))
         except OSError as error:
             missing.append(f"{name} cannot be read ({error.strerror})")
             continue

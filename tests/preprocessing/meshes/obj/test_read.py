@@ -146,6 +146,19 @@ def test_a_clamped_map_continues_its_edge(tmp_path):
     assert np.array_equal(np.unique(colours[beyond], axis=0), QUARTERS[:1, 1])
 
 
+@pytest.mark.parametrize("library", ["looks", "../looks", "."])
+def test_textures_are_beside_their_library(library, tmp_path):
+    mesh, looks = tmp_path / "mesh", tmp_path / "mesh" / library
+    mesh.mkdir()
+    looks.mkdir(exist_ok=True)
+    path = write(mesh, SQUARE.replace("m.mtl", f"{library}/m.mtl"))
+    (mesh / "tex.png").rename(looks / "tex.png")
+    (mesh / "m.mtl").rename(looks / "m.mtl")
+    if library != ".":
+        Image.new("RGB", (8, 8), (1, 2, 3)).save(mesh / "tex.png")  # another one of the name
+    assert_quarters(load(path))
+
+
 def test_names_with_spaces_and_several_libraries(tmp_path):
     (tmp_path / "my first.mtl").write_text("newmtl red one\nKd 1 0 0\nnewmtl green\nKd 0 0 1\n")
     (tmp_path / "second.mtl").write_text("newmtl green\nKd 0 1 0\n")
