@@ -50,7 +50,7 @@ class EncoderSource(Protocol):
 def check_vgg16(encoder: keras.layers.Layer, source: str) -> None:
     """UserError if weights of a VGG16 are for another encoder."""
     if not isinstance(encoder, Encoder):
-        raise UserError(f"{source} holds weights of a VGG16, this encoder is another one: give --encoder vgg16")
+        raise UserError(f"{source} holds weights of a VGG16, this encoder is another one: choose encoder vgg16")
 
 
 class RunEncoder:

@@ -291,7 +291,7 @@ def trained(tiny_database, tmp_path, monkeypatch, eagerly):
             sizes = {name: sizes[name] for name in ("num_classes", "num_sample_points", "batch_size", "max_epoch")}
             sizes |= {"img_h": 32, "img_w": 32, "residual_width": 8, "residual_layers": 1}
         given = [word for name, value in sizes.items() for word in (f"--{name}", str(value))]
-        if not {"--preset", "--normalisation"} & set(flags):
+        if not {"--preset", "--normalisation", "residual"} & set(flags):
             given.append("--no-normalisation")  # it has half of the variables, which take most of the time
         with monkeypatch.context() as patch:
             patch.setattr("models.training.session.Loop", Recorder)
