@@ -45,7 +45,8 @@ def batches(
         samples: reads the samples.
         entries: the objects.
         order: (n, 2) pairs of epoch_order. They are cut into batches of config.batch_size, for all
-            devices together. The last, smaller batch is dropped in training and kept otherwise.
+            devices together. The last, smaller batch is dropped in training and kept otherwise:
+            every device takes all of it, so that the mean over devices is that of its samples.
         epoch: the number of the epoch.
         augment: whether this is training: samples are augmented then.
         first: the number of batches done already, where a resumed epoch begins.
@@ -67,16 +68,24 @@ def batches(
             value.set_shape(shapes[name][0])
         return {**dict(zip(names, values, strict=True)), "pair": pair}
 
+    def loaded(order, size):
+        dataset = tf.data.Dataset.from_tensor_slices(order)
+        return dataset.map(load_tensor, num_parallel_calls=THREADS, deterministic=True).batch(size)
+
     batch_size = config.batch_size
-    end = len(order) // batch_size * batch_size if augment else len(order)
+    end = len(order) // batch_size * batch_size
     rows = np.arange(first * batch_size, end)
     part, parts = share
     own = order[rows[rows % batch_size * parts // batch_size == part]]
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     options.autotune.enabled = False  # its thread delays the end of every epoch by up to half a second
-    dataset = tf.data.Dataset.from_tensor_slices(own).map(load_tensor, num_parallel_calls=THREADS, deterministic=True)
-    return dataset.batch(per_device or batch_size // parts).prefetch(AHEAD).with_options(options)
+    size = per_device or batch_size // parts
+    dataset = loaded(own, size)
+    if end < len(order) and not augment:
+        devices = batch_size // parts // size
+        dataset = dataset.concatenate(loaded(order[end:], batch_size).cache().repeat(devices))
+    return dataset.prefetch(AHEAD).with_options(options)
 
 
 def epoch_order(entries: Sequence[ObjectEntry], seed: int | None, epoch: int, cat_limit: int | None) -> np.ndarray:

@@ -21,8 +21,11 @@ import tensorflow as tf
 import trimesh
 
 from data.field_samples import FieldSamples
+from data.pipeline import epoch_order
 from data.shards import Database
 from eval import to_mesh
+from models.training import cluster
+from models.training.devices import choose_strategy
 from models.training.field_trainer import FieldTrainer
 from models.training.loop import Loop
 from models.weights.run import Run
@@ -104,6 +107,8 @@ def test_train_killed_and_resumed_then_evaluated_and_meshed(copies, tmp_path, mo
 
 # on two devices
 
+TWO_DEVICES = ["CPU:0", "CPU:1"]
+
 
 def train_on_devices(database, folder):
     """A network with batch normalisation, for an epoch: on one device, then on two."""
@@ -111,8 +116,7 @@ def train_on_devices(database, folder):
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     take_the_place()
     config = tiny.config(normalisation=True, max_epoch=2)
-    devices = [f"CPU:{i}" for i in range(2)]
-    for name, strategy in ("one", tf.distribute.get_strategy()), ("two", tf.distribute.MirroredStrategy(devices)):
+    for name, strategy in ("one", tf.distribute.get_strategy()), ("two", tf.distribute.MirroredStrategy(TWO_DEVICES)):
         count = strategy.num_replicas_in_sync
         assert count == (1 if name == "one" else 2)
         keras.utils.set_random_seed(0)
@@ -144,7 +148,53 @@ def test_two_devices_train_as_one(copies, tiny_database, tmp_path):
     assert np.abs(apart).mean() < 0.02 * np.abs(moved).mean() and np.abs(moved).mean() > 1e-4
 
 
+def steps_on_devices(database, folder):
+    """A validation and a step of a batch, on one device, then on two: what both measure, and how
+    far the weights move.
+    """
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    take_the_place()
+    near = {"softness": 0.02, "distance_offset": 0.02}  # colours count near the surface alone
+    config = tiny.config(False, optimizer="momentum", learning_rate=1.0, clip_gradient=0.1, **near)
+    for name, strategy in ("one", tf.distribute.get_strategy()), ("two", tf.distribute.MirroredStrategy(TWO_DEVICES)):
+        keras.utils.set_random_seed(0)
+        trainer, data = FieldTrainer(config, strategy), Database(database)
+        val = data.objects("val")[:1]
+        assert len(val[0].view_names) == 3  # which two devices cannot share
+        loop = Loop(trainer, Run(folder / name), FieldSamples(data, config), data.objects("train"), val, 1e9)
+        before = [np.asarray(variable) for variable in trainer.network.trainable_variables]
+        val, order = loop.validate(), epoch_order(loop.train, 0, 0, None)
+        train = trainer.train_step(next(loop.input(loop.train, order, 0, augment=True)))
+        after = [np.asarray(variable) for variable in trainer.network.trainable_variables]
+        moved = np.concatenate([(b - a).ravel() for a, b in zip(before, after, strict=True)])
+        np.savez(folder / f"{name}.npz", moved=moved, val=list(val.values()), train=[float(x) for x in train.values()])
+
+
+@pytest.mark.slow
+def test_a_step_on_two_devices_is_that_of_one(copies, tiny_database, tmp_path):
+    """Losses, the norm of the gradient and the clipped gradient are of the whole batch, and a
+    validation counts every sample once.
+    """
+    log = tmp_path / "log.txt"
+    process = copies.start(steps_on_devices, tiny_database, tmp_path, log=log)
+    assert copies.codes([process]) == [0], log.read_text()[-3000:]
+    one, two = (np.load(tmp_path / f"{name}.npz") for name in ("one", "two"))
+    assert np.linalg.norm(two["moved"]) == pytest.approx(0.1, rel=1e-3)
+    np.testing.assert_allclose(two["moved"], one["moved"], atol=1e-5)
+    for name in ("train", "val"):
+        np.testing.assert_allclose(two[name], one[name], rtol=1e-4, err_msg=name)
+
+
 # by two workers
+
+
+def two_addresses():
+    with contextlib.ExitStack() as sockets:  # two ports that are free at the moment
+        found = [sockets.enter_context(socket.socket()) for _ in range(2)]
+        for each in found:
+            each.bind(("127.0.0.1", 0))
+        return ",".join(f"127.0.0.1:{each.getsockname()[1]}" for each in found)
 
 
 def train_and_die(words, killed):
@@ -169,11 +219,7 @@ def train_and_die(words, killed):
 
 @pytest.mark.slow
 def test_two_workers_one_of_which_is_killed_train_as_one(copies, tiny_database, tmp_path):
-    with contextlib.ExitStack() as sockets:  # two ports that are free at the moment
-        found = [sockets.enter_context(socket.socket()) for _ in range(2)]
-        for each in found:
-            each.bind(("127.0.0.1", 0))
-        address = ",".join(f"127.0.0.1:{each.getsockname()[1]}" for each in found)
+    address = two_addresses()
     words = ["--db", str(tiny_database), "--preset", "small", "--scored_objects", "0", "--cat_limit", "4"]
     words += ["--img_h", "40", "--img_w", "40", "--batch_size", "4", "--max_epoch", "2", "--num_sample_points", "64"]
     words += ["--no-normalisation"]  # a bias before it has no gradient, and Adam makes steps of the rounding
@@ -183,8 +229,8 @@ def test_two_workers_one_of_which_is_killed_train_as_one(copies, tiny_database, 
         return copies.start(train_and_die, command, killed, log=tmp_path / f"{name}.txt")
 
     def start_both(name, killed):
-        cluster = ["--cluster", address, "--worker"]
-        return [start("two", f"{name}{i}", killed if i else None, (*cluster, str(i))) for i in (0, 1)]
+        flags = ["--cluster", address, "--worker"]
+        return [start("two", f"{name}{i}", killed if i else None, (*flags, str(i))) for i in (0, 1)]
 
     assert copies.codes([start("one", "one")]) == [0]
     assert copies.codes(start_both("killed", 6)) == [1, -9]
@@ -200,3 +246,55 @@ def test_two_workers_one_of_which_is_killed_train_as_one(copies, tiny_database, 
     for ours, theirs in zip(one, two, strict=True):
         assert ours["step"] == theirs["step"]
         assert theirs["train"] == pytest.approx(ours["train"]) and theirs["val"] == pytest.approx(ours["val"])
+
+
+def join_cluster(addresses, worker=0):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell started the tests behind itself
+    cluster.join(addresses, worker)
+    sys.argv = ["train_sdf.py"]
+
+    def join_and_work(_):
+        choose_strategy()
+        print("joined", flush=True)
+        while True:
+            time.sleep(0.1)
+
+    cli.run(join_and_work)
+
+
+def wait_for(word, log):
+    end = time.monotonic() + 60
+    while not (log.exists() and word in log.read_text()) and time.monotonic() < end:
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+def test_a_worker_whose_port_is_in_use_ends_with_its_address_and_one_that_waits_by_ctrl_c(copies, tmp_path):
+    used, waits = tmp_path / "used.txt", tmp_path / "waits.txt"
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert copies.codes([copies.start(join_cluster, f"{address},127.0.0.1:1", log=used)]) == [1]
+    *_, last = used.read_text().splitlines()
+    assert last.startswith(f"error: this worker cannot take part in the cluster at {address}; is the port in use?")
+
+    process = copies.start(join_cluster, f"{address},127.0.0.1:1", log=waits)
+    wait_for("waiting", waits)
+    time.sleep(2)  # TensorFlow waits by now
+    os.kill(process.pid, signal.SIGINT)
+    process.join(20)
+    process.kill()
+    assert copies.codes([process]) == [-signal.SIGINT], waits.read_text()
+
+
+@pytest.mark.slow
+def test_sigterm_ends_a_worker_that_has_joined(copies, tmp_path):
+    address, logs = two_addresses(), [tmp_path / f"{worker}.txt" for worker in (0, 1)]
+    first, second = (copies.start(join_cluster, address, worker, log=log) for worker, log in enumerate(logs))
+    for log in logs:
+        wait_for("joined", log)
+    second.terminate()
+    second.join(20)
+    first.kill(), second.kill()
+    assert copies.codes([second]) == [128 + signal.SIGTERM], logs[1].read_text()

@@ -1,4 +1,7 @@
-"""The losses of the original (binary mode), of DISN (SDF mode), of soft occupancy; weight decay."""
+"""The losses of the original (binary mode), of DISN (SDF mode), of soft occupancy; weight decay.
+
+Where a batch is shared among devices, the mean of their losses is that of the whole batch.
+"""
 
 import keras
 import tensorflow as tf
@@ -65,7 +68,15 @@ def _error_near(colour: tf.Tensor, target: tf.Tensor, near: tf.Tensor) -> tf.Ten
     """
     near = tf.cast(near, tf.float32)
     difference = tf.reduce_mean(tf.abs(colour - target), -1)
-    return tf.reduce_sum(difference * near) / tf.maximum(tf.reduce_sum(near), 1.0)
+    return tf.reduce_sum(difference * near) / _divisor(tf.reduce_sum(near))
+
+
+def _divisor(count: tf.Tensor) -> tf.Tensor:
+    """What divides a sum that goes with a count, at least 1, of which devices have unlike parts."""
+    replica = tf.distribute.get_replica_context()
+    if replica.num_replicas_in_sync == 1:
+        return tf.maximum(count, 1.0)
+    return tf.maximum(replica.all_reduce("SUM", count), 1.0) / replica.num_replicas_in_sync
 
 
 def soft_occupancy_losses(
@@ -101,7 +112,7 @@ def soft_occupancy_losses(
         parts["colour"] = _error_near(colour, target, near)
     inside, predicted = distance < 0, prediction < 0
     both, either = (tf.reduce_sum(tf.cast(x, tf.float32)) for x in (inside & predicted, inside | predicted))
-    return {**parts, "iou": both / tf.maximum(either, 1.0)}
+    return {**parts, "iou": both / _divisor(either)}
 
 
 def weight_decay(network: keras.Model, rate: float) -> tf.Tensor:

@@ -11,6 +11,7 @@ from utils.errors import UserError
 
 VARIABLE = "TF_CONFIG"
 ADDRESS = re.compile(r"([^\s,:/]+|\[[0-9a-fA-F:]+\]):\d{1,5}")
+PORTS = range(1, 2**16)
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
@@ -38,7 +39,7 @@ def _description(addresses: str, worker: int | None) -> dict[str, object]:
     if not addresses or worker is None:
         raise UserError("a cluster needs both the addresses of its workers and the number of this one")
     hosts = [part.strip() for part in addresses.split(",")]
-    wrong = [host for host in hosts if not ADDRESS.fullmatch(host)]
+    wrong = [host for host in hosts if not ADDRESS.fullmatch(host) or int(host.rpartition(":")[2]) not in PORTS]
     if wrong:
         raise UserError(f"{wrong[0]!r} is no address of a worker, such as host:2222")
     if len(set(hosts)) < len(hosts):
@@ -60,7 +61,7 @@ def writes() -> bool:
     try:
         description = json.loads(os.environ.get(VARIABLE) or "{}")
         task = dict(description.get("task", {}))
+        chief = "chief" if "chief" in description.get("cluster", {}) else "worker"
     except (AttributeError, TypeError, ValueError) as error:
         raise UserError(f"{VARIABLE} is no description of a cluster: {error}") from None
-    chief = "chief" if "chief" in description.get("cluster", {}) else "worker"
     return not task or (task.get("type"), task.get("index")) == (chief, 0)

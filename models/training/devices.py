@@ -2,6 +2,7 @@
 
 import collections.abc
 import contextlib
+import signal
 
 import tensorflow as tf
 
@@ -20,10 +21,44 @@ def choose_strategy() -> tf.distribute.Strategy:
     """
     if is_named():
         print("waiting for the other workers of the cluster", flush=True)
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        return _joined_cluster()
     if len(tf.config.list_physical_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()
+
+
+def _joined_cluster() -> tf.distribute.Strategy:
+    """The strategy of all workers, once they are there."""
+    resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    try:
+        with _ended_by_signals():
+            return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+    except LOST:
+        raise
+    except tf.errors.OpError as error:
+        address = resolver.cluster_spec().task_address(resolver.task_type, resolver.task_id)
+        raise UserError(
+            f"this worker cannot take part in the cluster at {address}; is the port in use? ({_reason(error)})"
+        ) from None
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> collections.abc.Iterator[None]:
+    """Ctrl-C ends the process at once in the block: while TensorFlow waits for other workers it
+    holds the interpreter, so that no handler of Python would run.
+
+    TensorFlow puts a handler of SIGTERM in place there which would let none end the training; after
+    the block it is Python's again.
+    """
+    found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    handled = {number: handler for number, handler in found.items() if callable(handler)}  # not ignored ones
+    for number in handled:
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, handler in handled.items():
+            signal.signal(number, handler)
 
 
 def end_together(strategy: tf.distribute.Strategy) -> None:

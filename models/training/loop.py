@@ -265,8 +265,6 @@ class Loop:
         points.
         """
         order, size = epoch_order(self.val, None, 0, None), self.config.batch_size
-        if self.strategy.num_replicas_in_sync > 1:  # every device needs its part of every batch
-            order = np.resize(order, (-(-len(order) // size) * size, 2))
         sums: dict[str, float] = {}
         count = 0
         source = self.input(self.val, order, 0, augment=False)

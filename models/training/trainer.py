@@ -54,10 +54,24 @@ class Cosine(keras.optimizers.schedules.LearningRateSchedule):
         return {"config": self.config}
 
 
-class GrowingAverage(keras.optimizers.Optimizer):
-    """An optimiser that averages over a tenth of the steps so far, until that is what its factor
-    says: otherwise the first weights would be most of the average of a short training.
+class OwnOptimizer(keras.optimizers.Optimizer):
+    """What both optimisers have that Keras's have not.
+
+    It averages over a tenth of the steps so far, until that is what its factor says: otherwise the
+    first weights would be most of the average of a short training. It takes gradients that are
+    summed over the devices already: Keras sums them after clipping them, and a norm is that of
+    their sum.
     """
+
+    def summed(self, gradients: list[tf.Tensor], variables: list[keras.Variable]) -> list[tf.Tensor]:
+        """The gradients of a device -> their sums over all devices."""
+        pairs = super()._all_reduce_sum_gradients(zip(gradients, variables, strict=True))
+        return [gradient for gradient, _ in pairs]
+
+    def _all_reduce_sum_gradients(
+        self, grads_and_vars: list[tuple[tf.Tensor, tf.Variable]]
+    ) -> list[tuple[tf.Tensor, tf.Variable]]:
+        return grads_and_vars
 
     @property
     def ema_momentum(self) -> tf.Tensor:
@@ -70,11 +84,11 @@ class GrowingAverage(keras.optimizers.Optimizer):
         self._averaging = value
 
 
-class Momentum(GrowingAverage, keras.optimizers.SGD):
+class Momentum(OwnOptimizer, keras.optimizers.SGD):
     """Stochastic gradient descent with momentum."""
 
 
-class Adam(GrowingAverage, keras.optimizers.Adam):
+class Adam(OwnOptimizer, keras.optimizers.Adam):
     """Adam (Kingma & Ba 2015).
 
     On one device TensorFlow's fused kernel replaces Keras's dozen passes over memory.
@@ -227,9 +241,8 @@ class Trainer(abc.ABC):
             variable.assign(total / count)
 
     def _train_step(self, batch):
-        """Batch (per replica) -> the minimised loss, its parts, the norm of its gradient.
-
-        Means over replicas.
+        """Batch (per replica) -> the minimised loss, its parts, the norm of its gradient, all of
+        the whole batch.
         """
 
         def replica(batch):
@@ -239,11 +252,11 @@ class Trainer(abc.ABC):
                 if self.config.optimizer != "adamw":  # which decays the weights itself
                     parts["weight_decay"] = losses.weight_decay(self.network, self.config.weight_decay)
                     total += parts["weight_decay"]
-                # the optimiser sums over replicas; the mean over the whole batch is wanted
+                # gradients are summed over replicas; the mean over the whole batch is wanted
                 scale = tf.convert_to_tensor(self.scaling.dynamic_scale) if self.scaling else 1.0
                 scaled = scale * total / self.strategy.num_replicas_in_sync
             variables = self.network.trainable_variables
-            gradients = tape.gradient(scaled, variables)
+            gradients = self.optimizer.summed(tape.gradient(scaled, variables), variables)
             norm = tf.linalg.global_norm(gradients) / scale
             if self.scaling:
                 gradients, norm = self._all_or_none(gradients, norm)
@@ -266,15 +279,13 @@ class Trainer(abc.ABC):
         return self._mean(self.strategy.run(replica, (batch,)))
 
     def _all_or_none(self, gradients, norm):
-        """Gradients that are not finite on one device are so on all: all leave out the step.
+        """Where the norm of the gradients is not finite none of them is: the step is left out.
 
-        Their norm, which a user sees, is 0 then.
+        The norm, which a user sees, is 0 then.
         """
-        lost = 1 - tf.cast(tf.math.is_finite(norm), tf.float32)
-        if self.strategy.num_replicas_in_sync > 1:
-            lost = tf.distribute.get_replica_context().all_reduce("SUM", lost)
-        blank = tf.where(lost > 0, math.nan, 0.0)
-        return [gradient + blank for gradient in gradients], tf.where(lost > 0, 0.0, norm)
+        finite = tf.math.is_finite(norm)
+        blank = tf.where(finite, 0.0, math.nan)
+        return [gradient + blank for gradient in gradients], tf.where(finite, norm, 0.0)
 
     def _total(self, parts):
         return tf.add_n([parts[name] for name in self.minimised if name in parts])

@@ -182,6 +182,20 @@ def test_batches_resume_and_share_without_changing_a_sample(database):
     assert not np.array_equal(whole[0]["points"], read_all(database, seed=1)[0]["points"])
 
 
+def test_every_device_takes_the_whole_of_a_smaller_last_batch(database):
+    """Whatever the number of devices, their mean is that of the samples."""
+    entries, config = database.objects("train")[:2], tiny.config()
+    order = epoch_order(entries, None, 0, None)
+    assert len(order) == config.batch_size + 2
+    samples, pairs = FieldSamples(database, config), order.tolist()
+    alone = batches(samples, entries, order, 0, False)
+    assert [batch["pair"].numpy().tolist() for batch in alone] == [pairs[:4], pairs[4:]]
+    for worker in range(2):  # of two devices each
+        shared = batches(samples, entries, order, 0, False, 0, (worker, 2), 1)
+        own = pairs[2 * worker : 2 * worker + 2]
+        assert [batch["pair"].numpy().tolist() for batch in shared] == [[own[0]], [own[1]], pairs[4:], pairs[4:]]
+
+
 @pytest.mark.parametrize("crop", [0.0, 0.85])
 def test_a_view_is_its_image_and_its_camera(database, crop):
     config, entry = tiny.config(crop=crop, augcolorback=True, img_h=30), database.objects("train")[0]

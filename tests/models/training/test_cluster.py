@@ -18,6 +18,8 @@ def test_a_cluster_is_named_by_addresses_and_a_number(monkeypatch):
         ("a:1,b:1", None, "needs both"),
         ("", 0, "needs both"),
         ("a:1,b", 0, "'b' is no address"),
+        ("a:1,b:65536", 0, "'b:65536' is no address"),
+        ("a:0,b:1", 0, "'a:0' is no address"),
         ("a:1,a:1", 0, "an address of its own"),
         ("a:1,b:1", 2, "no worker 2 in a cluster of 2"),
     ):
@@ -28,3 +30,10 @@ def test_a_cluster_is_named_by_addresses_and_a_number(monkeypatch):
     assert json.loads(os.environ["TF_CONFIG"]) == named and not cluster.writes()
     with pytest.raises(UserError, match="TF_CONFIG describes a cluster already"):
         cluster.join("a:1,b:1", 0)
+
+
+def test_a_description_of_no_cluster_is_refused_in_one_line(monkeypatch):
+    for text in ('{"cluster": null}', '{"cluster": 1}', '{"task": 1}', "[]", "{"):
+        monkeypatch.setenv("TF_CONFIG", text)
+        with pytest.raises(UserError, match="TF_CONFIG is no description of a cluster"):
+            cluster.writes()
