@@ -27,8 +27,9 @@ from models.weights.sources import open_model
 from utils.errors import UserError
 from utils.geometry.cameras import resize_camera
 from utils.images.crop import object_square
-from utils.images.foreground import Foreground, foreground, given_mask, resized_mask
+from utils.images.foreground import Foreground, foreground, given_mask
 from utils.images.photo import Photo, as_photo
+from utils.images.resize import resize_mask
 from utils.mesh.mesh import Mesh, coloured_mesh
 from utils.mesh.simplify import FACES, check_count, merge_faces
 from utils.rendering import turntable
@@ -281,4 +282,4 @@ def _foreground(photo: Photo, mask: str | os.PathLike[str] | np.ndarray) -> Fore
     if mask.shape not in (photo.size, photo.rgba.shape[:2]):
         raise UserError(f"the mask is {mask.shape} and the image {photo.size}: they must have one size")
     alpha = np.where(mask, 255, 0) if mask.dtype == bool else np.clip(mask, 0, 255)
-    return given_mask(resized_mask(alpha.astype(np.uint8), photo.rgba.shape[:2]), "array", photo.name)
+    return given_mask(resize_mask(alpha.astype(np.uint8), photo.rgba.shape[:2]), "array", photo.name)

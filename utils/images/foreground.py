@@ -15,6 +15,7 @@ from skimage.segmentation import slic
 from utils.errors import UserError
 from utils.images.mask_parts import without_specks, without_strays
 from utils.images.photo import Photo, read_photo
+from utils.images.resize import resize_mask
 
 WAYS = ("auto", "alpha", "none")  # anything else is the path of a mask file
 # alpha values from which a pixel counts as entirely opaque or clear: rounding is not transparency
@@ -117,16 +118,7 @@ def _from_file(photo: Photo, path: str | os.PathLike[str]) -> np.ndarray:
             f"{path} is entirely white: a mask is black where the background is; "
             "use mask none for an image without background"
         )
-    return resized_mask(grey, photo.rgba.shape[:2])
-
-
-def resized_mask(mask: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """A mask (h, w) uint8 -> (H, W) uint8 of another size (H, W)."""
-    if mask.shape == size:
-        return mask
-    rows, columns = size
-    shrinks = mask.shape[0] > rows
-    return cv2.resize(mask, (columns, rows), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return resize_mask(grey, photo.rgba.shape[:2])
 
 
 def _automatic(rgb: np.ndarray) -> Foreground:

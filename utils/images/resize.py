@@ -47,3 +47,12 @@ def resize_image(rgba: np.ndarray, size: Sequence[int]) -> np.ndarray:
     resized = cv2.resize(resized, (width, height), interpolation=cv2.INTER_AREA)
     resized = cv2.resize(resized, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
     return straight(resized)
+
+
+def resize_mask(mask: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Resize a mask (h, w) uint8 to another size (H, W)."""
+    if mask.shape == size:
+        return mask
+    rows, columns = size
+    shrinks = mask.shape[0] > rows
+    return cv2.resize(mask, (columns, rows), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
