@@ -120,20 +120,20 @@ def distinct_names(names: Sequence[str]) -> list[str]:
     A number is never that of another name: a, a and a_2 become a, a_3 and a_2. Names that a file
     system may take for one (upper and lower case, composed and decomposed accents) count as one.
     """
-    taken, given, result = {_compared(name) for name in names}, set(), []
+    taken, given, result = {folded(name) for name in names}, set(), []
     for name in names:
         unique, number = name, 2
-        if _compared(name) in given:
-            while _compared(unique := f"{name}_{number}") in taken:
+        if folded(name) in given:
+            while folded(unique := f"{name}_{number}") in taken:
                 number += 1
-        given.add(_compared(unique))
-        taken.add(_compared(unique))
+        given.add(folded(unique))
+        taken.add(folded(unique))
         result.append(unique)
     return result
 
 
-def _compared(name: str) -> str:
-    """A file name as a file system that ignores case and forms of accents compares it."""
+def folded(name: str) -> str:
+    """A name as a file system that ignores case and forms of accents (macOS) compares it."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 

@@ -9,8 +9,8 @@ import shutil
 import zipfile
 import zlib
 
-from preprocessing.meshes.side_files import folded
 from utils.errors import UserError
+from utils.files import folded
 
 MOST_FILES = 100_000
 MOST_BYTES = 4 << 30  # of all files, unpacked: the largest libraries have some 100 MB

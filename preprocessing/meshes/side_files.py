@@ -5,10 +5,9 @@ import contextvars
 import os
 import pathlib
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 
-from utils.files import file_digest
+from utils.files import file_digest, folded
 
 # Folders where programs keep textures, in that of the mesh or beside it (ShapeNet: ../images).
 USUAL_FOLDERS = ("", "textures", "texture", "images", "image", "maps", "tex", "materials", "source")
@@ -84,11 +83,6 @@ def find_side_file(name: str, mesh: pathlib.Path, within: str = "") -> pathlib.P
             return found
     record(f"{within}//{name}")
     return None
-
-
-def folded(name: str) -> str:
-    """A name for comparisons: without case, accents composed (macOS stores them decomposed)."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def find_below(folder: pathlib.Path, place: str) -> pathlib.Path | None:

@@ -13,9 +13,10 @@ from preprocessing.meshes.obj.mtl_statements import MtlMaterial, read_mtl
 from preprocessing.meshes.obj.statements import ObjFile, read_obj
 from preprocessing.meshes.parts import join
 from preprocessing.meshes.polygons import triangulate
-from preprocessing.meshes.side_files import find_side_file, folded
+from preprocessing.meshes.side_files import find_side_file
 from preprocessing.meshes.textures import Textures
 from utils.errors import UserError, first_of
+from utils.files import folded
 from utils.mesh.mesh import ABSENT, Material, Mesh, area_vectors
 
 NO_MATERIAL = {"", "(null)", "none"}  # what programs write after usemtl where a face has none
