@@ -1,9 +1,10 @@
 """The files of a reconstructed image, in a folder of its own."""
 
+import contextlib
 import dataclasses
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -111,8 +112,40 @@ def write_results(
     Returns:
         A line that describes the mesh, then lines for what was found, the warnings and the notes.
     """
+    with _replacing_results(folder) as new:
+        path = new / f"mesh.{mesh_format.suffix}"
+        with stages("texture"):
+            written = write_result_mesh(path, result, mesh_format)
+        vertices, faces = mesh_format.own_units(result.vertices), result.faces
+        with stages("views"):
+            scene = Scene(written)
+            colours = _described_colours(result, scene, written)
+            frames = turntable(scene)
+            _write_image(new / "input.png", np.rint(255 * result.seen).astype(np.uint8))
+            _write_image(new / "turntable.png", two_rows(frames))
+            _write_image(new / "turntable.gif", *frames)
+            _write_image(new / "overlay.png", over_photo(scene, result.photo, result.mask, result.photo_camera))
+            with replacing(new / "camera.txt") as temporary:
+                np.savetxt(temporary, result.camera, fmt="%.9g")
+        closed = bool(trimesh.Trimesh(vertices, faces, process=False).is_watertight)
+        described = {**_described(result, vertices, closed, stages), "colours": colours, "mesh": path.name}
+        write_json(new / "results.json", {**extra, **described})
+    faces_text = face_count(len(faces), result.extracted_faces)
+    facts = [faces_text, "closed" if closed else "NOT closed", f"{sum(stages.seconds.values()):.1f} s"]
+    if "photo" in colours["psnr"]:
+        facts.append("like the image by {photo:.1f} dB, with the field's colours {field:.1f}".format(**colours["psnr"]))
+    lines = [f"{folder / path.name} ({', '.join(facts)})", f"  found: {_found(described)}"]
+    lines += [f"  warning: {text}" for text in result.warnings] + [f"  note: {text}" for text in result.notes]
+    return "\n".join(lines)
+
+
+@contextlib.contextmanager
+def _replacing_results(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yield an empty folder, whose files replace those of an earlier reconstruction in `folder`
+    when the block succeeds.
+    """
     with temporary_folder(folder, "new") as new:
-        lines = _write_files(new, result, stages, mesh_format, extra)
+        yield new
         with writing(folder):
             if (folder / "results.json").exists():  # without it a mesh is not ours
                 (folder / "results.json").unlink()
@@ -121,41 +154,6 @@ def write_results(
                         (folder / name).unlink(missing_ok=True)
             for path in sorted(new.iterdir(), key=lambda path: path.name == "results.json"):
                 os.replace(path, folder / path.name)
-    return str(folder / lines)
-
-
-def _write_files(
-    folder: pathlib.Path,
-    result: Reconstruction,
-    stages: Stages,
-    mesh_format: MeshFormat,
-    extra: Mapping[str, Any],
-) -> str:
-    """Write the files of a reconstruction into an empty folder; returns the lines, without it."""
-    path = folder / f"mesh.{mesh_format.suffix}"
-    with stages("texture"):
-        written = write_result_mesh(path, result, mesh_format)
-    vertices, faces = mesh_format.own_units(result.vertices), result.faces
-    with stages("views"):
-        scene = Scene(written)
-        colours = _described_colours(result, scene, written)
-        frames = turntable(scene)
-        _write_image(folder / "input.png", np.rint(255 * result.seen).astype(np.uint8))
-        _write_image(folder / "turntable.png", two_rows(frames))
-        _write_image(folder / "turntable.gif", *frames)
-        _write_image(folder / "overlay.png", over_photo(scene, result.photo, result.mask, result.photo_camera))
-        with replacing(folder / "camera.txt") as temporary:
-            np.savetxt(temporary, result.camera, fmt="%.9g")
-    closed = bool(trimesh.Trimesh(vertices, faces, process=False).is_watertight)
-    described = {**_described(result, vertices, closed, stages), "colours": colours, "mesh": path.name}
-    write_json(folder / "results.json", {**extra, **described})
-    faces_text = face_count(len(faces), result.extracted_faces)
-    facts = [faces_text, "closed" if closed else "NOT closed", f"{sum(stages.seconds.values()):.1f} s"]
-    if "photo" in colours["psnr"]:
-        facts.append("like the image by {photo:.1f} dB, with the field's colours {field:.1f}".format(**colours["psnr"]))
-    lines = [f"{path.name} ({', '.join(facts)})", f"  found: {_found(described)}"]
-    lines += [f"  warning: {text}" for text in result.warnings] + [f"  note: {text}" for text in result.notes]
-    return "\n".join(lines)
 
 
 def _found(described: Mapping[str, Any]) -> str:
