@@ -94,7 +94,7 @@ def build_database(args: argparse.Namespace) -> None:
     left_out = build(plans, job, options)
     if len(left_out) == len(objects):
         first = next(iter(left_out.values()))
-        raise UserError(f"none of the {len(objects)} objects could be read, nothing was written; the first: {first}")
+        raise UserError(f"none of the {len(objects)} objects could be read; the first: {first}")
     built = {plan.category for plan in plans}
     left = unfinished.finish(job.out, unfinished.begun(job.out) if job.category == "all" else built)
     report(plans, job.out)
