@@ -21,7 +21,7 @@ import typing
 
 from benchmarks.machine import cpu_name
 from data.data_sets import DataSets, read_data_sets
-from utils.cli import parser, run
+from utils.cli import parser, real_number, run
 from utils.errors import UserError
 from utils.files import read_json, write_json
 from utils.metrics import registry
@@ -175,7 +175,9 @@ def build_parser() -> argparse.ArgumentParser:
     p.add_argument("--db", required=True, help="database of all splits")
     p.add_argument("--data_sets", required=True, help="JSON file of the data sets that the table is divided by")
     p.add_argument("--out", required=True, help="folder of the trained networks and the table")
-    p.add_argument("--cpu_minutes", type=float, default=10.0, help="CPU minutes of training steps of each network")
+    p.add_argument(
+        "--cpu_minutes", type=real_number(above=0), default=10.0, help="CPU minutes of training steps of each network"
+    )
     return p
 
 

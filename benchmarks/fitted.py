@@ -25,7 +25,7 @@ from data.shards import Database
 from models.presets import preset
 from models.training.field_trainer import FieldTrainer
 from models.weights.run import Run, save_checkpoint
-from utils.cli import parser, run
+from utils.cli import parser, real_number, run
 from utils.errors import UserError
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -90,7 +90,7 @@ def main(argv):
         default="runs/benchmark",
         help="folder of meshes, views, database and run, relative to the root of the repository",
     )
-    p.add_argument("--minutes", type=float, default=MINUTES, help="minutes of fitting")
+    p.add_argument("--minutes", type=real_number(above=0), default=MINUTES, help="minutes of fitting")
     p.add_argument(
         "--binary", default=True, action=argparse.BooleanOptionalAction, help="logits of occupancy, or distances"
     )

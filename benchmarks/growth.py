@@ -20,7 +20,7 @@ from benchmarks.query import fitted_object, load
 from data.shards import Database
 from models.inference.field_query import FieldQuery
 from models.inference.predict import mesh_of_image
-from utils.cli import parser, run
+from utils.cli import parser, real_number, run
 
 
 def measure(run_folder, bfloat16, iso, category):
@@ -46,7 +46,7 @@ def measure(run_folder, bfloat16, iso, category):
 def main(argv):
     p = parser(__doc__)
     p.add_argument("--bfloat16", default=True, action=argparse.BooleanOptionalAction, help="compute in bfloat16")
-    p.add_argument("--iso", type=float, default=0.0, help="iso value of the field")
+    p.add_argument("--iso", type=real_number(), default=0.0, help="iso value of the field")
     p.add_argument("--category", default="chair", help="which of the fitted objects")
     p.add_argument("--out", required=True, help="JSON file to write")
     args = p.parse_args(argv)

@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.machine import report
 from preprocessing.meshes.load import SUFFIXES, load_mesh
-from utils.cli import parser, run
+from utils.cli import parser, run, whole_number
 from utils.errors import UserError
 from utils.geometry.cameras import compose, intrinsics, look_at
 from utils.images.foreground import foreground
@@ -76,8 +76,8 @@ def main(argv):
     p = parser(__doc__)
     p.add_argument("--meshes", type=pathlib.Path, required=True, help="folder of <category>/<object>.glb")
     p.add_argument("--categories", nargs="+", help="only these categories")
-    p.add_argument("--limit", type=int, default=16, help="objects of each category")
-    p.add_argument("--seed", type=int, default=0, help="seed of views and backgrounds")
+    p.add_argument("--limit", type=whole_number(1), default=16, help="objects of each category")
+    p.add_argument("--seed", type=whole_number(0), default=0, help="seed of views and backgrounds")
     p.add_argument("--pictures", type=pathlib.Path, help="folder for images and their cut-outs")
     p.add_argument("--out", help="JSON file to write")
     args = p.parse_args(argv)

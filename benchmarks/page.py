@@ -20,7 +20,7 @@ from typing import Any
 
 from PIL import Image
 
-from utils.cli import parser, run
+from utils.cli import parser, run, whole_number
 from utils.errors import UserError
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -39,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     p = parser(__doc__)
     p.add_argument("--out", type=pathlib.Path, required=True, help="folder of the pictures")
     p.add_argument("--image", default="chair", help="name of the example")
-    p.add_argument("--port", type=int, default=7871, help="of the page meanwhile")
+    p.add_argument("--port", type=whole_number(1, 65535), default=7871, help="of the page meanwhile")
     return p
 
 

@@ -13,17 +13,17 @@ import numpy as np
 
 from benchmarks.machine import cpu_name
 from benchmarks.page import DESKTOP, choose, served
-from utils.cli import parser, run
+from utils.cli import parser, real_number, run, whole_number
 
 
 def build_parser() -> argparse.ArgumentParser:
     p = parser(__doc__)
-    p.add_argument("--ends", type=int, default=8, help="how often the page is ended")
-    p.add_argument("--resolution", type=int, default=256, help="of the reconstruction")
-    p.add_argument("--latest", type=float, default=20.0, help="seconds of a reconstruction before the latest end")
+    p.add_argument("--ends", type=whole_number(1), default=8, help="how often the page is ended")
+    p.add_argument("--resolution", type=whole_number(1), default=256, help="of the reconstruction")
+    p.add_argument("--latest", type=real_number(0), default=20.0, help="seconds of work before the latest end")
     p.add_argument("--image", default="chair", help="name of the example")
-    p.add_argument("--port", type=int, default=7872, help="of the page meanwhile")
-    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--port", type=whole_number(1, 65535), default=7872, help="of the page meanwhile")
+    p.add_argument("--seed", type=whole_number(0), default=0)
     return p
 
 

@@ -18,7 +18,7 @@ import time
 
 from benchmarks.fitted import ROOT
 from benchmarks.machine import report
-from utils.cli import parser, run
+from utils.cli import parser, run, whole_number
 from utils.errors import UserError
 
 
@@ -33,10 +33,10 @@ def seconds(*words):
 
 def main(argv):
     p = parser(__doc__)
-    p.add_argument("--objects", type=int, default=64, help="number of objects, a multiple of 4")
+    p.add_argument("--objects", type=whole_number(4), default=64, help="number of objects, a multiple of 4")
     p.add_argument("--out", required=True, help="JSON file to write")
     args = p.parse_args(argv)
-    if args.objects < 4 or args.objects % 4:
+    if args.objects % 4:
         raise UserError(f"--objects {args.objects} must be a multiple of 4, one for each category")
     cores = os.cpu_count()
     result = {"objects": args.objects, "cores": cores}

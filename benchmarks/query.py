@@ -37,7 +37,8 @@ from models.inference.field_query import FieldQuery
 from models.inference.predict import mesh_of_image, sample_surface
 from models.networks.texdisn import build_field_network
 from models.weights.run import Run, load_checkpoint
-from utils.cli import parser, run
+from utils.cli import parser, real_number, run, whole_number
+from utils.errors import UserError
 from utils.geometry import frames
 from utils.surface import dense
 
@@ -128,7 +129,9 @@ def voxelised(vertices, faces, resolution):
 
 def fitted_object(database, category):
     """The object of a category that the network was fitted to, its first view, its camera."""
-    entry = next(e for e in database.objects("train") if e.category == category)
+    entry = next((e for e in database.objects("train") if e.category == category), None)
+    if entry is None:
+        raise UserError(f"--category {category}: {database.path} has no such object for training")
     return entry, database.image(entry, 0), database.trans_mat(entry, 0)
 
 
@@ -158,12 +161,12 @@ def measure(run_folder, resolution, bfloat16, iso, category):
 
 def main(argv):
     p = parser(__doc__)
-    p.add_argument("--resolution", type=int, default=64, help="cells along each axis")
+    p.add_argument("--resolution", type=whole_number(1), default=64, help="cells along each axis")
     p.add_argument("--bfloat16", action="store_true", help="the fast side computes in bfloat16")
     p.add_argument(
         "--binary", default=True, action=argparse.BooleanOptionalAction, help="logits of occupancy, or distances"
     )
-    p.add_argument("--iso", type=float, default=0.0, help="iso value of the field")
+    p.add_argument("--iso", type=real_number(), default=0.0, help="iso value of the field")
     p.add_argument("--category", default="chair", help="which of the fitted objects")
     p.add_argument("--restore_model", help="run to measure instead of the fitted one")
     p.add_argument("--out", required=True, help="JSON file to write")

@@ -19,7 +19,7 @@ import time
 
 from benchmarks.machine import cpu_seconds, matrix_rates, peak_rss_mb, report
 from models.inference.reconstruct import Reconstructor
-from utils.cli import parser, run
+from utils.cli import parser, run, whole_number
 from utils.stages import Stages
 
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
@@ -51,8 +51,8 @@ def measure(reconstructor, image, resolution, repeats):
 def main(argv):
     p = parser(__doc__)
     p.add_argument("--images", nargs="+", default=["chair.png", "car.png", "chair_room.jpg"], help="of examples/")
-    p.add_argument("--resolution", type=int, default=128, help="cells along each axis")
-    p.add_argument("--repeats", type=int, default=5, help="runs of each image after the first")
+    p.add_argument("--resolution", type=whole_number(1), default=128, help="cells along each axis")
+    p.add_argument("--repeats", type=whole_number(1), default=5, help="runs of each image after the first")
     p.add_argument("--out", required=True, help="JSON file to write")
     args = p.parse_args(argv)
     reconstructor, result = Reconstructor(), {"resolution": args.resolution}

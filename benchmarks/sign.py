@@ -40,7 +40,7 @@ from preprocessing.meshes.inside import Solid, winding_inside
 from preprocessing.meshes.load import load_mesh
 from preprocessing.meshes.patches import find_patches
 from preprocessing.meshes.visibility import Visibility, directions
-from utils.cli import parser, run
+from utils.cli import parser, run, whole_number
 from utils.files import write_json
 from utils.mesh.mesh import coloured_mesh, normalise
 from utils.mesh.sampling import sample_surface
@@ -202,8 +202,8 @@ def measure_meshes(folder, limit, count):
 def main(argv):
     p = parser(__doc__)
     p.add_argument("--meshes", type=pathlib.Path, help="folder of meshes to compare the rules on as well")
-    p.add_argument("--limit", type=int, default=50, help="number of these meshes, evenly chosen")
-    p.add_argument("--points", type=int, default=8192, help="points near each of these meshes")
+    p.add_argument("--limit", type=whole_number(1), default=50, help="number of these meshes, evenly chosen")
+    p.add_argument("--points", type=whole_number(1), default=8192, help="points near each of these meshes")
     p.add_argument("--out", type=pathlib.Path, required=True, help="JSON file to write")
     args = p.parse_args(argv)
     wrong, lines = measure_solids()

@@ -22,7 +22,7 @@ from data.network_input import network_camera, network_image
 from data.shards import Database
 from models.inference.camera_estimator import estimate
 from models.inference.reconstruct import Reconstructor
-from utils.cli import parser, run
+from utils.cli import parser, run, whole_number
 from utils.files import write_json
 from utils.geometry import frames, symmetry
 from utils.geometry.cameras import project
@@ -93,7 +93,7 @@ def main(argv):
     p.add_argument("--restore_model", required=True, help="run of the field, with --alpha")
     p.add_argument("--cam_est", required=True, help="run of train_cam.py, with --alpha")
     p.add_argument("--db", required=True, help="database; its validation split is used")
-    p.add_argument("--images", type=int, default=100, help="number of images, of evenly spaced objects")
+    p.add_argument("--images", type=whole_number(1), default=100, help="number of images, of evenly spaced objects")
     p.add_argument("--out", type=pathlib.Path, required=True, help="JSON file")
     args = p.parse_args(argv)
     models = Reconstructor(args.restore_model, args.cam_est)

@@ -46,7 +46,7 @@ from models.networks.local_features import project, read_maps
 from models.networks.precision import chosen
 from models.presets import PRESETS, preset
 from models.training.field_trainer import FieldTrainer
-from utils.cli import parser, run
+from utils.cli import parser, run, whole_number
 from utils.geometry import frames
 from utils.geometry.cameras import compose, intrinsics, look_at
 
@@ -211,8 +211,8 @@ def decoder_products(config):
 def main(argv):
     p = parser(__doc__)
     p.add_argument("--preset", choices=PRESETS, default="faithful", help="whose step is measured")
-    p.add_argument("--batch_size", type=int, help="images in a step (default: 20; of other presets their own)")
-    p.add_argument("--num_sample_points", type=int, help="points per image (default: 2048; likewise)")
+    p.add_argument("--batch_size", type=whole_number(1), help="images in a step (default: 20, or the preset's own)")
+    p.add_argument("--num_sample_points", type=whole_number(1), help="points per image (default: 2048; likewise)")
     p.add_argument("--out", required=True, help="JSON file to write")
     args = p.parse_args(argv)
     sizes = {"batch_size": args.batch_size, "num_sample_points": args.num_sample_points}

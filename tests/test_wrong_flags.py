@@ -1,11 +1,14 @@
 """Wrong flags are told in one line before TensorFlow is loaded, which takes seconds."""
 
+import argparse
 import json
 import pathlib
 import subprocess
 import sys
 
 import pytest
+
+from tests.test_docs import COMMANDS, parser_of
 
 ROOT = pathlib.Path(__file__).parents[1]
 # a command and what is wrong with it; {tmp} is an empty folder
@@ -65,3 +68,15 @@ def test_what_is_wrong_is_told_before_tensorflow_is_loaded(command, said):
     error, loaded = said[command]
     assert WRONG[command] in error
     assert "\n" not in error and not loaded
+
+
+@pytest.mark.slow  # imports TensorFlow
+@pytest.mark.parametrize("script", [script for script in COMMANDS if script.startswith("benchmarks")])
+def test_benchmarks_refuse_numbers_that_they_cannot_use(script):
+    for action in parser_of(script)._actions:
+        if action.type in (None, pathlib.Path):
+            continue
+        for text in ("nan", "-1"):
+            if (action.dest, text) != ("iso", "-1"):
+                with pytest.raises(argparse.ArgumentTypeError, match="is not a"):
+                    action.type(text)

@@ -183,14 +183,18 @@ def _check_bytes(count: int, name: str) -> None:
 
 
 def _check_size(size: tuple[int, int], name: str, longest: int | None, shortest: int) -> None:
-    """UserError if an image of (width, height) is too large or too small."""
+    """UserError if an image of (width, height) is too large, too small or too narrow."""
     if size[0] * size[1] > MAX_PIXELS:
         raise UserError(
             f"{name} has {size[0]}x{size[1]} pixels, more than {MAX_PIXELS // 1_000_000} megapixels: make it smaller"
         )
-    if min(_reduced(size, longest)) < shortest:
+    if min(size) < shortest:
         raise UserError(
             f"{name} has {size[0]}x{size[1]} pixels, too few to see an object: each side needs at least {shortest}"
+        )
+    if min(_reduced(size, longest)) < shortest:
+        raise UserError(
+            f"{name} has {size[0]}x{size[1]} pixels, too long and narrow to see an object: crop it to the object"
         )
 
 

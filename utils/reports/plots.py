@@ -69,7 +69,7 @@ def line_plot(
             # no metric is below 0: an axis from 0 on shows differences as small as they are
             axes.set_ylim(0, 1.1 * max(axes.get_ylim()[1], 1e-3))
         else:
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))  # else one epoch gets fractions
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     svg = "".join(out.getvalue().partition("<svg")[1:])  # without the XML declaration and the URL of a DTD

@@ -259,6 +259,7 @@ def test_refused_files(tmp_path, monkeypatch):
     )
     assert "too few" in refusal(saved(tmp_path / "tiny.png", np.zeros((15, 40, 3), np.uint8)))
     assert read_view(tmp_path / "tiny.png").size == (15, 40)
+    assert "long and narrow" in refusal(saved(tmp_path / "line.png", np.zeros((50, 10_000), np.uint8)))
     monkeypatch.setattr(photo, "MAX_BYTES", 1000)
     assert "larger" in refusal(tmp_path / "whole.png")
 

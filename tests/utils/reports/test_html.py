@@ -84,3 +84,10 @@ def test_plots_are_reproducible_and_escaped():
     assert plot("one") == plot("one") and "<b>" not in plot("one")
     ids = [set(re.findall(r' id="([^"]+)"', plot(name))) for name in ("one", "two")]
     assert ids[0] and not ids[0] & ids[1]
+
+
+@pytest.mark.parametrize("epochs", [[7], [1, 2], list(range(1, 300))])
+def test_epochs_are_labelled_with_whole_numbers(epochs):
+    source = line_plot("one", "loss", "epoch", epochs, {"a": [1.0] * len(epochs)}, {"a": "#0072b2"})
+    labels = re.findall(r"<text[^>]*>([^<]*)</text>", source.partition(">epoch<")[0])
+    assert labels and all(label.isdigit() for label in labels)
