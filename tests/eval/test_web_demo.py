@@ -289,6 +289,14 @@ def test_in_a_browser(tmp_path):
         tab.wait_for_selector("#notice:has-text('Press Reconstruct')")
         tab.wait_for_selector("#upload img")  # the button takes what the box shows
         tab.focus("#go")
+        tab.keyboard.press("Enter")
+        tab.wait_for_selector("#status progress")
+        assert tab.is_disabled("#go")  # a second press would do nothing
+        tab.focus("#stop")
+        tab.keyboard.press("Enter")
+        tab.wait_for_selector("#status:has-text('Stopped')")
+        tab.wait_for_selector("#stop", state="hidden")
+        tab.focus("#go")
         tab.keyboard.press("Enter")  # a job that runs when the page ends leaves nothing
         tab.wait_for_selector("#status progress")
         assert desktop.is_visible("#upload") and findings(tab) == []

@@ -83,18 +83,24 @@ def build(page: Page, examples: Sequence[pathlib.Path] = (), knows: str = "") ->
                 gr.HTML(f"<p>{PRIVATE} {most}</p>")
             with gr.Column(scale=3, min_width=300, elem_id="results"):
                 status = _spoken(EMPTY, "status")
+                stop = gr.Button("Stop", elem_id="stop", visible=False)
                 shown = _results()
         blocks.load(None, js=NAME_VIEWER, **AT_ONCE)
-        camera_view, estimated, turned = gr.State(time_to_live=AGE), gr.State("est"), gr.State("angles")
-        components = {"status": status, "camera_view": camera_view, **shown}
+        camera_view, reconstructed = gr.State(time_to_live=AGE), gr.State(time_to_live=AGE)
+        estimated, turned = gr.State("est"), gr.State("angles")
+        state = {"camera_view": camera_view, "reconstructed": reconstructed}
+        components = {"status": status, "go": button, "stop": stop, **state, **shown}
         angles, results = [shown["azimuth"], shown["elevation"]], [components[name] for name in Page.RESULTS]
         image.change(page.look, image, [notice, image, shown["camera"]], concurrency_limit=READING, **QUIET)
         image.clear(lambda: WELCOME, None, notice, **AT_ONCE)
         mask_file.change(page.look_at_mask, mask_file, [notice, mask_file], concurrency_limit=READING, **QUIET)
-        for start, camera in ((button, estimated), (shown["again"], turned)):
-            inputs = [image, camera, *settings, *angles]
+        running = []
+        # the result's image, not the one in the box: that may be another one by now
+        for start, source, camera in ((button, image, estimated), (shown["again"], reconstructed, turned)):
+            inputs = [source, camera, *settings, *angles]
             start.click(None, js=SHOW_RESULTS, **AT_ONCE)  # before the other one, or it waits for its end
-            start.click(page.reconstruct, inputs, results, concurrency_limit=VISITORS, **QUIET)
+            running.append(start.click(page.reconstruct, inputs, results, concurrency_limit=VISITORS, **QUIET))
+        stop.click(page.stopped, None, results, cancels=running, **AT_ONCE)
         for slider in angles:
             slider.input(
                 page.turn,

@@ -21,6 +21,7 @@ AGE = 3600  # seconds after which files of visitors are removed
 POLL = 0.5  # seconds between two updates of the progress
 WELCOME = "Drop an image of one object, or click an example; then press <b>Reconstruct</b>."
 EMPTY = "The model will be here."
+STOPPED = "Stopped. Choose an image, then press <b>Reconstruct</b>."
 DONE = "Done: turn the model with the mouse, a finger or the arrow keys."
 BROKEN = "Something went wrong here, and not with your image: the terminal of the server shows the error."
 OVERLAY = "The image, and beside it the model over the image, with a ring on the floor and an arrow to its front"
@@ -46,6 +47,9 @@ class Page:
         "camera_view",
         "azimuth",
         "elevation",
+        "reconstructed",
+        "go",
+        "stop",
     )
 
     def __init__(self, reconstructor: Reconstructor, jobs: Jobs, folders: Folders, limits: Limits) -> None:
@@ -129,6 +133,8 @@ class Page:
             about="",
             turntable=hidden,
             camera=hidden,
+            go=gr.update(interactive=False),
+            stop=gr.update(visible=True),
         )
         folder = tempfile.mkdtemp(dir=self.folders.requests)
         job, told = None, ""
@@ -142,22 +148,34 @@ class Page:
             while not job.done(POLL):  # without news too: only here Gradio finds out that a visitor has left
                 before, told = told, progress(job)
                 yield self._changes(status=told) if told != before else self._changes()
-            yield self._result_changes(job.result())
+            yield self._result_changes(job.result(), request)
             # Gradio sends the last change twice. A second model that arrives while the first one
             # loads would leave the viewer empty, so the last change has none.
-            yield self._changes(status=DONE)
+            yield self._end(DONE)
         except UserError as error:
-            yield self._changes(status=bad(sentence(error)), model=hidden)
+            yield self._end(bad(sentence(error)), model=hidden)
         except Ended:
-            yield self._changes(status=bad("The page has ended."), model=hidden)
+            yield self._end(bad("The page has ended."), model=hidden)
         except Exception:
             traceback.print_exc()
-            yield self._changes(status=bad(BROKEN), model=hidden)
+            yield self._end(bad(BROKEN), model=hidden)
         finally:  # Gradio has copied what it shows, or the visitor has left
             if job:
                 job.leave(folder)
             else:
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def stopped(self) -> tuple[Any, ...]:
+        """The changes of RESULTS after Stop was pressed, which breaks `reconstruct` off."""
+        import gradio as gr
+
+        return self._end(STOPPED, model=gr.update(visible=False))
+
+    def _end(self, status: str, **values: Any) -> tuple[Any, ...]:
+        """The changes after which the next image can be reconstructed."""
+        import gradio as gr
+
+        return self._changes(status=status, go=gr.update(interactive=True), stop=gr.update(visible=False), **values)
 
     def _changes(self, **values: Any) -> tuple[Any, ...]:
         """The changes of RESULTS. Components without a value stay as they are."""
@@ -165,8 +183,8 @@ class Page:
 
         return tuple(values.get(name, gr.skip()) for name in self.RESULTS)
 
-    def _result_changes(self, result: Result) -> tuple[Any, ...]:
-        """The changes that show a result."""
+    def _result_changes(self, result: Result, request: Request) -> tuple[Any, ...]:
+        """The changes that show the result of a request."""
         import gradio as gr
 
         # Babylon's alpha and beta are angles about the y axis from +x, and from the top down
@@ -181,4 +199,5 @@ class Page:
             camera_view=result.camera_view,
             azimuth=round(result.azimuth) % 360,
             elevation=min(max(round(result.elevation), LOWEST), HIGHEST),
+            reconstructed=request.image,
         )

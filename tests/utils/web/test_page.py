@@ -25,7 +25,7 @@ from tests.helpers.web import (
 )
 from utils.web import jobs
 from utils.web.layout import build
-from utils.web.page import BROKEN
+from utils.web.page import BROKEN, Page
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("gradio") is None and os.environ.get("TEXDISN_REQUIRE_BROWSER") != "1",
@@ -237,6 +237,24 @@ def test_visitors_who_leave_keep_nobody_waiting(page, tmp_path, monkeypatch):
     steps.close()
     assert len(page.reconstructor.calls) == 2  # the job that waited never began
     assert step["download"]["value"] and not list(page.folders.requests.iterdir())
+
+
+@pytest.mark.parametrize("ending", ["done", "refused", "broken", "stopped"])
+def test_one_press_at_a_time_until_its_end_or_stop(page, ending, tmp_path):
+    import gradio as gr
+
+    page.reconstructor.error = RuntimeError("a defect") if ending == "broken" else None
+    image = None if ending == "refused" else upload(tmp_path, png())
+    steps = changes(page, *controls(image))
+    shown = next(steps)
+    assert not shown["go"]["interactive"] and shown["stop"]["visible"]
+    if ending == "stopped":
+        steps.close()  # as Gradio does
+        shown |= dict(zip(Page.RESULTS, page.stopped(), strict=True))
+    for step in steps:
+        shown |= {name: change for name, change in step.items() if change != gr.skip()}
+    assert shown["go"]["interactive"] and not shown["stop"]["visible"]
+    assert (shown["reconstructed"] == image) == (ending == "done")
 
 
 def test_a_defect_is_reported_without_details(page, tmp_path, capsys):
