@@ -120,7 +120,8 @@ def check_camera(matrix: np.ndarray, source: object) -> np.ndarray:
         )
     if not np.isfinite(matrix).all():
         raise UserError(f"{source}: the camera has values that are not finite")
-    if abs(np.linalg.det(matrix[:3])) < 1e-12:
+    columns = matrix[:3] / np.maximum(np.linalg.norm(matrix[:3], axis=0), 1e-150)  # scaled, it is the same camera
+    if abs(np.linalg.det(columns)) < 1e-9:
         raise UserError(f"{source}: the camera is singular, it does not project to an image")
     if matrix[3, 2] <= 0:  # w of the origin: the object must be in front of the camera
         raise UserError(f"{source}: the object is behind the camera (w = {matrix[3, 2]:.3g} at the origin)")
