@@ -1,6 +1,7 @@
 """Cameras: intrinsics, extrinsics, projection, and their change when images are resized."""
 
 import pathlib
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -154,7 +155,9 @@ def parse_camera(text: str) -> str | tuple[float, ...] | np.ndarray:
     path = pathlib.Path(text)
     if path.exists():
         try:
-            matrix = np.loadtxt(path, ndmin=2)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # about an empty file, which is an error below
+                matrix = np.loadtxt(path, ndmin=2)
         except (ValueError, OSError, UnicodeDecodeError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"{path} is not a camera: give 4 lines of 3 numbers ({reason})") from None

@@ -1,10 +1,12 @@
 """Cameras that can be used, and those that are refused."""
 
+import warnings
+
 import numpy as np
 import pytest
 
 from utils.errors import UserError
-from utils.geometry.cameras import check_camera, compose, intrinsics, look_at
+from utils.geometry.cameras import check_camera, compose, intrinsics, look_at, parse_camera
 
 CAMERA = compose(intrinsics(137), look_at(30, 20, 2))
 
@@ -30,3 +32,10 @@ def test_a_camera_without_perspective_is_singular():
     affine[:3, 2] = 0
     with pytest.raises(UserError, match="singular"):
         check_camera(affine, "x")
+
+
+def test_an_empty_file_is_no_camera_and_gives_no_warning(tmp_path):
+    (tmp_path / "T.txt").write_text("")
+    with warnings.catch_warnings(), pytest.raises(UserError, match="T.txt: a camera is a 4x3"):
+        warnings.simplefilter("error")
+        parse_camera(str(tmp_path / "T.txt"))
