@@ -23,6 +23,7 @@ b, the sum of the streams, not clipped (absent from a network without colours).
 import argparse
 import pathlib
 import typing
+import warnings
 
 import numpy as np
 
@@ -63,7 +64,9 @@ def build_parser() -> argparse.ArgumentParser:
 def read_table(path: str, columns: int, content: str) -> np.ndarray:
     """A text file of numbers -> (N, columns) float64."""
     try:
-        values = np.loadtxt(path, ndmin=2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about an empty file, which is an error below
+            values = np.loadtxt(path, ndmin=2)
     except FileNotFoundError:
         raise UserError(f"{path} is missing") from None
     except (ValueError, OSError) as error:

@@ -4,6 +4,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import warnings
 
 import cv2
 import numpy as np
@@ -132,6 +133,13 @@ def test_a_sphere_of_its_own(case):
     np.testing.assert_allclose(b[:, 3:], c[:, 3:], rtol=1e-4, atol=1e-4)
     with pytest.raises(UserError, match="give cx,cy,cz,r"):
         query(prefix, folder, points, matrix, *size, "--norm_params", "1,2,3")
+
+
+def test_an_empty_table_is_named_in_one_line(tmp_path):
+    (tmp_path / "P.txt").write_text("")
+    with warnings.catch_warnings(), pytest.raises(UserError, match="P.txt: a point has 3 finite numbers"):
+        warnings.simplefilter("error")
+        query_points.read_table(str(tmp_path / "P.txt"), 3, "a point")
 
 
 def test_mistakes_are_named_and_nothing_is_written(case):

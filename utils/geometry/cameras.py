@@ -1,6 +1,7 @@
 """Cameras: intrinsics, extrinsics, projection, and their change when images are resized."""
 
 import pathlib
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -120,7 +121,8 @@ def check_camera(matrix: np.ndarray, source: object) -> np.ndarray:
         )
     if not np.isfinite(matrix).all():
         raise UserError(f"{source}: the camera has values that are not finite")
-    if abs(np.linalg.det(matrix[:3])) < 1e-12:
+    columns = matrix[:3] / np.maximum(np.linalg.norm(matrix[:3], axis=0), 1e-150)  # scaled, it is the same camera
+    if abs(np.linalg.det(columns)) < 1e-9:
         raise UserError(f"{source}: the camera is singular, it does not project to an image")
     if matrix[3, 2] <= 0:  # w of the origin: the object must be in front of the camera
         raise UserError(f"{source}: the object is behind the camera (w = {matrix[3, 2]:.3g} at the origin)")
@@ -153,7 +155,9 @@ def parse_camera(text: str) -> str | tuple[float, ...] | np.ndarray:
     path = pathlib.Path(text)
     if path.exists():
         try:
-            matrix = np.loadtxt(path, ndmin=2)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # about an empty file, which is an error below
+                matrix = np.loadtxt(path, ndmin=2)
         except (ValueError, OSError, UnicodeDecodeError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"{path} is not a camera: give 4 lines of 3 numbers ({reason})") from None

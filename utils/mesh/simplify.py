@@ -28,6 +28,8 @@ def check_count(name: str, count: int) -> None:
 def merge_faces(vertices: np.ndarray, faces: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Merge the faces of a surface until about `count` are left, or as few as leave it closed.
 
+    Faces that lie on each other, or edges of more than two faces, can leave more as well.
+
     Quadric error decimation (Garland & Heckbert 1997), by Open3D, which keeps Python's lock and so
     the process from ending meanwhile: large meshes go to a process of their own.
 
@@ -52,7 +54,7 @@ def _merge(vertices: np.ndarray, faces: np.ndarray, count: int) -> tuple[np.ndar
     while len(faces) > count:
         check_stop()
         points, triangles = _decimate(vertices, faces, max(count, len(faces) // 2))
-        if not len(triangles) or (closed and not _closed(points, triangles)):
+        if not 0 < len(triangles) < len(faces) or (closed and not _closed(points, triangles)):
             break
         vertices, faces = points, triangles
     return vertices, faces

@@ -8,7 +8,7 @@ from utils.geometry.cameras import project
 def splat(
     points: np.ndarray, colours: np.ndarray, trans_mat: np.ndarray, height: int, width: int, radius: int
 ) -> np.ndarray:
-    """Draw points as squares of 2 radius + 1 pixels; the nearest point wins.
+    """Draw points before the camera as squares of 2 radius + 1 pixels; the nearest point wins.
 
     Args:
         points: (N, 3), object frame.
@@ -23,7 +23,7 @@ def splat(
     """
     image = np.ones((height, width, 3), np.float32)
     pixels, depth = project(points, trans_mat)
-    order = np.argsort(-depth)  # far to near: the last write stays
+    order = np.argsort(-depth)[: np.count_nonzero(depth > 0)]  # far to near: the last write stays
     columns, rows = np.round(pixels[order]).astype(int).T
     for dy in range(-radius, radius + 1):
         for dx in range(-radius, radius + 1):

@@ -73,7 +73,7 @@ def sample_adaptively(
     while grid.resolution < resolution:
         grid = _refined(grid, field, resolution, rng)
     _follow_surface(grid, field)
-    field.check_surface()
+    field.check_surface(grid)
     return grid, field.queried
 
 
@@ -119,15 +119,12 @@ class _SignedField:
         """(resolution^3,) values at all cell centres, x fastest."""
         return self._signed(self.query_grid(resolution))
 
-    def check_surface(self) -> None:
-        """UserError if all queried values are on one side of the iso value."""
-        if self.inside_positive:
-            empty, full = self.high <= self.iso, self.low > self.iso
-        else:
-            empty, full = self.low >= self.iso, self.high < self.iso
-        if empty or full:
+    def check_surface(self, grid: SparseGrid) -> None:
+        """UserError if all that the finest grid knows is on one side of the iso value."""
+        inside = grid.values[grid.known] > 0  # nothing is known where all coarser cells were settled: outside
+        if inside.all() or not inside.any():
             raise UserError(
-                f"field is {'empty' if empty else 'full'}: min {self.low:.6g}, max {self.high:.6g}, "
+                f"field is {'full' if inside.any() else 'empty'}: min {self.low:.6g}, max {self.high:.6g}, "
                 f"iso value {self.iso:.6g}, {self.queried} points queried"
             )
 
@@ -215,7 +212,7 @@ def _neighbourhoods(grid: SparseGrid) -> tuple[np.ndarray, np.ndarray]:
     """
     size = BRICK + 2
     offsets = ((AROUND @ [size * size, size, 1]) + (size * size + size + 1))[:, None]
-    cells, around = [], []
+    cells, around = [np.zeros((0, 3), np.int64)], [np.zeros((27, 0), np.float32)]  # of a grid without bricks
     for first in range(0, len(grid.values), BATCH):
         slots = np.arange(first, min(first + BATCH, len(grid.values)))
         values, _ = grid.windows(slots)

@@ -29,7 +29,8 @@ from utils.surface.field_grid import FieldGrid
 
 COLUMNS = "x y z r g b g0"
 LEAST, MOST = -0.05, 2.0  # colours that are clipped to [0, 1]: noise; the sum of two sigmoids
-TOLERANCE = 0.01  # share of a cell that a coordinate may be off by: files of two decimals still fit
+TOLERANCE = 0.01  # share of a cell that a coordinate may be off by
+ROUNDED = 0.0051  # and voxels, where that is more: files of two decimals still fit
 
 
 def write_txt(path: str | os.PathLike[str], field: FieldGrid) -> None:
@@ -130,7 +131,7 @@ def _grid_line(path: str | os.PathLike[str], points: np.ndarray) -> np.ndarray:
     ]
     low, high = points[:, 0].min(), points[:, 0].max()
     line = min(candidates, key=lambda v: abs(v[0] - low) + abs(v[-1] - high))
-    tolerance = TOLERANCE * (line[1] - line[0])
+    tolerance = max(TOLERANCE * (line[1] - line[0]), ROUNDED)
     if len(points) == resolution**3:  # the usual case needs no second array of the file's size
         columns = points.T.reshape((3,) + (resolution,) * 3)  # x, y, z, indexed [z, y, x]
         axes = (line, line[:, None], line[:, None, None])

@@ -93,6 +93,13 @@ def test_open_surfaces_are_simplified_too():
     assert len(simplify.merge_faces(vertices, faces[faces.max(1) < 6000], 500)[1]) <= 500
 
 
+@pytest.mark.parametrize("turned", [1, -1])
+def test_doubled_faces_that_cannot_be_merged_are_left(turned):
+    vertices, faces = torus()
+    doubled = np.concatenate([faces, faces[:, ::turned]])
+    assert 400 < len(simplify.merge_faces(vertices, doubled, 400)[1]) <= len(doubled)
+
+
 def test_counts_that_leave_no_shape_are_refused():
     simplify.check_count("faces", 0)
     simplify.check_count("faces", 100)

@@ -140,6 +140,23 @@ def test_a_field_without_a_surface_is_an_error(value, message):
         sample(lambda p: np.full(len(p), np.nan), 64, False, 0)
 
 
+@pytest.mark.parametrize("value", [1.0, -1.0])
+def test_a_field_without_a_surface_is_an_error_at_every_resolution(value):
+    """On a fine grid all coarse cells may be settled, and the finer grids store nothing."""
+    with pytest.raises(UserError, match=f"field is {'empty' if value > 0 else 'full'}"):
+        sample(lambda p: value * (5 + 0.1 * np.sin(7 * p[:, 0])), 256)
+
+
+def test_a_speck_that_falls_between_all_cells_is_no_surface():
+    """An audit may meet it; the finest grid does not know it."""
+
+    def speck(points):
+        return np.where(np.linalg.norm(points - [0.1, 0.11, 0.12], axis=1) < 0.012, -1.0, 1.0)
+
+    with pytest.raises(UserError, match="field is empty"):
+        sample(speck, 128)
+
+
 def test_outer_walls_are_those_of_the_filled_field():
     """A thick shell, a ball in its cavity and a ball outside: the inner wall and inner ball go."""
 

@@ -7,7 +7,7 @@ import pytest
 
 from utils.errors import UserError
 from utils.geometry import frames
-from utils.surface import field_grid
+from utils.surface import field_grid, txt_format
 from utils.surface.field_grid import FieldGrid
 from utils.surface.txt_format import read_txt, write_txt
 
@@ -68,6 +68,16 @@ def test_six_columns_and_the_original_grid(tmp_path, resolution):
     np.testing.assert_allclose(frames.to_voxel(field.line), line, atol=1e-5)
     write_txt(tmp_path / "new.txt", field)  # the grid is kept
     np.testing.assert_allclose(read_txt(tmp_path / "new.txt").line, field.line, atol=1e-6)
+
+
+@pytest.mark.parametrize("resolution", [64, 100, 128, 256])
+@pytest.mark.parametrize("original", [True, False])
+def test_coordinates_of_two_decimals_are_those_of_the_grid(resolution, original):
+    exact = np.linspace(-32, 31, resolution) if original else frames.to_voxel(field_grid.cell_centres(resolution))
+    line = np.round(exact, 2).astype(np.float32)
+    points = np.stack([axis.ravel() for axis in np.meshgrid(line, line, line, indexing="ij")[::-1]], 1)
+    found = txt_format._grid_line("a.txt", points)
+    np.testing.assert_allclose(frames.to_voxel(found), exact, atol=1e-5)
 
 
 def test_noise_around_0_and_1_is_clipped_and_leaves_no_hole(tmp_path):
