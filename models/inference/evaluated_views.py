@@ -23,11 +23,10 @@ from data.shards import AGAIN, Database, ObjectEntry
 from models.inference.field_query import FieldQuery
 from models.inference.predict import mesh_of_view, predict_views, surface_voxels
 from models.networks.texdisn import build_field_network
-from models.weights.run import weights_digest
 from models.weights.sources import ModelSource
 from utils.engines import HERE, Engine
 from utils.errors import UserError
-from utils.files import is_number, replacing
+from utils.files import file_digest, is_number, replacing
 from utils.geometry import frames
 from utils.mesh.writers import write_mesh, write_points
 from utils.metrics import registry
@@ -90,7 +89,7 @@ class ViewEvaluator:
             yield from ((task, self.rows_of(task.entry, task.known)) for task in tasks)
             return
         engine.share_cores()
-        network = f"{weights_digest(self.model.weights)} {self.model.config}"
+        network = f"{file_digest(self.model.weights)} {self.model.config}"
         sent = [dataclasses.replace(task, network=network) for task in itertools.compress(tasks, unfinished)]
         with contextlib.closing(engine.run(evaluate_object, sent, died=_died, ordered=True, ahead=2)) as results:
             for task, elsewhere in zip(tasks, unfinished, strict=True):

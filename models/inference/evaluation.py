@@ -32,12 +32,11 @@ from models.inference.novelty import known_images
 from models.inference.predict import coloured_surface, predict_view
 from models.networks.precision import chosen, described
 from models.networks.texdisn import build_field_network
-from models.weights.run import weights_digest
 from models.weights.sources import ModelSource
 from models.weights.tf1_conventions import record
 from utils.engines import HERE, Engine
 from utils.errors import UserError
-from utils.files import write_json
+from utils.files import file_digest, write_json
 from utils.geometry import frames
 from utils.metrics import camera_metrics, registry
 from utils.metrics.overview import print_overview
@@ -162,7 +161,7 @@ class Evaluation:
         """
         options = self.options
         settings: dict[str, typing.Any] = {
-            "weights": {"file": str(self.model.weights), "sha256": weights_digest(self.model.weights)},
+            "weights": {"file": str(self.model.weights), "sha256": file_digest(self.model.weights)},
             "step": self.model.step,
             "db": str(self.database.path),
             "db_sha256": self.database.digest,
@@ -206,7 +205,7 @@ class Evaluation:
     def _with_estimated_cameras(self, settings: dict[str, typing.Any]) -> tuple[list[Row], list[Row]]:
         """Rows of the same images with estimated cameras, and rows of the cameras' errors."""
         estimator, folder = CameraEstimator(self.options.camera_run), self.folder / "cam_est"
-        weights = {"file": str(estimator.weights), "sha256": weights_digest(estimator.weights)}
+        weights = {"file": str(estimator.weights), "sha256": file_digest(estimator.weights)}
         settings = {**settings, "cam_est": weights}
         refuse_other_settings(folder, settings)
         write_json(folder / "settings.json", settings)
