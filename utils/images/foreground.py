@@ -13,14 +13,13 @@ from scipy.sparse.csgraph import dijkstra
 from skimage.segmentation import slic
 
 from utils.errors import UserError
-from utils.images.mask_parts import without_specks, without_strays
+from utils.images.mask_parts import OBJECT, without_specks, without_strays
 from utils.images.photo import Photo, read_photo
 from utils.images.resize import resize_mask
 
 WAYS = ("auto", "alpha", "none")  # anything else is the path of a mask file
 # alpha values from which a pixel counts as entirely opaque or clear: rounding is not transparency
 OPAQUE, CLEAR = 250, 5
-HALF = 128  # alpha from which a pixel is the object's
 LEAST, MOST = 0.002, 0.95  # share of an image that an object can cover
 ADVICE = "give a mask file (white where the object is), or an image with a transparent background"
 
@@ -67,7 +66,7 @@ def foreground(photo: Photo, mask: str | os.PathLike[str] = "auto") -> Foregroun
     if mask != "auto":
         return given_mask(_from_file(photo, mask), "file", str(mask))
     result = _automatic(np.ascontiguousarray(photo.rgba[..., :3]))
-    if not LEAST < (result.alpha >= HALF).mean() < MOST:
+    if not LEAST < (result.alpha >= OBJECT).mean() < MOST:
         raise UserError(f"{photo.name}: no object can be distinguished from the background: {ADVICE}")
     return result
 
@@ -76,10 +75,10 @@ def given_mask(alpha: np.ndarray, used: str, name: str) -> Foreground:
     """A mask (H, W) uint8 that came with the image, without specks that would move its crop.
 
     Raises:
-        UserError: no pixel is of the object, which begins at HALF.
+        UserError: no pixel is of the object, which begins at OBJECT.
     """
-    if alpha.max() < HALF:
-        raise UserError(f"{name}: the mask shows no object: it is at most {alpha.max()}, an object {HALF} to 255")
+    if alpha.max() < OBJECT:
+        raise UserError(f"{name}: the mask shows no object: it is at most {alpha.max()}, an object {OBJECT} to 255")
     alpha, notes = without_strays(alpha)
     return Foreground(alpha, used, notes)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from utils.geometry.cameras import resize_camera
+from utils.images.mask_parts import OBJECT
 from utils.images.resize import resize_image
 from utils.mesh.mesh import Mesh, albedo
 from utils.rendering.raycast import Scene
@@ -33,7 +34,7 @@ def likeness(
     scale = min(1, LONGEST / max(mask.shape))
     size = tuple(max(1, round(side * scale)) for side in mask.shape)
     picture = resize_image(np.dstack([photo, mask]), size)
-    v, u = np.nonzero(picture[..., 3] >= 128)
+    v, u = np.nonzero(picture[..., 3] >= OBJECT)
     P = resize_camera(trans_mat, mask.shape, size).T
     inverse = np.linalg.inv(P[:, :3])
     directions = np.stack([u, v, np.ones_like(u)], 1) @ inverse.T

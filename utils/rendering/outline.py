@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from utils.geometry.cameras import resize_camera
+from utils.images.mask_parts import OBJECT
 from utils.rendering.ray_surface import RaySurface
 
 LONGEST = 96  # pixels along the longer side of the compared outlines, at most
@@ -22,7 +23,7 @@ def outline_overlap(surface: RaySurface, mask: np.ndarray, trans_mat: np.ndarray
     """
     scale = min(1, LONGEST / max(mask.shape))
     height, width = (max(1, round(side * scale)) for side in mask.shape)
-    wanted = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA) >= 128
+    wanted = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA) >= OBJECT
     v, u = np.indices((height, width)).reshape(2, -1)
     P = resize_camera(trans_mat, mask.shape, (height, width)).T
     inverse = np.linalg.inv(P[:, :3])

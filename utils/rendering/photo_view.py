@@ -5,6 +5,7 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 
 from utils.geometry.cameras import decompose, project, resize_camera
+from utils.images.mask_parts import OBJECT
 from utils.images.resize import resize_image
 from utils.mesh.mesh import sample_texture
 from utils.rendering.ray_surface import RaySurface
@@ -119,7 +120,7 @@ class PhotoView:
     def mirrored_overlap(self) -> float:
         """IoU of the mask with the silhouette of the surface mirrored at x = 0."""
         height, width = (max(1, side // 2) for side in self._small)
-        mask = resize_image(self._picture, (height, width))[..., 3] >= 128
+        mask = resize_image(self._picture, (height, width))[..., 3] >= OBJECT
         everywhere = np.arange(height * width)
         silhouette = np.isfinite(self._depths((height, width), everywhere, np.array([-1.0, 1.0, 1.0])))
         silhouette = silhouette.reshape(mask.shape)

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from utils.geometry.cameras import compose, fitting_distance, intrinsics, look_at, resize_camera
+from utils.images.mask_parts import OBJECT
 from utils.images.resize import resize_image
 from utils.mesh.mesh import coloured_mesh
 from utils.rendering.backgrounds import lay_over
@@ -58,7 +59,7 @@ def over_photo(scene: Scene, photo: np.ndarray, mask: np.ndarray, trans_mat: np.
     height, width = (max(1, round(side * scale)) for side in mask.shape)
     camera = resize_camera(trans_mat, mask.shape, (height, width))
     small = resize_image(np.dstack([photo, np.full_like(mask, 255)]), (height, width))[..., :3]
-    outline = (cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA) >= 128).astype(np.uint8)
+    outline = (cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA) >= OBJECT).astype(np.uint8)
     pale = np.rint(255 - (1 - VEIL) * (255.0 - small)).astype(np.uint8)
     rendered = scene.render(camera, max(height, width), samples=2, light=GENTLE_LIGHT)[:height, :width]
     images = [np.ascontiguousarray(small), lay_over(rendered, pale)]
