@@ -74,6 +74,22 @@ def project(points: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndar
     return h[:, :2] / h[:, 2:], h[:, 2]
 
 
+def pixel_rays(trans_mat: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rays of a camera through pixels; the inverse of project().
+
+    Args:
+        trans_mat: (4, 3), object frame to pixels.
+        u, v: (N,) pixels.
+
+    Returns:
+        Their origin (3,), which is the place of the camera, and their directions (N, 3), object
+        frame. One step along a direction leads to w = 1.
+    """
+    P = np.asarray(trans_mat).T
+    inverse = np.linalg.inv(P[:, :3])
+    return -inverse @ P[:, 3], np.stack([u, v, np.ones_like(u)], 1) @ inverse.T
+
+
 def resize_camera(matrix: np.ndarray, old: Sequence[int], new: Sequence[int]) -> np.ndarray:
     """The camera of a resized image: u' = (u + 0.5) W'/W - 0.5, likewise v'.
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from utils.geometry.cameras import resize_camera
+from utils.geometry.cameras import pixel_rays, resize_camera
 from utils.images.mask_parts import OBJECT
 from utils.images.resize import resize_image
 from utils.mesh.mesh import Mesh, albedo
@@ -35,10 +35,7 @@ def likeness(
     size = tuple(max(1, round(side * scale)) for side in mask.shape)
     picture = resize_image(np.dstack([photo, mask]), size)
     v, u = np.nonzero(picture[..., 3] >= OBJECT)
-    P = resize_camera(trans_mat, mask.shape, size).T
-    inverse = np.linalg.inv(P[:, :3])
-    directions = np.stack([u, v, np.ones_like(u)], 1) @ inverse.T
-    ray, face, weights, _ = scene.cast(-inverse @ P[:, 3], directions)
+    ray, face, weights, _ = scene.cast(*pixel_rays(resize_camera(trans_mat, mask.shape, size), u, v))
     if not len(ray):
         return {}
     true = picture[v[ray], u[ray], :3] / 255.0

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from utils.geometry.cameras import resize_camera
+from utils.geometry.cameras import pixel_rays, resize_camera
 from utils.images.mask_parts import OBJECT
 from utils.rendering.ray_surface import RaySurface
 
@@ -25,8 +25,6 @@ def outline_overlap(surface: RaySurface, mask: np.ndarray, trans_mat: np.ndarray
     height, width = (max(1, round(side * scale)) for side in mask.shape)
     wanted = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA) >= OBJECT
     v, u = np.indices((height, width)).reshape(2, -1)
-    P = resize_camera(trans_mat, mask.shape, (height, width)).T
-    inverse = np.linalg.inv(P[:, :3])
-    steps = surface.depths(-inverse @ P[:, 3], np.stack([u, v, np.ones_like(u)], 1) @ inverse.T)
+    steps = surface.depths(*pixel_rays(resize_camera(trans_mat, mask.shape, (height, width)), u, v))
     seen = np.isfinite(steps).reshape(height, width)
     return float((seen & wanted).sum() / max((seen | wanted).sum(), 1))

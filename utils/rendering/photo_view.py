@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from utils.geometry.cameras import decompose, project, resize_camera
+from utils.geometry.cameras import decompose, pixel_rays, project, resize_camera
 from utils.images.mask_parts import OBJECT
 from utils.images.resize import resize_image
 from utils.mesh.mesh import sample_texture
@@ -151,10 +151,10 @@ class PhotoView:
         Returns:
             (N,) object-frame lengths along the viewing direction, inf where nothing is.
         """
-        P = resize_camera(self._trans_mat, self._inside.shape, size).T
-        homogeneous = np.stack([pixels % size[1], pixels // size[1], np.ones_like(pixels)], 1)
-        directions = homogeneous @ np.linalg.inv(P[:, :3]).T  # w = 1 after one step
-        return self.surface.depths(sides * self.eye, sides * directions) / np.linalg.norm(P[2, :3])
+        camera = resize_camera(self._trans_mat, self._inside.shape, size)
+        _, directions = pixel_rays(camera, pixels % size[1], pixels // size[1])
+        # a step of 1 is w = 1, which is the depth times this length
+        return self.surface.depths(sides * self.eye, sides * directions) / np.linalg.norm(camera[:3, 2])
 
     def _depth_edges(self) -> np.ndarray:
         """(h, w) uint8, 1 on both sides of a step from one part of the surface to one behind it."""
