@@ -15,7 +15,7 @@ from skimage.segmentation import slic
 from utils.errors import UserError
 from utils.images.mask_parts import OBJECT, without_specks, without_strays
 from utils.images.photo import Photo, read_photo
-from utils.images.resize import resize_mask
+from utils.images.resize import fitted_size, resize_mask
 
 WAYS = ("auto", "alpha", "none")  # anything else is the path of a mask file
 # alpha values from which a pixel counts as entirely opaque or clear: rounding is not transparency
@@ -160,8 +160,7 @@ def by_grabcut(rgb: np.ndarray) -> np.ndarray:
     It starts from the parts that differ from the border. Where the colour of the background
     changes smoothly, GrabCut works on the difference from it, otherwise on the image.
     """
-    ratio = min(1.0, WORKING / max(rgb.shape[:2]))
-    height, width = (max(1, round(side * ratio)) for side in rgb.shape[:2])
+    height, width = fitted_size(rgb.shape[:2], WORKING)
     small = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
     backdrop, spread = _backdrop(small)
     if spread < SMOOTH:

@@ -6,7 +6,7 @@ import numpy as np
 
 from utils.geometry.cameras import pixel_rays, resize_camera
 from utils.images.mask_parts import OBJECT
-from utils.images.resize import resize_image
+from utils.images.resize import fitted_size, resize_image
 from utils.mesh.mesh import Mesh, albedo
 from utils.rendering.raycast import Scene
 
@@ -31,8 +31,7 @@ def likeness(
         dB, 20 log10(1 / root mean square error of the RGB values in [0, 1]), of every look; none
         where nothing overlaps.
     """
-    scale = min(1, LONGEST / max(mask.shape))
-    size = tuple(max(1, round(side * scale)) for side in mask.shape)
+    size = fitted_size(mask.shape, LONGEST)
     picture = resize_image(np.dstack([photo, mask]), size)
     v, u = np.nonzero(picture[..., 3] >= OBJECT)
     ray, face, weights, _ = scene.cast(*pixel_rays(resize_camera(trans_mat, mask.shape, size), u, v))

@@ -5,6 +5,7 @@ import numpy as np
 
 from utils.geometry.cameras import pixel_rays, resize_camera
 from utils.images.mask_parts import OBJECT
+from utils.images.resize import fitted_size
 from utils.rendering.ray_surface import RaySurface
 
 LONGEST = 96  # pixels along the longer side of the compared outlines, at most
@@ -21,8 +22,7 @@ def outline_overlap(surface: RaySurface, mask: np.ndarray, trans_mat: np.ndarray
     Returns:
         From 0 to 1; 0 where both are empty.
     """
-    scale = min(1, LONGEST / max(mask.shape))
-    height, width = (max(1, round(side * scale)) for side in mask.shape)
+    height, width = fitted_size(mask.shape, LONGEST)
     wanted = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA) >= OBJECT
     v, u = np.indices((height, width)).reshape(2, -1)
     steps = surface.depths(*pixel_rays(resize_camera(trans_mat, mask.shape, (height, width)), u, v))

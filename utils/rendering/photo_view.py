@@ -6,7 +6,7 @@ from scipy.ndimage import map_coordinates
 
 from utils.geometry.cameras import decompose, pixel_rays, project, resize_camera
 from utils.images.mask_parts import OBJECT
-from utils.images.resize import resize_image
+from utils.images.resize import resize_image, scaled_size
 from utils.mesh.mesh import sample_texture
 from utils.rendering.ray_surface import RaySurface
 
@@ -51,8 +51,7 @@ class PhotoView:
         inside = cv2.distanceTransform(np.pad(opaque, 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
         self._inside = smoothstep(inside, *margin)
         scale = min(1, LONGEST / max(opaque.shape))
-        height, width = (max(1, round(side * scale)) for side in opaque.shape)
-        self._small = height, width
+        self._small = scaled_size(opaque.shape, scale)
         away = cv2.distanceTransform(1 - self._depth_edges(), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         self._unbroken = smoothstep(away, 1.0, max(LEAST_MARGIN[1], margin[1] * scale))
 
@@ -133,7 +132,7 @@ class PhotoView:
         pixel = abs(RT[2, 3]) / np.sqrt(abs(K[0, 0] * K[1, 1]))  # object-frame length at the origin
         shape = self._picture.shape[:2]
         scale = min(1, pixel / max(spacing, 1e-9))
-        size = (max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale)))
+        size = scaled_size(shape, scale)
         if size not in self._readings:
             rgba = resize_image(self._picture, size)
             rgba[..., :3] = np.rint(rgba[..., :3] * (rgba[..., 3:] / 255))
