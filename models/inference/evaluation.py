@@ -134,7 +134,7 @@ class Evaluation:
         tables |= baselines.rows(self.pairs, self.names)
         options = self.options
         views = None if options.views is None else ",".join(map(str, options.views))
-        chosen = {
+        details = {
             "mode": "binary" if self.config.binary else "sdf",
             "category": options.category,
             "views": views,
@@ -149,7 +149,7 @@ class Evaluation:
             "remarks": self.remarks,
             "made": provenance(),
         }
-        results = self._write({**settings, **chosen}, tables, cameras)
+        results = self._write({**settings, **details}, tables, cameras)
         if options.figure_objects:
             self._write_figure(tables["prediction"])
         return results
