@@ -61,17 +61,17 @@ class ModelFrame:
         """Points from the model frame to the object frame."""
         return (points - self.offset) / self.scale
 
-    def camera(self, matrix: np.ndarray) -> np.ndarray:
+    def camera(self, trans_mat: np.ndarray) -> np.ndarray:
         """(..., 4, 3) trans_mat of the object frame -> of the model frame, to the same pixels."""
         from_model = np.diag([1 / self.scale] * 3 + [1.0])
         from_model[3, :3] = -np.asarray(self.offset) / self.scale
-        return from_model @ np.asarray(matrix)
+        return from_model @ np.asarray(trans_mat)
 
-    def object_camera(self, matrix: np.ndarray) -> np.ndarray:
+    def object_camera(self, trans_mat: np.ndarray) -> np.ndarray:
         """(..., 4, 3) trans_mat of the model frame -> of the object frame, to the same pixels."""
         to_model = np.diag([self.scale] * 3 + [1.0])
         to_model[3, :3] = self.offset
-        return to_model @ np.asarray(matrix)
+        return to_model @ np.asarray(trans_mat)
 
 
 def cube_frame(binary: bool) -> ModelFrame:
