@@ -35,7 +35,7 @@ from utils.mesh.simplify import FACES, check_count, merge_faces
 from utils.rendering import turntable
 from utils.rendering.backgrounds import lay_over
 from utils.rendering.outline import outline_overlap
-from utils.rendering.photo_colours import PhotoColours
+from utils.rendering.photo_colours import COLOURS, PhotoColours
 from utils.rendering.ray_surface import RaySurface
 from utils.reports.result_folder import MeshFormat, write_result_mesh
 from utils.stages import Stages
@@ -46,7 +46,6 @@ PRETRAINED_FIELD, PRETRAINED_CAMERA = PRETRAINED / "field", PRETRAINED / "camera
 # Share of the image's side that an object takes for a network trained on whole views: the mean of
 # render_views.py's.
 SHARE = 0.75
-COLOURS = ("photo", "field")  # where the colours of a mesh come from
 
 Image = str | os.PathLike[str] | PIL.Image.Image | np.ndarray | Photo
 

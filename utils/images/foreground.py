@@ -17,7 +17,6 @@ from utils.images.mask_parts import OBJECT, without_specks, without_strays
 from utils.images.photo import Photo, read_photo
 from utils.images.resize import fitted_size, resize_mask
 
-WAYS = ("auto", "alpha", "none")  # anything else is the path of a mask file
 # alpha values from which a pixel counts as entirely opaque or clear: rounding is not transparency
 OPAQUE, CLEAR = 250, 5
 LEAST, MOST = 0.002, 0.95  # share of an image that an object can cover
