@@ -149,6 +149,20 @@ def test_a_checkpoint_that_does_not_fit_is_refused_with_its_reason_and_assigns_n
         np.testing.assert_array_equal(variable, value)
 
 
+@pytest.mark.parametrize(
+    ("conventions", "reason"),
+    [
+        ({"img_h": 0}, "img_h must be above 0, not 0"),
+        ({"distance_offset": float("nan")}, "distance_offset nan is not a finite number"),
+        ({"tanh": True}, "tanh are settings of signed distances; this model is binary"),
+    ],
+)
+def test_conventions_are_checked_like_the_settings_of_a_run(conventions, reason, tmp_path):
+    prefix = tf1_models.save(tmp_path / "model.ckpt", weights())
+    with pytest.raises(UserError, match=f"model.ckpt: .*{reason}"):
+        open_model(prefix, {**SMALL, **conventions})
+
+
 def test_files_that_are_not_models_are_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="neither a run folder .* nor a TF1 checkpoint"):
