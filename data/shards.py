@@ -127,7 +127,7 @@ class Shard:
 def _text(attributes: dict[str, Any], name: str) -> str:
     """An attribute that is a text."""
     if not isinstance(attributes.get(name), str):
-        raise ValueError(f"its attribute {name} is {'no text' if name in attributes else 'missing'}")
+        raise ValueError(f"its attribute {name} is {'not a text' if name in attributes else 'missing'}")
     return attributes[name]
 
 
@@ -136,9 +136,9 @@ def _json_object(attributes: dict[str, Any], name: str) -> dict[str, Any]:
     try:
         value = json.loads(_text(attributes, name))
     except json.JSONDecodeError as error:
-        raise ValueError(f"its attribute {name} is no JSON: {error}") from None
+        raise ValueError(f"its attribute {name} is not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise ValueError(f"its attribute {name} is no JSON object")
+        raise ValueError(f"its attribute {name} is not a JSON object")
     return value
 
 

@@ -249,14 +249,14 @@ def _finished_rows(path: pathlib.Path) -> dict[tuple[str, str, str], Row]:
 def checked_row(row: typing.Any) -> Row:
     """A row of a file; ValueError where it lacks what all rows have, or a value is damaged."""
     if not isinstance(row, dict):
-        raise ValueError("it is no row")
+        raise ValueError("it is not a row")
     for name in ("category", "object_id", "view"):
         if not isinstance(row.get(name), str):
             raise ValueError(f"{name} is missing")
     for name in ("failed", "no_mesh", "mesh_failed"):
         if not isinstance(row.get(name, ""), str | None):
-            raise ValueError(f"{name} is no text")
+            raise ValueError(f"{name} is not a text")
     for name in registry.METRICS.keys() & row.keys():
         if not is_number(row[name]):
-            raise ValueError(f"{name} is no finite number")
+            raise ValueError(f"{name} is not a finite number")
     return {"failed": None, "no_mesh": None, **row}
