@@ -7,8 +7,6 @@ from models.config import Config
 from models.networks.layers import BuiltByCall, activate, normaliser
 from utils.geometry import frames
 
-NODES = 65  # along an axis: the corners of the 64^3 voxels
-
 
 class VoxelDecoder(BuiltByCall, keras.layers.Layer):
     """Decodes a global feature (B, F) to geometry (B, 65, 65, 65, 2 or 1), float32.
