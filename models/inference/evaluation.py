@@ -22,7 +22,7 @@ from data.estimated_cameras import EstimatedCameras
 from data.network_input import network_image
 from data.shards import Database, ObjectEntry
 from models.inference import iso_search
-from models.inference.baseline_rows import Baselines
+from models.inference.baseline_rows import Baselines, Pair
 from models.inference.camera_estimator import CameraEstimator
 from models.inference.evaluated_views import Row, ViewEvaluator
 from models.inference.field_query import FieldQuery
@@ -44,8 +44,6 @@ from utils.metrics.summary import summarise
 from utils.metrics.voxel_metrics import true_voxels
 from utils.provenance import provenance
 from utils.rendering.figure import FigureRow, write_figure
-
-Pair = tuple[ObjectEntry, int]  # an object and the index of a view
 
 
 @dataclasses.dataclass(frozen=True)
