@@ -59,9 +59,9 @@ def load(run_folder, bfloat16):
 def reference(network, rgba, camera, resolution):
     """Seconds of the original's computation, number of timed chunks, number of all chunks."""
     config = network.config
-    points = frames.to_model(frames.voxel_centres(resolution), config.binary).astype(np.float32)
+    points = frames.cube_frame(config.binary).to_model(frames.voxel_centres(resolution)).astype(np.float32)
     image = tf.constant(network_image(rgba, config)[None])
-    matrix = frames.model_camera(network_camera(camera, rgba, config), config.binary)
+    matrix = frames.cube_frame(config.binary).camera(network_camera(camera, rgba, config))
     matrix, original = tf.constant(matrix[None], tf.float32), Original(network)
     whole = tf.function(lambda chunk: original(image, chunk, matrix))
     starts = list(range(0, len(points), REFERENCE_CHUNK))

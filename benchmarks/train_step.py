@@ -58,7 +58,7 @@ def random_batch(config):
     camera = compose(intrinsics(config.img_w), look_at(30, 20, 2.0))
     shared = {
         "image": tf.constant(rng.random((b, config.img_h, config.img_w, config.image_channels)), tf.float32),
-        "trans_mat": tf.constant(np.repeat(frames.model_camera(camera, config.binary)[None], b, 0), tf.float32),
+        "trans_mat": tf.constant(np.repeat(frames.cube_frame(config.binary).camera(camera)[None], b, 0), tf.float32),
     }
     if not config.binary:
         distance = rng.normal(0, 0.1, (b, n))

@@ -7,6 +7,7 @@ from utils.geometry import frames
 from utils.images.resize import straight, weighted
 
 RECOLOURED = 0.7  # share of the samples
+COMMON, MIXED, CONSTANT = 0.25, 0.15, 0.08  # standard deviations of a map of colours: all channels, each entry, offsets
 GAIN, TINT, GAMMA = 0.12, 0.05, 0.15  # standard deviations of logarithms
 STRETCHED, STRETCH = 0.5, 0.15  # share of the samples; largest logarithm of a factor
 WARPED, TURN, SCALE = 0.4, 6.0, 0.1  # share; standard deviation, degrees; largest logarithm of a factor
@@ -30,8 +31,8 @@ def random_colours(rng: np.random.Generator) -> np.ndarray:
     """Draw an affine map of colours in [0, 1]: (4, 3), [r g b 1] @ map; mostly not the identity."""
     if rng.random() >= RECOLOURED:
         return np.eye(4, 3)
-    linear = np.eye(3) * (1 + 0.25 * rng.standard_normal()) + 0.15 * rng.standard_normal((3, 3))
-    return np.concatenate([linear, 0.08 * rng.standard_normal((1, 3))])
+    linear = np.eye(3) * (1 + COMMON * rng.standard_normal()) + MIXED * rng.standard_normal((3, 3))
+    return np.concatenate([linear, CONSTANT * rng.standard_normal((1, 3))])
 
 
 def recoloured(colours: np.ndarray, colour_map: np.ndarray) -> np.ndarray:

@@ -169,5 +169,5 @@ def original_units(view: str | os.PathLike[str]) -> tuple[tuple[float, ...], flo
     except hdf5_limits.DAMAGED as error:
         raise UserError(f"{path} cannot be used: {error}") from None
     if centre.shape != (3,) or not np.isfinite([*centre, scale]).all() or scale <= 0:
-        raise UserError(f"{path} cannot be used: its centre and scale are no place in space")
+        raise UserError(f"{path} cannot be used: its centre must be three finite numbers, its scale one above 0")
     return tuple(map(float, centre)), scale

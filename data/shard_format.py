@@ -32,7 +32,6 @@ ATTRIBUTES_DIGEST = "attributes_sha256"  # HDF5 has no checksums for the texts o
 UNFINISHED = "unfinished.json"  # this file is in the folder while the database is being built
 _NAME = re.compile(r"(?P<category>.+)_(?P<split>train|val|test)_(?P<number>\d{3,})\.h5")
 
-
 Inputs: TypeAlias = "str | list[Any]"  # digests of an object's files, see above
 
 

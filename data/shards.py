@@ -105,11 +105,11 @@ class Shard:
         offset = self.offsets[str(RAGGED[name].group)]
         return self.read(name, slice(offset[index], offset[index + 1]), index)
 
-    def entries(self, path: pathlib.Path) -> list[ObjectEntry]:
+    def entries(self) -> list[ObjectEntry]:
         """One ObjectEntry for each object, in the order of the shard."""
         sdf = self.offsets["sdf"]
         return [
-            ObjectEntry(self.category, object_id, tuple(self._view_names(i)), path, i, sdf[i + 1] - sdf[i])
+            ObjectEntry(self.category, object_id, tuple(self._view_names(i)), self.path, i, sdf[i + 1] - sdf[i])
             for i, object_id in enumerate(self.object_ids)
         ]
 
@@ -127,7 +127,7 @@ class Shard:
 def _text(attributes: dict[str, Any], name: str) -> str:
     """An attribute that is a text."""
     if not isinstance(attributes.get(name), str):
-        raise ValueError(f"its attribute {name} is {'no text' if name in attributes else 'missing'}")
+        raise ValueError(f"its attribute {name} is {'not a text' if name in attributes else 'missing'}")
     return attributes[name]
 
 
@@ -136,9 +136,9 @@ def _json_object(attributes: dict[str, Any], name: str) -> dict[str, Any]:
     try:
         value = json.loads(_text(attributes, name))
     except json.JSONDecodeError as error:
-        raise ValueError(f"its attribute {name} is no JSON: {error}") from None
+        raise ValueError(f"its attribute {name} is not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise ValueError(f"its attribute {name} is no JSON object")
+        raise ValueError(f"its attribute {name} is not a JSON object")
     return value
 
 
@@ -229,7 +229,7 @@ class Database:
             if (shard.settings_text, shard.image_size) != (self._settings_text, self.image_size):
                 first = self._shards[0][0].name
                 raise UserError(f"{path} was made with other settings than {first}; rebuild it in an empty folder")
-            entries += shard.entries(path)
+            entries += shard.entries()
         if not entries:
             raise UserError(f"{self.path} has no {split} objects of category {category!r}")
         return sorted(entries, key=lambda entry: (entry.category, entry.object_id))

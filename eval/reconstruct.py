@@ -39,6 +39,7 @@ from utils.geometry.cameras import parse_camera
 from utils.images.photo import expanded, read_photo
 from utils.mesh.simplify import FACES, check_count
 from utils.out_folder import working_in
+from utils.rendering.photo_colours import COLOURS
 from utils.reports.result_folder import SIZES, TEXTURES, UNWRAPPED, MeshFormat, write_results
 from utils.stages import Stages
 from utils.surface.adaptive import check_resolution
@@ -74,7 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     p.add_argument(
         "--colours",
-        choices=("photo", "field"),
+        choices=COLOURS,
         default="photo",
         help="source of the colours, of vertices or texture: the image where it shows the surface, or a symmetric "
         "object's other side, and the field elsewhere; or the field alone",

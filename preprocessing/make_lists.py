@@ -72,7 +72,7 @@ def given_split(path: pathlib.Path) -> dict[str, str]:
     lists = values if isinstance(values, dict) else {}
     known = lists and set(lists) <= set(SPLITS) and all(isinstance(ids, list) for ids in lists.values())
     if not known or not all(isinstance(object_id, str) for ids in lists.values() for object_id in ids):
-        raise UserError(f"{path} is no split: it must hold lists of {', '.join(SPLITS)}")
+        raise UserError(f"{path} is not a split: it must hold lists of {', '.join(SPLITS)}")
     split_of: dict[str, str] = {}
     for split, ids in lists.items():
         for object_id in (key(*text.split("/", 1)) if "/" in text else text for text in ids):

@@ -20,10 +20,10 @@ import numpy as np
 
 from data.raw_layout import hand_on_render_settings, render_settings_path
 from models.config import Config, load_either
-from models.weights.run import Run, open_checkpoint, weights_digest
+from models.weights.run import Run, open_checkpoint
 from utils import cli, hdf5
 from utils.errors import UserError
-from utils.files import write_json
+from utils.files import file_digest, write_json
 from utils.out_folder import working_in
 
 PACKED: dict[str, Any] = {"compression": "gzip", "shuffle": True}  # saves an eighth of 16-bit floats
@@ -90,7 +90,7 @@ def export_run(source: Run, target: Run) -> float:
         outdated.unlink(missing_ok=True)
     hand_on_render_settings(source.folder, target.folder)
     if iso is not None:  # the file names weights by their content, which the export changed
-        write_json(target.iso, {**iso, "weights": weights_digest(target.best)})
+        write_json(target.iso, {**iso, "weights": file_digest(target.best)})
     return change
 
 
@@ -113,7 +113,7 @@ def describe_known(target: Run, database: str | None) -> None:
     from models.inference.image_description import describe_split
     from models.inference.novelty import Known
 
-    opened, digest = Database(database or config.db), weights_digest(target.best)
+    opened, digest = Database(database or config.db), file_digest(target.best)
     training, validation = (describe_split(opened, split, config.category) for split in ("train", "val"))
     Known.of(training.features, training.objects).save(target.novelty, digest)
     print(f"known images: {target.novelty}")

@@ -14,6 +14,8 @@ import h5py
 
 LARGE = 1 << 26  # bytes that any dataset, and any chunk, may have
 RATIO = 200  # of the bytes of a larger dataset to those in the file: images of one colour have less
+SIGNATURE, HEAP = b"\x89HDF\r\n\x1a\n", b"GCOL\x01\0\0\0"  # at the beginning of a file, and of a heap of texts
+SEARCHED = 1 << 20  # bytes at either end of a file; texts of attributes are written first
 
 # what h5py raises for damaged files, and what comes of parts that are of another kind
 DAMAGED = (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError)
@@ -21,10 +23,6 @@ DAMAGED = (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueErro
 
 class RefusedError(OSError):
     """A dataset is not read: it asks for too much, or lies elsewhere."""
-
-
-SIGNATURE, HEAP = b"\x89HDF\r\n\x1a\n", b"GCOL\x01\0\0\0"  # at the beginning of a file, and of a heap of texts
-SEARCHED = 1 << 20  # bytes at either end of a file; texts of attributes are written first
 
 
 def opened(path: str | os.PathLike[str], **options: Any) -> h5py.File:

@@ -120,7 +120,7 @@ class Baselines:
                     temporary.write_text("".join(whole))
             rows = [checked_row(json.loads(line)) for line in whole[1:]]
             if any(row["method"] == RETRIEVAL and row[NEAREST] not in train for row in rows):
-                raise ValueError(f"{NEAREST} is no training object")
+                raise ValueError(f"{NEAREST} is not a training object")
             return {(row.pop("method"), row["category"], row["object_id"], row["view"]): row for row in rows}
         except (KeyError, RecursionError, TypeError, ValueError) as error:
             raise UserError(f"{path} is damaged ({type(error).__name__}: {error}); delete it") from None

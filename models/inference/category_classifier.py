@@ -14,9 +14,9 @@ from scipy.special import softmax
 
 from data.categories import OTHER
 from models.inference.image_description import create_fitted, open_fitted
-from models.weights.run import weights_digest
 from models.weights.sources import ModelSource, RunModel
 from utils import hdf5
+from utils.files import file_digest
 
 Category = dict[str, str | float | None]  # of one image, as results.json has it
 
@@ -76,4 +76,4 @@ def category_classifier(model: ModelSource) -> CategoryClassifier | None:
     """The classifier of the categories that weights were trained on; None where none is stored."""
     if not isinstance(model, RunModel):
         return None
-    return CategoryClassifier.load(model.run.categories, weights_digest(model.weights))
+    return CategoryClassifier.load(model.run.categories, file_digest(model.weights))

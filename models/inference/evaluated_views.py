@@ -23,11 +23,10 @@ from data.shards import AGAIN, Database, ObjectEntry
 from models.inference.field_query import FieldQuery
 from models.inference.predict import mesh_of_view, predict_views, surface_voxels
 from models.networks.texdisn import build_field_network
-from models.weights.run import weights_digest
 from models.weights.sources import ModelSource
 from utils.engines import HERE, Engine
 from utils.errors import UserError
-from utils.files import is_number, replacing
+from utils.files import file_digest, is_number, replacing
 from utils.geometry import frames
 from utils.mesh.writers import write_mesh, write_points
 from utils.metrics import registry
@@ -90,7 +89,7 @@ class ViewEvaluator:
             yield from ((task, self.rows_of(task.entry, task.known)) for task in tasks)
             return
         engine.share_cores()
-        network = f"{weights_digest(self.model.weights)} {self.model.config}"
+        network = f"{file_digest(self.model.weights)} {self.model.config}"
         sent = [dataclasses.replace(task, network=network) for task in itertools.compress(tasks, unfinished)]
         with contextlib.closing(engine.run(evaluate_object, sent, died=_died, ordered=True, ahead=2)) as results:
             for task, elsewhere in zip(tasks, unfinished, strict=True):
@@ -250,14 +249,14 @@ def _finished_rows(path: pathlib.Path) -> dict[tuple[str, str, str], Row]:
 def checked_row(row: typing.Any) -> Row:
     """A row of a file; ValueError where it lacks what all rows have, or a value is damaged."""
     if not isinstance(row, dict):
-        raise ValueError("it is no row")
+        raise ValueError("it is not a row")
     for name in ("category", "object_id", "view"):
         if not isinstance(row.get(name), str):
             raise ValueError(f"{name} is missing")
     for name in ("failed", "no_mesh", "mesh_failed"):
         if not isinstance(row.get(name, ""), str | None):
-            raise ValueError(f"{name} is no text")
+            raise ValueError(f"{name} is not a text")
     for name in registry.METRICS.keys() & row.keys():
         if not is_number(row[name]):
-            raise ValueError(f"{name} is no finite number")
+            raise ValueError(f"{name} is not a finite number")
     return {"failed": None, "no_mesh": None, **row}

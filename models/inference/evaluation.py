@@ -22,7 +22,7 @@ from data.estimated_cameras import EstimatedCameras
 from data.network_input import network_image
 from data.shards import Database, ObjectEntry
 from models.inference import iso_search
-from models.inference.baseline_rows import Baselines
+from models.inference.baseline_rows import Baselines, Pair
 from models.inference.camera_estimator import CameraEstimator
 from models.inference.evaluated_views import Row, ViewEvaluator
 from models.inference.field_query import FieldQuery
@@ -32,12 +32,11 @@ from models.inference.novelty import known_images
 from models.inference.predict import coloured_surface, predict_view
 from models.networks.precision import chosen, described
 from models.networks.texdisn import build_field_network
-from models.weights.run import weights_digest
 from models.weights.sources import ModelSource
 from models.weights.tf1_conventions import record
 from utils.engines import HERE, Engine
 from utils.errors import UserError
-from utils.files import write_json
+from utils.files import file_digest, write_json
 from utils.geometry import frames
 from utils.metrics import camera_metrics, registry
 from utils.metrics.overview import print_overview
@@ -45,8 +44,6 @@ from utils.metrics.summary import summarise
 from utils.metrics.voxel_metrics import true_voxels
 from utils.provenance import provenance
 from utils.rendering.figure import FigureRow, write_figure
-
-Pair = tuple[ObjectEntry, int]  # an object and the index of a view
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,7 +132,7 @@ class Evaluation:
         tables |= baselines.rows(self.pairs, self.names)
         options = self.options
         views = None if options.views is None else ",".join(map(str, options.views))
-        chosen = {
+        details = {
             "mode": "binary" if self.config.binary else "sdf",
             "category": options.category,
             "views": views,
@@ -150,7 +147,7 @@ class Evaluation:
             "remarks": self.remarks,
             "made": provenance(),
         }
-        results = self._write({**settings, **chosen}, tables, cameras)
+        results = self._write({**settings, **details}, tables, cameras)
         if options.figure_objects:
             self._write_figure(tables["prediction"])
         return results
@@ -162,7 +159,7 @@ class Evaluation:
         """
         options = self.options
         settings: dict[str, typing.Any] = {
-            "weights": {"file": str(self.model.weights), "sha256": weights_digest(self.model.weights)},
+            "weights": {"file": str(self.model.weights), "sha256": file_digest(self.model.weights)},
             "step": self.model.step,
             "db": str(self.database.path),
             "db_sha256": self.database.digest,
@@ -206,7 +203,7 @@ class Evaluation:
     def _with_estimated_cameras(self, settings: dict[str, typing.Any]) -> tuple[list[Row], list[Row]]:
         """Rows of the same images with estimated cameras, and rows of the cameras' errors."""
         estimator, folder = CameraEstimator(self.options.camera_run), self.folder / "cam_est"
-        weights = {"file": str(estimator.weights), "sha256": weights_digest(estimator.weights)}
+        weights = {"file": str(estimator.weights), "sha256": file_digest(estimator.weights)}
         settings = {**settings, "cam_est": weights}
         refuse_other_settings(folder, settings)
         write_json(folder / "settings.json", settings)

@@ -1,11 +1,10 @@
 """The products of an image's features with the decoder layers that take them, made once per image.
 
 Reading a map and resizing it are linear in its channels, so they commute with the linear layer
-after
-them: every map is multiplied by its part of that layer first, then all are resized to one size and
-added, and a point reads one map. Maps that are read as they are have sizes that halve from block to
-block, so the first one's grid has the corners of all the others and the interpolation stays the
-same.
+after them: every map is multiplied by its part of that layer first, then all are resized to one
+size and added, and a point reads one map. Maps that are read as they are have sizes that halve from
+block to block, so the first one's grid has the corners of all the others and the interpolation
+stays the same.
 """
 
 import tensorflow as tf

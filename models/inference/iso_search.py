@@ -17,11 +17,10 @@ from tqdm import tqdm
 from data.shards import Database, ObjectEntry
 from models.inference.field_query import FieldQuery
 from models.inference.predict import predict_view
-from models.weights.run import weights_digest
 from models.weights.sources import ModelSource
 from models.weights.tf1_conventions import record, recorded
 from utils.errors import UserError
-from utils.files import is_number, read_json, write_json
+from utils.files import file_digest, is_number, read_json, write_json
 from utils.geometry import frames
 from utils.metrics.surface_metrics import f_score, nearest, sample_mesh
 from utils.metrics.voxel_metrics import iou, true_voxels
@@ -44,7 +43,7 @@ def stored_iso(model: ModelSource) -> dict[str, typing.Any] | None:
     """
     exported = [path for path in (model.beside(FILE), model.beside("level.json")) if path.exists()]
     evaluated = sorted(model.beside(FILE).parent.glob(f"{model.beside('eval_').name}*/{FILE}"))
-    digest = weights_digest(model.weights)
+    digest = file_digest(model.weights)
     for path in [*exported, *evaluated]:
         known = _read_iso(path)
         if path in exported and not isinstance(known.get("weights"), str):
@@ -80,7 +79,7 @@ def find_iso(
     """
     objects = [(entry.category, entry.object_id, entry.view_names) for entry in entries]
     key = {
-        "weights": weights_digest(model.weights),
+        "weights": file_digest(model.weights),
         "conventions": record(query.config),
         "validation": hashlib.sha256(json.dumps(objects).encode()).hexdigest(),
     }

@@ -15,9 +15,9 @@ import h5py
 import numpy as np
 
 from models.inference.image_description import create_fitted, open_fitted
-from models.weights.run import weights_digest
 from models.weights.sources import ModelSource, RunModel
 from utils import hdf5
+from utils.files import file_digest
 
 COMPONENTS = 128  # of more, images of categories that were left out are not found more often
 KNOWN = 0.95  # share of the images of known objects that are within the limit
@@ -110,7 +110,7 @@ def known_images(model: ModelSource) -> Known | None:
 
     None where that is not stored, or by an earlier version, which described images otherwise.
     """
-    return Known.load(model.run.novelty, weights_digest(model.weights)) if isinstance(model, RunModel) else None
+    return Known.load(model.run.novelty, file_digest(model.weights)) if isinstance(model, RunModel) else None
 
 
 def assess(known: Known | None, features: np.ndarray | None, overlap: float) -> tuple[Novelty, list[str]]:

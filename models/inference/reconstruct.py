@@ -35,7 +35,7 @@ from utils.mesh.simplify import FACES, check_count, merge_faces
 from utils.rendering import turntable
 from utils.rendering.backgrounds import lay_over
 from utils.rendering.outline import outline_overlap
-from utils.rendering.photo_colours import PhotoColours
+from utils.rendering.photo_colours import COLOURS, PhotoColours
 from utils.rendering.ray_surface import RaySurface
 from utils.reports.result_folder import MeshFormat, write_result_mesh
 from utils.stages import Stages
@@ -46,7 +46,6 @@ PRETRAINED_FIELD, PRETRAINED_CAMERA = PRETRAINED / "field", PRETRAINED / "camera
 # Share of the image's side that an object takes for a network trained on whole views: the mean of
 # render_views.py's.
 SHARE = 0.75
-COLOURS = ("photo", "field")  # where the colours of a mesh come from
 
 Image = str | os.PathLike[str] | PIL.Image.Image | np.ndarray | Photo
 
@@ -200,22 +199,19 @@ class Reconstructor:
             cut_out = _foreground(photo, mask)
             rgba = np.concatenate([photo.rgba[..., :3], cut_out.alpha[..., None]], -1)
         with stages("camera"):
-            found = photo_camera(rgba, photo.size, camera, lambda: self.estimator)
-            matrix = found.matrix
+            camera_found = photo_camera(rgba, photo.size, camera, lambda: self.estimator)
+            matrix = camera_found.matrix
         with stages("image"):
             view, view_matrix = self._as_in_training(rgba, matrix)
             seen, seen_camera = network_view(view, view_matrix, self.config)
             encoded = self.query.encode(seen, seen_camera)
         with stages("iso"):
-            iso = self.iso
-            if self.covers:
-                seen_mask = network_image(view, dataclasses.replace(self.config, alpha=True))[..., 3] >= 0.5
-                iso = iso_covering_mask(self.query, encoded, seen_camera, seen_mask, iso)
+            iso = self._iso_of(view, encoded, seen_camera)
         with stages("mesh"):
             mesh = extract_mesh(self.query, encoded, resolution, iso, inner_walls=False, small_components=False)
         vertices, faces, field_colours = mesh.vertices, mesh.faces, mesh.colours
         normals: np.ndarray | None = mesh.normals
-        notes = [*photo.notes, *cut_out.notes, *found.notes]
+        notes = [*photo.notes, *cut_out.notes, *camera_found.notes]
         if 0 < simplify < len(faces):
             with stages("simplify"):
                 vertices, faces = merge_faces(vertices, faces, simplify)
@@ -225,11 +221,7 @@ class Reconstructor:
         vertex_colours, photo_colours = field_colours, None
         surface = RaySurface(vertices, faces, normals)
         with stages("check"):
-            overlap = outline_overlap(surface, cut_out.alpha, matrix)
-            features = describe([rgba])[0] if self.known or self.classifier else None
-            novelty, warnings = assess(self.known, features, overlap)
-            like = (novelty["distance"] or 0) <= 1
-            category = self.classifier.category(features, like) if self.classifier and features is not None else None
+            novelty, category, warnings = self._assessed(rgba, outline_overlap(surface, cut_out.alpha, matrix))
         if colours == "photo":
             with stages("colours"):
                 photo_colours = PhotoColours(rgba, matrix, surface)
@@ -245,8 +237,8 @@ class Reconstructor:
             novelty=novelty,
             seen=seen,
             photo_camera=matrix,
-            camera_source=found.source,
-            camera_choice=found.choice,
+            camera_source=camera_found.source,
+            camera_choice=camera_found.choice,
             iso=iso,
             iso_at_bound=self.covers and iso == covering_bound(self.config.binary, self.iso) != self.iso,
             vertices=vertices,
@@ -273,6 +265,27 @@ class Reconstructor:
             return rgba, matrix
         square = object_square(rgba[..., 3], SHARE)
         return square.cut(rgba), square.camera(matrix)
+
+    def _iso_of(self, view: np.ndarray, encoded: Encoded, camera: np.ndarray) -> float:
+        """The iso value for a view (H, W, 4) uint8, encoded as the network sees it with this camera
+        (4, 3).
+        """
+        if not self.covers:
+            return self.iso
+        mask = network_image(view, dataclasses.replace(self.config, alpha=True))[..., 3] >= 0.5
+        return iso_covering_mask(self.query, encoded, camera, mask, self.iso)
+
+    def _assessed(self, rgba: np.ndarray, overlap: float) -> tuple[Novelty, Category | None, list[str]]:
+        """How far an image (H, W, 4) is from those of the training, its category, and warnings.
+
+        overlap: of the outlines of mask and surface.
+        """
+        features = describe([rgba])[0] if self.known or self.classifier else None
+        novelty, warnings = assess(self.known, features, overlap)
+        category = None
+        if self.classifier and features is not None:
+            category = self.classifier.category(features, known=(novelty["distance"] or 0) <= 1)
+        return novelty, category, warnings
 
 
 def _foreground(photo: Photo, mask: str | os.PathLike[str] | np.ndarray) -> Foreground:

@@ -3,7 +3,7 @@
 import keras
 
 from models.networks.efficientnet import EfficientNetLite0
-from models.networks.vgg16 import Encoder
+from models.networks.vgg16 import VGG16
 from models.shared_settings import Settings
 
 
@@ -12,5 +12,5 @@ def build_encoder(config: Settings, policy: str, sensitive: str) -> keras.layers
 
     See models.networks.layers.policies for the two policies.
     """
-    kind = {"vgg16": Encoder, "efficientnet_lite0": EfficientNetLite0}[config.encoder]
+    kind = {"vgg16": VGG16, "efficientnet_lite0": EfficientNetLite0}[config.encoder]
     return kind(config, policy, sensitive)

@@ -32,7 +32,7 @@ class TexDISN(BuiltByCall, keras.Model):
     images     (B, img_h, img_w, 3 or 4) float32 in [0, 1], RGB(A)
     points     (B, N, 3) float32 in the model frame (utils.geometry.frames): the voxel frame, or 2 p
                in SDF mode
-    trans_mat  (B, 4, 3) float32, model frame to pixels (utils.geometry.frames.model_camera)
+    trans_mat  (B, 4, 3) float32, model frame to pixels (utils.geometry.frames.ModelFrame.camera)
     geometry   (B, N, 2) logits (class 1 = occupied), or (B, N, 1) = 10 x signed distance in the
                model frame
     colour     (B, N, 3), the sum of a value in [0, 1] per stream: clip it before it is shown; None

@@ -38,7 +38,7 @@ def encoder_pixels(images: tf.Tensor, kind: str) -> tf.Tensor:
     return tf.concat([colours, images[..., 3:]], -1)
 
 
-class Encoder(BuiltByCall, keras.layers.Layer):
+class VGG16(BuiltByCall, keras.layers.Layer):
     """Encodes images (B, H, W, 3 or 4), RGB(A) in [0, 1].
 
     Returns a global feature (B, num_classes) and a list of five maps (B, h, w, c). Each map is

@@ -7,8 +7,6 @@ from models.config import Config
 from models.networks.layers import BuiltByCall, activate, normaliser
 from utils.geometry import frames
 
-NODES = 65  # along an axis: the corners of the 64^3 voxels
-
 
 class VoxelDecoder(BuiltByCall, keras.layers.Layer):
     """Decodes a global feature (B, F) to geometry (B, 65, 65, 65, 2 or 1), float32.
@@ -62,8 +60,7 @@ def read_grid(grid: tf.Tensor, points: tf.Tensor, binary: bool) -> tf.Tensor:
         (B, N, C).
     """
     nodes, channels = grid.shape[1], grid.shape[-1]
-    scale, offset = frames.model_scale(binary)
-    position = tf.clip_by_value(((points - offset) / scale + 0.5) * (nodes - 1.0), 0.0, nodes - 1.0)
+    position = tf.clip_by_value((frames.cube_frame(binary).from_model(points) + 0.5) * (nodes - 1.0), 0.0, nodes - 1.0)
     low = tf.minimum(tf.floor(position), nodes - 2.0)  # the last cell includes its far face
     fraction = position - low
     x, y, z = tf.unstack(tf.cast(low, tf.int32), axis=-1)

@@ -12,6 +12,7 @@ from data.shards import Database, ObjectEntry
 from models.inference.camera_estimator import estimate
 from models.networks.camera_network import build_camera_network, camera_losses
 from models.training.trainer import Look, Trainer
+from models.training.validation_scores import spread
 from utils.geometry.camera_parameters import CameraParts
 from utils.geometry.cameras import project
 
@@ -36,7 +37,7 @@ class CameraTrainer(Trainer):
     def look(self, database: Database, entries: list[ObjectEntry]) -> Look:
         """Views with the object's surface points where the estimated camera has them."""
         images = []
-        for entry in entries[:: max(1, len(entries) // SHOWN)][:SHOWN]:
+        for entry in spread(entries, SHOWN):
             image = network_image(database.image(entry, 0), self.config)
             shown, size = image[..., :3].copy(), self.config.img_w
             camera = estimate(self.network, image[None])[0][0].camera.trans_mat(size)

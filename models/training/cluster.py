@@ -41,7 +41,7 @@ def _description(addresses: str, worker: int | None) -> dict[str, object]:
     hosts = [part.strip() for part in addresses.split(",")]
     wrong = [host for host in hosts if not ADDRESS.fullmatch(host) or int(host.rpartition(":")[2]) not in PORTS]
     if wrong:
-        raise UserError(f"{wrong[0]!r} is no address of a worker, such as host:2222")
+        raise UserError(f"{wrong[0]!r} is not an address of a worker, such as host:2222")
     if len(set(hosts)) < len(hosts):
         raise UserError(f"{addresses}: every worker needs an address of its own")
     if worker >= len(hosts):
@@ -63,5 +63,5 @@ def writes() -> bool:
         task = dict(description.get("task", {}))
         chief = "chief" if "chief" in description.get("cluster", {}) else "worker"
     except (AttributeError, TypeError, ValueError) as error:
-        raise UserError(f"{VARIABLE} is no description of a cluster: {error}") from None
+        raise UserError(f"{VARIABLE} is not a description of a cluster: {error}") from None
     return not task or (task.get("type"), task.get("index")) == (chief, 0)

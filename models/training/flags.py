@@ -132,7 +132,7 @@ def _add_setting(p: argparse.ArgumentParser, field: dataclasses.Field, defaults:
     if kind is bool:
         options["action"] = argparse.BooleanOptionalAction
     elif kind is tuple:
-        options["type"] = _sizes
+        options["type"] = cli.numbers_list(cli.whole_number())
     else:
         options["type"] = kind
     if field.metadata["choices"]:
@@ -141,11 +141,6 @@ def _add_setting(p: argparse.ArgumentParser, field: dataclasses.Field, defaults:
     text = values[0] if len(values) == 1 else ", ".join(f"{value} with {label}" for label, value in defaults.items())
     help = f"{field.metadata['help']} (default: {text})" if text else field.metadata["help"]
     p.add_argument(f"--{field.name}", default=argparse.SUPPRESS, help=help, **options)
-
-
-def _sizes(text: str) -> tuple[int, ...]:
-    """16,32,64 -> (16, 32, 64)"""
-    return tuple(int(part) for part in text.split(","))
 
 
 def plan(

@@ -169,8 +169,8 @@ class Loop:
         done = self.progress["step"] - epoch * self.steps
         order = epoch_order(self.train, self.config.seed, epoch, self.config.cat_limit)
         source = self.input(self.train, order, epoch, augment=True, first=done)
-        sums, saved, start, waited = self.progress["sums"], time.time(), time.time(), 0.0
-        timed = start
+        sums, waited = self.progress["sums"], 0.0
+        start = saved = timed = time.time()
         before, began = self.progress["minutes"], self.clock()
         rest = range(done, self.steps)
         bar = tqdm(rest, f"epoch {epoch + 1}", initial=done, total=self.steps, unit="step", mininterval=2)
@@ -188,18 +188,14 @@ class Loop:
             elapsed = time.time() - start
             minutes = before + (self.clock() - began) / 60
             self.progress |= {"step": self.progress["step"] + 1, "minutes": minutes}
-            rate = (i + 1 - done) * self.config.batch_size / elapsed
+            count = i + 1 - done  # steps of the epoch since this command began it
+            rate = count * self.config.batch_size / elapsed
             shown = {name: f"{value / (i + 1):.3g}" for name, value in sums.items()}
             speed = {"samples_s": f"{rate:.1f}", "waiting": f"{waited / elapsed:.0%}"}
-            if i + 1 == done + FIRST:
+            if count == FIRST:
                 timed = time.time()
-            elif i + 1 > done + FIRST:
-                step_seconds = (time.time() - timed) / (i + 1 - done - FIRST)
-                left, now = self.left(), datetime.datetime.now()
-                speed["ends"] = clock_time(remaining(step_seconds, *left), now)
-                if i + 1 == done + FIRST + STEPS and self.forecasts:
-                    bar.write(forecast(step_seconds, self.steps, *left, self.config.preset, now))
-                    self.forecasts = False
+            elif count > FIRST:
+                speed["ends"] = self.ending((time.time() - timed) / (count - FIRST), count, bar)
             bar.set_postfix({**shown, **speed}, refresh=False)
             if self.progress["step"] % 10 == 0:
                 others = {"gradient_norm": gradient, "learning_rate": self.trainer.learning_rate()}
@@ -213,11 +209,22 @@ class Loop:
                 break
         bar.close()
 
-    def left(self) -> tuple[int, float | None]:
-        """Steps to the last epoch's end, and seconds until the minutes are used up, if limited."""
+    def ending(self, step_seconds: float, count: int, bar: tqdm) -> str:
+        """When the run will end, for the progress bar; once a command it writes a line too.
+
+        Args:
+            step_seconds: mean time of the steps after the FIRST ones.
+            count: steps of the epoch since this command began it.
+            bar: the progress bar.
+        """
         config, progress = self.config, self.progress
         seconds = 60 * (config.max_minutes - progress["minutes"]) if config.max_minutes else None
-        return self.steps * config.max_epoch - progress["step"], seconds
+        left = self.steps * config.max_epoch - progress["step"], seconds  # the seconds where they are limited
+        now = datetime.datetime.now()
+        if count == FIRST + STEPS and self.forecasts:
+            bar.write(forecast(step_seconds, self.steps, *left, config.preset, now))
+            self.forecasts = False
+        return clock_time(remaining(step_seconds, *left), now)
 
     def end_epoch(self, epoch: int) -> None:
         """Validation, history, pictures, checkpoints."""

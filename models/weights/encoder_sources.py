@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from models.config import load_either
-from models.networks.vgg16 import Encoder
+from models.networks.vgg16 import VGG16
 from models.weights import efficientnet_weights, tf1_checkpoint, tf1_conventions, tf1_files, tf1_names
 from models.weights.load_report import Skipped, check_finite, print_report
 from models.weights.run import Run, load_checkpoint
@@ -38,7 +38,7 @@ class EncoderSource(Protocol):
 
     input_kind: str
 
-    def load(self, encoder: Encoder) -> None:
+    def load(self, encoder: keras.layers.Layer) -> None:
         """Assign the variables of the encoder and print what was loaded.
 
         Raises:
@@ -49,7 +49,7 @@ class EncoderSource(Protocol):
 
 def check_vgg16(encoder: keras.layers.Layer, source: str) -> None:
     """UserError if weights of a VGG16 are for another encoder."""
-    if not isinstance(encoder, Encoder):
+    if not isinstance(encoder, VGG16):
         raise UserError(f"{source} holds weights of a VGG16, this encoder is another one: choose encoder vgg16")
 
 
@@ -60,7 +60,7 @@ class RunEncoder:
         self.run = Run(path)
         self.input_kind = load_either(self.run.config).encoder_input
 
-    def load(self, encoder: Encoder) -> None:
+    def load(self, encoder: keras.layers.Layer) -> None:
         """Assign all variables of the encoder, or raise UserError."""
         load_checkpoint(self.run.weights, {"network": encoder.variables}, partial=True)
         print(f"{self.run.weights}: {len(encoder.variables)} variables of the encoder loaded")
@@ -83,7 +83,7 @@ class Tf1Encoder:
         else:
             self.input_kind = "slim"
 
-    def load(self, encoder: Encoder) -> None:
+    def load(self, encoder: keras.layers.Layer) -> None:
         """Assign all variables of the encoder except a head that differs, or raise UserError."""
         check_vgg16(encoder, str(self.checkpoint.prefix))
         ignored = dict.fromkeys(self.outside, "not part of the encoder")
@@ -108,7 +108,7 @@ class KerasEncoder:
         """`source` names the weights in messages, `read` reads them."""
         self.source, self.read = source, read
 
-    def load(self, encoder: Encoder) -> None:
+    def load(self, encoder: keras.layers.Layer) -> None:
         """Assign all variables of the encoder that the file has, or raise UserError."""
         check_vgg16(encoder, self.source)
         layers = _numbers_to_names(self.read(), encoder.config.encoder_convs)

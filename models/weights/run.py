@@ -13,7 +13,6 @@
 
 import contextlib
 import glob
-import hashlib
 import json
 import os
 import pathlib
@@ -89,12 +88,6 @@ def check_there(path: str | os.PathLike[str]) -> None:
     path = pathlib.Path(path)
     if not path.exists() and not any(path.parent.glob(f"{glob.escape(path.name)}.*")):
         raise UserError(f"{path} is not a run folder (there is no such folder)")
-
-
-def weights_digest(path: pathlib.Path) -> str:
-    """SHA-256 of a file's content, in hex: identifies weights wherever their file is."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def save_checkpoint(

@@ -82,12 +82,12 @@ class Tf1Model:
         self.checkpoint, self.overrides, self.precision = tf1_checkpoint.Checkpoint(prefix), overrides, precision
         try:
             inferred = tf1_names.infer_settings(self.checkpoint.shapes)
+            self.kind, conventions = tf1_conventions.conventions_of(inferred["binary"], inferred["colour"])
+            settings = {**inferred, **conventions, **overrides}
+            self.config = Config(**settings, precision=precision, restore_model=str(prefix))
+            self.config.check()
         except UserError as error:
             raise UserError(f"{prefix}: {error}") from None
-        self.kind, conventions = tf1_conventions.conventions_of(inferred["binary"], inferred["colour"])
-        settings = {**inferred, **conventions, **overrides}
-        self.config = Config(**settings, precision=precision, restore_model=str(prefix))
-        tf1_conventions.validate(self.config)
         self.weights = self.checkpoint.file
         self.step: int | None = self.checkpoint.step()
 

@@ -5,13 +5,11 @@ Every kind of checkpoint has defaults for them, which flags override.
 
 import argparse
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from models.choices import ENCODER_INPUTS
 from models.config import Config
-from utils.errors import UserError
 
 ORIGINAL = {"img_h": 138, "img_w": 138, "encoder_input": "rgb", "model_frame": "cube", "distance_offset": 0.0}
 # DISN reads images with cv2, in BGR. Its objects fill the unit sphere, and its distances are those
@@ -61,18 +59,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def overrides(args: argparse.Namespace) -> dict[str, Any]:
     """The conventions among parsed flags."""
     return {name: value for name, value in vars(args).items() if name in FLAGS}
-
-
-def validate(config: Config) -> None:
-    """Raise UserError for values out of range and for conventions that contradict each other."""
-    if min(config.img_h, config.img_w) < 1:
-        raise UserError(f"img_h {config.img_h} and img_w {config.img_w} must be above 0")
-    if not math.isfinite(config.distance_offset):
-        raise UserError(f"distance_offset {config.distance_offset} is not a finite number")
-    if config.binary and (config.model_frame != "cube" or config.distance_offset or config.tanh):
-        raise UserError(
-            "model_frame sphere, distance_offset and tanh are settings of signed distances; this model is binary"
-        )
 
 
 def record(config: Config) -> dict[str, Any]:

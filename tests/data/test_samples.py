@@ -75,7 +75,9 @@ def test_sdf_sample_is_in_the_model_frame(database):
     ):
         d, c = rows[tuple(point)]
         assert np.isclose(distance, 2 * d, atol=1e-6) and np.allclose(colour, c / 255) and near == (abs(d) <= 1 / 64)
-    np.testing.assert_allclose(sample["trans_mat"], frames.model_camera(database.trans_mat(entry, 0), False), rtol=1e-6)
+    np.testing.assert_allclose(
+        sample["trans_mat"], frames.cube_frame(False).camera(database.trans_mat(entry, 0)), rtol=1e-6
+    )
 
 
 def test_network_image_composites_resizes_and_keeps_the_camera(database):

@@ -40,7 +40,7 @@ def case(request, tmp_path, eagerly):
     np.save(tmp_path / "image.npy", image)
     points = rng.uniform(-0.5, 0.5, (20, 3))
     points[0] = [0, 0, 30]  # far behind the camera
-    matrix, model_points = frames.model_camera(camera(), binary), frames.to_model(points, binary)
+    matrix, model_points = frames.cube_frame(binary).camera(camera()), frames.cube_frame(binary).to_model(points)
     uv, geometry, colour = tf1_models.forward(w, image, model_points, matrix, binary, binary)
     g0 = geometry[:, 1] - geometry[:, 0] if binary else (geometry[:, 0] / 10 + DISN["distance_offset"]) / 2
     expected = np.hstack([uv, geometry, g0[:, None]] + ([colour] if binary else []))
@@ -66,8 +66,8 @@ def query(prefix, folder, points, matrix, *words, image="image.npy"):
 
 def test_every_frame_gives_the_same_and_what_numpy_gives(case):
     binary, prefix, folder, points, expected = case
-    given = {"object": points, "voxel": frames.to_voxel(points), "model": frames.to_model(points, binary)}
-    cameras = {"object": camera(), "model": frames.model_camera(camera(), binary)}
+    given = {"object": points, "voxel": frames.to_voxel(points), "model": frames.cube_frame(binary).to_model(points)}
+    cameras = {"object": camera(), "model": frames.cube_frame(binary).camera(camera())}
     size = ["--img_h", SIZE, "--img_w", SIZE]
     geometry = ["logit0", "logit1"] if binary else ["output"]
     for frame, rows in given.items():
@@ -122,7 +122,7 @@ def test_a_sphere_of_its_own(case):
         with pytest.raises(UserError, match="--norm_params would do nothing"):
             query(prefix, folder, points, camera(), *size, "--norm_params", "0,0,0,1")
         return
-    matrix = frames.model_camera(camera(), False)
+    matrix = frames.cube_frame(False).camera(camera())
     names, a = query(prefix, folder, points, matrix, *size, "--camera_frame", "model")
     _, b = query(prefix, folder, points, matrix, *size, "--camera_frame", "model", "--norm_params", "0.1,0,0.05,0.25")
     g0 = names.index("g0")
@@ -161,7 +161,7 @@ def test_mistakes_are_named_and_nothing_is_written(case):
         query(prefix, folder, points, camera(), *size, image="text.png")
     if binary:
         with pytest.raises(UserError, match="pixels wide .*needs --camera_frame model"):
-            query(prefix, folder, points, frames.model_camera(camera(), True), *size)
+            query(prefix, folder, points, frames.cube_frame(True).camera(camera()), *size)
     assert not (folder / "O.txt").exists()
 
 

@@ -106,7 +106,7 @@ FOUND = {
     "a row without its view": (
         "rows", {"rows.jsonl": b'{"category": "a", "object_id": "b"}\n'}, "line 1: view is missing",
     ),
-    "a row that is no row": ("rows", {"rows.jsonl": b"[]\n"}, "line 1: it is no row"),
+    "a row that is no row": ("rows", {"rows.jsonl": b"[]\n"}, "line 1: it is not a row"),
     "rows in no encoding": ("rows", {"rows.jsonl": b"\xff\xfe\n"}, "is damaged"),
     "results without images": (
         "report", {"results.json": of("results.json", images={"prediction": [1]})}, "is damaged",
@@ -114,7 +114,7 @@ FOUND = {
     "an epoch without losses": ("report", {"history.json": b'[{"epoch": 1}]'}, "is damaged"),
     "settings of any length": ("settings", {"settings.json": of("settings.json", weights="a" * 5000)}, r"a \.\.\."),
     "settings that are a list": ("settings", {"settings.json": b"[]"}, "holds no settings"),
-    "objects that are no names": ("split", {"split.json": b'{"train": [[1]]}'}, "is no split"),
+    "objects that are no names": ("split", {"split.json": b'{"train": [[1]]}'}, "is not a split"),
     "categories that are no names": ("unfinished", {"unfinished.json": b'{"categories": [[1]]}'}, "is damaged"),
     "results that are a list": ("done", {"results.json": b"[]"}, "holds no results"),
     "a manifest without models": ("manifest", {"manifest.json": b'{"libraries": []}'}, "its models lack"),

@@ -10,13 +10,13 @@ from data.raw_layout import render_settings
 from models.config import load_either
 from models.inference.iso_search import solid_iso
 from models.networks.texdisn import build_field_network
-from models.weights.run import Run, save_checkpoint, weights_digest
+from models.weights.run import Run, save_checkpoint
 from models.weights.sources import open_model
 from tests.helpers import tiny
 from tests.helpers.flipped import edited
 from train import export_run
 from utils.errors import UserError
-from utils.files import write_json
+from utils.files import file_digest, write_json
 
 
 @pytest.fixture
@@ -57,12 +57,12 @@ def test_an_exported_run_has_16_bit_kernels_and_predicts_the_same(run, tmp_path,
 
 @pytest.mark.parametrize("file", ["iso.json", "level.json", "eval_test/iso.json"])
 def test_the_iso_value_is_exported_for_the_new_weights(file, run, tmp_path):
-    weights = {"file": "best.h5", "bytes": 1} if file == "level.json" else weights_digest(run.best)
+    weights = {"file": "best.h5", "bytes": 1} if file == "level.json" else file_digest(run.best)
     (run.folder / file).parent.mkdir(exist_ok=True)
     (run.folder / file).write_text(json.dumps({"weights": weights, "category": "all", "iso": 1.5}))
     small = Run(tmp_path / "small")
     export_run.export_run(run, small)
-    expected = {"weights": weights_digest(small.best), "category": "all", "iso": 1.5}
+    expected = {"weights": file_digest(small.best), "category": "all", "iso": 1.5}
     assert json.loads(small.iso.read_text()) == expected and not small.level.exists()
     assert solid_iso(open_model(small.folder)) == 1.5
 

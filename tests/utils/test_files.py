@@ -1,5 +1,7 @@
 """Files that are complete or absent, settings that differ, output folders that cannot be used."""
 
+import hashlib
+
 import pytest
 
 from utils import files
@@ -17,6 +19,14 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         assert temporary.suffix == ".json"
         temporary.write_text("[]")
     assert files.read_json(path) == [] and list(path.parent.iterdir()) == [path]
+
+
+def test_the_digest_of_a_file_follows_its_content(tmp_path):
+    one, same, other = (tmp_path / name for name in ("one.h5", "same.h5", "other.h5"))
+    for path, content in ((one, b"weights"), (same, b"weights"), (other, b"weightz")):
+        path.write_bytes(content)
+    assert files.file_digest(one) == files.file_digest(same) == hashlib.sha256(b"weights").hexdigest()
+    assert files.file_digest(one) != files.file_digest(other)
 
 
 def test_a_failed_folder_is_removed(tmp_path):

@@ -46,13 +46,13 @@ def compose(K: np.ndarray, RT: np.ndarray) -> np.ndarray:
     return (K @ RT).T
 
 
-def decompose(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def decompose(trans_mat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(4, 3) trans_mat -> K (3, 3) with K[2,2] = 1 and positive focal lengths, [R | t] (3, 4).
 
     det R is +1, or -1 for a mirrored camera. RQ decomposition (Hartley & Zisserman, section 6.2.4).
     The overall sign of a trans_mat matters: w > 0 in front of the camera.
     """
-    P = np.asarray(matrix, np.float64).T
+    P = np.asarray(trans_mat, np.float64).T
     reverse = np.eye(3)[::-1]
     q, r = np.linalg.qr((reverse @ P[:, :3]).T)
     K, R = reverse @ r.T @ reverse, reverse @ q.T
@@ -61,25 +61,41 @@ def decompose(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return K / K[2, 2], np.concatenate([R, np.linalg.solve(K, P[:, 3:])], 1)
 
 
-def azimuth_elevation_distance(matrix: np.ndarray) -> tuple[float, float, float]:
+def azimuth_elevation_distance(trans_mat: np.ndarray) -> tuple[float, float, float]:
     """Where the camera of a (4, 3) trans_mat stands, as look_at takes it; azimuth in [0, 360)."""
-    RT = decompose(matrix)[1]
+    RT = decompose(trans_mat)[1]
     centre = -RT[:, :3].T @ RT[:, 3]
     distance = float(np.linalg.norm(centre))
     return np.degrees(np.arctan2(centre[0], centre[2])) % 360, np.degrees(np.arcsin(centre[1] / distance)), distance
 
 
-def project(points: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def project(points: np.ndarray, trans_mat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(N, 3) object-frame points, (4, 3) trans_mat -> (N, 2) pixels, not clipped, and (N,) w."""
-    h = np.concatenate([points, np.ones_like(points[:, :1])], 1) @ matrix
+    h = np.concatenate([points, np.ones_like(points[:, :1])], 1) @ trans_mat
     return h[:, :2] / h[:, 2:], h[:, 2]
 
 
-def resize_camera(matrix: np.ndarray, old: Sequence[int], new: Sequence[int]) -> np.ndarray:
+def pixel_rays(trans_mat: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rays of a camera through pixels; the inverse of project().
+
+    Args:
+        trans_mat: (4, 3), object frame to pixels.
+        u, v: (N,) pixels.
+
+    Returns:
+        Their origin (3,), which is the place of the camera, and their directions (N, 3), object
+        frame. One step along a direction leads to w = 1.
+    """
+    P = np.asarray(trans_mat).T
+    inverse = np.linalg.inv(P[:, :3])
+    return -inverse @ P[:, 3], np.stack([u, v, np.ones_like(u)], 1) @ inverse.T
+
+
+def resize_camera(trans_mat: np.ndarray, old: Sequence[int], new: Sequence[int]) -> np.ndarray:
     """The camera of a resized image: u' = (u + 0.5) W'/W - 0.5, likewise v'.
 
     Args:
-        matrix: (4, 3) trans_mat of the image.
+        trans_mat: (4, 3) camera of the image.
         old: (height, width) of the image.
         new: (height, width) of the resized image.
 
@@ -87,7 +103,7 @@ def resize_camera(matrix: np.ndarray, old: Sequence[int], new: Sequence[int]) ->
         (4, 3) trans_mat.
     """
     sy, sx = new[0] / old[0], new[1] / old[1]
-    return np.asarray(matrix) @ np.array([[sx, 0, 0], [0, sy, 0], [0.5 * sx - 0.5, 0.5 * sy - 0.5, 1]])
+    return np.asarray(trans_mat) @ np.array([[sx, 0, 0], [0, sy, 0], [0.5 * sx - 0.5, 0.5 * sy - 0.5, 1]])
 
 
 def image_to_pixel(t: np.ndarray, size: int | np.ndarray) -> np.ndarray:
@@ -100,33 +116,33 @@ def pixel_to_image(u: np.ndarray, size: int | np.ndarray) -> np.ndarray:
     return (u + 0.5) / size
 
 
-def check_camera(matrix: np.ndarray, source: object) -> np.ndarray:
+def check_camera(trans_mat: np.ndarray, source: object) -> np.ndarray:
     """Check that a camera can be used.
 
     Args:
-        matrix: (4, 3) trans_mat.
+        trans_mat: (4, 3) camera.
         source: the file or view it comes from, for messages.
 
     Returns:
-        The matrix as float64.
+        The camera as float64.
 
     Raises:
         UserError: the shape is wrong, values are not finite, it does not project to an image, or
             the object is behind the camera.
     """
-    matrix = np.asarray(matrix, np.float64)
-    if matrix.shape != (4, 3):
+    trans_mat = np.asarray(trans_mat, np.float64)
+    if trans_mat.shape != (4, 3):
         raise UserError(
-            f"{source}: a camera is a 4x3 trans_mat (row vectors), this one is {'x'.join(map(str, matrix.shape))}"
+            f"{source}: a camera is a 4x3 trans_mat (row vectors), this one is {'x'.join(map(str, trans_mat.shape))}"
         )
-    if not np.isfinite(matrix).all():
+    if not np.isfinite(trans_mat).all():
         raise UserError(f"{source}: the camera has values that are not finite")
-    columns = matrix[:3] / np.maximum(np.linalg.norm(matrix[:3], axis=0), 1e-150)  # scaled, it is the same camera
+    columns = trans_mat[:3] / np.maximum(np.linalg.norm(trans_mat[:3], axis=0), 1e-150)  # scaled, it is the same camera
     if abs(np.linalg.det(columns)) < 1e-9:
         raise UserError(f"{source}: the camera is singular, it does not project to an image")
-    if matrix[3, 2] <= 0:  # w of the origin: the object must be in front of the camera
-        raise UserError(f"{source}: the object is behind the camera (w = {matrix[3, 2]:.3g} at the origin)")
-    return matrix
+    if trans_mat[3, 2] <= 0:  # w of the origin: the object must be in front of the camera
+        raise UserError(f"{source}: the object is behind the camera (w = {trans_mat[3, 2]:.3g} at the origin)")
+    return trans_mat
 
 
 def fitting_distance(radius: float, focal: float = FOCAL) -> float:

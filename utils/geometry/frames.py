@@ -29,16 +29,16 @@ def from_voxel(points: np.ndarray) -> np.ndarray:
     return (points + 0.5) / VOXELS
 
 
+def cell_centres(resolution: int) -> np.ndarray:
+    """(R,) centres of the cells along an axis of the cube, object frame: (i + 0.5)/R - 0.5."""
+    return (np.arange(resolution) + 0.5) / resolution - 0.5
+
+
 def voxel_centres(resolution: int = VOXELS) -> np.ndarray:
     """(R^3, 3) cell centres of the cube, object frame; x varies fastest, z slowest (txt files)."""
-    line = (np.arange(resolution) + 0.5) / resolution - 0.5
+    line = cell_centres(resolution)
     z, y, x = np.meshgrid(line, line, line, indexing="ij")
     return np.stack([x, y, z], -1).reshape(-1, 3)
-
-
-def model_scale(binary: bool) -> tuple[float, float]:
-    """(scale, offset) of m = scale p + offset: the voxel frame, or 2 p in SDF mode."""
-    return (float(VOXELS), -0.5) if binary else (2.0, 0.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,22 +61,22 @@ class ModelFrame:
         """Points from the model frame to the object frame."""
         return (points - self.offset) / self.scale
 
-    def camera(self, matrix: np.ndarray) -> np.ndarray:
+    def camera(self, trans_mat: np.ndarray) -> np.ndarray:
         """(..., 4, 3) trans_mat of the object frame -> of the model frame, to the same pixels."""
         from_model = np.diag([1 / self.scale] * 3 + [1.0])
         from_model[3, :3] = -np.asarray(self.offset) / self.scale
-        return from_model @ np.asarray(matrix)
+        return from_model @ np.asarray(trans_mat)
 
-    def object_camera(self, matrix: np.ndarray) -> np.ndarray:
+    def object_camera(self, trans_mat: np.ndarray) -> np.ndarray:
         """(..., 4, 3) trans_mat of the model frame -> of the object frame, to the same pixels."""
         to_model = np.diag([self.scale] * 3 + [1.0])
         to_model[3, :3] = self.offset
-        return to_model @ np.asarray(matrix)
+        return to_model @ np.asarray(trans_mat)
 
 
 def cube_frame(binary: bool) -> ModelFrame:
     """The model frame that all objects share: the voxel frame, or 2 p in SDF mode."""
-    return ModelFrame(*model_scale(binary))
+    return ModelFrame(float(VOXELS), -0.5) if binary else ModelFrame(2.0)
 
 
 def sphere_frame(surface_points: np.ndarray) -> ModelFrame:
@@ -89,13 +89,3 @@ def sphere_frame(surface_points: np.ndarray) -> ModelFrame:
     centre = points.mean(0)
     scale = 1 / np.linalg.norm(points - centre, axis=1).max()
     return ModelFrame(scale, -scale * centre)
-
-
-def to_model(points: np.ndarray, binary: bool) -> np.ndarray:
-    """Points from the object frame to the model frame of cube_frame."""
-    return cube_frame(binary).to_model(points)
-
-
-def model_camera(matrix: np.ndarray, binary: bool) -> np.ndarray:
-    """(..., 4, 3) trans_mat of the object frame -> that of cube_frame, to the same pixels."""
-    return cube_frame(binary).camera(matrix)

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-OBJECT = 128  # alpha from which a pixel belongs to the object's box: faint stray pixels do not move it
+from utils.images.mask_parts import OBJECT
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +58,7 @@ def object_square(alpha: np.ndarray, share: float) -> Square:
         The Square, whose middle is that of the bounding box.
     """
     height, width = alpha.shape
+    # faint stray pixels do not move the box
     rows, columns = (np.flatnonzero((alpha >= OBJECT).any(axis)) for axis in (1, 0))
     if not len(rows):
         side = max(height, width)

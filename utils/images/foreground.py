@@ -13,14 +13,12 @@ from scipy.sparse.csgraph import dijkstra
 from skimage.segmentation import slic
 
 from utils.errors import UserError
-from utils.images.mask_parts import without_specks, without_strays
+from utils.images.mask_parts import OBJECT, without_specks, without_strays
 from utils.images.photo import Photo, read_photo
-from utils.images.resize import resize_mask
+from utils.images.resize import fitted_size, resize_mask
 
-WAYS = ("auto", "alpha", "none")  # anything else is the path of a mask file
 # alpha values from which a pixel counts as entirely opaque or clear: rounding is not transparency
 OPAQUE, CLEAR = 250, 5
-HALF = 128  # alpha from which a pixel is the object's
 LEAST, MOST = 0.002, 0.95  # share of an image that an object can cover
 ADVICE = "give a mask file (white where the object is), or an image with a transparent background"
 
@@ -67,7 +65,7 @@ def foreground(photo: Photo, mask: str | os.PathLike[str] = "auto") -> Foregroun
     if mask != "auto":
         return given_mask(_from_file(photo, mask), "file", str(mask))
     result = _automatic(np.ascontiguousarray(photo.rgba[..., :3]))
-    if not LEAST < (result.alpha >= HALF).mean() < MOST:
+    if not LEAST < (result.alpha >= OBJECT).mean() < MOST:
         raise UserError(f"{photo.name}: no object can be distinguished from the background: {ADVICE}")
     return result
 
@@ -76,10 +74,10 @@ def given_mask(alpha: np.ndarray, used: str, name: str) -> Foreground:
     """A mask (H, W) uint8 that came with the image, without specks that would move its crop.
 
     Raises:
-        UserError: no pixel is of the object, which begins at HALF.
+        UserError: no pixel is of the object, which begins at OBJECT.
     """
-    if alpha.max() < HALF:
-        raise UserError(f"{name}: the mask shows no object: it is at most {alpha.max()}, an object {HALF} to 255")
+    if alpha.max() < OBJECT:
+        raise UserError(f"{name}: the mask shows no object: it is at most {alpha.max()}, an object {OBJECT} to 255")
     alpha, notes = without_strays(alpha)
     return Foreground(alpha, used, notes)
 
@@ -161,8 +159,7 @@ def by_grabcut(rgb: np.ndarray) -> np.ndarray:
     It starts from the parts that differ from the border. Where the colour of the background
     changes smoothly, GrabCut works on the difference from it, otherwise on the image.
     """
-    ratio = min(1.0, WORKING / max(rgb.shape[:2]))
-    height, width = (max(1, round(side * ratio)) for side in rgb.shape[:2])
+    height, width = fitted_size(rgb.shape[:2], WORKING)
     small = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
     backdrop, spread = _backdrop(small)
     if spread < SMOOTH:

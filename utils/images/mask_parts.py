@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+OBJECT = 128  # alpha from which a pixel is the object's
 FAINT = 32  # alpha below which a pixel neither joins parts nor is one
 GAP = 0.05  # of the object's longer side: parts that are closer to each other belong together
 SPECK = 0.02  # share of the largest part that a part of a given mask has at least

@@ -15,6 +15,7 @@ from PIL.Image import Resampling, Transpose
 from utils.errors import UserError
 from utils.images.contents import check_png, other_content
 from utils.images.pixel_modes import eight_bit, scale_transparent_value, to_srgb
+from utils.images.resize import fitted_size
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "TIFF", "GIF", "PPM")  # Pillow's EPS reader would start Ghostscript
 # of the files of a folder that are images, whatever their contents turn out to be
@@ -200,8 +201,7 @@ def _check_size(size: tuple[int, int], name: str, longest: int | None, shortest:
 
 def _reduced(size: tuple[int, int], longest: int | None) -> tuple[int, int]:
     """(width, height) -> that of the same image with its longest side at most `longest`."""
-    ratio = 1.0 if longest is None else min(1.0, longest / max(size))
-    return max(1, round(size[0] * ratio)), max(1, round(size[1] * ratio))
+    return size if longest is None else fitted_size(size, longest)
 
 
 def _decode(image: Image.Image, name: str, longest: int | None, draft: bool = True) -> Photo:

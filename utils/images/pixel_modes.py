@@ -8,8 +8,6 @@ from PIL import Image, ImageCms
 from utils.errors import UserError
 
 # Pillow's names of pixels with less or more than 8 bits that it scales -> the scale of a value
-
-
 STORED = {"L;2": lambda v: 85 * v, "L;4": lambda v: 17 * v, "RGB;16B": lambda v: tuple(x >> 8 for x in v)}
 
 

@@ -1,4 +1,4 @@
-"""Resizing of images with transparency."""
+"""Resizing of images with transparency, and of masks; the sizes of reduced images."""
 
 from collections.abc import Sequence
 
@@ -26,6 +26,17 @@ def straight(image: np.ndarray) -> np.ndarray:
         result[..., channel] /= alpha
     result[..., 3] *= 255
     return np.clip(np.rint(result), 0, 255).astype(np.uint8)
+
+
+def scaled_size(size: Sequence[int], factor: float) -> tuple[int, int]:
+    """(height, width) times a factor, in whole pixels, at least 1; (width, height) likewise."""
+    first, second = (max(1, round(side * factor)) for side in size)
+    return first, second
+
+
+def fitted_size(size: Sequence[int], longest: int) -> tuple[int, int]:
+    """(height, width) reduced until the longer side is at most `longest`; smaller ones are kept."""
+    return scaled_size(size, min(1.0, longest / max(size)))
 
 
 def resize_image(rgba: np.ndarray, size: Sequence[int]) -> np.ndarray:

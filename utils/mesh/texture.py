@@ -45,8 +45,7 @@ def unwrap(vertices: np.ndarray, faces: np.ndarray, size: int = SIZE) -> tuple[n
     if not len(faces):
         raise UserError("a mesh without faces cannot be textured")
     points = np.asarray(vertices, np.float64)
-    corners = points[np.asarray(faces)]
-    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum() / 2
+    area = face_areas(points, np.asarray(faces)).sum()
     if not area > 0:  # NaN too
         raise UserError("a mesh whose faces have no area cannot be textured")
     atlas = xatlas.Atlas()

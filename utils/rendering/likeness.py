@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from utils.geometry.cameras import resize_camera
-from utils.images.resize import resize_image
+from utils.geometry.cameras import pixel_rays, resize_camera
+from utils.images.mask_parts import OBJECT
+from utils.images.resize import fitted_size, resize_image
 from utils.mesh.mesh import Mesh, albedo
 from utils.rendering.raycast import Scene
 
@@ -30,14 +31,10 @@ def likeness(
         dB, 20 log10(1 / root mean square error of the RGB values in [0, 1]), of every look; none
         where nothing overlaps.
     """
-    scale = min(1, LONGEST / max(mask.shape))
-    size = tuple(max(1, round(side * scale)) for side in mask.shape)
+    size = fitted_size(mask.shape, LONGEST)
     picture = resize_image(np.dstack([photo, mask]), size)
-    v, u = np.nonzero(picture[..., 3] >= 128)
-    P = resize_camera(trans_mat, mask.shape, size).T
-    inverse = np.linalg.inv(P[:, :3])
-    directions = np.stack([u, v, np.ones_like(u)], 1) @ inverse.T
-    ray, face, weights, _ = scene.cast(-inverse @ P[:, 3], directions)
+    v, u = np.nonzero(picture[..., 3] >= OBJECT)
+    ray, face, weights, _ = scene.cast(*pixel_rays(resize_camera(trans_mat, mask.shape, size), u, v))
     if not len(ray):
         return {}
     true = picture[v[ray], u[ray], :3] / 255.0

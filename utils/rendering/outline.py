@@ -3,7 +3,9 @@
 import cv2
 import numpy as np
 
-from utils.geometry.cameras import resize_camera
+from utils.geometry.cameras import pixel_rays, resize_camera
+from utils.images.mask_parts import OBJECT
+from utils.images.resize import fitted_size
 from utils.rendering.ray_surface import RaySurface
 
 LONGEST = 96  # pixels along the longer side of the compared outlines, at most
@@ -20,12 +22,9 @@ def outline_overlap(surface: RaySurface, mask: np.ndarray, trans_mat: np.ndarray
     Returns:
         From 0 to 1; 0 where both are empty.
     """
-    scale = min(1, LONGEST / max(mask.shape))
-    height, width = (max(1, round(side * scale)) for side in mask.shape)
-    wanted = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA) >= 128
+    height, width = fitted_size(mask.shape, LONGEST)
+    wanted = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA) >= OBJECT
     v, u = np.indices((height, width)).reshape(2, -1)
-    P = resize_camera(trans_mat, mask.shape, (height, width)).T
-    inverse = np.linalg.inv(P[:, :3])
-    steps = surface.depths(-inverse @ P[:, 3], np.stack([u, v, np.ones_like(u)], 1) @ inverse.T)
+    steps = surface.depths(*pixel_rays(resize_camera(trans_mat, mask.shape, (height, width)), u, v))
     seen = np.isfinite(steps).reshape(height, width)
     return float((seen & wanted).sum() / max((seen | wanted).sum(), 1))

@@ -14,6 +14,7 @@ from utils.mesh.mesh import face_areas
 from utils.rendering.photo_view import PhotoView
 from utils.rendering.ray_surface import RaySurface
 
+COLOURS = ("photo", "field")  # where the colours of a mesh come from: from both as above, or from the field alone
 # IoU of the mask with the silhouette of the mirrored surface from which an object is symmetric. The
 # surface itself, not mirrored, has about 0.9.
 SYMMETRIC = 0.8

@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from utils.geometry.cameras import decompose, project, resize_camera
-from utils.images.resize import resize_image
+from utils.geometry.cameras import decompose, pixel_rays, project, resize_camera
+from utils.images.mask_parts import OBJECT
+from utils.images.resize import resize_image, scaled_size
 from utils.mesh.mesh import sample_texture
 from utils.rendering.ray_surface import RaySurface
 
@@ -50,8 +51,7 @@ class PhotoView:
         inside = cv2.distanceTransform(np.pad(opaque, 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
         self._inside = smoothstep(inside, *margin)
         scale = min(1, LONGEST / max(opaque.shape))
-        height, width = (max(1, round(side * scale)) for side in opaque.shape)
-        self._small = height, width
+        self._small = scaled_size(opaque.shape, scale)
         away = cv2.distanceTransform(1 - self._depth_edges(), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         self._unbroken = smoothstep(away, 1.0, max(LEAST_MARGIN[1], margin[1] * scale))
 
@@ -119,7 +119,7 @@ class PhotoView:
     def mirrored_overlap(self) -> float:
         """IoU of the mask with the silhouette of the surface mirrored at x = 0."""
         height, width = (max(1, side // 2) for side in self._small)
-        mask = resize_image(self._picture, (height, width))[..., 3] >= 128
+        mask = resize_image(self._picture, (height, width))[..., 3] >= OBJECT
         everywhere = np.arange(height * width)
         silhouette = np.isfinite(self._depths((height, width), everywhere, np.array([-1.0, 1.0, 1.0])))
         silhouette = silhouette.reshape(mask.shape)
@@ -132,7 +132,7 @@ class PhotoView:
         pixel = abs(RT[2, 3]) / np.sqrt(abs(K[0, 0] * K[1, 1]))  # object-frame length at the origin
         shape = self._picture.shape[:2]
         scale = min(1, pixel / max(spacing, 1e-9))
-        size = (max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale)))
+        size = scaled_size(shape, scale)
         if size not in self._readings:
             rgba = resize_image(self._picture, size)
             rgba[..., :3] = np.rint(rgba[..., :3] * (rgba[..., 3:] / 255))
@@ -150,10 +150,10 @@ class PhotoView:
         Returns:
             (N,) object-frame lengths along the viewing direction, inf where nothing is.
         """
-        P = resize_camera(self._trans_mat, self._inside.shape, size).T
-        homogeneous = np.stack([pixels % size[1], pixels // size[1], np.ones_like(pixels)], 1)
-        directions = homogeneous @ np.linalg.inv(P[:, :3]).T  # w = 1 after one step
-        return self.surface.depths(sides * self.eye, sides * directions) / np.linalg.norm(P[2, :3])
+        camera = resize_camera(self._trans_mat, self._inside.shape, size)
+        _, directions = pixel_rays(camera, pixels % size[1], pixels // size[1])
+        # a step of 1 is w = 1, which is the depth times this length
+        return self.surface.depths(sides * self.eye, sides * directions) / np.linalg.norm(camera[:3, 2])
 
     def _depth_edges(self) -> np.ndarray:
         """(h, w) uint8, 1 on both sides of a step from one part of the surface to one behind it."""

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from utils.geometry.cameras import compose, fitting_distance, intrinsics, look_at, resize_camera
-from utils.images.resize import resize_image
+from utils.images.mask_parts import OBJECT
+from utils.images.resize import fitted_size, resize_image
 from utils.mesh.mesh import coloured_mesh
 from utils.rendering.backgrounds import lay_over
 from utils.rendering.lights import GENTLE_LIGHT
@@ -54,11 +55,10 @@ def over_photo(scene: Scene, photo: np.ndarray, mask: np.ndarray, trans_mat: np.
     Returns:
         (h, 2 w, 3) uint8.
     """
-    scale = min(1, LONGEST / max(mask.shape))
-    height, width = (max(1, round(side * scale)) for side in mask.shape)
+    height, width = fitted_size(mask.shape, LONGEST)
     camera = resize_camera(trans_mat, mask.shape, (height, width))
     small = resize_image(np.dstack([photo, np.full_like(mask, 255)]), (height, width))[..., :3]
-    outline = (cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA) >= 128).astype(np.uint8)
+    outline = (cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA) >= OBJECT).astype(np.uint8)
     pale = np.rint(255 - (1 - VEIL) * (255.0 - small)).astype(np.uint8)
     rendered = scene.render(camera, max(height, width), samples=2, light=GENTLE_LIGHT)[:height, :width]
     images = [np.ascontiguousarray(small), lay_over(rendered, pale)]

@@ -13,8 +13,8 @@ from typing import Any
 from utils.metrics.registry import METRICS
 from utils.reports.elements import nested_tables, table, text
 from utils.reports.images import Card, Links, gallery, image_tables
-from utils.reports.overview import category_matrices, metric_tables, overview_tables
 from utils.reports.plots import colours_of, legend, line_plot
+from utils.reports.result_tables import category_matrices, metric_tables, overview_tables
 
 # names of settings and the words by which the summary calls them
 SETTINGS = {

@@ -14,6 +14,7 @@ from PIL import Image
 from utils.errors import UserError, writing
 from utils.files import replacing, temporary_folder, write_json
 from utils.geometry.cameras import azimuth_elevation_distance
+from utils.images.mask_parts import OBJECT
 from utils.mesh.mesh import Material, Mesh, coloured_mesh
 from utils.mesh.texture import bake, texel_width, unwrap
 from utils.mesh.writers import write_mesh, write_textured
@@ -219,7 +220,7 @@ def _described(result: Reconstruction, vertices: np.ndarray, closed: bool, stage
             "frame": "object frame to pixels of the image",
         },
         "image": {"height": result.size[0], "width": result.size[1]},
-        "foreground": {"source": result.foreground, "share": float((result.mask >= 128).mean())},
+        "foreground": {"source": result.foreground, "share": float((result.mask >= OBJECT).mean())},
         "surface": {
             "vertices": len(vertices),
             "faces": len(result.faces),

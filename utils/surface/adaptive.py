@@ -39,6 +39,7 @@ SAFETY, MOST = 2.0, 64.0  # factor on both estimates: to begin with, and the lar
 CURVED = 0.05  # share of the slopes that interpolation may be off by
 AUDITED = 1024  # cells of the smallest margins in an audit, and as many random ones
 BATCH = 128  # bricks worked on at a time: some 100 MB
+CUBES = BRICK + 1  # along an axis, of eight cells each, in a brick with the cells around it
 
 
 def sample_adaptively(
@@ -251,7 +252,7 @@ def _follow_surface(grid: SparseGrid, field: _SignedField) -> None:
             if incomplete.any():
                 corner = np.zeros(known.shape, bool)
                 for x, y, z in CORNERS:
-                    corner[:, x : x + 17, y : y + 17, z : z + 17] |= incomplete
+                    corner[:, x : x + CUBES, y : y + CUBES, z : z + CUBES] |= incomplete
                 brick, *local = np.nonzero(corner & ~known)
                 cells = grid.origins[batch[brick]] + np.stack(local, 1) - 1
                 unknown.append(np.clip(cells, 0, grid.resolution - 1))
@@ -268,5 +269,5 @@ def _follow_surface(grid: SparseGrid, field: _SignedField) -> None:
 def _over_cubes(corners: np.ndarray, function: np.ufunc) -> np.ndarray:
     """(K, 18, 18, 18) bool -> (K, 17, 17, 17): and, or of the corners of every cube."""
     for axis in (1, 2, 3):
-        corners = function(corners.take(range(17), axis), corners.take(range(1, 18), axis))
+        corners = function(corners.take(range(CUBES), axis), corners.take(range(1, CUBES + 1), axis))
     return corners

@@ -7,7 +7,7 @@ from scipy.ndimage import label, map_coordinates
 from skimage.measure import marching_cubes
 
 from utils.errors import UserError
-from utils.surface.field_grid import cell_centres
+from utils.geometry.frames import cell_centres
 
 
 @dataclasses.dataclass

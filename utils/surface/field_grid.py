@@ -7,13 +7,9 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from utils.errors import UserError
+from utils.geometry.frames import cell_centres
 
 NEIGHBOURS = 8  # coloured cells that a vertex is coloured from, as many as a cube has corners
-
-
-def cell_centres(resolution: int) -> np.ndarray:
-    """(R,) centres of the cells along an axis of the object-frame cube: (i + 0.5)/R - 0.5."""
-    return (np.arange(resolution) + 0.5) / resolution - 0.5
 
 
 @dataclasses.dataclass

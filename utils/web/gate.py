@@ -116,7 +116,7 @@ class Gate:
         except (ValueError, RecursionError):
             call = None
         if not isinstance(call, dict) or type(call.get("fn_index")) is not int:
-            raise Refused(400, "This is no call of a function of the page")
+            raise Refused(400, "This is not a call of a function of the page")
         inputs, data = self.functions.get(call["fn_index"]), call.get("data")
         if inputs is None or not isinstance(data, list) or len(data) != inputs:
             raise Refused(400, "The page has no such function")

@@ -20,6 +20,7 @@ from utils.images.photo import FORMATS as READABLE_FORMATS
 from utils.images.photo import Photo, decode_photo
 from utils.mesh.simplify import FACES, check_count
 from utils.mesh.writers import write_mesh
+from utils.rendering.photo_colours import COLOURS
 from utils.reports.result_folder import TEXTURES, MeshFormat, Reconstruction, write_results
 from utils.stages import Stages
 from utils.surface.adaptive import check_resolution
@@ -31,7 +32,6 @@ MOST_FACES = 1_000_000  # that can be asked for
 SHOWN = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "GIF")  # formats that browsers show
 LONGEST_NAME = 40  # characters of the name of a download, before the suffix
 FORMATS = {"glb": "GLB", "ply": "PLY", "obj": "OBJ"}
-COLOURS = ("photo", "field")
 MASKS, CAMERAS = ("auto", "alpha", "none", "file"), ("est", "angles")
 FIELD_OF_VIEW = 0.75  # radians from top to bottom that the model fills in the viewer, whose camera has 0.8
 

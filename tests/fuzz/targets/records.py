@@ -20,7 +20,7 @@ from preprocessing.database import unfinished
 from preprocessing.library import credits
 from tests.fuzz.targets.target import Target
 from tests.helpers import tiny
-from utils.files import write_json
+from utils.files import file_digest, write_json
 from utils.metrics import registry
 from utils.metrics.summary import summarise
 
@@ -72,7 +72,7 @@ def read_rows(folder: pathlib.Path) -> None:
 
 def write_iso(folder: pathlib.Path) -> None:
     source = model(folder)
-    digest = iso_search.weights_digest(source.weights)
+    digest = file_digest(source.weights)
     write_json(folder / "iso.json", {"weights": digest, "iso": 0.5, "iou": 0.7, "solid": {"iso": 0.25, "iou": 0.8}})
 
 

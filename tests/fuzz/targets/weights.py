@@ -8,7 +8,6 @@ import h5py
 import numpy as np
 from hypothesis import strategies as st
 
-from models.weights import tf1_conventions
 from models.weights.encoder_sources import open_encoder, read_keras
 from models.weights.run import load_checkpoint, save_checkpoint
 from models.weights.sources import open_model
@@ -60,7 +59,6 @@ def write_tf1(folder: pathlib.Path, version: int = 2) -> None:
 
 def read_tf1(folder: pathlib.Path) -> None:
     model = open_model(folder if (folder / "checkpoint").exists() else folder / NAME)
-    tf1_conventions.validate(model.config)
     assert model.step is not None and model.step >= 0 and "\n" not in model.describe()
     model.config.check()
     values = [model.checkpoint.read(name) for name in model.checkpoint.shapes]

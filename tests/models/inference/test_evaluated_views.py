@@ -74,5 +74,5 @@ def test_finished_rows_are_never_written_over(cut, tmp_path):
 def test_values_that_are_no_finite_numbers_are_named(value, tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps(ROW).replace("0.5", value) + "\n")
-    with pytest.raises(UserError, match=r"rows.jsonl is damaged \(line 1: iou is no finite number"):
+    with pytest.raises(UserError, match=r"rows.jsonl is damaged \(line 1: iou is not a finite number"):
         _finished_rows(path)

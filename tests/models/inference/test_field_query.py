@@ -78,10 +78,10 @@ def trained(request):
 def reference(model, rgba, camera, resolution):
     """The network as its layers state it, on every point: g0 (R^3,), colour (R^3, 3)."""
     config, points = model.config, frames.voxel_centres(resolution)
-    matrix = frames.model_camera(network_camera(camera, rgba, config), config.binary)[None].astype(np.float32)
+    matrix = frames.cube_frame(config.binary).camera(network_camera(camera, rgba, config))[None].astype(np.float32)
     inputs = [
         network_image(rgba, config)[None],
-        frames.to_model(points, config.binary)[None].astype(np.float32),
+        frames.cube_frame(config.binary).to_model(points)[None].astype(np.float32),
         matrix,
     ]
     raw, colour = model(inputs)
@@ -124,9 +124,9 @@ def test_views_together_and_grids_are_the_network(given, monkeypatch):
 def test_the_formulation_of_the_original_is_the_network():
     rng = np.random.default_rng(0)
     model = random_network(rng, normalisation=False, resized_reading=True)
-    points = frames.to_model(rng.uniform(-0.5, 0.5, (2, 50, 3)), True).astype(np.float32)
+    points = frames.cube_frame(True).to_model(rng.uniform(-0.5, 0.5, (2, 50, 3))).astype(np.float32)
     images = rng.random((2, tiny.SIZE, tiny.SIZE, 3), np.float32)
-    cameras = np.stack([frames.model_camera(camera, True) for camera in CAMERAS[:2]]).astype(np.float32)
+    cameras = np.stack([frames.cube_frame(True).camera(camera) for camera in CAMERAS[:2]]).astype(np.float32)
     for a, b in zip(Original(model)(images, points, cameras), model([images, points, cameras]), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
 

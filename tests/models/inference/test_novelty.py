@@ -10,12 +10,13 @@ from models.inference import novelty, reconstruct
 from models.inference.category_classifier import category_classifier
 from models.inference.image_description import describe
 from models.inference.novelty import KNOWN, Known
-from models.weights.run import Run, weights_digest
+from models.weights.run import Run
 from models.weights.sources import open_model
 from tests.helpers import tiny
 from tests.helpers.flipped import edited
 from train import export_run
 from utils.errors import UserError
+from utils.files import file_digest
 
 OBJECTS = [str(i) for i in range(500)]
 
@@ -85,7 +86,7 @@ def exported(tiny_database, tmp_path_factory):
 
 def test_an_export_describes_the_images_of_the_training_split(exported, tiny_database):
     model, database = reconstruct.Reconstructor(exported), Database(tiny_database)
-    known = Known.load(Run(exported).novelty, weights_digest(Run(exported).best))
+    known = Known.load(Run(exported).novelty, file_digest(Run(exported).best))
     assert known is not None and model.known is not None
     entries = database.objects("train")
     images = [database.image(entry, 0) for entry in entries]

@@ -161,8 +161,8 @@ def field_query_is_its_network(model, rng):
     points = rng.uniform(-0.5, 0.5, (50, 3))
     query = FieldQuery(model)
     encoded = query.encode(image, matrix)
-    camera = frames.model_camera(matrix, binary)[None].astype(np.float32)
-    geometry, colour = model([image[None], frames.to_model(points, binary)[None].astype(np.float32), camera])
+    camera = frames.cube_frame(binary).camera(matrix)[None].astype(np.float32)
+    geometry, colour = model([image[None], frames.cube_frame(binary).to_model(points)[None].astype(np.float32), camera])
     expected = geometry[0, :, 1] - geometry[0, :, 0] if binary else geometry[0, :, 0] / 20
     np.testing.assert_allclose(query.geometry(encoded, points), expected, rtol=1e-3, atol=1e-5)
     shown = np.clip(colour[0], 0, 1) if c.colour else np.full((50, 3), GREY)
@@ -205,11 +205,12 @@ def test_grid_reading_at_nodes_between_them_and_outside(rng):
     grid = tf.constant(np.stack([x + 2 * y - 3 * z, x * y], -1)[None], tf.float32)
     points = np.concatenate([rng.choice(line, (20, 3)), rng.uniform(-0.5, 0.5, (20, 3)), [[0.5] * 3, [-0.5, 0.5, 0.5]]])
     for binary in (True, False):
-        read = read_grid(grid, tf.constant(frames.to_model(points, binary)[None], tf.float32), binary)[0]
+        to_model = frames.cube_frame(binary).to_model
+        read = read_grid(grid, tf.constant(to_model(points)[None], tf.float32), binary)[0]
         np.testing.assert_allclose(read[:, 0], points @ [1, 2, -3], atol=1e-5)
         np.testing.assert_allclose(read[:20, 1], points[:20, 0] * points[:20, 1], atol=1e-5)
         outside = np.array([[0.7, 0.1, -0.9]])
-        read = read_grid(grid, tf.constant(frames.to_model(outside, binary)[None], tf.float32), binary)[0, 0, 0]
+        read = read_grid(grid, tf.constant(to_model(outside)[None], tf.float32), binary)[0, 0, 0]
         assert np.isclose(read, 0.5 + 0.2 + 1.5, atol=1e-5)
 
 
@@ -233,7 +234,7 @@ def test_camera_axes_are_those_of_disn(rng):
         RT = look_at(np.degrees(np.arctan2(towards[0], towards[2])), np.degrees(np.arcsin(towards[1])), 1.5)
         for binary, size in ((True, (40, 40)), (False, (30, 50))):
             matrix = resize_camera(compose(intrinsics(40), RT), (40, 40), size)
-            camera = tf.constant(frames.model_camera(matrix, binary)[None], tf.float32)
+            camera = tf.constant(frames.cube_frame(binary).camera(matrix)[None], tf.float32)
             np.testing.assert_allclose(
                 to_camera_axes(tf.constant(points[None], tf.float32), camera)[0], expected, atol=1e-4
             )

@@ -35,12 +35,12 @@ def rng():
 
 def camera(binary, size=tiny.SIZE):
     matrix = compose(intrinsics(size), look_at(30, 20, 2.0))
-    return frames.model_camera(matrix, binary).astype(np.float32)
+    return frames.cube_frame(binary).camera(matrix).astype(np.float32)
 
 
 def inputs(config, rng, count=7):
     images = rng.random((2, config.img_h, config.img_w, config.image_channels), np.float32)
-    points = frames.to_model(rng.uniform(-0.5, 0.5, (2, count, 3)), config.binary).astype(np.float32)
+    points = frames.cube_frame(config.binary).to_model(rng.uniform(-0.5, 0.5, (2, count, 3))).astype(np.float32)
     return [images, points, np.repeat(camera(config.binary)[None], 2, 0)]
 
 
@@ -174,7 +174,11 @@ def test_field_query_is_the_network_in_the_object_frame(overrides, rng):
     query = FieldQuery(model)
     encoded = query.encode(image, matrix)
     geometry, colour = model(
-        [image[None], frames.to_model(points, config.binary)[None].astype(np.float32), camera(config.binary)[None]]
+        [
+            image[None],
+            frames.cube_frame(config.binary).to_model(points)[None].astype(np.float32),
+            camera(config.binary)[None],
+        ]
     )
     expected = geometry[0, :, 1] - geometry[0, :, 0] if config.binary else geometry[0, :, 0] / 10 / 2
     np.testing.assert_allclose(query.geometry(encoded, points), expected, rtol=1e-3, atol=1e-5)

@@ -17,9 +17,9 @@ def test_a_cluster_is_named_by_addresses_and_a_number(monkeypatch):
     for addresses, worker, reason in (
         ("a:1,b:1", None, "needs both"),
         ("", 0, "needs both"),
-        ("a:1,b", 0, "'b' is no address"),
-        ("a:1,b:65536", 0, "'b:65536' is no address"),
-        ("a:0,b:1", 0, "'a:0' is no address"),
+        ("a:1,b", 0, "'b' is not an address"),
+        ("a:1,b:65536", 0, "'b:65536' is not an address"),
+        ("a:0,b:1", 0, "'a:0' is not an address"),
         ("a:1,a:1", 0, "an address of its own"),
         ("a:1,b:1", 2, "no worker 2 in a cluster of 2"),
     ):
@@ -35,5 +35,5 @@ def test_a_cluster_is_named_by_addresses_and_a_number(monkeypatch):
 def test_a_description_of_no_cluster_is_refused_in_one_line(monkeypatch):
     for text in ('{"cluster": null}', '{"cluster": 1}', '{"task": 1}', "[]", "{"):
         monkeypatch.setenv("TF_CONFIG", text)
-        with pytest.raises(UserError, match="TF_CONFIG is no description of a cluster"):
+        with pytest.raises(UserError, match="TF_CONFIG is not a description of a cluster"):
             cluster.writes()

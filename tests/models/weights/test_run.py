@@ -1,6 +1,5 @@
 """The run folder: its checkpoints, and the digest that identifies weights."""
 
-import hashlib
 import resource
 
 import h5py
@@ -9,7 +8,7 @@ import pytest
 
 from models.networks.texdisn import build_field_network
 from models.weights import run
-from models.weights.run import load_checkpoint, save_checkpoint, weights_digest
+from models.weights.run import load_checkpoint, save_checkpoint
 from tests.helpers import tiny
 from tests.helpers.flipped import flip
 from utils.errors import StorageError, UserError
@@ -49,14 +48,6 @@ def test_files_that_are_not_checkpoints_are_refused(tmp_path):
         load_checkpoint(tmp_path / "other.h5", {})
     with pytest.raises(UserError, match="has no checkpoint yet"):
         _ = run.Run(tmp_path).weights
-
-
-def test_the_digest_of_weights_follows_their_content(tmp_path):
-    one, same, other = (tmp_path / name for name in ("one.h5", "same.h5", "other.h5"))
-    for path, content in ((one, b"weights"), (same, b"weights"), (other, b"weightz")):
-        path.write_bytes(content)
-    assert weights_digest(one) == weights_digest(same) == hashlib.sha256(b"weights").hexdigest()
-    assert weights_digest(one) != weights_digest(other)
 
 
 def test_a_flipped_bit_is_refused_and_changes_nothing(tmp_path):

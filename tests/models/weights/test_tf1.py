@@ -65,8 +65,8 @@ def test_configuration_is_inferred_and_outputs_are_those_of_tf1(kind, tmp_path):
     model.load(network)
     rng = np.random.default_rng(0)
     image = rng.random((tf1_models.IMAGE, tf1_models.IMAGE, 3)).astype(np.float32)
-    points = frames.to_model(rng.uniform(-0.5, 0.5, (9, 3)), binary).astype(np.float32)
-    matrix = frames.model_camera(camera(), binary).astype(np.float32)
+    points = frames.cube_frame(binary).to_model(rng.uniform(-0.5, 0.5, (9, 3))).astype(np.float32)
+    matrix = frames.cube_frame(binary).camera(camera()).astype(np.float32)
     uv, geometry, colours = tf1_models.forward(w, image[..., ::-1] if disn else image, points, matrix, binary, colour)
     predicted, predicted_colours = network([image[None], points[None], matrix[None]])
     np.testing.assert_allclose(predicted[0], geometry, rtol=1e-3, atol=1e-3 * np.abs(geometry).max())
@@ -147,6 +147,20 @@ def test_a_checkpoint_that_does_not_fit_is_refused_with_its_reason_and_assigns_n
         model.load(network)
     for variable, value in zip(network.variables, before, strict=True):
         np.testing.assert_array_equal(variable, value)
+
+
+@pytest.mark.parametrize(
+    ("conventions", "reason"),
+    [
+        ({"img_h": 0}, "img_h must be above 0, not 0"),
+        ({"distance_offset": float("nan")}, "distance_offset nan is not a finite number"),
+        ({"tanh": True}, "tanh are settings of signed distances; this model is binary"),
+    ],
+)
+def test_conventions_are_checked_like_the_settings_of_a_run(conventions, reason, tmp_path):
+    prefix = tf1_models.save(tmp_path / "model.ckpt", weights())
+    with pytest.raises(UserError, match=f"model.ckpt: .*{reason}"):
+        open_model(prefix, {**SMALL, **conventions})
 
 
 def test_files_that_are_not_models_are_refused(tmp_path):
