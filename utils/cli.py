@@ -160,11 +160,15 @@ def stopped_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def run(main: Callable[[list[str]], Any]) -> None:
+def run(main: Callable[[list[str]], Any], resumes: bool = True) -> None:
     """Call main(argv); on an error print one line and exit: 3 for PartialFailure, 1 for others.
 
     An interrupt exits with 130, SIGTERM with 143, SIGHUP with 129. With --debug, errors show their
     tracebacks, also those that a worker process would report in one line.
+
+    Args:
+        main: the command.
+        resumes: whether the same command, run again, keeps what an interrupted one has done.
     """
     argv = sys.argv[1:]
     debug = "--debug" in argv
@@ -190,5 +194,6 @@ def run(main: Callable[[list[str]], Any]) -> None:
         code = error.code if isinstance(error, Stopped) else 130
         word = f"stopped by {signal.Signals(error.number).name}" if isinstance(error, Stopped) else "interrupted"
         with contextlib.suppress(OSError):  # after SIGHUP the terminal is gone
-            print(f"{word}; run the same command again to resume", file=sys.stderr)
+            again = "run the same command again to resume" if resumes else "the same command begins anew"
+            print(f"{word}; {again}", file=sys.stderr)
         sys.exit(code)

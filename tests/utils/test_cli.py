@@ -79,6 +79,16 @@ def test_errors_are_one_line_and_an_exit_code(monkeypatch, capsys, error, code, 
     assert capsys.readouterr().err == line
 
 
+def test_an_interrupt_promises_to_resume_only_where_the_command_does(monkeypatch, capsys):
+    def main(argv):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "argv", ["command"])
+    with pytest.raises(SystemExit):
+        cli.run(main, resumes=False)
+    assert capsys.readouterr().err == "interrupted; the same command begins anew\n"
+
+
 def test_file_names_that_an_encoding_lacks_are_printed_all_the_same(monkeypatch):
     streams = [io.TextIOWrapper(io.BytesIO(), encoding, "strict") for encoding in ("utf-8", "ascii")]
     monkeypatch.setattr(sys, "argv", ["command"])
