@@ -30,10 +30,17 @@ Number = TypeVar("Number", int, float)
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Keeps a script's docstring as it is written and shows the defaults of flags that have one."""
+    """Keeps a script's docstring as it is written and shows the defaults of flags that have one, as
+    they would be typed.
+    """
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        return action.help if action.default is None else super()._get_help_string(action)
+        if action.default is None or action.default in ("", (), []):
+            return action.help
+        if isinstance(action.default, list):
+            words = (f"{value:g}" if isinstance(value, float) else str(value) for value in action.default)
+            return f"{action.help} (default: {' '.join(words)})"
+        return super()._get_help_string(action)
 
 
 class Parser(argparse.ArgumentParser):
