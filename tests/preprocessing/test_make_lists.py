@@ -160,6 +160,12 @@ def test_the_lists_are_those_that_gen_db_reads(rng, tmp_path):
     ids = [*(f"{chr(97 + i)}ball" for i in range(8)), "aball_stretched1", "cball_stretched1"]
     lists = split_objects("ball", ids, tmp_path, tmp_path / "l", SHARES)
     assert lists.ids == {"train": ["aball", "aball_stretched1"], "val": [], "test": ["cball"]} and lists.unlisted == 7
+    (tmp_path / "split.json").write_text(json.dumps({"train": ["ball/aball"]}))
+    make_lists.main(["--raw", str(tmp_path), "--out", str(tmp_path / "l"), "--given", str(tmp_path / "split.json")])
+    boxes = split_objects("box", [f"{chr(97 + i)}box" for i in range(8)], tmp_path, None, SHARES)
+    assert sum(map(len, boxes.ids.values())) == 8  # by hash, where the category has no lists
+    boxes = split_objects("box", [f"{chr(97 + i)}box" for i in range(8)], tmp_path / "l", None, SHARES)
+    assert not any(boxes.ids.values()) and boxes.unlisted == 8
     for wrong in ("[]", '{"training": []}', '{"train": ["a/b"], "val": ["a/b"]}', '{"train": ["a/b"]}'):
         (tmp_path / "split.json").write_text(wrong)
         with pytest.raises(UserError, match="split.json"):
