@@ -96,9 +96,16 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     flags.add_argument("--given", type=pathlib.Path, help="JSON file with the split; other objects are in no list")
     for split in ("val", "test"):
         flags.add_argument(
-            f"--{split}", type=real_number(above=-1e-9, below=1), default=shares[split], help="share of the objects"
+            f"--{split}",
+            type=real_number(above=-1e-9, below=1),
+            help=f"share of the objects (default: {shares[split]})",
         )
     args = flags.parse_args(argv)
+    for split in ("val", "test"):
+        share = getattr(args, split)
+        if args.given and share is not None:
+            raise UserError(f"--{split} {share} would do nothing: --given decides")
+        setattr(args, split, shares[split] if share is None else share)
     if args.val + args.test >= 1:
         raise UserError(f"--val {args.val} and --test {args.test} leave nothing for training")
     return args

@@ -154,6 +154,8 @@ def test_the_lists_are_those_that_gen_db_reads(rng, tmp_path):
         shutil.copytree(tmp_path / "ball" / object_id, tmp_path / "ball" / f"{object_id}_stretched1")
     with pytest.raises(UserError, match="leave nothing for training"):
         make_lists.main(["--raw", str(tmp_path), "--test", "0.7", "--val", "0.3"])
+    with pytest.raises(UserError, match="--val 0.2 would do nothing: --given decides"):
+        make_lists.main(["--raw", str(tmp_path), "--given", "split.json", "--val", "0.2"])
     given = {"train": ["ball/aball", "box/abox"], "val": ["box/bbox"], "test": ["ball/cball", "ball/elsewhere"]}
     (tmp_path / "split.json").write_text(json.dumps(given))
     make_lists.main(["--raw", str(tmp_path), "--out", str(tmp_path / "l"), "--given", str(tmp_path / "split.json")])
