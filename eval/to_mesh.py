@@ -94,4 +94,4 @@ def report(path: str | os.PathLike[str], vertices: np.ndarray, faces: np.ndarray
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, resumes=False)

@@ -168,6 +168,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = flags.parse_args(argv)
     if not args.db.is_dir():
         raise UserError(f"{args.db} is not a folder; build the database with preprocessing/gen_db.py")
+    if args.out and not args.objects:
+        raise UserError(f"--out {args.out} would do nothing: --objects 0 draws no contact sheet")
     out = args.out or args.db / "contact_sheet.png"
     if out.suffix.lower() != ".png":
         raise UserError(f"--out {out}: the contact sheet is a PNG, name it so")
@@ -188,4 +190,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, resumes=False)

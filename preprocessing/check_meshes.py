@@ -33,9 +33,12 @@ from preprocessing.survey.table import HEADING, line, totals, write_table
 from utils import engine_flags
 from utils.cli import parser, real_number, run, whole_number
 from utils.engines import Engine
-from utils.errors import PartialFailure
+from utils.errors import PartialFailure, UserError
 from utils.files import check_out, replacing
 from utils.out_folder import working_in
+
+# Of the contact sheets: {setting: default}.
+SHEET: dict[str, float] = {"pictures": 120, "azimuth": 30, "elevation": 20}
 
 Pictures = dict[str, list[tuple[str, np.ndarray]]]  # {category: [(name, picture)]}
 
@@ -81,11 +84,21 @@ def main(argv: list[str] | None = None) -> None:
     flags = parser(__doc__)
     flags.add_argument("meshes", type=pathlib.Path, help="folder of <category>/<object> meshes")
     flags.add_argument("--out", type=pathlib.Path, help="folder for the table and the contact sheets; none: not kept")
-    flags.add_argument("--pictures", type=whole_number(0), default=120, help="meshes on the sheet of a category")
-    flags.add_argument("--azimuth", type=real_number(), default=30, help="degrees, of the pictures; 0: from the front")
-    flags.add_argument("--elevation", type=real_number(above=-90, below=90), default=20, help="degrees")
+    kinds = {"pictures": whole_number(0), "azimuth": real_number(), "elevation": real_number(above=-90, below=90)}
+    texts = {
+        "pictures": "meshes on the sheet of a category",
+        "azimuth": "degrees, of the pictures; 0: from the front",
+        "elevation": "degrees",
+    }
+    for name, default in SHEET.items():
+        flags.add_argument(f"--{name}", type=kinds[name], help=f"{texts[name]} (default: {default})")
     engine_flags.add_flags(flags, "meshes at once")
     args = flags.parse_args(argv)
+    for name, default in SHEET.items():
+        if getattr(args, name) is None:
+            setattr(args, name, default)
+        elif not args.out:
+            raise UserError(f"--{name} would do nothing: the pictures need --out")
     files = find_meshes(args.meshes)
     if args.out:
         check_out(args.out)
@@ -109,4 +122,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, resumes=False)

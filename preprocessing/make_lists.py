@@ -17,6 +17,7 @@ splits and the largest groups.
 import argparse
 import collections
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 from tqdm import tqdm
@@ -42,8 +43,14 @@ def surface_of(raw: RawObject) -> np.ndarray:
         raise UserError(f"{error}; render the object again") from None
 
 
-def write_lists(folder: pathlib.Path, objects: list[RawObject], splits: list[str]) -> collections.Counter[str]:
-    """Write the three lists of every category; returns {split: number of ids in its lists}."""
+def write_lists(
+    folder: pathlib.Path, objects: list[RawObject], splits: Sequence[str | None]
+) -> collections.Counter[str]:
+    """Write the three lists of every category; returns {split: number of ids in its lists}.
+
+    An object whose split is None is in no list. A category of such objects has empty lists: without
+    any, gen_db.py would split it by hash.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     counts: collections.Counter[str] = collections.Counter()
     names = [categories.name(raw.category) for raw in objects]
@@ -89,9 +96,16 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     flags.add_argument("--given", type=pathlib.Path, help="JSON file with the split; other objects are in no list")
     for split in ("val", "test"):
         flags.add_argument(
-            f"--{split}", type=real_number(above=-1e-9, below=1), default=shares[split], help="share of the objects"
+            f"--{split}",
+            type=real_number(above=-1e-9, below=1),
+            help=f"share of the objects (default: {shares[split]})",
         )
     args = flags.parse_args(argv)
+    for split in ("val", "test"):
+        share = getattr(args, split)
+        if args.given and share is not None:
+            raise UserError(f"--{split} {share} would do nothing: --given decides")
+        setattr(args, split, shares[split] if share is None else share)
     if args.val + args.test >= 1:
         raise UserError(f"--val {args.val} and --test {args.test} leave nothing for training")
     return args
@@ -105,12 +119,13 @@ def main(argv: list[str] | None = None) -> None:
     out = args.out or args.raw
     if args.given:
         split_of = given_split(args.given)
-        known = [raw for raw, own in zip(objects, ids, strict=True) if origin(own) in split_of]
+        own_splits = [split_of.get(origin(own)) for own in ids]
+        known = sum(split is not None for split in own_splits)
         if not known:
             raise UserError(f"{args.given} has no object of {args.raw}")
         with working_in(out, depth=0):
-            write_lists(out, known, [split_of[origin(own)] for own in ids if origin(own) in split_of])
-        print(f"{len(known)} of them in {args.given}; lists    {out}")
+            write_lists(out, objects, own_splits)
+        print(f"{known} of them in {args.given}; lists    {out}")
         return
     groups = near_duplicates(ids, [surface_of(raw) for raw in tqdm(objects, desc="surfaces", mininterval=2)])
     splits = split_groups(ids, groups, {"val": args.val, "test": args.test})
@@ -127,4 +142,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, resumes=False)

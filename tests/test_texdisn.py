@@ -55,6 +55,14 @@ def test_a_mesh_is_the_same_in_every_form(result, tmp_path):
             result.save(tmp_path / "chair.glb", **wrong)
 
 
+@pytest.mark.parametrize(("setting", "value"), [
+    ("resolution", 1), ("resolution", 514), ("resolution", 258), ("simplify", 5), ("colours", "bright"),
+])  # fmt: skip
+def test_settings_out_of_range_are_refused_at_once(model, setting, value):
+    with pytest.raises(texdisn.UserError, match=f"{setting} {value}: give"):
+        model.reconstruct("no.png", **{setting: value})  # before the image is read
+
+
 def test_a_turntable_shows_the_mesh(result):
     frames = result.turntable()
     assert len(frames) == 8 and all((frame < 250).any() and (frame[0, 0] == 255).all() for frame in frames)

@@ -9,7 +9,7 @@ training cannot resume from it. Kernels become float16 (11 bits of precision; ev
 below 65504). Vectors stay float32: they are few, and the variances of batch normalisation can be
 tiny. Of a field network, novelty.h5 tells what the images of the training split are like, so that
 reconstruct.py can warn of others, and categories.h5 what tells their categories apart; that takes
-some minutes for a thousand objects. Prints the sizes and the largest change of a weight.
+about a minute for a thousand objects. Prints the sizes and the largest change of a weight.
 """
 
 import pathlib
@@ -141,4 +141,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, resumes=False)

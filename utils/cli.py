@@ -30,10 +30,17 @@ Number = TypeVar("Number", int, float)
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Keeps a script's docstring as it is written and shows the defaults of flags that have one."""
+    """Keeps a script's docstring as it is written and shows the defaults of flags that have one, as
+    they would be typed.
+    """
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        return action.help if action.default is None else super()._get_help_string(action)
+        if action.default is None or action.default in ("", (), []):
+            return action.help
+        if isinstance(action.default, list):
+            words = (f"{value:g}" if isinstance(value, float) else str(value) for value in action.default)
+            return f"{action.help} (default: {' '.join(words)})"
+        return super()._get_help_string(action)
 
 
 class Parser(argparse.ArgumentParser):
@@ -160,11 +167,15 @@ def stopped_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def run(main: Callable[[list[str]], Any]) -> None:
+def run(main: Callable[[list[str]], Any], resumes: bool = True) -> None:
     """Call main(argv); on an error print one line and exit: 3 for PartialFailure, 1 for others.
 
     An interrupt exits with 130, SIGTERM with 143, SIGHUP with 129. With --debug, errors show their
     tracebacks, also those that a worker process would report in one line.
+
+    Args:
+        main: the command.
+        resumes: whether the same command, run again, keeps what an interrupted one has done.
     """
     argv = sys.argv[1:]
     debug = "--debug" in argv
@@ -190,5 +201,6 @@ def run(main: Callable[[list[str]], Any]) -> None:
         code = error.code if isinstance(error, Stopped) else 130
         word = f"stopped by {signal.Signals(error.number).name}" if isinstance(error, Stopped) else "interrupted"
         with contextlib.suppress(OSError):  # after SIGHUP the terminal is gone
-            print(f"{word}; run the same command again to resume", file=sys.stderr)
+            again = "run the same command again to resume" if resumes else "the same command begins anew"
+            print(f"{word}; {again}", file=sys.stderr)
         sys.exit(code)

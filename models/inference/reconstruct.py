@@ -39,6 +39,7 @@ from utils.rendering.photo_colours import COLOURS, PhotoColours
 from utils.rendering.ray_surface import RaySurface
 from utils.reports.result_folder import MeshFormat, write_result_mesh
 from utils.stages import Stages
+from utils.surface.adaptive import check_resolution
 
 # Runs of a field and of a camera network; models/pretrained/MODEL_CARD.md describes them.
 PRETRAINED = pathlib.Path(__file__).parents[1] / "pretrained"
@@ -182,17 +183,19 @@ class Reconstructor:
             camera: "est"; (azimuth, elevation) in degrees, the rest estimated; (azimuth, elevation,
                 distance), looking at the middle of the image with the default focal length; or a
                 (4, 3) trans_mat of the image as it is given.
-            resolution: cells along an axis.
+            resolution: cells along an axis, as utils.surface.adaptive.check_resolution allows.
             simplify: number of faces to merge the mesh into, about; 0: all that were extracted.
             stages: is told of every stage.
             colours: "photo": those of the image where it shows the surface, the field's elsewhere
                 (utils.rendering.photo_colours); "field": the field's.
 
         Raises:
-            UserError: the image, its mask or camera cannot be used, or no surface was found.
+            UserError: a setting, the image, its mask or camera cannot be used, or no surface was
+                found.
         """
         if colours not in COLOURS:
             raise UserError(f"colours {colours}: give {' or '.join(COLOURS)}")
+        check_resolution("resolution", resolution)
         check_count("simplify", simplify)
         stages, photo = stages or Stages(), as_photo(image)
         with stages("mask"):

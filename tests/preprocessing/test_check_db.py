@@ -246,7 +246,9 @@ def test_wrong_flags(db, tmp_path):
     with pytest.raises(UserError, match="--objects: '-1' is not a whole number"):
         run(db, "--objects", "-1")
     with pytest.raises(UserError, match="the contact sheet is a PNG"):
-        run(db, "--out", "sheet.gif")
+        check_db.main([str(db), "--out", "sheet.gif"])
+    with pytest.raises(UserError, match="--out sheet.png would do nothing"):
+        run(db, "--out", "sheet.png")  # without objects
 
 
 def test_a_wrong_data_set_is_noticed(tmp_path, capsys):

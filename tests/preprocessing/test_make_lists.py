@@ -154,12 +154,20 @@ def test_the_lists_are_those_that_gen_db_reads(rng, tmp_path):
         shutil.copytree(tmp_path / "ball" / object_id, tmp_path / "ball" / f"{object_id}_stretched1")
     with pytest.raises(UserError, match="leave nothing for training"):
         make_lists.main(["--raw", str(tmp_path), "--test", "0.7", "--val", "0.3"])
+    with pytest.raises(UserError, match="--val 0.2 would do nothing: --given decides"):
+        make_lists.main(["--raw", str(tmp_path), "--given", "split.json", "--val", "0.2"])
     given = {"train": ["ball/aball", "box/abox"], "val": ["box/bbox"], "test": ["ball/cball", "ball/elsewhere"]}
     (tmp_path / "split.json").write_text(json.dumps(given))
     make_lists.main(["--raw", str(tmp_path), "--out", str(tmp_path / "l"), "--given", str(tmp_path / "split.json")])
     ids = [*(f"{chr(97 + i)}ball" for i in range(8)), "aball_stretched1", "cball_stretched1"]
     lists = split_objects("ball", ids, tmp_path, tmp_path / "l", SHARES)
     assert lists.ids == {"train": ["aball", "aball_stretched1"], "val": [], "test": ["cball"]} and lists.unlisted == 7
+    (tmp_path / "split.json").write_text(json.dumps({"train": ["ball/aball"]}))
+    make_lists.main(["--raw", str(tmp_path), "--out", str(tmp_path / "l"), "--given", str(tmp_path / "split.json")])
+    boxes = split_objects("box", [f"{chr(97 + i)}box" for i in range(8)], tmp_path, None, SHARES)
+    assert sum(map(len, boxes.ids.values())) == 8  # by hash, where the category has no lists
+    boxes = split_objects("box", [f"{chr(97 + i)}box" for i in range(8)], tmp_path / "l", None, SHARES)
+    assert not any(boxes.ids.values()) and boxes.unlisted == 8
     for wrong in ("[]", '{"training": []}', '{"train": ["a/b"], "val": ["a/b"]}', '{"train": ["a/b"]}'):
         (tmp_path / "split.json").write_text(wrong)
         with pytest.raises(UserError, match="split.json"):

@@ -79,6 +79,26 @@ def test_errors_are_one_line_and_an_exit_code(monkeypatch, capsys, error, code, 
     assert capsys.readouterr().err == line
 
 
+@pytest.mark.parametrize(("default", "shown"), [
+    (None, "what it does\n"), ("", "what it does\n"), ((), "what it does\n"), (2, "what it does (default: 2)\n"),
+    ([1.09375], "what it does (default: 1.09375)\n"), (["auto", 25.0], "what it does (default: auto 25)\n"),
+])  # fmt: skip
+def test_help_shows_defaults_as_they_would_be_typed(default, shown):
+    flags = cli.parser("A command.")
+    flags.add_argument("--x", default=default, help="what it does")
+    assert flags.format_help().endswith(shown)
+
+
+def test_an_interrupt_promises_to_resume_only_where_the_command_does(monkeypatch, capsys):
+    def main(argv):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "argv", ["command"])
+    with pytest.raises(SystemExit):
+        cli.run(main, resumes=False)
+    assert capsys.readouterr().err == "interrupted; the same command begins anew\n"
+
+
 def test_file_names_that_an_encoding_lacks_are_printed_all_the_same(monkeypatch):
     streams = [io.TextIOWrapper(io.BytesIO(), encoding, "strict") for encoding in ("utf-8", "ascii")]
     monkeypatch.setattr(sys, "argv", ["command"])

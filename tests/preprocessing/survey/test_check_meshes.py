@@ -12,7 +12,7 @@ from preprocessing import check_meshes
 from preprocessing.meshes.find import MeshFile
 from preprocessing.survey.measure import Findings, Task, inside_share, measure
 from preprocessing.survey.table import write_table
-from utils.errors import PartialFailure
+from utils.errors import PartialFailure, UserError
 from utils.mesh.mesh import coloured_mesh
 
 
@@ -73,6 +73,12 @@ def test_inside_share_of_a_ball():
 def test_the_table_holds_names_that_are_not_utf8(tmp_path):
     write_table(tmp_path, [Findings("box", os.fsdecode(b"st\xfchl"), "a.ply")])
     assert "st\\udcfchl" in (tmp_path / "meshes.csv").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("flag", ["--pictures", "--azimuth", "--elevation"])
+def test_a_flag_of_the_pictures_needs_a_folder_for_them(flag, tmp_path):
+    with pytest.raises(UserError, match=f"{flag} would do nothing: the pictures need --out"):
+        check_meshes.main([str(tmp_path), flag, "3"])
 
 
 def test_command(tmp_path, capsys, rendered_here):
