@@ -16,15 +16,11 @@ from utils.mesh.mesh import Mesh
 FACES = ("face", "faces", "polygon", "polygons", "triangle", "triangles")
 STRIPS = ("tristrips", "tristrip", "triangle_strips")
 INDICES = ("vertex_indices", "vertex_index", "vertex_indexes", "vertices", "indices", "index")
-COLOURS = (
-    ("red", "green", "blue"),
-    ("diffuse_red", "diffuse_green", "diffuse_blue"),
-    ("r", "g", "b"),
-    ("color_red", "color_green", "color_blue"),
-    ("color_r", "color_g", "color_b"),
-    ("red_8", "green_8", "blue_8"),
-    ("ambient_red", "ambient_green", "ambient_blue"),
-)
+# red green blue, r g b, color_red ..., scalar_R ..., red_8 ...: the first of the three names
+RED = re.compile(r"((?:\w*[_.])?)(red|r)([_.]?\d*)")
+CHANNELS = {"red": ("red", "green", "blue"), "r": ("r", "g", "b")}
+USUAL_REDS = ("red", "diffuse_red", "r")  # before all others; that of ambient light comes last
+HIGHLIGHT = "specular"  # what begins with it is no colour of the surface
 # s t, u v, texture_u texture_v, texcoord_s texcoord_t, u0 v0, ...: first coordinate -> second
 FIRST_COORDINATE = re.compile(r"((?:tex|uv|st|map)\w*?[_.]?)?([us])([_.]?0)?")
 SECOND = {"u": "v", "s": "t"}
@@ -112,10 +108,21 @@ def _triangles_of_strips(strips: Lists) -> np.ndarray:
 
 def _colours(element: Element) -> np.ndarray | None:
     """(rows, 3) colours in [0, 1], or None. Alpha is left out: many programs write nonsense."""
-    for names in COLOURS:
-        if set(names) <= element.scalars.keys():
-            return of_any_depth(_columns(element, names))
-    return None
+    found = []
+    for first in element.scalars:
+        match = RED.fullmatch(first)
+        if match and not first.startswith(HIGHLIGHT):
+            names = tuple(f"{match[1]}{channel}{match[3]}" for channel in CHANNELS[match[2]])
+            if set(names) <= element.scalars.keys():
+                found.append(names)
+    return of_any_depth(_columns(element, min(found, key=_rank))) if found else None
+
+
+def _rank(names: tuple[str, ...]) -> int:
+    """The place of a colour among several, by the name of its red."""
+    if names[0] in USUAL_REDS:
+        return USUAL_REDS.index(names[0])
+    return len(USUAL_REDS) + names[0].startswith("ambient")
 
 
 def _uv(vertex: Element) -> np.ndarray | None:

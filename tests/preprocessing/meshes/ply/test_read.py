@@ -103,7 +103,10 @@ def test_colours_of_every_depth(tmp_path, encoding, kind, scale):
 
 
 @pytest.mark.parametrize(
-    "names", [("r", "g", "b"), ("diffuse_red", "diffuse_green", "diffuse_blue"), ("Red", "Green", "Blue")]
+    "names",
+    [("r", "g", "b"), ("diffuse_red", "diffuse_green", "diffuse_blue"), ("Red", "Green", "Blue")]
+    + [("scalar_R", "scalar_G", "scalar_B"), ("color_r", "color_g", "color_b"), ("red1", "green1", "blue1")]
+    + [("ambient_red", "ambient_green", "ambient_blue"), ("vertex_red", "vertex_green", "vertex_blue")],
 )
 @pytest.mark.parametrize("coordinates", [(), ("s", "t")])
 def test_colours_of_every_name_beside_coordinates(tmp_path, names, coordinates):
@@ -111,6 +114,16 @@ def test_colours_of_every_name_beside_coordinates(tmp_path, names, coordinates):
     columns.update({name: SQUARE[:, k].astype(np.float32) for k, name in enumerate(coordinates)})
     write(tmp_path / "a.ply", columns, [[0, 1, 2, 3]])
     assert np.abs(colour_at(load_mesh(tmp_path / "a.ply"), INSIDE) - CORNERS).max() < 0.1
+
+
+def test_the_colour_of_the_surface_is_that_of_several(tmp_path):
+    grey = np.full(4, 90, np.uint8)
+    others = {f"{kind}_{name}": grey for kind in ("ambient", "specular") for name in ("red", "green", "blue")}
+    names = ("diffuse_red", "diffuse_green", "diffuse_blue")
+    write(tmp_path / "a.ply", {**others, **square(names=names), "r": grey, "g": grey, "b": grey}, [[0, 1, 2, 3]])
+    assert np.abs(colour_at(load_mesh(tmp_path / "a.ply"), INSIDE) - CORNERS).max() < 0.1
+    write(tmp_path / "b.ply", {**positions(SQUARE), **{n: grey for n in others if "specular" in n}}, [[0, 1, 2, 3]])
+    assert np.allclose(colour_at(load_mesh(tmp_path / "b.ply"), INSIDE), 255 * UNCOLOURED)
 
 
 @pytest.mark.parametrize(
