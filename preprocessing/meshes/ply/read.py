@@ -21,6 +21,7 @@ RED = re.compile(r"((?:\w*[_.])?)(red|r)([_.]?\d*)")
 CHANNELS = {"red": ("red", "green", "blue"), "r": ("r", "g", "b")}
 USUAL_REDS = ("red", "diffuse_red", "r")  # before all others; that of ambient light comes last
 HIGHLIGHT = "specular"  # what begins with it is no colour of the surface
+COLOUR_LIST = re.compile(r"(\w*_)?(colou?rs?|rgba?)")  # trimesh writes a list of three or four
 # s t, u v, texture_u texture_v, texcoord_s texcoord_t, u0 v0, ...: first coordinate -> second
 FIRST_COORDINATE = re.compile(r"((?:tex|uv|st|map)\w*?[_.]?)?([us])([_.]?0)?")
 SECOND = {"u": "v", "s": "t"}
@@ -115,7 +116,13 @@ def _colours(element: Element) -> np.ndarray | None:
             names = tuple(f"{match[1]}{channel}{match[3]}" for channel in CHANNELS[match[2]])
             if set(names) <= element.scalars.keys():
                 found.append(names)
-    return of_any_depth(_columns(element, min(found, key=_rank))) if found else None
+    if found:
+        return of_any_depth(_columns(element, min(found, key=_rank)))
+    for name, colours in element.lists.items():
+        widths = np.unique(colours.sizes)
+        if COLOUR_LIST.fullmatch(name) and len(widths) == 1 and widths[0] in (3, 4):
+            return of_any_depth(colours.values.reshape(-1, widths[0])[:, :3])
+    return None
 
 
 def _rank(names: tuple[str, ...]) -> int:

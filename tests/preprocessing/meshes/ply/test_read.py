@@ -13,6 +13,7 @@ from utils.mesh.mesh import albedo
 SQUARE = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0.0]])
 CORNERS = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]])
 ENCODINGS = {"ascii": "ascii", "little": "binary_little_endian", "big": "binary_big_endian"}
+RGB = ("red", "green", "blue")
 NAMES = {"u1": "uchar", "u2": "ushort", "u4": "uint", "i2": "short", "i4": "int", "f4": "float", "f8": "double"}
 
 
@@ -53,7 +54,7 @@ def positions(vertices, kind=np.float32):
     return dict(zip("xyz", np.asarray(vertices, kind).T, strict=True))
 
 
-def square(kind=np.uint8, names=("red", "green", "blue"), scale=1.0):
+def square(kind=np.uint8, names=RGB, scale=1.0):
     """Columns of the square with its corners red, green, blue and white."""
     return {**positions(SQUARE), **dict(zip(names, (CORNERS * scale).astype(kind).T, strict=True))}
 
@@ -110,20 +111,22 @@ def test_colours_of_every_depth(tmp_path, encoding, kind, scale):
 )
 @pytest.mark.parametrize("coordinates", [(), ("s", "t")])
 def test_colours_of_every_name_beside_coordinates(tmp_path, names, coordinates):
-    columns = {**square(names=names), "alpha": np.zeros(4, np.uint8), "quality": np.arange(4.0)}
+    others = {f"{light}_{name}": np.full(4, 90, np.uint8) for light in ("ambient", "specular") for name in RGB}
+    columns = {**others, **square(names=names), "alpha": np.zeros(4, np.uint8), "quality": np.arange(4.0)}
     columns.update({name: SQUARE[:, k].astype(np.float32) for k, name in enumerate(coordinates)})
     write(tmp_path / "a.ply", columns, [[0, 1, 2, 3]])
     assert np.abs(colour_at(load_mesh(tmp_path / "a.ply"), INSIDE) - CORNERS).max() < 0.1
 
 
-def test_the_colour_of_the_surface_is_that_of_several(tmp_path):
-    grey = np.full(4, 90, np.uint8)
-    others = {f"{kind}_{name}": grey for kind in ("ambient", "specular") for name in ("red", "green", "blue")}
-    names = ("diffuse_red", "diffuse_green", "diffuse_blue")
-    write(tmp_path / "a.ply", {**others, **square(names=names), "r": grey, "g": grey, "b": grey}, [[0, 1, 2, 3]])
+@pytest.mark.parametrize("encoding", ["ascii", "binary"])
+def test_lists_are_colours_as_well(tmp_path, encoding):
+    """trimesh writes attributes of vertices and faces so."""
+    mesh = trimesh.Trimesh(SQUARE, [[0, 1, 2], [0, 2, 3]], process=False)
+    mesh.vertex_attributes["color"] = np.c_[CORNERS, [7] * 4].astype(np.uint8)
+    mesh.export(tmp_path / "a.ply", encoding=encoding)
     assert np.abs(colour_at(load_mesh(tmp_path / "a.ply"), INSIDE) - CORNERS).max() < 0.1
-    write(tmp_path / "b.ply", {**positions(SQUARE), **{n: grey for n in others if "specular" in n}}, [[0, 1, 2, 3]])
-    assert np.allclose(colour_at(load_mesh(tmp_path / "b.ply"), INSIDE), 255 * UNCOLOURED)
+    write(tmp_path / "b.ply", positions(SQUARE), [[0, 1, 2], [0, 2, 3]], color=(CORNERS[:2] / 255).tolist())
+    assert np.abs(colour_at(load_mesh(tmp_path / "b.ply"), QUARTERS[[1, 3]]) - CORNERS[:2]).max() < 0.1
 
 
 @pytest.mark.parametrize(
