@@ -3,10 +3,12 @@
 import contextlib
 import dataclasses
 import pathlib
+import warnings
 from typing import NamedTuple
 
 import numpy as np
 
+from preprocessing.meshes.colours import glass_note
 from preprocessing.meshes.gltf import schema
 from preprocessing.meshes.gltf.buffers import Buffers
 from preprocessing.meshes.gltf.uris import read_uri
@@ -80,19 +82,25 @@ class Materials:
         self._looks: dict[int | None, Look] = {}
         self._images: dict[tuple[str | int, bool], np.ndarray | UserError] = {}
         self._textures = Textures(path)
+        self._opacities: list[tuple[str, float]] = []  # of materials, apart from the alpha of their textures
 
     def look(self, index: int | None) -> Look:
         """The look of a material of the file, or of primitives without one."""
         if index not in self._looks:
             source = schema.Material() if index is None else schema.element(self._header.materials, index, "material")
             material, base, emission = self._convert(source)
+            if source.alpha_mode == "BLEND":
+                self._opacities.append((f"material {index}", float(material.factor[3])))
             self._looks[index] = Look(len(self.materials), base, emission)
             self.materials.append(material)
         return self._looks[index]
 
     def warn(self) -> None:
-        """Warn of all textures that could not be used, if there are any."""
+        """Warn of all textures that could not be used, and of glass, if there are any."""
         self._textures.warn()
+        glass = glass_note(self._opacities)
+        if glass:
+            warnings.warn(f"{self._path}: {glass}", stacklevel=4)
 
     def _convert(self, source: schema.Material) -> tuple[Material, Coordinates | None, Coordinates | None]:
         """A Material, and the coordinates of its two textures."""

@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 
-from preprocessing.meshes.colours import UNCOLOURED, of_any_depth, to_rgba
+from preprocessing.meshes.colours import UNCOLOURED, glass_note, of_any_depth, to_rgba
 from preprocessing.meshes.obj.look import Look, look_of
 from preprocessing.meshes.obj.mtl_statements import MtlMaterial, read_mtl
 from preprocessing.meshes.obj.statements import ObjFile, read_obj
@@ -20,7 +20,6 @@ from utils.files import folded
 from utils.mesh.mesh import ABSENT, Material, Mesh, area_vectors
 
 NO_MATERIAL = {"", "(null)", "none"}  # what programs write after usemtl where a face has none
-DRAWN_OPAQUE = 0.95  # opacity below which it is worth telling that a material is drawn opaque
 LARGEST_UV = 1e9  # texture coordinates beyond it are broken; a texture need not repeat that often
 
 
@@ -68,9 +67,9 @@ def _looks(obj: ObjFile, used: np.ndarray, path: pathlib.Path, notes: list[str])
     if not any(looks[index].opacity >= ABSENT for index in used):  # some programs write d 0 for all
         notes.append("all materials are invisible; they are drawn opaque")
         return [Look(look.material, look.picture) for look in looks]
-    glass = [f"{obj.names[i]} ({looks[i].opacity:.2g})" for i in used if ABSENT <= looks[i].opacity < DRAWN_OPAQUE]
+    glass = glass_note((obj.names[index], looks[index].opacity) for index in used)
     if glass:
-        notes.append(f"materials that let light through are drawn opaque: {first_of(glass, 4)}")
+        notes.append(glass)
     return looks
 
 

@@ -354,6 +354,17 @@ def test_alpha_that_is_not_shown_does_not_weigh_colours(tmp_path, use):
     assert np.allclose(mean_colour(file.load(tmp_path)), [100, 0, 50], atol=1)
 
 
+@pytest.mark.parametrize(("mode", "alpha", "told"), [("BLEND", 0.15, 1), ("BLEND", 1, 0), ("OPAQUE", 0.15, 0)])
+def test_glass_is_drawn_opaque_with_a_warning(tmp_path, mode, alpha, told):
+    file = File()
+    file.square(material={"alphaMode": mode, "pbrMetallicRoughness": {"baseColorFactor": [0, 0, 1, alpha]}})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert mean_colour(file.load(tmp_path)).tolist() == [0, 0, 255]
+    text = "file.glb: materials that let light through are drawn opaque: material 0 (0.15)"
+    assert [str(warning.message).endswith(text) for warning in caught] == [True] * told
+
+
 @pytest.mark.parametrize(
     ("mode", "cutoff", "kept"), [("OPAQUE", 0.5, 4), ("MASK", 0.3, 2), ("MASK", None, 1), ("BLEND", 0.9, 3)]
 )
