@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import re
 import warnings
 
 import numpy as np
@@ -13,6 +14,8 @@ from utils.errors import UserError
 FREE_FORM = {"curv", "curv2", "surf"}
 LARGEST_COORDINATE = 1e60  # the squares of areas stay finite
 LARGEST = 2**53  # integers below it are exact as floats
+# how Microsoft's C library writes what is no number, in full or rounded to one to three places
+NO_NUMBER = re.compile(r"(?<!\S)[-+]?1\.#(?:[QS]NAN|IND|INF|QNB|QO|IO|R|J)0*(?:e[-+]?\d+)?(?!\S)", re.IGNORECASE)
 
 
 @dataclasses.dataclass
@@ -106,7 +109,8 @@ def _vertices(texts: list[str], path: pathlib.Path) -> tuple[np.ndarray, np.ndar
 
 def _rows(texts: list[str], keyword: str, least: int, path: pathlib.Path) -> np.ndarray:
     """The numbers of statements of one keyword, (N, M >= least); NaN after the end of a row."""
-    texts = _without_comments(texts)
+    if any("#" in text for text in texts):
+        texts = _without_comments([NO_NUMBER.sub("nan", text) for text in texts])
     lengths = word_counts(texts)
     values, bad = _numbers(" ".join(texts), int(lengths.sum())), None
     if values is None:

@@ -86,6 +86,8 @@ def only_colour(mesh):
         SQUARE.replace(FACES, "f 1/1 2/2\nl 1 2 3\np 1\nf 1\nf\n" + FACES),
         SQUARE.replace("usemtl", "g x y\no z\ns off\ns 1\nmg 1 2\nunknown 4\nusemtl"),
         SQUARE.replace("usemtl", "v 0 0 nan\nv 1e30 0 0\nvn 0 0 nan\nusemtl"),
+        SQUARE.replace("usemtl", "v 1.#INF 0 -1.#J # far\nvt -1.#IND00 1.#QNANe+000\nusemtl"),
+        SQUARE.replace(FACES, "vn 1.#QNAN 0 -1.#IND # none\nf 1/1/1 2/2/1 3/3/1\nf 1/1/1 3/3/1 4/4/1\n"),
         SQUARE + "usemtl b\n",
         V + "usemtl a\n" + VT + FACES + "mtllib m.mtl\n",
         SQUARE.replace("mtllib m.mtl", "mtllib gone/m.mtl"),
@@ -311,6 +313,7 @@ def test_what_is_missing_is_told_in_one_warning(tmp_path, text, mtl, warns, colo
         ("v 0 0\n" + V + "f 1 2 3\n", "'v 0 0' cannot be read: 3 numbers"),
         (V + "v 1,5 0 0\nf 1 2 3\n", "'v 1,5 0 0' cannot be read"),
         ("v 0 0 inf\n" + V + "f 1 2 3\n", "not finite"),
+        ("v 0 0 1.#INF\n" + V + "f 1 2 3\n", "not finite"),
         ("l 1 2\n" + V, "holds no triangles"),
     ],
 )
