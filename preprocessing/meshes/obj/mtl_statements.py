@@ -22,6 +22,7 @@ class Map:
     scale: tuple[float, float] = (1.0, 1.0)
     offset: tuple[float, float] = (0.0, 0.0)
     clamp: bool = False
+    levels: tuple[float, float] = (0.0, 1.0)  # what is added to its values in [0, 1], after a factor
 
 
 @dataclasses.dataclass
@@ -53,16 +54,18 @@ class MtlMaterial:
         if not name:
             return None
         clamp = known.get("clamp", "").strip().lower() == "on"
-        return Map(name, self.within, _pair(known.get("s"), 1.0), _pair(known.get("o"), 0.0), clamp)
+        scale, offset, levels = _pair(known.get("s"), 1, 1), _pair(known.get("o"), 0, 0), _pair(known.get("mm"), 0, 1)
+        return Map(name, self.within, scale, offset, clamp, levels)
 
 
-def _pair(text: str | None, default: float) -> tuple[float, float]:
-    """The first two of the numbers of an option; those that are left out have the default."""
+def _pair(text: str | None, first: float, second: float) -> tuple[float, float]:
+    """The first two of the numbers of an option; those that are left out have these defaults."""
     try:
-        numbers = [*map(float, (text or "").split()), default, default]
+        numbers = [*map(float, (text or "").split())]
     except ValueError:
-        numbers = [default, default]
-    return numbers[0], numbers[1]
+        numbers = []
+    a, b = (numbers + [first, second][len(numbers) :])[:2]
+    return a, b
 
 
 def read_mtl(path: pathlib.Path, within: str) -> dict[str, MtlMaterial]:

@@ -148,6 +148,25 @@ def test_a_clamped_map_continues_its_edge(tmp_path):
     assert np.array_equal(np.unique(colours[beyond], axis=0), QUARTERS[:1, 1])
 
 
+@pytest.mark.parametrize(
+    ("options", "base", "gain"),
+    [("-mm 0.2 0.5", 0.2, 0.5), ("-clamp on -mm -0.1 1.5", -0.1, 1.5), ("-mm 0.3", 0.3, 1), ("-mm 1 -1", 1, -1)],
+)
+@pytest.mark.parametrize("keyword", ["map_Kd", "Ke 1 1 1\nmap_Ke", "map_d mask.png\nmap_Kd"])
+def test_levels_of_a_map(tmp_path, keyword, options, base, gain):
+    Image.fromarray(np.full((2, 2), 255, np.uint8)).save(tmp_path / "mask.png")
+    Image.new("RGB", (4, 4), (200, 100, 3)).save(tmp_path / "plain.png")
+    mesh = load(write(tmp_path, SQUARE, f"newmtl a\n{keyword} {options} plain.png\n"))
+    expected = np.clip(base + gain * np.array([200, 100, 3]) / 255, 0, 1) * 255
+    assert np.abs(only_colour(mesh) - expected).max() <= 1
+
+
+def test_levels_of_a_mask(tmp_path):
+    Image.new("L", (4, 4), 0).save(tmp_path / "mask.png")
+    mesh = load(write(tmp_path, SQUARE, "newmtl a\nmap_Kd tex.png\nmap_d -mm 1 -1 mask.png\n"))
+    assert_quarters(mesh)  # turned round, it hides nothing
+
+
 @pytest.mark.parametrize("library", ["looks", "../looks", "."])
 def test_textures_are_beside_their_library(library, tmp_path):
     mesh, looks = tmp_path / "mesh", tmp_path / "mesh" / library
