@@ -9,7 +9,9 @@ from preprocessing.meshes.side_files import find_side_file
 
 NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 OPTIONS = "blendu|blendv|bm|boost|cc|clamp|imfchan|mm|o|s|t|texres|type"  # each with a word or up to three numbers
-OPTION = re.compile(rf"-({OPTIONS})\s+((?:{NUMBER}(?=\s)\s*){{1,3}}|\S+\s*)", re.IGNORECASE)
+OPTION = re.compile(rf"(?<!\S)-({OPTIONS})\s+((?:{NUMBER}(?=\s)\s*){{1,3}}|\S+\s*)", re.IGNORECASE)
+UNKNOWN = re.compile(r"-[a-z]\w*\s", re.IGNORECASE)  # such as -colorspace sRGB
+LONGEST = 1000  # letters of a statement that is searched for unknown options
 TRAILING = re.compile(rf"\s-(?:{OPTIONS})\s", re.IGNORECASE)
 
 
@@ -46,9 +48,13 @@ class MtlMaterial:
         if trailing and not text.startswith("-"):  # options should stand first
             text = f"{text[trailing.start() :].strip()} {text[: trailing.start()]}"
         while found := OPTION.match(text):
-            options.append((found[1].lower(), found[2]))
+            options.append((found[1], found[2]))
             text = text[found.end() :]
-        name, known = text.strip(), dict(options)
+        if UNKNOWN.match(text) and find_side_file(text, mesh, self.within) is None:
+            name = self._file_name(text, mesh)
+            options += OPTION.findall(text[: len(text) - len(name)])
+            text = name
+        name, known = text.strip(), {option.lower(): value for option, value in options}
         if " #" in name and find_side_file(name, mesh, self.within) is None:
             name = name.partition(" #")[0].strip()
         if not name:
@@ -56,6 +62,12 @@ class MtlMaterial:
         clamp = known.get("clamp", "").strip().lower() == "on"
         scale, offset, levels = _pair(known.get("s"), 1, 1), _pair(known.get("o"), 0, 0), _pair(known.get("mm"), 0, 1)
         return Map(name, self.within, scale, offset, clamp, levels)
+
+    def _file_name(self, text: str, mesh: pathlib.Path) -> str:
+        """The longest end of a text that names a file, from one of its words on; else all of it."""
+        starts = [space.end() for space in re.finditer(r"\s+", text)] if len(text) <= LONGEST else []
+        ends = (text[start:] for start in starts)
+        return next((end for end in ends if find_side_file(end, mesh, self.within) is not None), text)
 
 
 def _pair(text: str | None, first: float, second: float) -> tuple[float, float]:

@@ -120,6 +120,8 @@ def test_encodings(tmp_path, encoding):
         "map_Kd -s 1 1 1 -o 0 0 0 -t 0 tex.png",
         "map_Kd -o 1 tex.png",
         "map_Kd tex.png -s 1 1 1",
+        "map_Kd -colorspace sRGB -s 1 1 1 -dxt dxt5 .\\tex.png",
+        "map_Kd -blendu on -srgb textures/tex.png",
         "map_Ka tex.png",
         "Ke 1 1 1\nmap_Ke tex.png",
         "map_Kd tex.png\nd 1\nTr 0",
@@ -138,6 +140,14 @@ def test_scale_and_offset_of_a_map(tmp_path):
     mesh = load(write(tmp_path, SQUARE, "newmtl a\nmap_Kd -o 0.25 0.5 -s 3 tex.png\n"))
     corner = np.argmin(np.abs(mesh.vertices - [0.5, 0.5, 0]).sum(1))
     assert np.allclose(mesh.uv[corner], [3.25, 1.5])
+    assert_quarters(load(write(tmp_path, SQUARE, "newmtl a\nmap_Kd -dxt dxt5 -s 2 2 tex.png\n")), repeat=2)
+
+
+def test_names_may_look_like_options(tmp_path):
+    path = write(tmp_path, SQUARE, "newmtl a\nmap_Kd -old brick tex.png\n")
+    (tmp_path / "tex.png").rename(tmp_path / "-old brick tex.png")
+    Image.new("RGB", (8, 8), (1, 2, 3)).save(tmp_path / "tex.png")  # another one of the name
+    assert_quarters(load(path))
 
 
 def test_a_clamped_map_continues_its_edge(tmp_path):
@@ -310,6 +320,7 @@ def test_a_mask_replaces_the_alpha_of_a_large_texture(tmp_path):
         (SQUARE.replace("usemtl a", "usemtl x"), "newmtl a\nKd 1 0 0\n", "no material library has x", 204),
         (SQUARE.replace("mtllib m.mtl\n", ""), None, "no material library has a", 204),
         (SQUARE.replace("mtllib m.mtl", "mtllib my gone.mtl"), None, "my gone.mtl is missing", 204),
+        (SQUARE, "newmtl a\nmap_Kd -colorspace sRGB gone.png\n", "-colorspace sRGB gone.png is missing", 204),
         (SQUARE, "newmtl a\nmap_Kd gone.png\nmap_d lost.png\n", "gone.png is missing; lost.png is missing", 204),
         (SQUARE.replace("usemtl", "curv 0 1 1 2\nusemtl"), "newmtl a\n", "free-form", 204),
         (SQUARE.replace("4/4", "4/9"), "newmtl a\n", "texture coordinates that do not exist", 204),
