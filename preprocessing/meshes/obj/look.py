@@ -9,9 +9,13 @@ from PIL import Image
 from preprocessing.meshes.colours import UNCOLOURED
 from preprocessing.meshes.obj.mtl_statements import Map, MtlMaterial
 from preprocessing.meshes.textures import Textures
+from utils.mesh.light import linear_to_srgb
 from utils.mesh.mesh import ABSENT, REPEAT, Material, Wrap
 
 STEEPEST = 1e6  # of the levels of a map; more would not change a byte, and might not be finite
+XYZ_TO_RGB = np.array(  # CIE XYZ of white D65 -> linear light, IEC 61966-2-1
+    [[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]]
+)
 EIGHT_BIT = 2  # colours above this are counted up to 255
 
 
@@ -57,11 +61,13 @@ def look_of(material: MtlMaterial, textures: Textures, mesh: pathlib.Path) -> Lo
 
 
 def _colour(material: MtlMaterial, keyword: str) -> np.ndarray | None:
-    """The (3,) colour of a statement in [0, 1]; None if it has none in RGB."""
+    """The (3,) colour of a statement in [0, 1]; None if it has none in RGB or CIE XYZ."""
     numbers = material.numbers(keyword)
     if not numbers:
         return None
     rgb = np.array(numbers[:3] if len(numbers) >= 3 else numbers[:1] * 3)
+    if material.is_xyz(keyword):
+        return linear_to_srgb(np.clip(XYZ_TO_RGB @ np.clip(rgb, 0, EIGHT_BIT), 0, 1))
     return np.clip(rgb / (255 if rgb.max() > EIGHT_BIT else 1), 0, 1)
 
 

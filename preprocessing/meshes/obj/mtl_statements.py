@@ -36,9 +36,21 @@ class MtlMaterial:
 
     def numbers(self, keyword: str) -> list[float]:
         """The numbers that a statement begins with; none if it is absent or says it otherwise."""
-        text = self.statements.get(keyword, "").removeprefix("-halo ")
+        text = re.sub(r"^(-halo|xyz)\s", "", self.statements.get(keyword, ""))
         found = re.match(rf"\s*((?:{NUMBER}(?=\s|$)\s*)*)", text)
         return [float(number) for number in found[1].split()] if found else []
+
+    def is_xyz(self, keyword: str) -> bool:
+        """Whether a statement gives a colour as CIE XYZ."""
+        return self.statements.get(keyword, "").startswith("xyz")
+
+    def decimal_commas(self) -> str | None:
+        """A statement of a colour or an opacity with commas in its numbers; None without any."""
+        for keyword in ("Kd", "Ke", "Ka", "d", "Tr"):
+            text = self.statements.get(keyword.lower(), "").partition("#")[0]
+            if re.search(r"\d,\d", text):
+                return f"{keyword} {' '.join(text.split())[:60]}"
+        return None
 
     def map(self, keyword: str, mesh: pathlib.Path) -> Map | None:
         """The picture of a statement such as map_Kd; None if the statement is absent or empty."""

@@ -51,7 +51,7 @@ def _looks(obj: ObjFile, used: np.ndarray, path: pathlib.Path, notes: list[str])
     library = _read_libraries(obj.libraries, path, notes)
     textures = Textures(path)
     plain = Look(Material(np.array([UNCOLOURED] * 3 + [1.0])))
-    looks, unknown = [plain] * len(obj.names), []
+    looks, unknown, commas = [plain] * len(obj.names), [], []
     for index in used:
         name = obj.names[index]
         material = _find_material(name, library)
@@ -59,11 +59,16 @@ def _looks(obj: ObjFile, used: np.ndarray, path: pathlib.Path, notes: list[str])
             (material,) = library.values()
         if material is not None:
             looks[index] = look_of(material, textures, path)
+            statement = material.decimal_commas()
+            if statement is not None:
+                commas.append(f"{name} ({statement})".strip())
         elif name.lower() not in NO_MATERIAL:
             unknown.append(name)
     textures.warn()
     if unknown and (library or not obj.libraries):  # otherwise the missing library was told already
         notes.append(f"no material library has {first_of(unknown, 4)}: plain colours are used instead")
+    if commas:
+        notes.append(f"numbers with decimal commas cannot be read: {first_of(commas, 4)}")
     if not any(looks[index].opacity >= ABSENT for index in used):  # some programs write d 0 for all
         notes.append("all materials are invisible; they are drawn opaque")
         return [Look(look.material, look.picture) for look in looks]

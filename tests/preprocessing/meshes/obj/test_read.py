@@ -217,6 +217,11 @@ def test_names_with_spaces_and_several_libraries(tmp_path):
         ("Kd spectral file.rfl 1", (204, 204, 204)),
         ("Ns 10", (204, 204, 204)),
         ("Kd nan nan nan", (204, 204, 204)),
+        ("Kd xyz 0.9505 1 1.089", (255, 255, 255)),
+        ("Kd xyz 0.4124 0.2126 0.0193", (255, 0, 0)),
+        ("Kd xyz 0.0383 0.0642 0.0237 # dark green", (31, 82, 32)),
+        ("Kd 0 0 0\nKe xyz 0.1805 0.0722 0.9505", (0, 0, 255)),
+        ("Kd xyz 0.3", (162, 145, 143)),
     ],
 )
 def test_colours_of_materials(tmp_path, mtl, colour):
@@ -320,6 +325,8 @@ def test_a_mask_replaces_the_alpha_of_a_large_texture(tmp_path):
         (SQUARE.replace("usemtl a", "usemtl x"), "newmtl a\nKd 1 0 0\n", "no material library has x", 204),
         (SQUARE.replace("mtllib m.mtl\n", ""), None, "no material library has a", 204),
         (SQUARE.replace("mtllib m.mtl", "mtllib my gone.mtl"), None, "my gone.mtl is missing", 204),
+        (SQUARE, "newmtl a\nKd 0,8  0,7 0,6\n", r"decimal commas cannot be read: a \(Kd 0,8 0,7 0,6\)", 204),
+        (SQUARE, "newmtl a\nKd 1 1 1 # 0,5\nTr 0,5\n", r"a \(Tr 0,5\)", 255),
         (SQUARE, "newmtl a\nmap_Kd -colorspace sRGB gone.png\n", "-colorspace sRGB gone.png is missing", 204),
         (SQUARE, "newmtl a\nmap_Kd gone.png\nmap_d lost.png\n", "gone.png is missing; lost.png is missing", 204),
         (SQUARE.replace("usemtl", "curv 0 1 1 2\nusemtl"), "newmtl a\n", "free-form", 204),
