@@ -253,6 +253,24 @@ def test_vertex_colours_a_rounding_above_1(tmp_path):
     assert only_colour(load(write(tmp_path, coloured, "newmtl a\n"))).tolist() == [255, 102, 0]
 
 
+@pytest.mark.parametrize("a_line", [1, 64])
+def test_polypaint_of_zbrush(tmp_path, a_line):
+    """Colours of vertices in comments, MMRRGGBB each, up to 64 a line, after the vertices."""
+    ball = trimesh.creation.icosphere(2)
+    colours = np.random.default_rng(0).integers(0, 256, (len(ball.vertices), 3))
+    words = [f"{mask:02x}{red:02X}{green:02x}{blue:02x}" for mask, (red, green, blue) in enumerate(colours)]
+    paint = "".join(f"#MRGB {''.join(words[k : k + a_line])}\n" for k in range(0, len(words), a_line))
+    head = "#MAT.obj \\\n" + "".join(f"v {x} {y} {z}\n" for x, y, z in ball.vertices)
+    faces = "".join(f"f {a} {b} {c}\n" for a, b, c in ball.faces + 1)
+    mesh = load(write(tmp_path, head + "# The following MRGB block\n" + paint + "# End of MRGB block\n" + faces))
+    assert np.allclose(mesh.vertices[mesh.faces], ball.vertices[ball.faces])
+    assert np.allclose(mesh.colours[mesh.faces][..., :3] * 255, colours[ball.faces])
+    textured = SQUARE.replace("usemtl", f"#MRGB {'ff102030' * 4}\nusemtl")
+    assert_quarters(load(write(tmp_path, textured)))
+    own = textured.replace(" 0\nv", " 0 1 0 0\nv").replace(" 0\nvt", " 0 1 0 0\nvt", 1)
+    assert only_colour(load(write(tmp_path, own, "newmtl a\n"))).tolist() == [255, 0, 0]
+
+
 def test_long_statements_take_time_in_proportion_to_their_length(tmp_path):
     start = time.process_time()
     load(write(tmp_path, f"mtllib {'a b ' * 20_000}\n" + V + "f 1 2 3\n", None), "is missing")
@@ -325,6 +343,8 @@ def test_a_mask_replaces_the_alpha_of_a_large_texture(tmp_path):
         (SQUARE.replace("usemtl a", "usemtl x"), "newmtl a\nKd 1 0 0\n", "no material library has x", 204),
         (SQUARE.replace("mtllib m.mtl\n", ""), None, "no material library has a", 204),
         (SQUARE.replace("mtllib m.mtl", "mtllib my gone.mtl"), None, "my gone.mtl is missing", 204),
+        (SQUARE + f"#MRGB {'ff102030' * 5}\n", "newmtl a\n", "polypaint is left out: 5 colours for 4 vertices", 204),
+        (SQUARE + "#MRGB ff102030ff10203\n", "newmtl a\n", "polypaint is left out: 0 colours for 4", 204),
         (SQUARE, "newmtl a\nKd 0,8  0,7 0,6\n", r"decimal commas cannot be read: a \(Kd 0,8 0,7 0,6\)", 204),
         (SQUARE, "newmtl a\nKd 1 1 1 # 0,5\nTr 0,5\n", r"a \(Tr 0,5\)", 255),
         (SQUARE, "newmtl a\nmap_Kd -colorspace sRGB gone.png\n", "-colorspace sRGB gone.png is missing", 204),
