@@ -22,6 +22,7 @@ CHANNELS = {"red": ("red", "green", "blue"), "r": ("r", "g", "b")}
 USUAL_REDS = ("red", "diffuse_red", "r")  # before all others; that of ambient light comes last
 HIGHLIGHT = "specular"  # what begins with it is no colour of the surface
 COLOUR_LIST = re.compile(r"(\w*_)?(colou?rs?|rgba?)")  # trimesh writes a list of three or four
+PACKED = ("rgb", "rgba")  # one number of four bytes, 0xAARRGGBB, as PCL keeps colours
 # s t, u v, texture_u texture_v, texcoord_s texcoord_t, u0 v0, ...: first coordinate -> second
 FIRST_COORDINATE = re.compile(r"((?:tex|uv|st|map)\w*?[_.]?)?([us])([_.]?0)?")
 SECOND = {"u": "v", "s": "t"}
@@ -122,7 +123,17 @@ def _colours(element: Element) -> np.ndarray | None:
         widths = np.unique(colours.sizes)
         if COLOUR_LIST.fullmatch(name) and len(widths) == 1 and widths[0] in (3, 4):
             return of_any_depth(colours.values.reshape(-1, widths[0])[:, :3])
-    return None
+    return next((_unpacked(element.scalars[name]) for name in PACKED if name in element.scalars), None)
+
+
+def _unpacked(numbers: np.ndarray) -> np.ndarray | None:
+    """(N, 3) colours in [0, 1] of (N,) numbers that hold the bytes of one each; None of others."""
+    if numbers.dtype.itemsize != 4:
+        return None
+    alpha, *rgb = (numbers.view(np.uint32) >> shift & 255 for shift in (24, 16, 8, 0))
+    if numbers.dtype.kind == "f" and not np.isin(alpha, (0, 255)).all():  # usual floats
+        return None
+    return np.stack(rgb, axis=1) / 255
 
 
 def _rank(names: tuple[str, ...]) -> int:

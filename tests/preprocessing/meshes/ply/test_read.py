@@ -130,6 +130,26 @@ def test_lists_are_colours_as_well(tmp_path, encoding):
 
 
 @pytest.mark.parametrize(
+    ("name", "kind", "alpha"),
+    [("rgba", "u4", 255), ("rgba", "u4", 7), ("rgb", "u4", 0), ("rgb", "i4", 0), ("rgb", "f4", 0), ("RGBA", "f4", 255)],
+)
+def test_colours_that_are_packed_into_one_number(tmp_path, name, kind, alpha):
+    packed = (alpha << 24 | CORNERS[:, 0] << 16 | CORNERS[:, 1] << 8 | CORNERS[:, 2]).astype(np.uint32).view(kind)
+    for encoding in ENCODINGS if np.isfinite(packed).all() else ("little", "big"):  # text cannot hold all floats
+        write(tmp_path / "a.ply", {**positions(SQUARE), name: packed}, [[0, 1, 2, 3]], encoding=encoding)
+        assert np.abs(colour_at(load_mesh(tmp_path / "a.ply"), INSIDE) - CORNERS).max() < 0.1
+        others = {**square(), name: np.zeros(4, kind)}  # beside a colour in three numbers
+        write(tmp_path / "b.ply", others, [[0, 1, 2, 3]], encoding=encoding)
+        assert np.abs(colour_at(load_mesh(tmp_path / "b.ply"), INSIDE) - CORNERS).max() < 0.1
+
+
+@pytest.mark.parametrize("numbers", [np.float32([0.2, 0.4, 0.5, 1]), np.uint8([9, 99, 8, 0])])
+def test_other_numbers_of_the_name_are_no_colours(tmp_path, numbers):
+    write(tmp_path / "a.ply", {**positions(SQUARE), "rgb": numbers}, [[0, 1, 2, 3]])
+    assert np.abs(colour_at(load_mesh(tmp_path / "a.ply"), INSIDE) - UNCOLOURED * 255).max() < 0.1
+
+
+@pytest.mark.parametrize(
     "names",
     [("s", "t"), ("u", "v"), ("texture_u", "texture_v"), ("texture_s", "texture_t"), ("texcoord_u", "texcoord_v")]
     + [("u0", "v0"), ("texU", "texV"), ("tex_coord_u", "tex_coord_v"), ("uv_u", "uv_v"), ("texture_v", "texture_u")],
