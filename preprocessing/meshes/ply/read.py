@@ -28,7 +28,12 @@ FIRST_COORDINATE = re.compile(r"((?:tex|uv|st|map)\w*?[_.]?)?([us])([_.]?0)?")
 SECOND = {"u": "v", "s": "t"}
 CORNER_UV = re.compile(r"tex.*(coord|uv).*|uvs?|wedge_uvs?")
 TEXTURE_NUMBER = re.compile(r"tex(ture)?_?(number|num|n|id|index)|material_(index|id)")
-TEXTURE_FILE = re.compile(r"texture\s?_?file(?:name)?\s*[:=]?\s+(.*\S)", re.IGNORECASE)
+# TextureFile a.png, or texture a.png where that is the name of a picture
+TEXTURE_FILE = re.compile(
+    r"texture(?:\s?_?file(?:name)?(?:\s*[:=]\s*|\s+)(?P<any>\S.*)"
+    r"|(?:\s*[:=]\s*|\s+)(?P<picture>\S.*\.(?:png|jpe?g|webp|bmp|tga|tiff?)))",
+    re.IGNORECASE,
+)
 SPLATS = "f_dc_0"  # a property that only Gaussian splats have
 
 
@@ -169,7 +174,7 @@ def _corner_uv(face: Element, indices: Lists) -> np.ndarray | None:
 
 def _add_textures(polygons: PolygonMesh, file: PlyFile, face: Element, path: pathlib.Path) -> None:
     """Give the faces the textures that comments name; warns of those that cannot be used."""
-    names = [match[1] for match in map(TEXTURE_FILE.fullmatch, file.comments) if match]
+    names = [match["any"] or match["picture"] for match in map(TEXTURE_FILE.fullmatch, file.comments) if match]
     if not names:
         return
     if polygons.uv is None and polygons.corner_uv is None:

@@ -1,5 +1,7 @@
 """PLY files of many programs: each variation loads to the triangles and colours written."""
 
+import warnings
+
 import numpy as np
 import pytest
 import trimesh
@@ -160,6 +162,18 @@ def test_coordinates_of_every_name(tmp_path, names):
     columns = {**square(), names[0]: SQUARE[:, first].astype("f4"), names[1]: SQUARE[:, 1 - first].astype("f4")}
     write(tmp_path / "a.ply", columns, [[0, 1, 2, 3]], ["made by hand", "TextureFile a.png"])
     assert np.abs(colour_at(load_mesh(tmp_path / "a.ply"), QUARTERS) - CORNERS).max() < 1e-3
+
+
+@pytest.mark.parametrize("words", ["TEXTUREFILE ", "TextureFile=", "TextureFile: ", "texture_file = "])
+@pytest.mark.parametrize("name", ["a.png", "my skin.png"])
+def test_textures_are_named_in_many_words(tmp_path, words, name):
+    columns = {**positions(SQUARE), "s": SQUARE[:, 0].astype("f4"), "t": SQUARE[:, 1].astype("f4")}
+    picture(tmp_path / name)
+    for comment in (words + name, f"texture {name}", f"Texture: {name}"):
+        comments = ["texture coordinates by hand", "textured=yes", "texturefiles are in .png", comment]
+        write(tmp_path / "a.ply", columns, [[0, 1, 2, 3]], comments)
+        with warnings.catch_warnings(action="error"):
+            assert np.abs(colour_at(load_mesh(tmp_path / "a.ply"), QUARTERS) - CORNERS).max() < 1e-3
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
