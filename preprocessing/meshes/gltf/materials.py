@@ -92,8 +92,10 @@ class Materials:
                 schema_looks.Material() if index is None else schema.element(self._header.materials, index, "material")
             )
             material, base, emission = self._convert(source)
-            if source.alpha_mode == "BLEND":
-                self._opacities.append((f"material {index}", float(material.factor[3])))
+            opacity = float(material.factor[3]) if source.alpha_mode == "BLEND" else 1.0
+            if opacity >= ABSENT:  # otherwise it is left out
+                passing = np.clip(source.extensions.transmission.transmission_factor, 0, 1)
+                self._opacities.append((f"material {index}", opacity * float(1 - passing)))
             self._looks[index] = Look(len(self.materials), base, emission)
             self.materials.append(material)
         return self._looks[index]

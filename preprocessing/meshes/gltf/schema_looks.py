@@ -50,12 +50,19 @@ class EmissiveStrength(SchemaObject):
     emissive_strength: Number = 1
 
 
+class Transmission(SchemaObject):
+    """KHR_materials_transmission: the share of light that passes through, as through glass."""
+
+    transmission_factor: Number = 0
+
+
 class MaterialExtensions(SchemaObject):
     """Extensions that change the colour of a material."""
 
     unlit: dict[str, Any] | None = Field(default=None, alias="KHR_materials_unlit")
     specular_glossiness: SpecularGlossiness | None = Field(default=None, alias="KHR_materials_pbrSpecularGlossiness")
     emissive_strength: EmissiveStrength = Field(default=EmissiveStrength(), alias="KHR_materials_emissive_strength")
+    transmission: Transmission = Field(default=Transmission(), alias="KHR_materials_transmission")
 
 
 class Material(SchemaObject):

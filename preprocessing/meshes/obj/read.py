@@ -69,10 +69,11 @@ def _looks(obj: ObjFile, used: np.ndarray, path: pathlib.Path, notes: list[str])
         notes.append(f"no material library has {first_of(unknown, 4)}: plain colours are used instead")
     if commas:
         notes.append(f"numbers with decimal commas cannot be read: {first_of(commas, 4)}")
-    if not any(looks[index].opacity >= ABSENT for index in used):  # some programs write d 0 for all
+    shown = [index for index in used if looks[index].opacity >= ABSENT]
+    if not shown:  # some programs write d 0 for all
         notes.append("all materials are invisible; they are drawn opaque")
         return [Look(look.material, look.picture) for look in looks]
-    glass = glass_note((obj.names[index], looks[index].opacity) for index in used)
+    glass = glass_note((obj.names[index], looks[index].opacity) for index in shown)
     if glass:
         notes.append(glass)
     return looks

@@ -366,6 +366,24 @@ def test_glass_is_drawn_opaque_with_a_warning(tmp_path, mode, alpha, told):
 
 
 @pytest.mark.parametrize(
+    ("factor", "alpha", "told"), [(1, 1, "0"), (0.6, 1, "0.4"), (0.5, 0.5, "0.25"), (0, 1, None), (None, 1, None)]
+)
+def test_light_passes_by_transmission_too(tmp_path, factor, alpha, told):
+    """Of glass with KHR_materials_transmission, which is not blended, nothing was told."""
+    extension = {} if factor is None else {"transmissionFactor": factor}
+    material = {"pbrMetallicRoughness": {"baseColorFactor": [0, 0, 1, alpha]}}
+    material |= {"extensions": {"KHR_materials_transmission": extension}}
+    file = File()
+    file.square(material=material | ({} if alpha == 1 else {"alphaMode": "BLEND"}))
+    file.header["extensionsRequired"] = ["KHR_materials_transmission"]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert mean_colour(file.load(tmp_path)).tolist() == [0, 0, 255]
+    text = f"file.glb: materials that let light through are drawn opaque: material 0 ({told})"
+    assert [str(warning.message).endswith(text) for warning in caught] == [True] * (told is not None)
+
+
+@pytest.mark.parametrize(
     ("mode", "cutoff", "kept"), [("OPAQUE", 0.5, 4), ("MASK", 0.3, 2), ("MASK", None, 1), ("BLEND", 0.9, 3)]
 )
 def test_alpha_modes(tmp_path, mode, cutoff, kept):
