@@ -83,6 +83,7 @@ class Materials:
         self._looks: dict[int | None, Look] = {}
         self._images: dict[tuple[str | int, bool], np.ndarray | UserError] = {}
         self._textures = Textures(path)
+        self._odd_wraps: set[int] = set()
         self._opacities: list[tuple[str, float]] = []  # of materials, apart from the alpha of their textures
 
     def look(self, index: int | None) -> Look:
@@ -101,8 +102,11 @@ class Materials:
         return self._looks[index]
 
     def warn(self) -> None:
-        """Warn of all textures that could not be used, and of glass, if there are any."""
+        """Warn of textures that could not be used, of unknown wrap modes and of glass, if any."""
         self._textures.warn()
+        if self._odd_wraps:
+            odd = ", ".join(map(str, sorted(self._odd_wraps)))
+            warnings.warn(f"{self._path}: its textures are repeated for the unknown wrap mode {odd}", stacklevel=4)
         glass = glass_note(self._opacities)
         if glass:
             warnings.warn(f"{self._path}: {glass}", stacklevel=4)
@@ -142,7 +146,9 @@ class Materials:
         sampler = schema_looks.Sampler()
         if texture.sampler is not None:
             sampler = schema.element(self._header.samplers, texture.sampler, "sampler")
-        wrap = WRAPS[sampler.wrap_s], WRAPS[sampler.wrap_t]
+        modes = sampler.wrap_s, sampler.wrap_t
+        self._odd_wraps.update(set(modes) - WRAPS.keys())
+        wrap = WRAPS.get(modes[0], "repeat"), WRAPS.get(modes[1], "repeat")
         return _Picture(image, wrap, sampler.mag_filter == NEAREST, _coordinates(info))
 
     def _image(self, texture: schema_looks.Texture, opaque: bool) -> np.ndarray | None:

@@ -102,8 +102,8 @@ class Texture(SchemaObject):
 class Sampler(SchemaObject):
     """How an image continues beyond its edges and between the centres of its texels."""
 
-    wrap_s: Literal[10497, 33071, 33648] = 10497
-    wrap_t: Literal[10497, 33071, 33648] = 10497
+    wrap_s: Index = 10497  # REPEAT
+    wrap_t: Index = 10497
     mag_filter: Any = None  # all but NEAREST are bilinear
 
 

@@ -114,6 +114,16 @@ def test_wrap_modes_by_brute_force(tmp_path, wrap):
     assert same.mean() > 0.9  # the others lie near an edge
 
 
+def test_unknown_wrap_modes_repeat_the_texture(tmp_path):
+    """As 10242 and 10243, the names of the settings in OpenGL, which some tilesets have."""
+    file = File()
+    texture = {"index": file.texture(sampler={"wrapS": 10242, "wrapT": 10243})}
+    file.square(uv=UV + [3, -2], material={"pbrMetallicRoughness": {"baseColorTexture": texture}})
+    with pytest.warns(UserWarning, match="file.glb: .* wrap mode 10242, 10243$") as caught:
+        assert_is_square(file.load(tmp_path))
+    assert len(caught) == 1
+
+
 def test_a_nearest_sampler_does_not_blend_texels(tmp_path):
     pixels = QUARTERS[:1]  # red and green
     for filters, share in (({"magFilter": 9728}, 1), ({"magFilter": 9729}, 0.5), ({"magFilter": "?"}, 0.5)):
