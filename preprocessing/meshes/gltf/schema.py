@@ -15,11 +15,19 @@ from preprocessing.meshes.gltf.schema_looks import Image, Material, Sampler, Tex
 T = TypeVar("T")
 
 
+def _version(value: Any) -> Any:
+    """2 or 2.0 -> "2.0": some exporters write it as a number."""
+    return str(float(value)) if type(value) in (int, float) else value
+
+
+Version = Annotated[str, BeforeValidator(_version)]
+
+
 class Asset(SchemaObject):
     """The version of glTF."""
 
-    version: str = "2.0"
-    min_version: str | None = None
+    version: Version = "2.0"
+    min_version: Version | None = None
 
 
 class MeshoptCompression(SchemaObject):
