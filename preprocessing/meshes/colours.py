@@ -1,9 +1,23 @@
-"""Colours of mesh files: their depth, and that of surfaces without any."""
+"""Colours of mesh files: their depth, that of surfaces without any, and materials like glass."""
+
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
 
+from utils.errors import first_of
+
 UNCOLOURED = 0.8  # grey of a surface whose file gives no colour
+DRAWN_OPAQUE = 0.95  # opacity below which it is worth telling that a material is drawn opaque
+
+
+def glass_note(opacities: Iterable[tuple[str, float]]) -> str | None:
+    """A note of the materials that let light through, by name and opacity; None without any.
+
+    Those that are left out for their opacity must not be among them.
+    """
+    glass = [f"{name} ({opacity:.2g})" for name, opacity in opacities if opacity < DRAWN_OPAQUE]
+    return f"materials that let light through are drawn opaque: {first_of(glass, 4)}" if glass else None
 
 
 def to_rgba(colours: npt.ArrayLike) -> np.ndarray:

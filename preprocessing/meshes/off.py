@@ -71,7 +71,8 @@ def _read_header(lines: list[str], path: pathlib.Path) -> _Header:
     if "n" in letters:
         raise UserError(f"{path} is an nOFF file, with points of any dimension: export it as OFF")
     words = line.split()
-    while len(words) < 2:
+    # the numbers may lie on any lines; where a longer line, a vertex, follows, the last is missing
+    while len(words) < 2 or (len(words) == 2 and len(lines[first].split()) == 1):
         words += lines[first].split()
         first += 1
     vertices, faces = int(words[0]), int(words[1])

@@ -2,6 +2,7 @@
 
 read.py        read(path), the whole way
 schema.py      types and ranges of the header
+schema_looks.py, schema_base.py    those of materials and textures; those of all parts
 container.py   .gltf or .glb file -> header and binary chunk
 extensions.py  which extensions are read, ignored, refused
 uris.py        files and data that a header names

@@ -3,12 +3,15 @@
 import contextlib
 import dataclasses
 import pathlib
+import warnings
 from typing import NamedTuple
 
 import numpy as np
 
-from preprocessing.meshes.gltf import schema
+from preprocessing.meshes.colours import glass_note
+from preprocessing.meshes.gltf import schema, schema_looks
 from preprocessing.meshes.gltf.buffers import Buffers
+from preprocessing.meshes.gltf.schema_base import Vector3, Vector4
 from preprocessing.meshes.gltf.uris import read_uri
 from preprocessing.meshes.textures import MAX_BYTES, Textures, decode_texture
 from utils.errors import UserError
@@ -80,21 +83,35 @@ class Materials:
         self._looks: dict[int | None, Look] = {}
         self._images: dict[tuple[str | int, bool], np.ndarray | UserError] = {}
         self._textures = Textures(path)
+        self._odd_wraps: set[int] = set()
+        self._opacities: list[tuple[str, float]] = []  # of materials, apart from the alpha of their textures
 
     def look(self, index: int | None) -> Look:
         """The look of a material of the file, or of primitives without one."""
         if index not in self._looks:
-            source = schema.Material() if index is None else schema.element(self._header.materials, index, "material")
+            source = (
+                schema_looks.Material() if index is None else schema.element(self._header.materials, index, "material")
+            )
             material, base, emission = self._convert(source)
+            opacity = float(material.factor[3]) if source.alpha_mode == "BLEND" else 1.0
+            if opacity >= ABSENT:  # otherwise it is left out
+                passing = np.clip(source.extensions.transmission.transmission_factor, 0, 1)
+                self._opacities.append((f"material {index}", opacity * float(1 - passing)))
             self._looks[index] = Look(len(self.materials), base, emission)
             self.materials.append(material)
         return self._looks[index]
 
     def warn(self) -> None:
-        """Warn of all textures that could not be used, if there are any."""
+        """Warn of textures that could not be used, of unknown wrap modes and of glass, if any."""
         self._textures.warn()
+        if self._odd_wraps:
+            odd = ", ".join(map(str, sorted(self._odd_wraps)))
+            warnings.warn(f"{self._path}: its textures are repeated for the unknown wrap mode {odd}", stacklevel=4)
+        glass = glass_note(self._opacities)
+        if glass:
+            warnings.warn(f"{self._path}: {glass}", stacklevel=4)
 
-    def _convert(self, source: schema.Material) -> tuple[Material, Coordinates | None, Coordinates | None]:
+    def _convert(self, source: schema_looks.Material) -> tuple[Material, Coordinates | None, Coordinates | None]:
         """A Material, and the coordinates of its two textures."""
         factor, info = source.pbr_metallic_roughness.base_color_factor, source.pbr_metallic_roughness.base_color_texture
         glossy = source.extensions.specular_glossiness
@@ -108,7 +125,7 @@ class Materials:
             material.emission, emission = self._emission(source)
         return material, picture.coordinates, emission
 
-    def _emission(self, source: schema.Material) -> tuple[Emission | None, Coordinates | None]:
+    def _emission(self, source: schema_looks.Material) -> tuple[Emission | None, Coordinates | None]:
         """The light that a material emits, of at most a strength of 1."""
         factor = np.array(source.emissive_factor) * source.extensions.emissive_strength.emissive_strength
         if not (factor > 0).any():
@@ -118,7 +135,7 @@ class Materials:
             return None, None  # a factor of 1 is usual beside a texture, and would be white
         return Emission(_display(factor), picture.image, picture.wrap, picture.nearest), picture.coordinates
 
-    def _texture(self, info: schema.TextureInfo | None, opaque: bool) -> _Picture:
+    def _texture(self, info: schema_looks.TextureInfo | None, opaque: bool) -> _Picture:
         """A texture whose alpha does not count if it is `opaque`."""
         if info is None:
             return _Picture(None)
@@ -126,13 +143,15 @@ class Materials:
         image = self._image(texture, opaque)
         if image is None:
             return _Picture(None)
-        sampler = schema.Sampler()
+        sampler = schema_looks.Sampler()
         if texture.sampler is not None:
             sampler = schema.element(self._header.samplers, texture.sampler, "sampler")
-        wrap = WRAPS[sampler.wrap_s], WRAPS[sampler.wrap_t]
+        modes = sampler.wrap_s, sampler.wrap_t
+        self._odd_wraps.update(set(modes) - WRAPS.keys())
+        wrap = WRAPS.get(modes[0], "repeat"), WRAPS.get(modes[1], "repeat")
         return _Picture(image, wrap, sampler.mag_filter == NEAREST, _coordinates(info))
 
-    def _image(self, texture: schema.Texture, opaque: bool) -> np.ndarray | None:
+    def _image(self, texture: schema_looks.Texture, opaque: bool) -> np.ndarray | None:
         """The picture of a texture; None, and a line for the warning, if it cannot be used."""
         other = texture.extensions.webp or texture.extensions.avif or texture.extensions.dds
         sources = [each for each in (other.source if other else None, texture.source) if each is not None]
@@ -159,7 +178,7 @@ class Materials:
             raise found
         return found
 
-    def _decode(self, image: schema.Image, index: int, opaque: bool) -> np.ndarray:
+    def _decode(self, image: schema_looks.Image, index: int, opaque: bool) -> np.ndarray:
         """(H, W, 4) uint8 picture; UserError if it cannot be used."""
         if image.uri is None:
             return decode_texture(bytes(self._buffers.view(image.buffer_view or 0)), f"image {index}", opaque)
@@ -171,14 +190,14 @@ def _refuse_ktx2() -> np.ndarray:
     raise UserError("a texture in KTX2 (KHR_texture_basisu) cannot be read")
 
 
-def _display(linear: schema.Vector3 | schema.Vector4 | np.ndarray) -> np.ndarray:
+def _display(linear: Vector3 | Vector4 | np.ndarray) -> np.ndarray:
     """(3 or 4,) linear light, and perhaps alpha -> display values in [0, 1]."""
     colour = np.clip(np.asarray(linear, np.float64), 0, 1)
     colour[:3] = linear_to_srgb(colour[:3])
     return colour
 
 
-def _coordinates(info: schema.TextureInfo) -> Coordinates:
+def _coordinates(info: schema_looks.TextureInfo) -> Coordinates:
     """The texture coordinates of a texture, with KHR_texture_transform: scaled, turned, shifted."""
     transform = info.extensions.transform
     if transform is None:

@@ -9,8 +9,13 @@ from PIL import Image
 from preprocessing.meshes.colours import UNCOLOURED
 from preprocessing.meshes.obj.mtl_statements import Map, MtlMaterial
 from preprocessing.meshes.textures import Textures
+from utils.mesh.light import linear_to_srgb
 from utils.mesh.mesh import ABSENT, REPEAT, Material, Wrap
 
+STEEPEST = 1e6  # of the levels of a map; more would not change a byte, and might not be finite
+XYZ_TO_RGB = np.array(  # CIE XYZ of white D65 -> linear light, IEC 61966-2-1
+    [[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]]
+)
 EIGHT_BIT = 2  # colours above this are counted up to 255
 
 
@@ -39,14 +44,14 @@ def look_of(material: MtlMaterial, textures: Textures, mesh: pathlib.Path) -> Lo
         ambient = _colour(material, "ka")
         colour = ambient if ambient is not None and ambient.any() else np.full(3, UNCOLOURED)
     picture = next((found for found in (material.map(keyword, mesh) for keyword in keywords) if found), None)
-    image = None if picture is None else textures.from_file(picture.name, picture.within)
+    image = None if picture is None else _texels(picture, textures)
     if image is not None and image[..., 3].max() < 255 * ABSENT:  # some programs leave the channel empty
         image = np.concatenate([image[..., :3], np.full_like(image[..., 3:], 255)], 2)
     cut_out = material.map("map_d", mesh)
-    mask = None if cut_out is None else textures.from_file(cut_out.name, cut_out.within)
+    mask = None if cut_out is None else _texels(cut_out, textures)
     if mask is not None:
         if picture is not None and image is not None:
-            image = textures.from_file(picture.name, picture.within, opaque=True)  # the mask replaces its alpha
+            image = _texels(picture, textures, opaque=True)  # the mask replaces its alpha
         picture = picture if image is not None else cut_out
         image = _masked(np.rint(255 * colour).astype(np.uint8).reshape(1, 1, 3) if image is None else image, mask)
     factor = np.array([*(colour if image is None else np.ones(3)), 1.0])
@@ -56,12 +61,24 @@ def look_of(material: MtlMaterial, textures: Textures, mesh: pathlib.Path) -> Lo
 
 
 def _colour(material: MtlMaterial, keyword: str) -> np.ndarray | None:
-    """The (3,) colour of a statement in [0, 1]; None if it has none in RGB."""
+    """The (3,) colour of a statement in [0, 1]; None if it has none in RGB or CIE XYZ."""
     numbers = material.numbers(keyword)
     if not numbers:
         return None
     rgb = np.array(numbers[:3] if len(numbers) >= 3 else numbers[:1] * 3)
+    if material.is_xyz(keyword):
+        return linear_to_srgb(np.clip(XYZ_TO_RGB @ np.clip(rgb, 0, EIGHT_BIT), 0, 1))
     return np.clip(rgb / (255 if rgb.max() > EIGHT_BIT else 1), 0, 1)
+
+
+def _texels(picture: Map, textures: Textures, opaque: bool = False) -> np.ndarray | None:
+    """(H, W, 4) uint8 RGBA of a map, its colours with its levels; None if it cannot be used."""
+    image = textures.from_file(picture.name, picture.within, opaque)
+    if image is None or picture.levels == (0, 1):
+        return image
+    base, gain = np.clip(picture.levels, -STEEPEST, STEEPEST)
+    table = np.clip(np.rint(255 * base + gain * np.arange(256.0)), 0, 255).astype(np.uint8)
+    return np.concatenate([table[image[..., :3]], image[..., 3:]], 2)
 
 
 def _masked(image: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 
-from preprocessing.meshes.colours import UNCOLOURED, of_any_depth, to_rgba
+from preprocessing.meshes.colours import UNCOLOURED, glass_note, of_any_depth, to_rgba
 from preprocessing.meshes.obj.look import Look, look_of
 from preprocessing.meshes.obj.mtl_statements import MtlMaterial, read_mtl
 from preprocessing.meshes.obj.statements import ObjFile, read_obj
@@ -20,7 +20,6 @@ from utils.files import folded
 from utils.mesh.mesh import ABSENT, Material, Mesh, area_vectors
 
 NO_MATERIAL = {"", "(null)", "none"}  # what programs write after usemtl where a face has none
-DRAWN_OPAQUE = 0.95  # opacity below which it is worth telling that a material is drawn opaque
 LARGEST_UV = 1e9  # texture coordinates beyond it are broken; a texture need not repeat that often
 
 
@@ -52,7 +51,7 @@ def _looks(obj: ObjFile, used: np.ndarray, path: pathlib.Path, notes: list[str])
     library = _read_libraries(obj.libraries, path, notes)
     textures = Textures(path)
     plain = Look(Material(np.array([UNCOLOURED] * 3 + [1.0])))
-    looks, unknown = [plain] * len(obj.names), []
+    looks, unknown, commas = [plain] * len(obj.names), [], []
     for index in used:
         name = obj.names[index]
         material = _find_material(name, library)
@@ -60,17 +59,23 @@ def _looks(obj: ObjFile, used: np.ndarray, path: pathlib.Path, notes: list[str])
             (material,) = library.values()
         if material is not None:
             looks[index] = look_of(material, textures, path)
+            statement = material.decimal_commas()
+            if statement is not None:
+                commas.append(f"{name} ({statement})".strip())
         elif name.lower() not in NO_MATERIAL:
             unknown.append(name)
     textures.warn()
     if unknown and (library or not obj.libraries):  # otherwise the missing library was told already
         notes.append(f"no material library has {first_of(unknown, 4)}: plain colours are used instead")
-    if not any(looks[index].opacity >= ABSENT for index in used):  # some programs write d 0 for all
+    if commas:
+        notes.append(f"numbers with decimal commas cannot be read: {first_of(commas, 4)}")
+    shown = [index for index in used if looks[index].opacity >= ABSENT]
+    if not shown:  # some programs write d 0 for all
         notes.append("all materials are invisible; they are drawn opaque")
         return [Look(look.material, look.picture) for look in looks]
-    glass = [f"{obj.names[i]} ({looks[i].opacity:.2g})" for i in used if ABSENT <= looks[i].opacity < DRAWN_OPAQUE]
+    glass = glass_note((obj.names[index], looks[index].opacity) for index in shown)
     if glass:
-        notes.append(f"materials that let light through are drawn opaque: {first_of(glass, 4)}")
+        notes.append(glass)
     return looks
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import re
 import warnings
 
 import numpy as np
@@ -10,9 +11,12 @@ from preprocessing.meshes.obj.text_lines import read_lines
 from preprocessing.meshes.obj.words import slashes_of_words, word_counts
 from utils.errors import UserError
 
+POLYPAINT = "#MRGB"  # a comment with colours by ZBrush: MMRRGGBB, a mask and bytes, for each vertex
 FREE_FORM = {"curv", "curv2", "surf"}
 LARGEST_COORDINATE = 1e60  # the squares of areas stay finite
 LARGEST = 2**53  # integers below it are exact as floats
+# how Microsoft's C library writes what is no number, in full or rounded to one to three places
+NO_NUMBER = re.compile(r"(?<!\S)[-+]?1\.#(?:[QS]NAN|IND|INF|QNB|QO|IO|R|J)0*(?:e[-+]?\d+)?(?!\S)", re.IGNORECASE)
 
 
 @dataclasses.dataclass
@@ -42,6 +46,7 @@ class _Statements:
         self.uv: list[str] = []
         self.normals: list[str] = []
         self.faces: list[str] = []
+        self.polypaint: list[str] = []
         self.relative: list[tuple[int, int, int, int]] = []  # face, numbers of v, vt and vn before it
         self.materials: list[tuple[int, str]] = [(0, "")]  # number of faces before, name
         self.libraries: list[str] = []
@@ -62,6 +67,8 @@ class _Statements:
                 self.materials.append((len(self.faces), " ".join(rest.split())))
             elif keyword == "mtllib":
                 self.libraries.append(rest.strip())
+            elif keyword == POLYPAINT:
+                self.polypaint.append(rest)
             elif keyword in FREE_FORM:
                 self.free_form = True
 
@@ -81,6 +88,12 @@ def read_obj(path: pathlib.Path) -> ObjFile:
     indices = _indices(faces, path)
     _make_absolute(indices, sizes, statements.relative)
     notes = ["free-form curves and surfaces are left out"] if statements.free_form else []
+    if statements.polypaint and not np.isfinite(colours).any():
+        paint = _polypaint(statements.polypaint)
+        if len(paint) == len(vertices):
+            colours = paint
+        else:
+            notes.append(f"its polypaint is left out: {len(paint)} colours for {len(vertices)} vertices")
     _check(indices, sizes, faces, (len(vertices), len(uv), len(normals)), path, notes)
     names, polygon_name = _names(statements.materials, len(sizes))
     if uv.shape[1] == 1:
@@ -104,9 +117,18 @@ def _vertices(texts: list[str], path: pathlib.Path) -> tuple[np.ndarray, np.ndar
     return np.where(np.abs(rows[:, :3]) < LARGEST_COORDINATE, rows[:, :3], np.nan), colours
 
 
+def _polypaint(texts: list[str]) -> np.ndarray:
+    """(N, 3) colours in [0, 1] of the texts of POLYPAINT comments; none if one is malformed."""
+    try:
+        return np.frombuffer(bytes.fromhex(" ".join(texts)), np.uint8).reshape(-1, 4)[:, 1:] / 255
+    except ValueError:
+        return np.zeros((0, 3))
+
+
 def _rows(texts: list[str], keyword: str, least: int, path: pathlib.Path) -> np.ndarray:
     """The numbers of statements of one keyword, (N, M >= least); NaN after the end of a row."""
-    texts = _without_comments(texts)
+    if any("#" in text for text in texts):
+        texts = _without_comments([NO_NUMBER.sub("nan", text) for text in texts])
     lengths = word_counts(texts)
     values, bad = _numbers(" ".join(texts), int(lengths.sum())), None
     if values is None:

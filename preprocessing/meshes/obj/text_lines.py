@@ -23,7 +23,7 @@ def read_lines(path: pathlib.Path) -> list[str]:
     else:
         text = raw.decode(encoding, "replace").removeprefix("\ufeff")
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if CONTINUED.search(text):  # in comments a backslash is mostly the end of a path
-        text = re.sub(r"(?m)^[ \t]*#.*\n", "\n", text)
+    if CONTINUED.search(text):  # in comments a backslash is mostly the end of a path; #MRGB has colours
+        text = re.sub(r"(?m)^[ \t]*#(?!MRGB).*\n", "\n", text)
         text = CONTINUED.sub(" ", text)
     return text.split("\n")

@@ -16,21 +16,24 @@ from utils.mesh.mesh import Mesh
 FACES = ("face", "faces", "polygon", "polygons", "triangle", "triangles")
 STRIPS = ("tristrips", "tristrip", "triangle_strips")
 INDICES = ("vertex_indices", "vertex_index", "vertex_indexes", "vertices", "indices", "index")
-COLOURS = (
-    ("red", "green", "blue"),
-    ("diffuse_red", "diffuse_green", "diffuse_blue"),
-    ("r", "g", "b"),
-    ("color_red", "color_green", "color_blue"),
-    ("color_r", "color_g", "color_b"),
-    ("red_8", "green_8", "blue_8"),
-    ("ambient_red", "ambient_green", "ambient_blue"),
-)
+# red green blue, r g b, color_red ..., scalar_R ..., red_8 ...: the first of the three names
+RED = re.compile(r"((?:\w*[_.])?)(red|r)([_.]?\d*)")
+CHANNELS = {"red": ("red", "green", "blue"), "r": ("r", "g", "b")}
+USUAL_REDS = ("red", "diffuse_red", "r")  # before all others; that of ambient light comes last
+HIGHLIGHT = "specular"  # what begins with it is no colour of the surface
+COLOUR_LIST = re.compile(r"(\w*_)?(colou?rs?|rgba?)")  # trimesh writes a list of three or four
+PACKED = ("rgb", "rgba")  # one number of four bytes, 0xAARRGGBB, as PCL keeps colours
 # s t, u v, texture_u texture_v, texcoord_s texcoord_t, u0 v0, ...: first coordinate -> second
 FIRST_COORDINATE = re.compile(r"((?:tex|uv|st|map)\w*?[_.]?)?([us])([_.]?0)?")
 SECOND = {"u": "v", "s": "t"}
 CORNER_UV = re.compile(r"tex.*(coord|uv).*|uvs?|wedge_uvs?")
 TEXTURE_NUMBER = re.compile(r"tex(ture)?_?(number|num|n|id|index)|material_(index|id)")
-TEXTURE_FILE = re.compile(r"texture\s?_?file(?:name)?\s*[:=]?\s+(.*\S)", re.IGNORECASE)
+# TextureFile a.png, or texture a.png where that is the name of a picture
+TEXTURE_FILE = re.compile(
+    r"texture(?:\s?_?file(?:name)?(?:\s*[:=]\s*|\s+)(?P<any>\S.*)"
+    r"|(?:\s*[:=]\s*|\s+)(?P<picture>\S.*\.(?:png|jpe?g|webp|bmp|tga|tiff?)))",
+    re.IGNORECASE,
+)
 SPLATS = "f_dc_0"  # a property that only Gaussian splats have
 
 
@@ -112,10 +115,37 @@ def _triangles_of_strips(strips: Lists) -> np.ndarray:
 
 def _colours(element: Element) -> np.ndarray | None:
     """(rows, 3) colours in [0, 1], or None. Alpha is left out: many programs write nonsense."""
-    for names in COLOURS:
-        if set(names) <= element.scalars.keys():
-            return of_any_depth(_columns(element, names))
-    return None
+    found = []
+    for first in element.scalars:
+        match = RED.fullmatch(first)
+        if match and not first.startswith(HIGHLIGHT):
+            names = tuple(f"{match[1]}{channel}{match[3]}" for channel in CHANNELS[match[2]])
+            if set(names) <= element.scalars.keys():
+                found.append(names)
+    if found:
+        return of_any_depth(_columns(element, min(found, key=_rank)))
+    for name, colours in element.lists.items():
+        widths = np.unique(colours.sizes)
+        if COLOUR_LIST.fullmatch(name) and len(widths) == 1 and widths[0] in (3, 4):
+            return of_any_depth(colours.values.reshape(-1, widths[0])[:, :3])
+    return next((_unpacked(element.scalars[name]) for name in PACKED if name in element.scalars), None)
+
+
+def _unpacked(numbers: np.ndarray) -> np.ndarray | None:
+    """(N, 3) colours in [0, 1] of (N,) numbers that hold the bytes of one each; None of others."""
+    if numbers.dtype.itemsize != 4:
+        return None
+    alpha, *rgb = (numbers.view(np.uint32) >> shift & 255 for shift in (24, 16, 8, 0))
+    if numbers.dtype.kind == "f" and not np.isin(alpha, (0, 255)).all():  # usual floats
+        return None
+    return np.stack(rgb, axis=1) / 255
+
+
+def _rank(names: tuple[str, ...]) -> int:
+    """The place of a colour among several, by the name of its red."""
+    if names[0] in USUAL_REDS:
+        return USUAL_REDS.index(names[0])
+    return len(USUAL_REDS) + names[0].startswith("ambient")
 
 
 def _uv(vertex: Element) -> np.ndarray | None:
@@ -144,7 +174,7 @@ def _corner_uv(face: Element, indices: Lists) -> np.ndarray | None:
 
 def _add_textures(polygons: PolygonMesh, file: PlyFile, face: Element, path: pathlib.Path) -> None:
     """Give the faces the textures that comments name; warns of those that cannot be used."""
-    names = [match[1] for match in map(TEXTURE_FILE.fullmatch, file.comments) if match]
+    names = [match["any"] or match["picture"] for match in map(TEXTURE_FILE.fullmatch, file.comments) if match]
     if not names:
         return
     if polygons.uv is None and polygons.corner_uv is None:

@@ -76,6 +76,9 @@ def at(tree, path):
     ("place", "value", "reason"),
     [
         ("asset.version", "1.0", "glTF 1.0, not 2.0"),
+        ("asset.version", 1, "glTF 1.0, not 2.0"),
+        ("asset.version", True, "asset.version"),
+        ("asset.version", 10**400, "cannot be read"),
         ("asset.minVersion", "2.1", "glTF 2.1, not 2.0"),
         ("accessors", {}, "accessors: .*array"),
         ("accessors.0.count", -1, "accessors.0.count"),
@@ -121,6 +124,14 @@ def test_broken_headers(tmp_path, place, value, reason):
     tree[key] = value
     (tmp_path / "a.glb").write_bytes(file.glb())
     fails(tmp_path / "a.glb", reason)
+
+
+@pytest.mark.parametrize("version", [2.0, 2])
+def test_a_version_may_be_a_number(tmp_path, version):
+    file = File()
+    file.square()
+    file.header["asset"] = {"version": version, "minVersion": version}
+    assert_is_square(file.load(tmp_path))
 
 
 def test_indices_beyond_the_vertices(tmp_path):

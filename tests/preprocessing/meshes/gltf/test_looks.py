@@ -114,6 +114,16 @@ def test_wrap_modes_by_brute_force(tmp_path, wrap):
     assert same.mean() > 0.9  # the others lie near an edge
 
 
+def test_unknown_wrap_modes_repeat_the_texture(tmp_path):
+    """As 10242 and 10243, the names of the settings in OpenGL, which some tilesets have."""
+    file = File()
+    texture = {"index": file.texture(sampler={"wrapS": 10242, "wrapT": 10243})}
+    file.square(uv=UV + [3, -2], material={"pbrMetallicRoughness": {"baseColorTexture": texture}})
+    with pytest.warns(UserWarning, match="file.glb: .* wrap mode 10242, 10243$") as caught:
+        assert_is_square(file.load(tmp_path))
+    assert len(caught) == 1
+
+
 def test_a_nearest_sampler_does_not_blend_texels(tmp_path):
     pixels = QUARTERS[:1]  # red and green
     for filters, share in (({"magFilter": 9728}, 1), ({"magFilter": 9729}, 0.5), ({"magFilter": "?"}, 0.5)):
@@ -352,6 +362,35 @@ def test_alpha_that_is_not_shown_does_not_weigh_colours(tmp_path, use):
         material = {"pbrMetallicRoughness": black, "emissiveTexture": texture, "emissiveFactor": [1, 1, 1]}
     file.square(material=material)
     assert np.allclose(mean_colour(file.load(tmp_path)), [100, 0, 50], atol=1)
+
+
+@pytest.mark.parametrize(("mode", "alpha", "told"), [("BLEND", 0.15, 1), ("BLEND", 1, 0), ("OPAQUE", 0.15, 0)])
+def test_glass_is_drawn_opaque_with_a_warning(tmp_path, mode, alpha, told):
+    file = File()
+    file.square(material={"alphaMode": mode, "pbrMetallicRoughness": {"baseColorFactor": [0, 0, 1, alpha]}})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert mean_colour(file.load(tmp_path)).tolist() == [0, 0, 255]
+    text = "file.glb: materials that let light through are drawn opaque: material 0 (0.15)"
+    assert [str(warning.message).endswith(text) for warning in caught] == [True] * told
+
+
+@pytest.mark.parametrize(
+    ("factor", "alpha", "told"), [(1, 1, "0"), (0.6, 1, "0.4"), (0.5, 0.5, "0.25"), (0, 1, None), (None, 1, None)]
+)
+def test_light_passes_by_transmission_too(tmp_path, factor, alpha, told):
+    """Of glass with KHR_materials_transmission, which is not blended, nothing was told."""
+    extension = {} if factor is None else {"transmissionFactor": factor}
+    material = {"pbrMetallicRoughness": {"baseColorFactor": [0, 0, 1, alpha]}}
+    material |= {"extensions": {"KHR_materials_transmission": extension}}
+    file = File()
+    file.square(material=material | ({} if alpha == 1 else {"alphaMode": "BLEND"}))
+    file.header["extensionsRequired"] = ["KHR_materials_transmission"]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert mean_colour(file.load(tmp_path)).tolist() == [0, 0, 255]
+    text = f"file.glb: materials that let light through are drawn opaque: material 0 ({told})"
+    assert [str(warning.message).endswith(text) for warning in caught] == [True] * (told is not None)
 
 
 @pytest.mark.parametrize(

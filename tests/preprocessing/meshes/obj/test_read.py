@@ -86,6 +86,8 @@ def only_colour(mesh):
         SQUARE.replace(FACES, "f 1/1 2/2\nl 1 2 3\np 1\nf 1\nf\n" + FACES),
         SQUARE.replace("usemtl", "g x y\no z\ns off\ns 1\nmg 1 2\nunknown 4\nusemtl"),
         SQUARE.replace("usemtl", "v 0 0 nan\nv 1e30 0 0\nvn 0 0 nan\nusemtl"),
+        SQUARE.replace("usemtl", "v 1.#INF 0 -1.#J # far\nvt -1.#IND00 1.#QNANe+000\nusemtl"),
+        SQUARE.replace(FACES, "vn 1.#QNAN 0 -1.#IND # none\nf 1/1/1 2/2/1 3/3/1\nf 1/1/1 3/3/1 4/4/1\n"),
         SQUARE + "usemtl b\n",
         V + "usemtl a\n" + VT + FACES + "mtllib m.mtl\n",
         SQUARE.replace("mtllib m.mtl", "mtllib gone/m.mtl"),
@@ -118,6 +120,8 @@ def test_encodings(tmp_path, encoding):
         "map_Kd -s 1 1 1 -o 0 0 0 -t 0 tex.png",
         "map_Kd -o 1 tex.png",
         "map_Kd tex.png -s 1 1 1",
+        "map_Kd -colorspace sRGB -s 1 1 1 -dxt dxt5 .\\tex.png",
+        "map_Kd -blendu on -srgb textures/tex.png",
         "map_Ka tex.png",
         "Ke 1 1 1\nmap_Ke tex.png",
         "map_Kd tex.png\nd 1\nTr 0",
@@ -136,6 +140,14 @@ def test_scale_and_offset_of_a_map(tmp_path):
     mesh = load(write(tmp_path, SQUARE, "newmtl a\nmap_Kd -o 0.25 0.5 -s 3 tex.png\n"))
     corner = np.argmin(np.abs(mesh.vertices - [0.5, 0.5, 0]).sum(1))
     assert np.allclose(mesh.uv[corner], [3.25, 1.5])
+    assert_quarters(load(write(tmp_path, SQUARE, "newmtl a\nmap_Kd -dxt dxt5 -s 2 2 tex.png\n")), repeat=2)
+
+
+def test_names_may_look_like_options(tmp_path):
+    path = write(tmp_path, SQUARE, "newmtl a\nmap_Kd -old brick tex.png\n")
+    (tmp_path / "tex.png").rename(tmp_path / "-old brick tex.png")
+    Image.new("RGB", (8, 8), (1, 2, 3)).save(tmp_path / "tex.png")  # another one of the name
+    assert_quarters(load(path))
 
 
 def test_a_clamped_map_continues_its_edge(tmp_path):
@@ -144,6 +156,25 @@ def test_a_clamped_map_continues_its_edge(tmp_path):
     beyond = (points > 0.02)[:, :2].all(1)
     assert beyond.sum() > 500
     assert np.array_equal(np.unique(colours[beyond], axis=0), QUARTERS[:1, 1])
+
+
+@pytest.mark.parametrize(
+    ("options", "base", "gain"),
+    [("-mm 0.2 0.5", 0.2, 0.5), ("-clamp on -mm -0.1 1.5", -0.1, 1.5), ("-mm 0.3", 0.3, 1), ("-mm 1 -1", 1, -1)],
+)
+@pytest.mark.parametrize("keyword", ["map_Kd", "Ke 1 1 1\nmap_Ke", "map_d mask.png\nmap_Kd"])
+def test_levels_of_a_map(tmp_path, keyword, options, base, gain):
+    Image.fromarray(np.full((2, 2), 255, np.uint8)).save(tmp_path / "mask.png")
+    Image.new("RGB", (4, 4), (200, 100, 3)).save(tmp_path / "plain.png")
+    mesh = load(write(tmp_path, SQUARE, f"newmtl a\n{keyword} {options} plain.png\n"))
+    expected = np.clip(base + gain * np.array([200, 100, 3]) / 255, 0, 1) * 255
+    assert np.abs(only_colour(mesh) - expected).max() <= 1
+
+
+def test_levels_of_a_mask(tmp_path):
+    Image.new("L", (4, 4), 0).save(tmp_path / "mask.png")
+    mesh = load(write(tmp_path, SQUARE, "newmtl a\nmap_Kd tex.png\nmap_d -mm 1 -1 mask.png\n"))
+    assert_quarters(mesh)  # turned round, it hides nothing
 
 
 @pytest.mark.parametrize("library", ["looks", "../looks", "."])
@@ -186,6 +217,11 @@ def test_names_with_spaces_and_several_libraries(tmp_path):
         ("Kd spectral file.rfl 1", (204, 204, 204)),
         ("Ns 10", (204, 204, 204)),
         ("Kd nan nan nan", (204, 204, 204)),
+        ("Kd xyz 0.9505 1 1.089", (255, 255, 255)),
+        ("Kd xyz 0.4124 0.2126 0.0193", (255, 0, 0)),
+        ("Kd xyz 0.0383 0.0642 0.0237 # dark green", (31, 82, 32)),
+        ("Kd 0 0 0\nKe xyz 0.1805 0.0722 0.9505", (0, 0, 255)),
+        ("Kd xyz 0.3", (162, 145, 143)),
     ],
 )
 def test_colours_of_materials(tmp_path, mtl, colour):
@@ -215,6 +251,24 @@ def test_vertex_colours_count_where_there_is_no_texture(tmp_path, white):
 def test_vertex_colours_a_rounding_above_1(tmp_path):
     coloured = SQUARE.replace(" 0\nv ", " 0 1.000001 0.4 0\nv ").replace("0.5 0\nvt", "0.5 0 1.000001 0.4 0\nvt")
     assert only_colour(load(write(tmp_path, coloured, "newmtl a\n"))).tolist() == [255, 102, 0]
+
+
+@pytest.mark.parametrize("a_line", [1, 64])
+def test_polypaint_of_zbrush(tmp_path, a_line):
+    """Colours of vertices in comments, MMRRGGBB each, up to 64 a line, after the vertices."""
+    ball = trimesh.creation.icosphere(2)
+    colours = np.random.default_rng(0).integers(0, 256, (len(ball.vertices), 3))
+    words = [f"{mask:02x}{red:02X}{green:02x}{blue:02x}" for mask, (red, green, blue) in enumerate(colours)]
+    paint = "".join(f"#MRGB {''.join(words[k : k + a_line])}\n" for k in range(0, len(words), a_line))
+    head = "#MAT.obj \\\n" + "".join(f"v {x} {y} {z}\n" for x, y, z in ball.vertices)
+    faces = "".join(f"f {a} {b} {c}\n" for a, b, c in ball.faces + 1)
+    mesh = load(write(tmp_path, head + "# The following MRGB block\n" + paint + "# End of MRGB block\n" + faces))
+    assert np.allclose(mesh.vertices[mesh.faces], ball.vertices[ball.faces])
+    assert np.allclose(mesh.colours[mesh.faces][..., :3] * 255, colours[ball.faces])
+    textured = SQUARE.replace("usemtl", f"#MRGB {'ff102030' * 4}\nusemtl")
+    assert_quarters(load(write(tmp_path, textured)))
+    own = textured.replace(" 0\nv", " 0 1 0 0\nv").replace(" 0\nvt", " 0 1 0 0\nvt", 1)
+    assert only_colour(load(write(tmp_path, own, "newmtl a\n"))).tolist() == [255, 0, 0]
 
 
 def test_long_statements_take_time_in_proportion_to_their_length(tmp_path):
@@ -289,6 +343,11 @@ def test_a_mask_replaces_the_alpha_of_a_large_texture(tmp_path):
         (SQUARE.replace("usemtl a", "usemtl x"), "newmtl a\nKd 1 0 0\n", "no material library has x", 204),
         (SQUARE.replace("mtllib m.mtl\n", ""), None, "no material library has a", 204),
         (SQUARE.replace("mtllib m.mtl", "mtllib my gone.mtl"), None, "my gone.mtl is missing", 204),
+        (SQUARE + f"#MRGB {'ff102030' * 5}\n", "newmtl a\n", "polypaint is left out: 5 colours for 4 vertices", 204),
+        (SQUARE + "#MRGB ff102030ff10203\n", "newmtl a\n", "polypaint is left out: 0 colours for 4", 204),
+        (SQUARE, "newmtl a\nKd 0,8  0,7 0,6\n", r"decimal commas cannot be read: a \(Kd 0,8 0,7 0,6\)", 204),
+        (SQUARE, "newmtl a\nKd 1 1 1 # 0,5\nTr 0,5\n", r"a \(Tr 0,5\)", 255),
+        (SQUARE, "newmtl a\nmap_Kd -colorspace sRGB gone.png\n", "-colorspace sRGB gone.png is missing", 204),
         (SQUARE, "newmtl a\nmap_Kd gone.png\nmap_d lost.png\n", "gone.png is missing; lost.png is missing", 204),
         (SQUARE.replace("usemtl", "curv 0 1 1 2\nusemtl"), "newmtl a\n", "free-form", 204),
         (SQUARE.replace("4/4", "4/9"), "newmtl a\n", "texture coordinates that do not exist", 204),
@@ -311,6 +370,7 @@ def test_what_is_missing_is_told_in_one_warning(tmp_path, text, mtl, warns, colo
         ("v 0 0\n" + V + "f 1 2 3\n", "'v 0 0' cannot be read: 3 numbers"),
         (V + "v 1,5 0 0\nf 1 2 3\n", "'v 1,5 0 0' cannot be read"),
         ("v 0 0 inf\n" + V + "f 1 2 3\n", "not finite"),
+        ("v 0 0 1.#INF\n" + V + "f 1 2 3\n", "not finite"),
         ("l 1 2\n" + V, "holds no triangles"),
     ],
 )

@@ -1,5 +1,7 @@
 """PLY files of many programs: each variation loads to the triangles and colours written."""
 
+import warnings
+
 import numpy as np
 import pytest
 import trimesh
@@ -13,6 +15,7 @@ from utils.mesh.mesh import albedo
 SQUARE = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0.0]])
 CORNERS = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]])
 ENCODINGS = {"ascii": "ascii", "little": "binary_little_endian", "big": "binary_big_endian"}
+RGB = ("red", "green", "blue")
 NAMES = {"u1": "uchar", "u2": "ushort", "u4": "uint", "i2": "short", "i4": "int", "f4": "float", "f8": "double"}
 
 
@@ -53,7 +56,7 @@ def positions(vertices, kind=np.float32):
     return dict(zip("xyz", np.asarray(vertices, kind).T, strict=True))
 
 
-def square(kind=np.uint8, names=("red", "green", "blue"), scale=1.0):
+def square(kind=np.uint8, names=RGB, scale=1.0):
     """Columns of the square with its corners red, green, blue and white."""
     return {**positions(SQUARE), **dict(zip(names, (CORNERS * scale).astype(kind).T, strict=True))}
 
@@ -103,14 +106,49 @@ def test_colours_of_every_depth(tmp_path, encoding, kind, scale):
 
 
 @pytest.mark.parametrize(
-    "names", [("r", "g", "b"), ("diffuse_red", "diffuse_green", "diffuse_blue"), ("Red", "Green", "Blue")]
+    "names",
+    [("r", "g", "b"), ("diffuse_red", "diffuse_green", "diffuse_blue"), ("Red", "Green", "Blue")]
+    + [("scalar_R", "scalar_G", "scalar_B"), ("color_r", "color_g", "color_b"), ("red1", "green1", "blue1")]
+    + [("ambient_red", "ambient_green", "ambient_blue"), ("vertex_red", "vertex_green", "vertex_blue")],
 )
 @pytest.mark.parametrize("coordinates", [(), ("s", "t")])
 def test_colours_of_every_name_beside_coordinates(tmp_path, names, coordinates):
-    columns = {**square(names=names), "alpha": np.zeros(4, np.uint8), "quality": np.arange(4.0)}
+    others = {f"{light}_{name}": np.full(4, 90, np.uint8) for light in ("ambient", "specular") for name in RGB}
+    columns = {**others, **square(names=names), "alpha": np.zeros(4, np.uint8), "quality": np.arange(4.0)}
     columns.update({name: SQUARE[:, k].astype(np.float32) for k, name in enumerate(coordinates)})
     write(tmp_path / "a.ply", columns, [[0, 1, 2, 3]])
     assert np.abs(colour_at(load_mesh(tmp_path / "a.ply"), INSIDE) - CORNERS).max() < 0.1
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "binary"])
+def test_lists_are_colours_as_well(tmp_path, encoding):
+    """trimesh writes attributes of vertices and faces so."""
+    mesh = trimesh.Trimesh(SQUARE, [[0, 1, 2], [0, 2, 3]], process=False)
+    mesh.vertex_attributes["color"] = np.c_[CORNERS, [7] * 4].astype(np.uint8)
+    mesh.export(tmp_path / "a.ply", encoding=encoding)
+    assert np.abs(colour_at(load_mesh(tmp_path / "a.ply"), INSIDE) - CORNERS).max() < 0.1
+    write(tmp_path / "b.ply", positions(SQUARE), [[0, 1, 2], [0, 2, 3]], color=(CORNERS[:2] / 255).tolist())
+    assert np.abs(colour_at(load_mesh(tmp_path / "b.ply"), QUARTERS[[1, 3]]) - CORNERS[:2]).max() < 0.1
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "alpha"),
+    [("rgba", "u4", 255), ("rgba", "u4", 7), ("rgb", "u4", 0), ("rgb", "i4", 0), ("rgb", "f4", 0), ("RGBA", "f4", 255)],
+)
+def test_colours_that_are_packed_into_one_number(tmp_path, name, kind, alpha):
+    packed = (alpha << 24 | CORNERS[:, 0] << 16 | CORNERS[:, 1] << 8 | CORNERS[:, 2]).astype(np.uint32).view(kind)
+    for encoding in ENCODINGS if np.isfinite(packed).all() else ("little", "big"):  # text cannot hold all floats
+        write(tmp_path / "a.ply", {**positions(SQUARE), name: packed}, [[0, 1, 2, 3]], encoding=encoding)
+        assert np.abs(colour_at(load_mesh(tmp_path / "a.ply"), INSIDE) - CORNERS).max() < 0.1
+        others = {**square(), name: np.zeros(4, kind)}  # beside a colour in three numbers
+        write(tmp_path / "b.ply", others, [[0, 1, 2, 3]], encoding=encoding)
+        assert np.abs(colour_at(load_mesh(tmp_path / "b.ply"), INSIDE) - CORNERS).max() < 0.1
+
+
+@pytest.mark.parametrize("numbers", [np.float32([0.2, 0.4, 0.5, 1]), np.uint8([9, 99, 8, 0])])
+def test_other_numbers_of_the_name_are_no_colours(tmp_path, numbers):
+    write(tmp_path / "a.ply", {**positions(SQUARE), "rgb": numbers}, [[0, 1, 2, 3]])
+    assert np.abs(colour_at(load_mesh(tmp_path / "a.ply"), INSIDE) - UNCOLOURED * 255).max() < 0.1
 
 
 @pytest.mark.parametrize(
@@ -124,6 +162,18 @@ def test_coordinates_of_every_name(tmp_path, names):
     columns = {**square(), names[0]: SQUARE[:, first].astype("f4"), names[1]: SQUARE[:, 1 - first].astype("f4")}
     write(tmp_path / "a.ply", columns, [[0, 1, 2, 3]], ["made by hand", "TextureFile a.png"])
     assert np.abs(colour_at(load_mesh(tmp_path / "a.ply"), QUARTERS) - CORNERS).max() < 1e-3
+
+
+@pytest.mark.parametrize("words", ["TEXTUREFILE ", "TextureFile=", "TextureFile: ", "texture_file = "])
+@pytest.mark.parametrize("name", ["a.png", "my skin.png"])
+def test_textures_are_named_in_many_words(tmp_path, words, name):
+    columns = {**positions(SQUARE), "s": SQUARE[:, 0].astype("f4"), "t": SQUARE[:, 1].astype("f4")}
+    picture(tmp_path / name)
+    for comment in (words + name, f"texture {name}", f"Texture: {name}"):
+        comments = ["texture coordinates by hand", "textured=yes", "texturefiles are in .png", comment]
+        write(tmp_path / "a.ply", columns, [[0, 1, 2, 3]], comments)
+        with warnings.catch_warnings(action="error"):
+            assert np.abs(colour_at(load_mesh(tmp_path / "a.ply"), QUARTERS) - CORNERS).max() < 1e-3
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
