@@ -127,7 +127,8 @@ def measure_baselines(db: str, folder: pathlib.Path, data_sets: DataSets) -> Non
     database, pairs = Database(db), test_pairs(Database(db), data_sets)
     train, val = (database.objects(split, "all") for split in ("train", "val"))
     config = preset("plus", db=db)
-    tables = Baselines(database, train, val, config, folder).rows([pair[:2] for pair in pairs], list(METRICS))
+    baselines = Baselines(database, train, val, config, folder / "baselines.jsonl")
+    tables = baselines.rows([pair[:2] for pair in pairs], list(METRICS))
     for name, rows in tables.items():
         images = [{**row, "source": source} for row, (_, _, source) in zip(rows, pairs, strict=True)]
         write_json(folder / name.replace(" ", "_") / "measured.json", {"step": 0, "images": images})

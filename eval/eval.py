@@ -16,6 +16,7 @@ import pathlib
 
 from models.choices import PRECISION_HELP, PRECISIONS
 from models.config import Config
+from models.inference.evaluation_folder import EvaluationFolder, default_name
 from models.weights import tf1_conventions
 from models.weights.run import check_there
 from utils import cli, engine_flags
@@ -130,7 +131,7 @@ def main(argv: list[str]) -> None:
 
     model = open_model(args.restore_model, tf1_conventions.overrides(args), args.precision)
     print(model.describe())
-    folder = pathlib.Path(args.log_dir) if args.log_dir else model.beside(f"eval_{args.split}")
+    folder = EvaluationFolder(args.log_dir or model.beside(default_name(args.split)))
     database = database_path(args, model.config)
     options = Options(
         split=args.split,
@@ -146,12 +147,12 @@ def main(argv: list[str]) -> None:
         data_sets=find_data_sets(database, args.data_sets),
         engine=engine_flags.of_flags(args),
     )
-    with working_in(folder, depth=4):  # predictions/<category>/<object>, and those of estimated cameras
-        Evaluation(model, Database(database), folder, options).run()
-    if args.figure_objects and (folder / "figure.png").exists():  # no view may be readable
-        print(f"figure       {folder / 'figure.png'}")
-    print(f"results      {folder / 'results.json'}")
-    print(f"predictions  {folder / 'predictions'}")
+    with working_in(folder.path, folder.DEPTH):
+        Evaluation(model, Database(database), folder.path, options).run()
+    if args.figure_objects and folder.figure.exists():  # no view may be readable
+        print(f"figure       {folder.figure}")
+    print(f"results      {folder.results}")
+    print(f"predictions  {folder.predictions}")
 
 
 if __name__ == "__main__":

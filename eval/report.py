@@ -28,7 +28,9 @@ from tqdm import tqdm
 
 from data.data_sets import DataSets, read_data_sets
 from data.shards import Database, ObjectEntry
+from models.inference.evaluation_folder import EvaluationFolder, default_name
 from models.inference.kept_evaluations import kept_evaluations
+from models.weights.run import Run
 from utils.cli import parser, run, whole_number
 from utils.errors import UserError
 from utils.files import read_json, replacing
@@ -45,8 +47,6 @@ from utils.surface.txt_format import read_txt
 IMAGE_SIDE = 224  # pixels: about the size of an image on a screen of two pixels a point
 COMMAND = "python eval/eval.py --restore_model"
 NEEDED = ("db", "definitions", "images", "iso", "metrics", "mode", "results", "split", "step", "weights")
-
-FILES = {"mesh": "mesh.obj", "points": "pred.obj", "field": "pred.txt"}  # what pages call the files of an image
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -75,7 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
     return p
 
 
-def evaluation_folder(run: pathlib.Path, requested: pathlib.Path | None) -> pathlib.Path:
+def evaluation_folder(run: pathlib.Path, requested: pathlib.Path | None) -> EvaluationFolder:
     """Find the evaluation to show: the requested folder, eval_test, or the only one of the run.
 
     Raises:
@@ -83,21 +83,22 @@ def evaluation_folder(run: pathlib.Path, requested: pathlib.Path | None) -> path
     """
     if requested is None and not run.is_dir():
         raise UserError(f"{run} is not a run folder (there is no such folder)")
-    candidates = [requested] if requested else sorted(path for path in run.glob("eval_*") if path.is_dir())
-    finished = [path for path in candidates if (path / "results.json").exists()]
-    unfinished = [path for path in candidates if (path / "settings.json").exists() and path not in finished]
-    test = run / "eval_test"
-    if test in finished and not requested:
+    paths = [requested] if requested else sorted(path for path in run.glob(default_name("*")) if path.is_dir())
+    candidates = [EvaluationFolder(path) for path in paths]
+    finished = [folder for folder in candidates if folder.results.exists()]
+    unfinished = [folder for folder in candidates if folder.settings.exists() and not folder.results.exists()]
+    test = EvaluationFolder(run / default_name("test"))
+    if test.results.exists() and not requested:
         return test
     if len(finished) > 1:
-        raise UserError(
-            f"{run} has several evaluations ({', '.join(path.name for path in finished)}); choose one with --eval"
-        )
+        names = ", ".join(folder.path.name for folder in finished)
+        raise UserError(f"{run} has several evaluations ({names}); choose one with --eval")
     if finished:
         return finished[0]
     if unfinished:
         raise UserError(
-            f"the evaluation {unfinished[0]} is not finished: it has no results.json; start it again: {COMMAND} {run}"
+            f"the evaluation {unfinished[0].path} is not finished: it has no results.json; "
+            f"start it again: {COMMAND} {run}"
         )
     if requested:
         raise UserError(
@@ -130,23 +131,23 @@ def read_results(path: pathlib.Path, data_sets: DataSets | None = None) -> dict[
     return results
 
 
-def earlier_results(out: pathlib.Path) -> list[dict[str, Any]]:
+def earlier_results(out: EvaluationFolder) -> list[dict[str, Any]]:
     """results.json of the evaluations of other weights; those that cannot be read are left out."""
     results = []
     for kept in kept_evaluations(out):
         try:
-            results.append(read_results(kept / "results.json"))
+            results.append(read_results(kept.results))
         except UserError as error:
             print(f"left out: {error}")
     return results
 
 
-def links_of(rows: Sequence[Row], out: pathlib.Path, page_folder: pathlib.Path) -> Links:
+def links_of(rows: Sequence[Row], out: EvaluationFolder, page_folder: pathlib.Path) -> Links:
     """URLs, relative to the folder of the page, of the files that are there of each image."""
     links: dict[tuple[str, str, str], dict[str, str]] = {}
     for row in rows:
-        folder = out / "predictions" / row["category"] / row["object_id"]
-        paths = {name: folder / f"{row['view']}_{end}" for name, end in FILES.items()}
+        files = out.prediction(row)
+        paths = {"mesh": files.mesh, "points": files.points, "field": files.field}  # what pages call them
         links[row["category"], row["object_id"], row["view"]] = {
             name: urllib.parse.quote(pathlib.Path(os.path.relpath(path, page_folder)).as_posix())
             for name, path in paths.items()
@@ -155,7 +156,9 @@ def links_of(rows: Sequence[Row], out: pathlib.Path, page_folder: pathlib.Path) 
     return links
 
 
-def predicted_mesh(out: pathlib.Path, row: Row, binary: bool, iso: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def predicted_mesh(
+    out: EvaluationFolder, row: Row, binary: bool, iso: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Read the stored prediction of an image as a mesh.
 
     Args:
@@ -170,17 +173,16 @@ def predicted_mesh(out: pathlib.Path, row: Row, binary: bool, iso: float) -> tup
     Raises:
         UserError: the prediction is not stored, or its field has no surface.
     """
-    folder = out / "predictions" / row["category"] / row["object_id"]
-    path = folder / f"{row['view']}_mesh.obj"
-    if path.exists():
-        mesh = trimesh.load(path, process=False)
+    files = out.prediction(row)
+    if files.mesh.exists():
+        mesh = trimesh.load(files.mesh, process=False)
         return mesh.vertices, mesh.faces, mesh.visual.vertex_colors[:, :3] / 255
     from models.inference.predict import coloured_surface
 
-    return coloured_surface(read_txt(folder / f"{row['view']}_pred.txt"), binary, iso)
+    return coloured_surface(read_txt(files.field), binary, iso)
 
 
-def gallery(results: Mapping[str, Any], out: pathlib.Path, db: pathlib.Path, count: int) -> list[Card]:
+def gallery(results: Mapping[str, Any], out: EvaluationFolder, db: pathlib.Path, count: int) -> list[Card]:
     """Make the cards of the chosen images, category by category, by rank.
 
     Args:
@@ -215,7 +217,7 @@ def gallery(results: Mapping[str, Any], out: pathlib.Path, db: pathlib.Path, cou
 
 
 def renderings(
-    results: Mapping[str, Any], out: pathlib.Path, database: Database, entry: ObjectEntry, row: Row
+    results: Mapping[str, Any], out: EvaluationFolder, database: Database, entry: ObjectEntry, row: Row
 ) -> tuple[list[str], list[str], str | None]:
     """Render prediction and truth of an image from the sides of figure.png.
 
@@ -254,13 +256,12 @@ def embedded(rgba: np.ndarray) -> str:
 
 def main(argv: list[str]) -> None:
     args = build_parser().parse_args(argv)
-    out = evaluation_folder(args.run, args.eval)
-    path = args.out or out / "report.html"
-    results = read_results(out / "results.json", read_data_sets(args.data_sets) if args.data_sets else None)
+    evaluated, out = Run(args.run), evaluation_folder(args.run, args.eval)
+    path = args.out or out.report
+    results = read_results(out.results, read_data_sets(args.data_sets) if args.data_sets else None)
     # a TF1 checkpoint has neither configuration nor history
     config, history, settings = (
-        read_json(path) if path.exists() else None
-        for path in (args.run / "config.json", args.run / "history.json", out / "settings.json")
+        read_json(path) if path.exists() else None for path in (evaluated.config, evaluated.history, out.settings)
     )
     cards = gallery(results, out, args.db or pathlib.Path(results["db"]), args.objects) if args.objects else None
     report = Report(
@@ -279,7 +280,7 @@ def main(argv: list[str]) -> None:
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         what = f"{type(error).__name__}: {error}"
         raise UserError(
-            f"{out} is damaged: a file of the run or of its evaluation lacks what the report shows ({what}); "
+            f"{out.path} is damaged: a file of the run or of its evaluation lacks what the report shows ({what}); "
             "evaluate again"
         ) from None
     with replacing(path) as temporary:

@@ -1,6 +1,6 @@
 """The scores of the baselines on the images of an evaluation, kept in a file.
 
-<folder>/baselines.jsonl    a line that names what they depend on, then a row per method and image
+The file has a line that names what they depend on, then a row per method and image.
 
 They depend on the database and on the images that a network sees, not on its weights. Evaluations
 of other weights in the same folder find them there.
@@ -25,7 +25,6 @@ from utils.metrics import registry
 from utils.metrics.comparison import Prediction, Truth, load_truth
 from utils.metrics.voxel_metrics import true_voxels
 
-FILE = "baselines.jsonl"
 VERSION = 1  # of what the rows mean
 SEEN = ("crop", "backcolorwhite")  # settings of the images that retrieval compares
 MEAN_SHAPE, RETRIEVAL, TRUE_VOXELS = "mean shape", "retrieval", "true voxels"
@@ -43,14 +42,14 @@ class Baselines:
     train: list[ObjectEntry]
     val: list[ObjectEntry]
     config: Config  # of the evaluated network
-    folder: pathlib.Path
+    file: pathlib.Path  # of the evaluation's folder
 
     def rows(self, pairs: list[Pair], names: list[str]) -> dict[str, list[Row]]:
         """Rows of 'mean shape' and 'retrieval' for (entry, view) pairs.
 
         Both come from the training split, without the evaluated object itself; the mean shape's q
         is chosen on validation. If some metrics need a surface, 'true voxels' says what the true
-        voxels themselves score. What the folder holds already is not measured again.
+        voxels themselves score. What the file holds already is not measured again.
 
         Args:
             pairs: the images, those of an object one after another.
@@ -64,7 +63,7 @@ class Baselines:
         if missing:
             self._measure(missing, methods, names, known)
         else:
-            print(f"the baselines of all {len(pairs)} images are known from {self.folder / FILE}")
+            print(f"the baselines of all {len(pairs)} images are known from {self.file}")
         return {method: [known[_key(method, *pair)] for pair in pairs] for method in methods}
 
     def _measure(self, pairs: list[Pair], methods: list[str], names: list[str], known: dict[Key, Row]) -> None:
@@ -73,7 +72,7 @@ class Baselines:
         measured: dict[tuple[str, str], Row] = {}  # of the present object: by method and what it compares with
         sources = self._sources(pairs, known)
         bar = tqdm(pairs, desc="baselines", unit="image", mininterval=2)
-        with open(self.folder / FILE, "a") as log:
+        with open(self.file, "a") as log:
             for (entry, view), source in zip(bar, sources, strict=True):
                 if entry != previous:
                     measured, previous = {}, entry
@@ -108,7 +107,7 @@ class Baselines:
 
         The last row of an image counts; a cut last line is dropped.
         """
-        path, heading = self.folder / FILE, json.dumps({"baselines": self._digest()}) + "\n"
+        path, heading = self.file, json.dumps({"baselines": self._digest()}) + "\n"
         train = {_name(entry) for entry in self.train}
         try:
             lines = path.read_text().splitlines(keepends=True) if path.exists() else []

@@ -1,11 +1,6 @@
 """The views of an evaluation, object by object: predictions to disk, a row of metrics for each.
 
 Objects are evaluated in this process, or in those of an engine, each of which loads the network.
-
-<folder>/predictions/<category>/<object>/<view>_pred.txt  the field
-<folder>/predictions/<category>/<object>/<view>_pred.obj  surface voxels as coloured points
-<folder>/predictions/<category>/<object>/<view>_mesh.obj  the coloured mesh, if wanted
-<folder>/rows.jsonl                                       a row per finished view
 """
 
 import collections.abc
@@ -20,6 +15,7 @@ import typing
 from tqdm import tqdm
 
 from data.shards import AGAIN, Database, ObjectEntry
+from models.inference.evaluation_folder import EvaluationFolder
 from models.inference.field_query import FieldQuery
 from models.inference.predict import mesh_of_view, predict_views, surface_voxels
 from models.networks.texdisn import build_field_network
@@ -48,7 +44,7 @@ class ViewEvaluator:
     model: ModelSource
     query: FieldQuery  # of the model
     database: Database
-    folder: pathlib.Path
+    folder: EvaluationFolder
     names: list[str]  # of the metrics
     iso: float  # value of the field at the surface
     resolution: int  # points along each axis of the stored fields
@@ -64,9 +60,8 @@ class ViewEvaluator:
             pairs: the images, those of an object one after another.
             engine: where the objects are evaluated.
         """
-        path, rows = self.folder / "rows.jsonl", []
+        path, rows, tasks = self.folder.rows, [], []
         done = _finished_rows(path)
-        tasks = []
         for entry, group in itertools.groupby(pairs, lambda pair: pair[0]):
             names = {view: (entry.category, entry.object_id, entry.view_names[view]) for _, view in group}
             tasks.append(Task(self, entry, {view: done.get(name) for view, name in names.items()}))
@@ -116,13 +111,13 @@ class ViewEvaluator:
         """Whether all files of a view exist, including a mesh of the wanted resolution."""
         if row is None:
             return False
-        files = [] if row["failed"] else ["pred.txt", "pred.obj"]
+        files = self.folder.prediction(row)
+        needed = [] if row["failed"] else [files.field, files.points]
         if self.mesh_resolution and not row["failed"]:
             if row.get("mesh_res") != self.mesh_resolution:
                 return False
-            files += [] if row.get("mesh_failed") else ["mesh.obj"]
-        base = self.folder / "predictions" / row["category"] / row["object_id"]
-        return all((base / f"{row['view']}_{name}").exists() for name in files)
+            needed += [] if row.get("mesh_failed") else [files.mesh]
+        return all(path.exists() for path in needed)
 
     def empty_row(self, entry: ObjectEntry, view: int) -> Row:
         """The row of a view with the worst values."""
@@ -137,24 +132,23 @@ class ViewEvaluator:
         field: FieldGrid | UserError,
     ) -> Row:
         """Write the files of a view whose field was predicted, and measure it."""
-        name = entry.view_names[view]
-        base = self.folder / "predictions" / entry.category / entry.object_id
         row = self.empty_row(entry, view)
+        files = self.folder.prediction(row)
         try:
             if isinstance(field, UserError):
                 raise field
-            write_txt(base / f"{name}_pred.txt", field)
+            write_txt(files.field, field)
             if not self.query.occupied(field.geometry, self.iso).any():
                 low, high = field.geometry.min(), field.geometry.max()
                 raise UserError(f"field is empty: min {low:.4g}, max {high:.4g}, iso value {self.iso:.4g}")
             voxels, colours = surface_voxels(field, self.query.config.binary, self.iso)
         except UserError as error:
             return {**row, "failed": str(error)}
-        write_points(base / f"{name}_pred.obj", frames.from_voxel(voxels), colours)
+        write_points(files.points, frames.from_voxel(voxels), colours)
         if self.mesh_resolution:
             try:
                 mesh = mesh_of_view(self.query, self.database, entry, view, self.mesh_resolution, self.iso)
-                write_mesh(base / f"{name}_mesh.obj", mesh.vertices, mesh.faces, mesh.colours)
+                write_mesh(files.mesh, mesh.vertices, mesh.faces, mesh.colours)
             except UserError as error:
                 row["no_mesh"] = row["mesh_failed"] = str(error)
         prediction = Prediction.of_field(field, self.query.config.binary, self.iso, voxels, colours)
@@ -164,8 +158,7 @@ class ViewEvaluator:
         """A finished row with the metrics that it lacks, measured on the stored field."""
         if row["failed"]:
             return {**registry.worst_values(self.names), **row}
-        base, binary = self.folder / "predictions" / row["category"] / row["object_id"], self.query.config.binary
-        field = read_txt(base / f"{row['view']}_pred.txt")
+        field, binary = read_txt(self.folder.prediction(row).field), self.query.config.binary
         prediction = Prediction.of_field(field, binary, self.iso, *surface_voxels(field, binary, self.iso))
         return self._measured(row, prediction, entry, [name for name in self.names if name not in row])
 

@@ -1,13 +1,5 @@
 """Evaluation of a trained network on a split: predictions, metrics, results.json, figure.png.
 
-    <folder>/settings.json               what the predictions depend on
-    <folder>/iso.json                    the iso value, where it was searched
-    <folder>/predictions/, rows.jsonl    every view (models/inference/evaluated_views.py)
-    <folder>/baselines.jsonl             the baselines (models/inference/baseline_rows.py)
-    <folder>/results.json, figure.png    the outcome
-    <folder>/cam_est/                    the same with estimated cameras
-    <folder>/steps/<step>/               evaluations of other weights (kept_evaluations.py)
-
 An interrupted evaluation resumes with the missing images; new metrics are measured on stored
 fields.
 """
@@ -25,6 +17,7 @@ from models.inference import iso_search
 from models.inference.baseline_rows import Baselines, Pair
 from models.inference.camera_estimator import CameraEstimator
 from models.inference.evaluated_views import Row, ViewEvaluator
+from models.inference.evaluation_folder import EvaluationFolder
 from models.inference.field_query import FieldQuery
 from models.inference.image_description import describe_views
 from models.inference.kept_evaluations import make_way, refuse_other_settings
@@ -99,7 +92,8 @@ class Evaluation:
     """One model, one database, one folder of results."""
 
     def __init__(self, model: ModelSource, database: Database, folder: pathlib.Path, options: Options):
-        self.model, self.database, self.folder, self.options = model, database, folder, options
+        self.model, self.database, self.options = model, database, options
+        self.folder = EvaluationFolder(folder)
         self.config = model.config
         self.names = list(options.metrics)
         if not self.config.colour:
@@ -117,7 +111,7 @@ class Evaluation:
     def run(self) -> dict[str, typing.Any]:
         """Evaluate, print the tables and write the results; returns the content of results.json."""
         images = f"{len(self.pairs)} images of {self.database.path}, {self.options.split} split"
-        print(f"evaluating {self.model.weights} (step {self.model.step}) on {images} -> {self.folder}")
+        print(f"evaluating {self.model.weights} (step {self.model.step}) on {images} -> {self.folder.path}")
         print(f"precision {described(self.config.precision)}")
         settings = self._begin()
         tables = {
@@ -128,7 +122,7 @@ class Evaluation:
         cameras = None
         if self.options.camera_run:
             tables["estimated camera"], cameras = self._with_estimated_cameras(settings)
-        baselines = Baselines(self.database, self.train, self.val, self.config, self.folder)
+        baselines = Baselines(self.database, self.train, self.val, self.config, self.folder.baselines)
         tables |= baselines.rows(self.pairs, self.names)
         options = self.options
         views = None if options.views is None else ",".join(map(str, options.views))
@@ -170,17 +164,16 @@ class Evaluation:
         }
         make_way(self.folder, settings)
         if options.iso is None:
-            path = self.folder / iso_search.FILE
-            found = iso_search.find_iso(path, self.model, self.query, self.database, self.val)
+            found = iso_search.find_iso(self.folder.iso, self.model, self.query, self.database, self.val)
             self.iso = found["iso"]
             if remark := iso_search.remark(found):
                 self.remarks.append(remark)
         settings["iso"] = self.iso
         refuse_other_settings(self.folder, settings)
-        write_json(self.folder / "settings.json", settings)
+        write_json(self.folder.settings, settings)
         return settings
 
-    def _views(self, database: Database, folder: pathlib.Path) -> ViewEvaluator:
+    def _views(self, database: Database, folder: EvaluationFolder) -> ViewEvaluator:
         sizes = self.options.resolution, self.options.mesh_resolution
         return ViewEvaluator(self.model, self.query, database, folder, self.names, self.iso, *sizes)
 
@@ -202,11 +195,11 @@ class Evaluation:
 
     def _with_estimated_cameras(self, settings: dict[str, typing.Any]) -> tuple[list[Row], list[Row]]:
         """Rows of the same images with estimated cameras, and rows of the cameras' errors."""
-        estimator, folder = CameraEstimator(self.options.camera_run), self.folder / "cam_est"
+        estimator, folder = CameraEstimator(self.options.camera_run), self.folder.with_estimated_cameras()
         weights = {"file": str(estimator.weights), "sha256": file_digest(estimator.weights)}
         settings = {**settings, "cam_est": weights}
         refuse_other_settings(folder, settings)
-        write_json(folder / "settings.json", settings)
+        write_json(folder.settings, settings)
         estimated = EstimatedCameras(self.database, estimator, _readable(self.database, self.pairs))
         rows, errors = self._views(estimated, folder).rows(self.pairs, self.options.engine), []
         compared = _readable(self.database, self.pairs, camera=True)
@@ -240,7 +233,7 @@ class Evaluation:
             content["cameras"] = camera_metrics.summarise(cameras)
             content["definitions"] |= {f"camera {name}": text for name, text in camera_metrics.DEFINITIONS.items()}
             content["camera_images"] = cameras
-        write_json(self.folder / "results.json", content)
+        write_json(self.folder.results, content)
         print_overview(summaries, self.names)
         if cameras:
             camera_metrics.print_summary(content["cameras"])
@@ -260,7 +253,7 @@ class Evaluation:
             for entry, view, row in list(objects.values())[:: max(1, len(objects) // count)][:count]:
                 shown.append(self._figure_row(entry, view, row))
         if shown:
-            write_figure(shown, self.folder / "figure.png")
+            write_figure(shown, self.folder.figure)
 
     def _figure_row(self, entry: ObjectEntry, view: int, row: Row) -> FigureRow:
         field = predict_view(self.query, self.database, entry, view, frames.VOXELS, self.iso)

@@ -15,8 +15,10 @@ from scipy.ndimage import label
 from tqdm import tqdm
 
 from data.shards import Database, ObjectEntry
+from models.inference.evaluation_folder import EvaluationFolder, default_name
 from models.inference.field_query import FieldQuery
 from models.inference.predict import predict_view
+from models.weights.run import ISO, LEVEL
 from models.weights.sources import ModelSource
 from models.weights.tf1_conventions import record, recorded
 from utils.errors import UserError
@@ -30,7 +32,6 @@ from utils.surface.field_grid import FieldGrid
 BINARY_VALUES = np.arange(-1, 8.01, 0.25)  # logits
 SDF_VALUES = np.arange(-1.5, 1.51, 0.25) / frames.VOXELS  # object-frame length
 IMAGES = {True: 96, False: 24}  # at most; an SDF needs a surface extraction per value
-FILE = "iso.json"
 NEAR, SAMPLES = 0.01, 8192  # of the F-score: a distance in the object frame, points of each surface
 
 
@@ -41,8 +42,9 @@ def stored_iso(model: ModelSource) -> dict[str, typing.Any] | None:
     An exported run carries it as iso.json (older ones as level.json, which named file and time
     instead of the weights' content and is trusted). Evaluations keep theirs in their own folders.
     """
-    exported = [path for path in (model.beside(FILE), model.beside("level.json")) if path.exists()]
-    evaluated = sorted(model.beside(FILE).parent.glob(f"{model.beside('eval_').name}*/{FILE}"))
+    exported = [path for path in (model.beside(ISO), model.beside(LEVEL)) if path.exists()]
+    every = EvaluationFolder(model.beside(default_name("*")))  # a pattern
+    evaluated = sorted(every.path.parent.glob(f"{every.path.name}/{every.iso.name}"))
     digest = file_digest(model.weights)
     for path in [*exported, *evaluated]:
         known = _read_iso(path)

@@ -12,18 +12,15 @@ import pathlib
 import shutil
 import typing
 
+from models.inference.evaluation_folder import EvaluationFolder
 from models.weights.tf1_conventions import recorded
 from utils.errors import UserError, first_of, writing
 from utils.files import differing_settings, read_json_object
 
-STEPS = "steps"  # the folder of the kept evaluations
-SETTINGS = "settings.json"
-OF_WEIGHTS = ("iso.json", "rows.jsonl", "results.json", "figure.png", "report.html", "predictions", "cam_est")
-
 JsonObject = collections.abc.Mapping[str, typing.Any]
 
 
-def make_way(folder: pathlib.Path, settings: JsonObject) -> None:
+def make_way(folder: EvaluationFolder, settings: JsonObject) -> None:
     """Make the folder ready for an evaluation with these settings.
 
     Prints a line where results are moved. The settings name weights by 'weights' {sha256} and
@@ -32,35 +29,33 @@ def make_way(folder: pathlib.Path, settings: JsonObject) -> None:
     Raises:
         UserError: the folder holds results of the same weights with other settings.
     """
-    path = folder / SETTINGS
-    stored = _read(path) if path.exists() else None
+    stored = _read(folder.settings) if folder.settings.exists() else None
     if stored is not None and _digest(stored) not in (None, _digest(settings)):
         kept = _place(folder, stored)
-        print(f"the evaluation of step {stored.get('step')} is kept in {kept}")
-        _move(folder, kept, [*OF_WEIGHTS, SETTINGS])
-    if not path.exists():
-        back = next((p.parent for p in _kept(folder) if _digest(_read(p)) == _digest(settings)), None)
+        print(f"the evaluation of step {stored.get('step')} is kept in {kept.path}")
+        _move([*folder.of_weights, folder.settings], kept)
+    if not folder.settings.exists():
+        back = next((kept for kept in folder.kept() if _digest(_read(kept.settings)) == _digest(settings)), None)
         if back:
-            print(f"the evaluation of these weights is taken back from {back}")
-            _move(back, folder, [SETTINGS, *OF_WEIGHTS])
+            print(f"the evaluation of these weights is taken back from {back.path}")
+            _move([back.settings, *back.of_weights], folder)
     refuse_other_settings(folder, settings)
 
 
-def kept_evaluations(folder: pathlib.Path) -> list[pathlib.Path]:
+def kept_evaluations(folder: EvaluationFolder) -> list[EvaluationFolder]:
     """The folders of finished evaluations of other weights that a folder keeps, by step."""
-    finished = [path.parent for path in _kept(folder) if (path.parent / "results.json").exists()]
-    return sorted(finished, key=lambda path: (_read(path / SETTINGS).get("step") or 0, path.name))
+    finished = [kept for kept in folder.kept() if kept.results.exists()]
+    return sorted(finished, key=lambda kept: (_read(kept.settings).get("step") or 0, kept.path.name))
 
 
-def refuse_other_settings(folder: pathlib.Path, settings: JsonObject) -> None:
+def refuse_other_settings(folder: EvaluationFolder, settings: JsonObject) -> None:
     """UserError if the folder holds an evaluation whose settings differ.
 
     Weights and databases count by content, but databases by path in older evaluations.
     """
-    path = folder / SETTINGS
-    if not path.exists():
+    if not folder.settings.exists():
         return
-    known = _read(path)
+    known = _read(folder.settings)
     if "precision" not in known and isinstance(known.get("conventions"), dict):  # of an earlier version
         known["precision"] = "bfloat16" if known["conventions"].get("bfloat16") else "float32"
         known["conventions"] = recorded(known["conventions"])
@@ -75,7 +70,7 @@ def refuse_other_settings(folder: pathlib.Path, settings: JsonObject) -> None:
     different = differing_settings(by_content(stored), by_content(settings))
     if different:
         raise UserError(
-            f"{folder} holds an evaluation with other settings ({first_of(different, 4)}); "
+            f"{folder.path} holds an evaluation with other settings ({first_of(different, 4)}); "
             "delete it or evaluate into another folder"
         )
 
@@ -90,31 +85,28 @@ def _digest(settings: JsonObject) -> str | None:
     return weights.get("sha256") if isinstance(weights, dict) else None
 
 
-def _kept(folder: pathlib.Path) -> list[pathlib.Path]:
-    """The settings of all evaluations that a folder keeps."""
-    return sorted((folder / STEPS).glob(f"*/{SETTINGS}"))
-
-
-def _place(folder: pathlib.Path, settings: JsonObject) -> pathlib.Path:
+def _place(folder: EvaluationFolder, settings: JsonObject) -> EvaluationFolder:
     """Where the evaluation of a folder is kept: by step, and by digest too where that is taken."""
     step = settings.get("step")
-    place = folder / STEPS / (f"{step:07d}" if isinstance(step, int) else "unknown")
-    if (place / SETTINGS).exists() and _digest(_read(place / SETTINGS)) != _digest(settings):
-        place = place.with_name(f"{place.name}_{(_digest(settings) or '')[:8]}")
+    name = f"{step:07d}" if isinstance(step, int) else "unknown"
+    place = folder.kept_as(name)
+    if place.settings.exists() and _digest(_read(place.settings)) != _digest(settings):
+        place = folder.kept_as(f"{name}_{(_digest(settings) or '')[:8]}")
     return place
 
 
-def _move(source: pathlib.Path, target: pathlib.Path, names: collections.abc.Sequence[str]) -> None:
-    """Move files and folders in the order of their names; those at the target are replaced.
+def _move(paths: collections.abc.Iterable[pathlib.Path], target: EvaluationFolder) -> None:
+    """Move files and folders in the order of the list; those at the target are replaced.
 
     Results never lie in the folder of the evaluation without their settings, at whatever moment the
     process is killed: the settings leave it last and come back first.
     """
-    with writing(target):
-        target.mkdir(parents=True, exist_ok=True)
-        for name in names:
-            if not (source / name).exists():
+    with writing(target.path):
+        target.path.mkdir(parents=True, exist_ok=True)
+        for path in paths:
+            if not path.exists():
                 continue
-            if (target / name).is_dir():
-                shutil.rmtree(target / name)
-            os.replace(source / name, target / name)
+            place = target.path / path.name
+            if place.is_dir():
+                shutil.rmtree(place)
+            os.replace(path, place)

@@ -26,6 +26,7 @@ from models.shared_settings import Settings
 from utils import hdf5, hdf5_limits
 from utils.errors import StorageError, UserError, first_of
 
+ISO, LEVEL = "iso.json", "level.json"  # beside a TF1 checkpoint they follow its name
 LARGE = 1 << 26  # bytes; a larger variable is read row by row
 
 SettingsType = TypeVar("SettingsType", bound=Settings)
@@ -55,8 +56,8 @@ class Run:
         self.last = self.folder / "last.h5"
         self.best = self.folder / "best.h5"
         self.history = self.folder / "history.json"
-        self.iso = self.folder / "iso.json"
-        self.level = self.folder / "level.json"
+        self.iso = self.folder / ISO
+        self.level = self.folder / LEVEL
         self.novelty = self.folder / "novelty.h5"
         self.categories = self.folder / "categories.h5"
         self.tensorboard = self.folder / "tensorboard"

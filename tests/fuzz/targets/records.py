@@ -12,7 +12,8 @@ from data.raw_layout import render_settings
 from models.config import Config, load_either
 from models.inference import iso_search
 from models.inference.evaluated_views import ViewEvaluator, _finished_rows
-from models.inference.evaluation import refuse_other_settings
+from models.inference.evaluation_folder import EvaluationFolder
+from models.inference.kept_evaluations import refuse_other_settings
 from models.settings import handed_on
 from preprocessing import make_lists
 from preprocessing.database import flags as database_flags
@@ -62,7 +63,7 @@ def write_row(folder: pathlib.Path) -> None:
 
 
 def read_rows(folder: pathlib.Path) -> None:
-    evaluator = ViewEvaluator(None, None, None, folder, NAMES, 0.0, 64, 32)  # type: ignore[arg-type]
+    evaluator = ViewEvaluator(None, None, None, EvaluationFolder(folder), NAMES, 0.0, 64, 32)  # type: ignore[arg-type]
     rows = _finished_rows(folder / "rows.jsonl")
     for row in rows.values():
         evaluator._complete(row)
@@ -105,14 +106,16 @@ def write_results(folder: pathlib.Path) -> None:
 def read_results(folder: pathlib.Path) -> None:
     """What report.py --objects 0 does."""
     found = report.evaluation_folder(folder, folder)
-    args = ["--eval", str(found), "--objects", "0", str(folder), "--out", str(folder / "report.html")]
+    args = ["--eval", str(found.path), "--objects", "0", str(folder), "--out", str(folder / "report.html")]
     report.main(args)
     text = (folder / "report.html").read_text()
     assert text.endswith("</html>\n") and "<script" not in text
 
 
 def read_settings(folder: pathlib.Path) -> None:
-    refuse_other_settings(folder, {"weights": {"file": "b", "sha256": "0"}, "db": "db", "sdf_res": 64})
+    refuse_other_settings(
+        EvaluationFolder(folder), {"weights": {"file": "b", "sha256": "0"}, "db": "db", "sdf_res": 64}
+    )
 
 
 def read_info(folder: pathlib.Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from data.shards import Database
 from models.inference import baseline_rows
-from models.inference.baseline_rows import FILE, Baselines
+from models.inference.baseline_rows import Baselines
 from tests.helpers import tiny
 from utils.errors import UserError
 
@@ -15,14 +15,14 @@ NAMES = ["iou", "psnr"]
 
 @pytest.fixture
 def baselines(tiny_database, tmp_path):
-    database = Database(tiny_database)
-    return Baselines(database, database.objects("train"), database.objects("val"), tiny.config(), tmp_path)
+    database, path = Database(tiny_database), tmp_path / "baselines.jsonl"
+    return Baselines(database, database.objects("train"), database.objects("val"), tiny.config(), path)
 
 
 def test_what_was_cut_is_measured_again_and_the_rest_is_not(baselines, monkeypatch):
     pairs = [(entry, view) for entry in baselines.database.objects("test") for view in (0, 2)]
     first = baselines.rows(pairs, NAMES)
-    path = baselines.folder / FILE
+    path = baselines.file
     lines = path.read_text().splitlines(keepends=True)
     assert len(lines) == 1 + 2 * len(pairs)
     path.write_text("".join(lines[:6]) + lines[6][:20])  # killed while it wrote
@@ -45,8 +45,8 @@ def test_a_training_object_is_compared_with_others_only(baselines):
     rows = baselines.rows([(entry, 0)], NAMES)
     assert rows["retrieval"][0]["nearest"] != f"{entry.category}/{entry.object_id}"
     others = [other for other in baselines.train if other != entry]
-    without = Baselines(baselines.database, others, baselines.val, baselines.config, baselines.folder / "others")
-    without.folder.mkdir()
+    path = baselines.file.with_name("others.jsonl")
+    without = Baselines(baselines.database, others, baselines.val, baselines.config, path)
     apart = without.rows([(entry, 0)], NAMES)["retrieval"]
     assert apart == rows["retrieval"]
 
@@ -55,7 +55,7 @@ def test_other_training_objects_begin_anew(baselines):
     pairs = [(baselines.database.objects("test")[0], 0)]
     first = baselines.rows(pairs, NAMES)["retrieval"][0]
     kept = [e for e in baselines.train if f"{e.category}/{e.object_id}" != first["nearest"]]
-    fewer = Baselines(baselines.database, kept, baselines.val, baselines.config, baselines.folder)
+    fewer = Baselines(baselines.database, kept, baselines.val, baselines.config, baselines.file)
     assert fewer.rows(pairs, NAMES)["retrieval"][0]["nearest"] != first["nearest"]
     assert baselines.rows(pairs, NAMES)["retrieval"][0] == first
 
@@ -63,7 +63,7 @@ def test_other_training_objects_begin_anew(baselines):
 def test_a_damaged_file_is_named(baselines):
     pairs = [(baselines.database.objects("test")[0], 0)]
     baselines.rows(pairs, NAMES)
-    path = baselines.folder / FILE
+    path = baselines.file
     heading = path.read_text().splitlines()[0]
     for line in ("{}", "[1]", "{", json.dumps({"method": "retrieval"})):
         path.write_text(f"{heading}\n{line}\n")
@@ -85,7 +85,7 @@ def test_a_damaged_file_is_named(baselines):
 def test_damaged_values_are_named(baselines, old, new):
     pairs = [(baselines.database.objects("test")[0], 0)]
     baselines.rows(pairs, NAMES)
-    path = baselines.folder / FILE
+    path = baselines.file
     path.write_bytes(path.read_bytes().replace(old, new))
     with pytest.raises(UserError, match="baselines.jsonl is damaged"):
         baselines.rows(pairs, NAMES)

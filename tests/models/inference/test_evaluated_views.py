@@ -7,6 +7,7 @@ import pytest
 
 from data.shards import Database
 from models.inference.evaluated_views import ViewEvaluator, _finished_rows
+from models.inference.evaluation_folder import EvaluationFolder
 from models.inference.field_query import FieldQuery
 from tests.helpers import tiny
 from utils.engines import HERE
@@ -26,7 +27,7 @@ def query(eagerly):
 def evaluate(query, database, folder, names, mesh_resolution=None):
     """Rows of two views of an object."""
     database = Database(database)
-    evaluator = ViewEvaluator(None, query, database, folder, names, 0.0, 16, mesh_resolution)
+    evaluator = ViewEvaluator(None, query, database, EvaluationFolder(folder), names, 0.0, 16, mesh_resolution)
     entry = database.objects("test", "box")[0]
     return evaluator.rows([(entry, 0), (entry, 1)], HERE)
 

@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from models.inference.kept_evaluations import OF_WEIGHTS, SETTINGS, kept_evaluations, make_way, refuse_other_settings
+from models.inference.evaluation_folder import EvaluationFolder
+from models.inference.kept_evaluations import kept_evaluations, make_way, refuse_other_settings
 from utils.errors import UserError
 
 
@@ -21,14 +22,14 @@ def evaluate(folder, of):
     (folder / "predictions" / "car" / "00_pred.txt").write_text(of["weights"]["file"])
     for name in ("rows.jsonl", "results.json"):
         (folder / name).write_text(json.dumps(of["weights"]["file"]))
-    (folder / SETTINGS).write_text(json.dumps(of))
+    (folder / "settings.json").write_text(json.dumps(of))
 
 
 def shown(folder):
     """The weights that all files of a folder are of; fails where they differ."""
     files = [path for path in folder.rglob("*") if path.is_file() and "steps" not in path.relative_to(folder).parts]
-    texts = {json.loads(path.read_text())["weights"]["file"] for path in files if path.name == SETTINGS}
-    texts |= {path.read_text().strip('"') for path in files if path.name != SETTINGS}
+    texts = {json.loads(path.read_text())["weights"]["file"] for path in files if path.name == "settings.json"}
+    texts |= {path.read_text().strip('"') for path in files if path.name != "settings.json"}
     assert len(texts) <= 1
     return next(iter(texts), None)
 
@@ -38,28 +39,28 @@ A, B, C = settings("a", 10), settings("b", 20), settings("c", 20)
 
 def test_each_weights_find_their_own_results_again(tmp_path, capsys):
     for of in (A, B, C, A, C, B):
-        make_way(tmp_path, of)
+        make_way(EvaluationFolder(tmp_path), of)
         assert shown(tmp_path) in (None, of["weights"]["file"])
         evaluate(tmp_path, of)
     for of in (A, C):  # nothing has to be made again
-        make_way(tmp_path, of)
+        make_way(EvaluationFolder(tmp_path), of)
         assert shown(tmp_path) == of["weights"]["file"]
-    kept = kept_evaluations(tmp_path)
-    assert [shown(folder) for folder in kept] == ["a.h5", "b.h5"]  # by step
-    assert kept[0].name == "0000010" and "is kept in" in capsys.readouterr().out
+    kept = kept_evaluations(EvaluationFolder(tmp_path))
+    assert [shown(folder.path) for folder in kept] == ["a.h5", "b.h5"]  # by step
+    assert kept[0].path.name == "0000010" and "is kept in" in capsys.readouterr().out
 
 
 class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("moves", range(1, len(OF_WEIGHTS) + 1))
+@pytest.mark.parametrize("moves", range(1, len(EvaluationFolder("").of_weights) + 1))
 @pytest.mark.parametrize("then", [A, B, C])
 @pytest.mark.parametrize("goal", [A, C])
 def test_a_move_that_was_interrupted_never_mixes_results(moves, then, goal, tmp_path, monkeypatch):
     """B is shown and A is kept; a move towards A or C dies after so many files."""
     for of in (A, B):
-        make_way(tmp_path, of)
+        make_way(EvaluationFolder(tmp_path), of)
         evaluate(tmp_path, of)
     with monkeypatch.context() as patch:
         replace, left = os.replace, [moves]
@@ -72,12 +73,12 @@ def test_a_move_that_was_interrupted_never_mixes_results(moves, then, goal, tmp_
 
         patch.setattr("models.inference.kept_evaluations.os.replace", dying)
         with contextlib.suppress(Killed):
-            make_way(tmp_path, goal)
-    make_way(tmp_path, then)
+            make_way(EvaluationFolder(tmp_path), goal)
+    make_way(EvaluationFolder(tmp_path), then)
     assert shown(tmp_path) in (None, then["weights"]["file"])
     evaluate(tmp_path, then)
     for of in (A, B, C):
-        make_way(tmp_path, of)
+        make_way(EvaluationFolder(tmp_path), of)
         assert shown(tmp_path) in (None, of["weights"]["file"])
         evaluate(tmp_path, of)
 
@@ -85,7 +86,7 @@ def test_a_move_that_was_interrupted_never_mixes_results(moves, then, goal, tmp_
 def test_other_settings_of_the_same_weights_are_refused(tmp_path):
     evaluate(tmp_path, A)
     with pytest.raises(UserError, match="other settings .*split test .now val"):
-        make_way(tmp_path, settings("a", 10, split="val"))
+        make_way(EvaluationFolder(tmp_path), settings("a", 10, split="val"))
     assert shown(tmp_path) == "a.h5"
 
 
@@ -99,9 +100,9 @@ def test_a_database_counts_by_its_content(tmp_path):
         ({"db": "/first", "split": "test"}, "db /first"),
         ({"db": "/moved", "db_sha256": "1", "split": "val"}, "split val"),
     ):
-        (tmp_path / SETTINGS).write_text(json.dumps(stored))
+        (tmp_path / "settings.json").write_text(json.dumps(stored))
         if refused is None:
-            refuse_other_settings(tmp_path, now)
+            refuse_other_settings(EvaluationFolder(tmp_path), now)
             continue
         with pytest.raises(UserError, match=f"other settings .{refused} .now "):
-            refuse_other_settings(tmp_path, now)
+            refuse_other_settings(EvaluationFolder(tmp_path), now)
