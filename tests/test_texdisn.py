@@ -19,6 +19,7 @@ import texdisn
 from data.shards import Database
 from models.inference import reconstruct as reconstruction
 from tests.helpers import tiny
+from utils.errors import UserError
 from utils.geometry.cameras import resize_camera
 from utils.images.photo import LONGEST, read_photo
 
@@ -126,6 +127,8 @@ def test_the_field_of_a_result(result):
 def test_evaluate_is_the_command(tiny_database, tmp_path, eagerly):
     run = tiny.field_run(tmp_path / "run", tiny_database, True)
     options = {"views": [0], "limit": 1, "resolution": 16, "figure_objects": 0}
+    with pytest.raises(UserError, match="mesh_resolution 1000"):
+        texdisn.evaluate(run, tiny_database, tmp_path / "python", mesh_resolution=1000, **options)
     results = texdisn.evaluate(run, tiny_database, tmp_path / "python", **options)
     assert isinstance(texdisn.open_database(tiny_database), Database)
     words = ["--views", "0", "--limit", "1", "--sdf_res", "16", "--figure_objects", "0"]

@@ -20,7 +20,7 @@ import numpy as np
 
 from data.raw_layout import hand_on_render_settings, render_settings_path
 from models.config import Config, load_either
-from models.weights.run import Run, open_checkpoint
+from models.weights.run import Run, check_there, open_checkpoint
 from utils import cli, hdf5
 from utils.errors import UserError
 from utils.files import file_digest, write_json
@@ -130,6 +130,9 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--db", help="database that it was trained on, where it has moved (default: the run's)")
     args = parser.parse_args(argv)
     source, target = Run(args.run), Run(args.out)
+    check_there(args.run)
+    if args.db and not isinstance(load_either(source.config), Config):
+        raise UserError(f"{args.run}: --db would do nothing, only field networks describe the images they know")
     if args.db and not pathlib.Path(args.db).is_dir():
         raise UserError(f"--db {args.db} is not a folder")
     with working_in(target.folder):

@@ -37,6 +37,7 @@ from utils.metrics.summary import summarise
 from utils.metrics.voxel_metrics import true_voxels
 from utils.provenance import provenance
 from utils.rendering.figure import FigureRow, write_figure
+from utils.surface.adaptive import check_resolution
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,6 +96,8 @@ class Evaluation:
         self.model, self.database, self.options = model, database, options
         self.folder = EvaluationFolder(folder)
         self.config = model.config
+        if options.mesh_resolution is not None:
+            check_resolution("mesh_resolution", options.mesh_resolution)
         self.names = list(options.metrics)
         if not self.config.colour:
             self.names = registry.without_colour(self.names)

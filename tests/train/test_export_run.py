@@ -80,6 +80,9 @@ def test_a_camera_network_is_exported_too(tmp_path):
     source, small = Run(tiny.camera_run(tmp_path / "run")), Run(tmp_path / "small")
     assert 0 < export_run.export_run(source, small) < 1e-3
     assert load_either(small.config) == load_either(source.config) and small.best.exists()
+    with pytest.raises(UserError, match="--db would do nothing"):
+        export_run.main([str(source.folder), "--out", str(tmp_path / "other"), "--db", str(tmp_path)])
+    assert not (tmp_path / "other").exists()
 
 
 def test_runs_that_cannot_be_exported_are_refused(run, tmp_path):

@@ -12,7 +12,7 @@ OTHER_CONTENTS = {
     b"<htm": "a web page",
     b"PK\x03\x04": "a ZIP archive",
 }
-HEIC_BRANDS = (b"heic", b"heix", b"heif", b"mif1", b"msf1", b"hevc")
+HEIC_BRANDS = tuple(b"heic heix heim heis hevc hevx hevm hevs heif mif1 msf1".split())
 
 
 def check_png(data: bytes) -> None:

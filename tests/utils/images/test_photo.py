@@ -244,7 +244,7 @@ def test_refused_files(tmp_path, monkeypatch):
         ("a.svg", b'<svg xmlns="http://www.w3.org/2000/svg" width="100" height="100"/>', "SVG"),
         ("a.pdf", b"%PDF-1.7\n", "PDF"),
         ("a.eps", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n", "PostScript"),
-        ("a.heic", b"\0\0\0\x18ftypheic" + bytes(40), "HEIC"),
+        *((f"{brand}.heic", b"\0\0\0\x18ftyp" + brand.encode() + bytes(40), "HEIC") for brand in ("heic", "heis")),
         ("cut.png", whole[: len(whole) // 2], "broken"),
         ("corrupt.png", smooth[:60] + bytes(40) + smooth[100:], "broken"),
     ]:
