@@ -4,12 +4,12 @@ eval/reconstruct.py, the page of eval/web_demo.py and the module texdisn share i
 """
 
 import dataclasses
+import functools
 import os
 import pathlib
 
 import numpy as np
 import PIL.Image
-import trimesh
 
 from data.network_input import network_image, network_view
 from models.inference.camera_estimator import CameraEstimator
@@ -19,25 +19,22 @@ from models.inference.image_description import describe
 from models.inference.iso_search import solid_iso
 from models.inference.mask_coverage import covering_bound, iso_covering_mask
 from models.inference.novelty import Novelty, assess, known_images
-from models.inference.photo_camera import Camera, CameraChoice, photo_camera, turned
+from models.inference.photo_camera import Camera, photo_camera, turned
 from models.inference.predict import extract_mesh
 from models.networks.precision import chosen
 from models.networks.texdisn import build_field_network
 from models.weights.sources import open_model
 from utils.errors import UserError
-from utils.geometry.cameras import resize_camera
 from utils.images.crop import object_square
 from utils.images.foreground import Foreground, foreground, given_mask
 from utils.images.photo import Photo, as_photo
 from utils.images.resize import resize_mask
-from utils.mesh.mesh import Mesh, coloured_mesh
 from utils.mesh.simplify import FACES, check_count, merge_faces
-from utils.rendering import turntable
 from utils.rendering.backgrounds import lay_over
 from utils.rendering.outline import outline_overlap
 from utils.rendering.photo_colours import COLOURS, PhotoColours
 from utils.rendering.ray_surface import RaySurface
-from utils.reports.result_folder import MeshFormat, write_result_mesh
+from utils.reports.reconstruction import Reconstruction
 from utils.stages import Stages
 
 # Runs of a field and of a camera network; models/pretrained/MODEL_CARD.md describes them.
@@ -48,79 +45,6 @@ PRETRAINED_FIELD, PRETRAINED_CAMERA = PRETRAINED / "field", PRETRAINED / "camera
 SHARE = 0.75
 
 Image = str | os.PathLike[str] | PIL.Image.Image | np.ndarray | Photo
-
-
-@dataclasses.dataclass
-class Reconstruction:
-    """A reconstructed image. Cameras are (4, 3), object frame to pixels."""
-
-    size: tuple[int, int]  # height and width of the image as it was given
-    photo: np.ndarray  # (H, W, 3) uint8 the image, smaller where it was large, on white where it is transparent
-    mask: np.ndarray  # (H, W) uint8 255 where the object is
-    foreground: str  # where the mask came from
-    notes: list[str]  # remarks for the user, one line each
-    warnings: list[str]  # why the mesh may be wrong, one line each
-    category: Category | None  # of the object; None where the weights have no classifier
-    novelty: Novelty  # how far the image is from what was trained
-    seen: np.ndarray  # (img_h, img_w, 3 or 4) float32 in [0, 1]: the image as the network saw it
-    photo_camera: np.ndarray  # of photo
-    camera_source: str
-    camera_choice: CameraChoice | None  # how sure an estimated one is
-    iso: float  # value of the field at the surface
-    iso_at_bound: bool  # whether it was relaxed as far as it may be, to cover the mask
-    vertices: np.ndarray  # (V, 3) object frame
-    faces: np.ndarray  # (F, 3)
-    extracted_faces: int  # number of faces before they were merged
-    colours: np.ndarray  # (V, 3) in [0, 1]
-    field_colours: np.ndarray  # (V, 3) in [0, 1]: the same, of the field alone
-    photo_colours: PhotoColours | None  # of points, the image's where it shows them; None: colours are the field's
-    normals: np.ndarray | None  # (V, 3); None: those of the faces
-    query: FieldQuery  # the field: its values and colours at further points
-    encoded: Encoded
-
-    @property
-    def camera(self) -> np.ndarray:
-        """(4, 3) camera of the image as it was given, which `reconstruct` takes."""
-        return resize_camera(self.photo_camera, self.mask.shape, self.size)
-
-    def colour_of(self, points: np.ndarray) -> np.ndarray:
-        """(N, 3) object-frame points -> (N, 3) colours in [0, 1], from the field."""
-        return self.query.colour(self.encoded, points)
-
-    def field(self, points: np.ndarray) -> np.ndarray:
-        """(N, 3) object-frame points -> (N,) field: logit of occupancy, or signed distance."""
-        return self.query.geometry(self.encoded, points)
-
-    @property
-    def mesh(self) -> Mesh:
-        """The surface with vertex colours, in the object frame."""
-        return coloured_mesh(self.vertices, self.faces, self.colours)
-
-    def to_trimesh(self) -> trimesh.Trimesh:
-        """The same as a trimesh.Trimesh."""
-        colours = np.rint(255 * np.clip(self.colours, 0, 1)).astype(np.uint8)
-        return trimesh.Trimesh(self.vertices, self.faces, vertex_colors=colours, process=False)
-
-    def save(
-        self, path: str | os.PathLike[str], texture: str = MeshFormat.texture, texture_size: int = MeshFormat.size
-    ) -> None:
-        """Write the mesh as .glb, .ply or .obj.
-
-        Args:
-            path: its suffix chooses the format.
-            texture: "atlas", a UV texture; "vertex", colours at the vertices; "auto", a texture
-                where the format has them and the faces are not too many.
-            texture_size: side of a UV texture in pixels, 64 to 8192.
-
-        Raises:
-            UserError: a format, a texture or a size that there is not.
-        """
-        path = pathlib.Path(path)
-        write_result_mesh(path, self, MeshFormat(path.suffix.lower().removeprefix("."), texture, texture_size))
-
-    def turntable(self) -> list[np.ndarray]:
-        """Images (H, W, 3) uint8 of the mesh from all around."""
-        return turntable.turntable(turntable.scene_of(self.vertices, self.faces, self.colours))
 
 
 class Reconstructor:
@@ -248,8 +172,8 @@ class Reconstructor:
             field_colours=field_colours,
             photo_colours=photo_colours,
             normals=normals,
-            query=self.query,
-            encoded=encoded,
+            field=functools.partial(self.query.geometry, encoded),
+            colour_of=functools.partial(self.query.colour, encoded),
         )
 
     def turned(self, rgba: np.ndarray, camera: np.ndarray, azimuth: float, elevation: float) -> np.ndarray:
