@@ -20,7 +20,7 @@ from models.inference.iso_search import solid_iso
 from models.inference.mask_coverage import covering_bound, iso_covering_mask
 from models.inference.novelty import Novelty, assess, known_images
 from models.inference.photo_camera import Camera, photo_camera, turned
-from models.inference.predict import extract_mesh
+from models.inference.predict import PredictedMesh, extract_mesh
 from models.networks.precision import chosen
 from models.networks.texdisn import build_field_network
 from models.weights.sources import open_model
@@ -124,32 +124,29 @@ class Reconstructor:
             rgba = np.concatenate([photo.rgba[..., :3], cut_out.alpha[..., None]], -1)
         with stages("camera"):
             camera_found = photo_camera(rgba, photo.size, camera, lambda: self.estimator)
-            matrix = camera_found.matrix
         with stages("image"):
-            view, view_matrix = self._as_in_training(rgba, matrix)
-            seen, seen_camera = network_view(view, view_matrix, self.config)
+            view, view_camera = self._as_in_training(rgba, camera_found.matrix)
+            seen, seen_camera = network_view(view, view_camera, self.config)
             encoded = self.query.encode(seen, seen_camera)
         with stages("iso"):
-            iso = self._iso_of(view, encoded, seen_camera)
+            iso, at_bound = self._iso_of(view, encoded, seen_camera)
         with stages("mesh"):
-            mesh = extract_mesh(self.query, encoded, resolution, iso, inner_walls=False, small_components=False)
-        vertices, faces, field_colours = mesh.vertices, mesh.faces, mesh.colours
-        normals: np.ndarray | None = mesh.normals
-        notes = [*photo.notes, *cut_out.notes, *camera_found.notes]
-        if 0 < simplify < len(faces):
+            extracted = extract_mesh(self.query, encoded, resolution, iso, inner_walls=False, small_components=False)
+        mesh, notes = extracted, [*photo.notes, *cut_out.notes, *camera_found.notes]
+        if 0 < simplify < len(extracted.faces):
             with stages("simplify"):
-                vertices, faces = merge_faces(vertices, faces, simplify)
-                field_colours, normals = self.query.colour(encoded, vertices), None
-            if len(faces) > 1.1 * simplify:
-                notes.append(f"{len(faces)} faces are left, since with fewer the surface would have holes")
-        vertex_colours, photo_colours = field_colours, None
-        surface = RaySurface(vertices, faces, normals)
+                mesh = self._merged(extracted, encoded, simplify)
+            if len(mesh.faces) > 1.1 * simplify:
+                notes.append(f"{len(mesh.faces)} faces are left, since with fewer the surface would have holes")
+        surface = RaySurface(mesh.vertices, mesh.faces, mesh.normals)
         with stages("check"):
-            novelty, category, warnings = self._assessed(rgba, outline_overlap(surface, cut_out.alpha, matrix))
+            overlap = outline_overlap(surface, cut_out.alpha, camera_found.matrix)
+            novelty, category, warnings = self._assessed(rgba, overlap)
+        vertex_colours, photo_colours = mesh.colours, None
         if colours == "photo":
             with stages("colours"):
-                photo_colours = PhotoColours(rgba, matrix, surface)
-                vertex_colours = photo_colours.of_vertices(field_colours)
+                photo_colours = PhotoColours(rgba, camera_found.matrix, surface)
+                vertex_colours = photo_colours.of_vertices(mesh.colours)
         return Reconstruction(
             size=photo.size,
             photo=lay_over(photo.rgba, np.full((*rgba.shape[:2], 3), 255, np.uint8)),
@@ -160,18 +157,18 @@ class Reconstructor:
             category=category,
             novelty=novelty,
             seen=seen,
-            photo_camera=matrix,
+            photo_camera=camera_found.matrix,
             camera_source=camera_found.source,
             camera_choice=camera_found.choice,
             iso=iso,
-            iso_at_bound=self.covers and iso == covering_bound(self.config.binary, self.iso) != self.iso,
-            vertices=vertices,
-            faces=faces,
-            extracted_faces=len(mesh.faces),
+            iso_at_bound=at_bound,
+            vertices=mesh.vertices,
+            faces=mesh.faces,
+            extracted_faces=len(extracted.faces),
             colours=vertex_colours,
-            field_colours=field_colours,
+            field_colours=mesh.colours,
             photo_colours=photo_colours,
-            normals=normals,
+            normals=mesh.normals,
             field=functools.partial(self.query.geometry, encoded),
             colour_of=functools.partial(self.query.colour, encoded),
         )
@@ -190,14 +187,21 @@ class Reconstructor:
         square = object_square(rgba[..., 3], SHARE)
         return square.cut(rgba), square.camera(matrix)
 
-    def _iso_of(self, view: np.ndarray, encoded: Encoded, camera: np.ndarray) -> float:
+    def _iso_of(self, view: np.ndarray, encoded: Encoded, camera: np.ndarray) -> tuple[float, bool]:
         """The iso value for a view (H, W, 4) uint8, encoded as the network sees it with this camera
-        (4, 3).
+        (4, 3), and whether it was relaxed as far as it may be.
         """
         if not self.covers:
-            return self.iso
+            return self.iso, False
         mask = network_image(view, dataclasses.replace(self.config, alpha=True))[..., 3] >= 0.5
-        return iso_covering_mask(self.query, encoded, camera, mask, self.iso)
+        iso = iso_covering_mask(self.query, encoded, camera, mask, self.iso)
+        return iso, iso == covering_bound(self.config.binary, self.iso) != self.iso
+
+    def _merged(self, mesh: PredictedMesh, encoded: Encoded, count: int) -> PredictedMesh:
+        """A mesh of about `count` faces, with the field's colours at its vertices."""
+        vertices, faces = merge_faces(mesh.vertices, mesh.faces, count)
+        colours, queries = self.query.colour(encoded, vertices), mesh.queries + len(vertices)
+        return PredictedMesh(vertices, faces, colours, None, queries)
 
     def _assessed(self, rgba: np.ndarray, overlap: float) -> tuple[Novelty, Category | None, list[str]]:
         """How far an image (H, W, 4) is from those of the training, its category, and warnings.
