@@ -19,16 +19,12 @@ from data.shards import Database, ObjectEntry
 from models.config import CameraConfig, Config
 from models.inference.evaluation import Evaluation, Options
 from models.inference.predict import predict_view
-from models.inference.reconstruct import (
-    PRETRAINED_CAMERA,
-    PRETRAINED_FIELD,
-    Reconstruction,
-    Reconstructor,
-)
+from models.inference.reconstruct import PRETRAINED_CAMERA, PRETRAINED_FIELD, Reconstructor
 from models.weights.sources import open_model
 from utils.errors import UserError
 from utils.geometry.cameras import compose, intrinsics, look_at, parse_camera
 from utils.images.photo import Photo, read_photo
+from utils.reports.reconstruction import Reconstruction
 from utils.surface.field_grid import FieldGrid
 
 __all__ = [

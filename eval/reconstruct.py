@@ -40,7 +40,8 @@ from utils.images.photo import expanded, read_photo
 from utils.mesh.simplify import FACES, check_count
 from utils.out_folder import working_in
 from utils.rendering.photo_colours import COLOURS
-from utils.reports.result_folder import SIZES, TEXTURES, UNWRAPPED, MeshFormat, write_results
+from utils.reports.mesh_format import SIZES, TEXTURES, UNWRAPPED, MeshFormat
+from utils.reports.result_folder import write_results
 from utils.stages import Stages
 from utils.surface.adaptive import check_resolution
 

@@ -111,9 +111,9 @@ def test_camera_and_mask_of_an_image_that_is_reduced_are_those_of_the_image(mode
     assert first.mask.shape == (LONGEST, LONGEST) and again.novelty["overlap"] > 0.7
 
 
-def test_the_field_of_a_result(result):
+def test_the_field_of_a_result(model, result):
     """At its vertices the field, a signed distance, has the iso value; inside it is smaller."""
-    assert not result.query.config.binary
+    assert not model.config.binary
     values = result.field(result.vertices)
     assert np.abs(values - result.iso).mean() < 0.003
     corner = result.field(np.array([[0.49, 0.49, 0.49]]))

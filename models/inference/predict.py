@@ -26,7 +26,7 @@ class PredictedMesh:
     vertices: np.ndarray  # (V, 3) object frame
     faces: np.ndarray  # (F, 3) counter-clockwise seen from outside
     colours: np.ndarray  # (V, 3) in [0, 1]
-    normals: np.ndarray  # (V, 3) unit vectors outward
+    normals: np.ndarray | None  # (V, 3) unit vectors outward; None: those of the faces
     queries: int  # points at which the field was queried
 
 

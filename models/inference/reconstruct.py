@@ -4,12 +4,12 @@ eval/reconstruct.py, the page of eval/web_demo.py and the module texdisn share i
 """
 
 import dataclasses
+import functools
 import os
 import pathlib
 
 import numpy as np
 import PIL.Image
-import trimesh
 
 from data.network_input import network_image, network_view
 from models.inference.camera_estimator import CameraEstimator
@@ -19,25 +19,22 @@ from models.inference.image_description import describe
 from models.inference.iso_search import solid_iso
 from models.inference.mask_coverage import covering_bound, iso_covering_mask
 from models.inference.novelty import Novelty, assess, known_images
-from models.inference.photo_camera import Camera, CameraChoice, photo_camera, turned
-from models.inference.predict import extract_mesh
+from models.inference.photo_camera import Camera, photo_camera, turned
+from models.inference.predict import PredictedMesh, extract_mesh
 from models.networks.precision import chosen
 from models.networks.texdisn import build_field_network
 from models.weights.sources import open_model
 from utils.errors import UserError
-from utils.geometry.cameras import resize_camera
 from utils.images.crop import object_square
 from utils.images.foreground import Foreground, foreground, given_mask
 from utils.images.photo import Photo, as_photo
 from utils.images.resize import resize_mask
-from utils.mesh.mesh import Mesh, coloured_mesh
 from utils.mesh.simplify import FACES, check_count, merge_faces
-from utils.rendering import turntable
 from utils.rendering.backgrounds import lay_over
 from utils.rendering.outline import outline_overlap
 from utils.rendering.photo_colours import COLOURS, PhotoColours
 from utils.rendering.ray_surface import RaySurface
-from utils.reports.result_folder import MeshFormat, write_result_mesh
+from utils.reports.reconstruction import Reconstruction
 from utils.stages import Stages
 from utils.surface.adaptive import check_resolution
 
@@ -49,79 +46,6 @@ PRETRAINED_FIELD, PRETRAINED_CAMERA = PRETRAINED / "field", PRETRAINED / "camera
 SHARE = 0.75
 
 Image = str | os.PathLike[str] | PIL.Image.Image | np.ndarray | Photo
-
-
-@dataclasses.dataclass
-class Reconstruction:
-    """A reconstructed image. Cameras are (4, 3), object frame to pixels."""
-
-    size: tuple[int, int]  # height and width of the image as it was given
-    photo: np.ndarray  # (H, W, 3) uint8 the image, smaller where it was large, on white where it is transparent
-    mask: np.ndarray  # (H, W) uint8 255 where the object is
-    foreground: str  # where the mask came from
-    notes: list[str]  # remarks for the user, one line each
-    warnings: list[str]  # why the mesh may be wrong, one line each
-    category: Category | None  # of the object; None where the weights have no classifier
-    novelty: Novelty  # how far the image is from what was trained
-    seen: np.ndarray  # (img_h, img_w, 3 or 4) float32 in [0, 1]: the image as the network saw it
-    photo_camera: np.ndarray  # of photo
-    camera_source: str
-    camera_choice: CameraChoice | None  # how sure an estimated one is
-    iso: float  # value of the field at the surface
-    iso_at_bound: bool  # whether it was relaxed as far as it may be, to cover the mask
-    vertices: np.ndarray  # (V, 3) object frame
-    faces: np.ndarray  # (F, 3)
-    extracted_faces: int  # number of faces before they were merged
-    colours: np.ndarray  # (V, 3) in [0, 1]
-    field_colours: np.ndarray  # (V, 3) in [0, 1]: the same, of the field alone
-    photo_colours: PhotoColours | None  # of points, the image's where it shows them; None: colours are the field's
-    normals: np.ndarray | None  # (V, 3); None: those of the faces
-    query: FieldQuery  # the field: its values and colours at further points
-    encoded: Encoded
-
-    @property
-    def camera(self) -> np.ndarray:
-        """(4, 3) camera of the image as it was given, which `reconstruct` takes."""
-        return resize_camera(self.photo_camera, self.mask.shape, self.size)
-
-    def colour_of(self, points: np.ndarray) -> np.ndarray:
-        """(N, 3) object-frame points -> (N, 3) colours in [0, 1], from the field."""
-        return self.query.colour(self.encoded, points)
-
-    def field(self, points: np.ndarray) -> np.ndarray:
-        """(N, 3) object-frame points -> (N,) field: logit of occupancy, or signed distance."""
-        return self.query.geometry(self.encoded, points)
-
-    @property
-    def mesh(self) -> Mesh:
-        """The surface with vertex colours, in the object frame."""
-        return coloured_mesh(self.vertices, self.faces, self.colours)
-
-    def to_trimesh(self) -> trimesh.Trimesh:
-        """The same as a trimesh.Trimesh."""
-        colours = np.rint(255 * np.clip(self.colours, 0, 1)).astype(np.uint8)
-        return trimesh.Trimesh(self.vertices, self.faces, vertex_colors=colours, process=False)
-
-    def save(
-        self, path: str | os.PathLike[str], texture: str = MeshFormat.texture, texture_size: int = MeshFormat.size
-    ) -> None:
-        """Write the mesh as .glb, .ply or .obj.
-
-        Args:
-            path: its suffix chooses the format.
-            texture: "atlas", a UV texture; "vertex", colours at the vertices; "auto", a texture
-                where the format has them and the faces are not too many.
-            texture_size: side of a UV texture in pixels, 64 to 8192.
-
-        Raises:
-            UserError: a format, a texture or a size that there is not.
-        """
-        path = pathlib.Path(path)
-        write_result_mesh(path, self, MeshFormat(path.suffix.lower().removeprefix("."), texture, texture_size))
-
-    def turntable(self) -> list[np.ndarray]:
-        """Images (H, W, 3) uint8 of the mesh from all around."""
-        return turntable.turntable(turntable.scene_of(self.vertices, self.faces, self.colours))
 
 
 class Reconstructor:
@@ -203,32 +127,29 @@ class Reconstructor:
             rgba = np.concatenate([photo.rgba[..., :3], cut_out.alpha[..., None]], -1)
         with stages("camera"):
             camera_found = photo_camera(rgba, photo.size, camera, lambda: self.estimator)
-            matrix = camera_found.matrix
         with stages("image"):
-            view, view_matrix = self._as_in_training(rgba, matrix)
-            seen, seen_camera = network_view(view, view_matrix, self.config)
+            view, view_camera = self._as_in_training(rgba, camera_found.matrix)
+            seen, seen_camera = network_view(view, view_camera, self.config)
             encoded = self.query.encode(seen, seen_camera)
         with stages("iso"):
-            iso = self._iso_of(view, encoded, seen_camera)
+            iso, at_bound = self._iso_of(view, encoded, seen_camera)
         with stages("mesh"):
-            mesh = extract_mesh(self.query, encoded, resolution, iso, inner_walls=False, small_components=False)
-        vertices, faces, field_colours = mesh.vertices, mesh.faces, mesh.colours
-        normals: np.ndarray | None = mesh.normals
-        notes = [*photo.notes, *cut_out.notes, *camera_found.notes]
-        if 0 < simplify < len(faces):
+            extracted = extract_mesh(self.query, encoded, resolution, iso, inner_walls=False, small_components=False)
+        mesh, notes = extracted, [*photo.notes, *cut_out.notes, *camera_found.notes]
+        if 0 < simplify < len(extracted.faces):
             with stages("simplify"):
-                vertices, faces = merge_faces(vertices, faces, simplify)
-                field_colours, normals = self.query.colour(encoded, vertices), None
-            if len(faces) > 1.1 * simplify:
-                notes.append(f"{len(faces)} faces are left, since with fewer the surface would have holes")
-        vertex_colours, photo_colours = field_colours, None
-        surface = RaySurface(vertices, faces, normals)
+                mesh = self._merged(extracted, encoded, simplify)
+            if len(mesh.faces) > 1.1 * simplify:
+                notes.append(f"{len(mesh.faces)} faces are left, since with fewer the surface would have holes")
+        surface = RaySurface(mesh.vertices, mesh.faces, mesh.normals)
         with stages("check"):
-            novelty, category, warnings = self._assessed(rgba, outline_overlap(surface, cut_out.alpha, matrix))
+            overlap = outline_overlap(surface, cut_out.alpha, camera_found.matrix)
+            novelty, category, warnings = self._assessed(rgba, overlap)
+        vertex_colours, photo_colours = mesh.colours, None
         if colours == "photo":
             with stages("colours"):
-                photo_colours = PhotoColours(rgba, matrix, surface)
-                vertex_colours = photo_colours.of_vertices(field_colours)
+                photo_colours = PhotoColours(rgba, camera_found.matrix, surface)
+                vertex_colours = photo_colours.of_vertices(mesh.colours)
         return Reconstruction(
             size=photo.size,
             photo=lay_over(photo.rgba, np.full((*rgba.shape[:2], 3), 255, np.uint8)),
@@ -239,20 +160,20 @@ class Reconstructor:
             category=category,
             novelty=novelty,
             seen=seen,
-            photo_camera=matrix,
+            photo_camera=camera_found.matrix,
             camera_source=camera_found.source,
             camera_choice=camera_found.choice,
             iso=iso,
-            iso_at_bound=self.covers and iso == covering_bound(self.config.binary, self.iso) != self.iso,
-            vertices=vertices,
-            faces=faces,
-            extracted_faces=len(mesh.faces),
+            iso_at_bound=at_bound,
+            vertices=mesh.vertices,
+            faces=mesh.faces,
+            extracted_faces=len(extracted.faces),
             colours=vertex_colours,
-            field_colours=field_colours,
+            field_colours=mesh.colours,
             photo_colours=photo_colours,
-            normals=normals,
-            query=self.query,
-            encoded=encoded,
+            normals=mesh.normals,
+            field=functools.partial(self.query.geometry, encoded),
+            colour_of=functools.partial(self.query.colour, encoded),
         )
 
     def turned(self, rgba: np.ndarray, camera: np.ndarray, azimuth: float, elevation: float) -> np.ndarray:
@@ -269,14 +190,21 @@ class Reconstructor:
         square = object_square(rgba[..., 3], SHARE)
         return square.cut(rgba), square.camera(matrix)
 
-    def _iso_of(self, view: np.ndarray, encoded: Encoded, camera: np.ndarray) -> float:
+    def _iso_of(self, view: np.ndarray, encoded: Encoded, camera: np.ndarray) -> tuple[float, bool]:
         """The iso value for a view (H, W, 4) uint8, encoded as the network sees it with this camera
-        (4, 3).
+        (4, 3), and whether it was relaxed as far as it may be.
         """
         if not self.covers:
-            return self.iso
+            return self.iso, False
         mask = network_image(view, dataclasses.replace(self.config, alpha=True))[..., 3] >= 0.5
-        return iso_covering_mask(self.query, encoded, camera, mask, self.iso)
+        iso = iso_covering_mask(self.query, encoded, camera, mask, self.iso)
+        return iso, iso == covering_bound(self.config.binary, self.iso) != self.iso
+
+    def _merged(self, mesh: PredictedMesh, encoded: Encoded, count: int) -> PredictedMesh:
+        """A mesh of about `count` faces, with the field's colours at its vertices."""
+        vertices, faces = merge_faces(mesh.vertices, mesh.faces, count)
+        colours, queries = self.query.colour(encoded, vertices), mesh.queries + len(vertices)
+        return PredictedMesh(vertices, faces, colours, None, queries)
 
     def _assessed(self, rgba: np.ndarray, overlap: float) -> tuple[Novelty, Category | None, list[str]]:
         """How far an image (H, W, 4) is from those of the training, its category, and warnings.

@@ -15,6 +15,7 @@ from utils import hdf5, hdf5_limits
 from utils.errors import UserError
 from utils.geometry import frames
 from utils.geometry.cameras import check_camera, project
+from utils.images.mask_parts import OBJECT
 
 # share of the surface points that may fall beside the mask, and of the mask without a point near it
 OUTSIDE = 0.05
@@ -22,9 +23,6 @@ OUTSIDE = 0.05
 # antialiased and cameras recovered.
 SLACK = 1.0
 COVER = 4.0  # a pixel of the mask is covered within this many pixels of a surface point
-# Pixels from this alpha on must be covered. Fainter ones may be thin parts of the mesh that the
-# points miss.
-SOLID = 128
 POINTS = 2000  # surface points and distances of an object that are checked
 
 
@@ -131,7 +129,8 @@ def cameras(record: ObjectRecord) -> list[str]:
             place = "outside of the image" if (alpha == 255).all() else "beside the mask"
             defects.append(f"view {name}: {1 - inside.mean():.0%} of the surface points fall {place}")
         elif (alpha < 255).any():
-            uncovered = _uncovered(record, matrix, alpha >= SOLID, spacing)
+            # fainter pixels than the object's may be thin parts of the mesh that the points miss
+            uncovered = _uncovered(record, matrix, alpha >= OBJECT, spacing)
             if uncovered > OUTSIDE:
                 defects.append(f"view {name}: {uncovered:.0%} of the mask has no surface point near it")
     return defects

@@ -3,7 +3,6 @@
 import io
 import re
 import threading
-import types
 
 import numpy as np
 import trimesh
@@ -13,6 +12,7 @@ from utils.geometry.cameras import compose, intrinsics, look_at
 from utils.images.foreground import foreground
 from utils.rendering.photo_colours import PhotoColours
 from utils.rendering.ray_surface import RaySurface
+from utils.reports.reconstruction import Reconstruction
 from utils.web.page import Page
 from utils.web.request import Limits, Request
 
@@ -48,7 +48,7 @@ class OctahedronReconstructor:
         rgba, surface = np.dstack([photo.rgba[..., :3], cut_out.alpha]), RaySurface(hull.vertices, hull.faces)
         photo_colours = PhotoColours(rgba, matrix, surface) if colours == "photo" else None
         field_colours = colour_of(hull.vertices)
-        return types.SimpleNamespace(
+        return Reconstruction(
             photo=photo.rgba[..., :3],
             mask=cut_out.alpha,
             foreground=cut_out.used,
@@ -58,7 +58,6 @@ class OctahedronReconstructor:
             novelty={"distance": 1.25, "overlap": 0.5},
             seen=np.zeros((8, 8, 3), np.float32),
             size=photo.size,
-            camera=matrix,
             photo_camera=matrix,
             camera_source="estimated",
             camera_choice={"support": 0.5, "other": {"azimuth": 220.0, "elevation": 25.0, "support": 0.4}},
@@ -71,6 +70,7 @@ class OctahedronReconstructor:
             field_colours=field_colours,
             photo_colours=photo_colours,
             normals=hull.vertex_normals,
+            field=lambda points: np.zeros(len(points)),
             colour_of=colour_of,
         )
 

@@ -60,7 +60,7 @@ def foreground(photo: Photo, mask: str | os.PathLike[str] = "auto") -> Foregroun
     """
     if mask == "none":
         return Foreground(np.full(photo.rgba.shape[:2], 255, np.uint8), "none", [])
-    if mask == "alpha" or (mask == "auto" and has_transparency(photo.rgba)):
+    if mask == "alpha" or (mask == "auto" and _has_clear_part(photo.rgba)):
         return given_mask(_own_alpha(photo), "alpha", photo.name)
     if mask != "auto":
         return given_mask(_from_file(photo, mask), "file", str(mask))
@@ -82,7 +82,7 @@ def given_mask(alpha: np.ndarray, used: str, name: str) -> Foreground:
     return Foreground(alpha, used, notes)
 
 
-def has_transparency(rgba: np.ndarray) -> bool:
+def _has_clear_part(rgba: np.ndarray) -> bool:
     """Whether (H, W, 4) uint8 has a part that is clear, not only faint or rounded pixels."""
     return bool((rgba[..., 3] <= CLEAR).mean() > LEAST)
 
@@ -108,7 +108,7 @@ def _from_file(photo: Photo, path: str | os.PathLike[str]) -> np.ndarray:
             "the mask must have the photograph's size or aspect ratio"
         )
     # a mask is grey, or it is the object on a clear background
-    grey = mask.rgba[..., 3] if has_transparency(mask.rgba) else cv2.cvtColor(mask.rgba[..., :3], cv2.COLOR_RGB2GRAY)
+    grey = mask.rgba[..., 3] if _has_clear_part(mask.rgba) else cv2.cvtColor(mask.rgba[..., :3], cv2.COLOR_RGB2GRAY)
     if grey.max() <= CLEAR:
         raise UserError(f"{path} is entirely black: a mask is white where the object is")
     if grey.min() >= OPAQUE:

@@ -58,11 +58,6 @@ class Photo:
     notes: list[str]
     has_alpha: bool = True
 
-    @property
-    def transparent(self) -> bool:
-        """Whether any pixel is transparent."""
-        return bool((self.rgba[..., 3] < 255).any())
-
 
 def read_photo(path: str | os.PathLike[str], longest: int | None = LONGEST, shortest: int = SHORTEST) -> Photo:
     """Read an image file.

@@ -1,93 +1,29 @@
 """The files of a reconstructed image, in a folder of its own."""
 
 import contextlib
-import dataclasses
 import os
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import trimesh
 from PIL import Image
 
-from utils.errors import UserError, writing
+from utils.errors import writing
 from utils.files import replacing, temporary_folder, write_json
 from utils.geometry.cameras import azimuth_elevation_distance
 from utils.images.mask_parts import OBJECT
-from utils.mesh.mesh import Material, Mesh, coloured_mesh
-from utils.mesh.texture import bake, texel_width, unwrap
-from utils.mesh.writers import write_mesh, write_textured
+from utils.mesh.mesh import Mesh, coloured_mesh
 from utils.rendering.likeness import likeness
-from utils.rendering.photo_colours import PhotoColours
-from utils.rendering.ray_surface import smooth_normals
 from utils.rendering.raycast import Scene
 from utils.rendering.turntable import over_photo, turntable, two_rows
+from utils.reports.mesh_format import MeshFormat
+from utils.reports.reconstruction import Reconstruction
 from utils.stages import Stages
 
 FRAME_MS = 200  # duration of a frame of turntable.gif
 MESHES = ("mesh.glb", "mesh.ply", "mesh.obj", "mesh.mtl", "mesh_texture.png")  # what a mesh may be made of
-TEXTURES = ("auto", "vertex", "atlas")  # a texture where that suits, colours at the vertices, a texture
-SIZES = (64, 8192)  # of a texture's side, pixels
-UNWRAPPED = 50_000  # faces up to which "auto" makes a texture: the vertices of more are dense enough for colours
-
-
-class Reconstruction(Protocol):
-    """The parts of models.inference.reconstruct.Reconstruction that are written or shown."""
-
-    photo: np.ndarray  # (H, W, 3) uint8 the photograph, on white where it is transparent
-    mask: np.ndarray  # (H, W) uint8, 255 where the object is
-    foreground: str  # where the mask came from
-    notes: list[str]  # one line each
-    warnings: list[str]  # one line each
-    category: dict[str, str | float | None] | None  # of the object: name, if sure, and probability
-    novelty: dict[str, float | bool | None]  # how far the image is from what the weights were trained on
-    seen: np.ndarray  # (h, w, 3 or 4) in [0, 1], the image as the network saw it
-    size: tuple[int, int]  # height and width of the image as it was given; `photo` may be smaller
-    photo_camera: np.ndarray  # (4, 3) trans_mat of `photo`
-    camera_source: str
-    camera_choice: dict[str, Any] | None  # support of an estimated one, and the likeliest other one
-    iso: float  # value of the field at the surface
-    iso_at_bound: bool  # whether it was relaxed as far as it may be, to cover the mask
-    vertices: np.ndarray  # (V, 3) object frame
-    faces: np.ndarray  # (F, 3)
-    extracted_faces: int  # number of faces before they were merged
-    colours: np.ndarray  # (V, 3) in [0, 1]
-    field_colours: np.ndarray  # (V, 3) in [0, 1]: the same, of the field alone
-    photo_colours: PhotoColours | None  # None: colours are the field's
-    normals: np.ndarray | None  # (V, 3) unit
-
-    @property
-    def camera(self) -> np.ndarray:
-        """(4, 3) trans_mat of the image as it was given."""
-
-    def colour_of(self, points: np.ndarray) -> np.ndarray:
-        """Points (N, 3) object frame -> colours (N, 3) in [0, 1], of the field."""
-
-
-@dataclasses.dataclass(frozen=True)
-class MeshFormat:
-    """How the mesh of a reconstruction is written."""
-
-    suffix: str = "glb"  # glb, ply or obj
-    texture: str = "auto"  # one of TEXTURES
-    size: int = 512  # of the side of a texture, pixels: some three texels on the edge of a face
-    centre: Sequence[float] = (0.0, 0.0, 0.0)  # of the mesh's own units x: object frame p = (x - centre) * scale
-    scale: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.texture not in TEXTURES:
-            raise UserError(f"texture {self.texture}: give {', '.join(TEXTURES)}")
-        if not SIZES[0] <= self.size <= SIZES[1]:
-            raise UserError(f"texture size {self.size}: give {SIZES[0]} to {SIZES[1]} pixels")
-
-    def is_textured(self, faces: int) -> bool:
-        """Whether a mesh of so many faces gets a texture; else it has colours at its vertices."""
-        return self.texture == "atlas" or (self.texture == "auto" and self.suffix != "ply" and faces <= UNWRAPPED)
-
-    def own_units(self, vertices: np.ndarray) -> np.ndarray:
-        """(V, 3) object frame -> (V, 3) in the units of the file."""
-        return vertices / self.scale + np.asarray(self.centre)
 
 
 def write_results(
@@ -116,7 +52,7 @@ def write_results(
     with _replacing_results(folder) as new:
         path = new / f"mesh.{mesh_format.suffix}"
         with stages("texture"):
-            written = write_result_mesh(path, result, mesh_format)
+            written = result.write(path, mesh_format)
         vertices, faces = mesh_format.own_units(result.vertices), result.faces
         with stages("views"):
             scene = Scene(written)
@@ -182,18 +118,6 @@ def category_text(category: Mapping[str, Any]) -> str:
     return f"{category['name'].replace('_', ' ')} (probability {category['probability']:.2f})"
 
 
-def write_result_mesh(path: pathlib.Path, result: Reconstruction, mesh_format: MeshFormat) -> Mesh:
-    """Write the mesh alone; returns it in the object frame, with the look that was written."""
-    if not mesh_format.is_textured(len(result.faces)):
-        write_mesh(path, mesh_format.own_units(result.vertices), result.faces, result.colours, result.normals)
-        return coloured_mesh(result.vertices, result.faces, result.colours, result.normals)
-    mesh = _textured(result, mesh_format.size)
-    texture = np.ascontiguousarray(mesh.materials[0].image)[..., :3]
-    normals = None if result.normals is None else mesh.normals
-    write_textured(path, mesh_format.own_units(mesh.vertices), mesh.faces, mesh.uv, texture, normals)
-    return mesh
-
-
 def face_count(faces: int, extracted: int) -> str:
     """The number of faces, in words, and that of before they were merged."""
     return f"{faces} faces" if faces == extracted else f"{faces} faces, merged from {extracted}"
@@ -252,24 +176,6 @@ def _described_colours(result: Reconstruction, scene: Scene, written: Mesh) -> d
     if result.photo_colours is None:
         return {"source": "field", "psnr": psnr}
     return {"source": "photo", "psnr": psnr, **result.photo_colours.described()}
-
-
-def _textured(result: Reconstruction, size: int) -> Mesh:
-    """The mesh with a texture of `size` texels a side, in the object frame."""
-    index, faces, uv = unwrap(result.vertices, result.faces, size)
-    vertices = result.vertices[index]
-    normals = (smooth_normals(result.vertices, result.faces) if result.normals is None else result.normals)[index]
-    spacing = texel_width(vertices, faces, uv, size)
-
-    def colour_of(points: np.ndarray, upright: np.ndarray) -> np.ndarray:
-        if result.photo_colours is None:
-            return result.colour_of(points)
-        return result.photo_colours(points, upright, lambda part: result.colour_of(points[part]), spacing)
-
-    texture = bake(vertices, faces, uv, size, colour_of, normals)
-    image = np.dstack([texture, np.full(texture.shape[:2], 255, np.uint8)])
-    white = np.ones((len(vertices), 4))
-    return Mesh(vertices, faces, normals, uv, white, np.zeros(len(faces), np.int64), [Material(np.ones(4), image)])
 
 
 def _write_image(path: str | os.PathLike[str], *frames: np.ndarray) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from utils.geometry.cameras import project, resize_camera
 from utils.rendering.raycast import Scene
 from utils.rendering.turntable import over_photo, scene_of
-from utils.reports.result_folder import Reconstruction
+from utils.reports.reconstruction import Reconstruction
 
 LOWEST, HIGHEST = -85, 85  # degrees of elevation that can be chosen
 COMPASS = (255, 120, 0)  # colour, RGB

@@ -21,7 +21,9 @@ from utils.images.photo import Photo, decode_photo
 from utils.mesh.simplify import FACES, check_count
 from utils.mesh.writers import write_mesh
 from utils.rendering.photo_colours import COLOURS
-from utils.reports.result_folder import TEXTURES, MeshFormat, Reconstruction, write_results
+from utils.reports.mesh_format import TEXTURES, MeshFormat
+from utils.reports.reconstruction import Reconstruction
+from utils.reports.result_folder import write_results
 from utils.stages import Stages
 from utils.surface.adaptive import check_resolution
 from utils.web.camera_view import CameraView, Turner

@@ -45,9 +45,8 @@ def refusal(path, read=read_photo):
 def test_exact_formats(tmp_path, name):
     result = read_photo(saved(tmp_path / name, colours(), **({"lossless": True} if name == "a.webp" else {})))
     np.testing.assert_array_equal(result.rgba[..., :3], colours())
-    assert (result.rgba[..., 3] == 255).all()
+    assert (result.rgba[..., 3] == 255).all() and not result.has_alpha
     assert result.rgba.dtype == np.uint8
-    assert not result.transparent and not result.has_alpha
     assert result.size == (24, 40)
     assert result.notes == []
 
@@ -57,14 +56,14 @@ def test_grey_and_palette_modes(tmp_path, mode):
     image = Image.fromarray(colours()).convert("RGBA" if mode == "LA" else "RGB").convert(mode)
     result = read_photo(saved(tmp_path / "a.png", image))
     np.testing.assert_array_equal(result.rgba, np.asarray(image.convert("RGBA")))
-    assert result.has_alpha == (mode == "LA") and not result.transparent
+    assert result.has_alpha == (mode == "LA") and (result.rgba[..., 3] == 255).all()
 
 
 def test_alpha_stays_straight(tmp_path):
     rgba = np.concatenate([colours(), np.full((24, 40, 1), 77, np.uint8)], -1)
     result = read_photo(saved(tmp_path / "a.png", rgba))
     np.testing.assert_array_equal(result.rgba, rgba)
-    assert result.transparent and result.has_alpha
+    assert result.has_alpha
 
 
 @pytest.mark.parametrize("mode", ["P", "L", "RGB"])
