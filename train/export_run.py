@@ -130,11 +130,12 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--db", help="database that it was trained on, where it has moved (default: the run's)")
     args = parser.parse_args(argv)
     source, target = Run(args.run), Run(args.out)
-    check_there(args.run)
-    if args.db and not isinstance(load_either(source.config), Config):
-        raise UserError(f"{args.run}: --db would do nothing, only field networks describe the images they know")
-    if args.db and not pathlib.Path(args.db).is_dir():
-        raise UserError(f"--db {args.db} is not a folder")
+    if args.db:
+        check_there(args.run)
+        if not isinstance(load_either(source.config), Config):
+            raise UserError(f"{args.run}: --db would do nothing, only field networks describe the images they know")
+        if not pathlib.Path(args.db).is_dir():
+            raise UserError(f"--db {args.db} is not a folder")
     with working_in(target.folder):
         change = export_run(source, target)
         describe_known(target, args.db)
