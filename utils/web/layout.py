@@ -99,8 +99,11 @@ def build(page: Page, examples: Sequence[pathlib.Path] = (), knows: str = "") ->
         for start, source, camera in ((button, image, estimated), (shown["again"], reconstructed, turned)):
             inputs = [source, camera, *settings, *angles]
             start.click(None, js=SHOW_RESULTS, **AT_ONCE)  # before the other one, or it waits for its end
-            running.append(start.click(page.reconstruct, inputs, results, concurrency_limit=VISITORS, **QUIET))
-        stop.click(page.stopped, None, results, cancels=running, **AT_ONCE)
+            run = start.click(page.reconstruct, inputs, results, concurrency_limit=VISITORS, **QUIET)
+            # Gradio does this after Stop too, and not before it takes the next press
+            run.then(page.ready, status, [status, shown["model"], button, stop], **AT_ONCE)
+            running.append(run)
+        stop.click(None, cancels=running, **AT_ONCE)
         for slider in angles:
             slider.input(
                 page.turn,

@@ -24,12 +24,13 @@ EMPTY = "The model will be here."
 STOPPED = "Stopped. Choose an image, then press <b>Reconstruct</b>."
 DONE = "Done: turn the model with the mouse, a finger or the arrow keys."
 BROKEN = "Something went wrong here, and not with your image: the terminal of the server shows the error."
+BAD = "<span class='bad'>"  # begins an error
 OVERLAY = "The image, and beside it the model over the image, with a ring on the floor and an arrow to its front"
 
 
 def bad(text: str) -> str:
     """A sentence that may contain anything, as the HTML of an error."""
-    return f"<span class='bad'>{html.escape(text)}</span>"
+    return f"{BAD}{html.escape(text)}</span>"
 
 
 class Page:
@@ -151,31 +152,32 @@ class Page:
             yield self._result_changes(job.result(), request)
             # Gradio sends the last change twice. A second model that arrives while the first one
             # loads would leave the viewer empty, so the last change has none.
-            yield self._end(DONE)
+            yield self._changes(status=DONE)
         except UserError as error:
-            yield self._end(bad(sentence(error)), model=hidden)
+            yield self._changes(status=bad(sentence(error)), model=hidden)
         except Ended:
-            yield self._end(bad("The page has ended."), model=hidden)
+            yield self._changes(status=bad("The page has ended."), model=hidden)
         except Exception:
             traceback.print_exc()
-            yield self._end(bad(BROKEN), model=hidden)
+            yield self._changes(status=bad(BROKEN), model=hidden)
         finally:  # Gradio has copied what it shows, or the visitor has left
             if job:
                 job.leave(folder)
             else:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def stopped(self) -> tuple[Any, ...]:
-        """The changes of RESULTS after Stop was pressed, which breaks `reconstruct` off."""
+    @staticmethod
+    def ready(status: str) -> tuple[Any, ...]:
+        """The changes of status, model, Reconstruct and Stop when `reconstruct` is over in any way.
+
+        status: what it showed last; no end of its own if Stop broke it off.
+        """
         import gradio as gr
 
-        return self._end(STOPPED, model=gr.update(visible=False))
-
-    def _end(self, status: str, **values: Any) -> tuple[Any, ...]:
-        """The changes after which the next image can be reconstructed."""
-        import gradio as gr
-
-        return self._changes(status=status, go=gr.update(interactive=True), stop=gr.update(visible=False), **values)
+        go, stop = gr.update(interactive=True), gr.update(visible=False)
+        if status == DONE or status.startswith(BAD):
+            return gr.skip(), gr.skip(), go, stop
+        return STOPPED, gr.update(visible=False), go, stop
 
     def _changes(self, **values: Any) -> tuple[Any, ...]:
         """The changes of RESULTS. Components without a value stay as they are."""

@@ -25,7 +25,7 @@ from tests.helpers.web import (
 )
 from utils.web import jobs
 from utils.web.layout import build
-from utils.web.page import BROKEN, Page
+from utils.web.page import BROKEN, DONE, STOPPED, bad
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("gradio") is None and os.environ.get("TEXDISN_REQUIRE_BROWSER") != "1",
@@ -239,22 +239,24 @@ def test_visitors_who_leave_keep_nobody_waiting(page, tmp_path, monkeypatch):
     assert step["download"]["value"] and not list(page.folders.requests.iterdir())
 
 
-@pytest.mark.parametrize("ending", ["done", "refused", "broken", "stopped"])
-def test_one_press_at_a_time_until_its_end_or_stop(page, ending, tmp_path):
+def test_one_press_at_a_time_until_its_end_or_stop(page, tmp_path):
     import gradio as gr
 
-    page.reconstructor.error = RuntimeError("a defect") if ending == "broken" else None
-    image = None if ending == "refused" else upload(tmp_path, png())
+    image = upload(tmp_path, png())
     steps = changes(page, *controls(image))
-    shown = next(steps)
-    assert not shown["go"]["interactive"] and shown["stop"]["visible"]
-    if ending == "stopped":
-        steps.close()  # as Gradio does
-        shown |= dict(zip(Page.RESULTS, page.stopped(), strict=True))
-    for step in steps:
-        shown |= {name: change for name, change in step.items() if change != gr.skip()}
-    assert shown["go"]["interactive"] and not shown["stop"]["visible"]
-    assert (shown["reconstructed"] == image) == (ending == "done")
+    first = next(steps)
+    assert not first["go"]["interactive"] and first["stop"]["visible"]
+    steps.close()  # as Gradio does at Stop
+    assert result_of(page, *controls(image))[0]["reconstructed"] == image
+    for status, after in [(DONE, gr.skip()), (bad("x"), gr.skip()), (first["status"], STOPPED)]:
+        shown, model, go, stop = page.ready(status)
+        assert shown == after and go["interactive"] and not stop["visible"]
+        assert (model == gr.skip()) == (after == gr.skip())
+    blocks = build(page)
+    runs = {number for number, function in blocks.fns.items() if function.fn == page.reconstruct}
+    assert len(runs) == 2
+    assert {function.trigger_after for function in blocks.fns.values() if function.fn == page.ready} == runs
+    assert {number for function in blocks.fns.values() for number in function.cancels} == runs
 
 
 def test_a_defect_is_reported_without_details(page, tmp_path, capsys):
