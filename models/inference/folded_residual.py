@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from models.inference.folded_stream import fold_layer, linear
+from models.inference.folded_stream import fold_layer, linear, product
 from models.inference.image_terms import read_map
 from models.networks.local_features import project, scale_to_centres, to_camera_axes
 from models.networks.residual_decoder import ResidualDecoder, fourier_features
@@ -78,8 +78,10 @@ class FoldedResidual:
                 kernels.append(kernel[: terms["narrow"].shape[-1]])
         x = linear(tf.concat(inputs, -1), tf.concat(kernels, 0), terms["vector"])
         x = tf.cast(tf.add_n([x, *local]), self.dtype)
-        for layer in self.layers:
-            x = x + linear(tf.nn.relu(x), *layer)
+        for kernel, bias in self.layers:
+            # a bias added to the product would begin a fusion at which TensorFlow's optimiser
+            # fails, with an error on the terminal
+            x = tf.nn.bias_add(x, bias) + product(tf.nn.relu(x), kernel)
         return tf.nn.relu(x)
 
     def geometry(self, hidden: tf.Tensor) -> tf.Tensor:
