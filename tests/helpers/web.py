@@ -5,14 +5,13 @@ import re
 import threading
 
 import numpy as np
-import trimesh
 from PIL import Image
 
+from tests.helpers.octahedron import hull, reconstruction
 from utils.geometry.cameras import compose, intrinsics, look_at
 from utils.images.foreground import foreground
 from utils.rendering.photo_colours import PhotoColours
 from utils.rendering.ray_surface import RaySurface
-from utils.reports.reconstruction import Reconstruction
 from utils.web.page import Page
 from utils.web.request import Limits, Request
 
@@ -38,39 +37,31 @@ class OctahedronReconstructor:
         with stages("mesh"):
             if self.error:
                 raise self.error
-            hull = trimesh.convex.convex_hull(np.concatenate([np.eye(3), -np.eye(3)]) / 2).subdivide()
+            mesh = hull().subdivide()
         colour = photo.rgba[cut_out.alpha > 128][:, :3].mean(0) / 255
 
         def colour_of(points):
             return np.repeat(colour[None], len(points), 0)
 
         matrix = compose(intrinsics(photo.rgba.shape[1]), look_at(40, 25, 2))
-        rgba, surface = np.dstack([photo.rgba[..., :3], cut_out.alpha]), RaySurface(hull.vertices, hull.faces)
+        rgba, surface = np.dstack([photo.rgba[..., :3], cut_out.alpha]), RaySurface(mesh.vertices, mesh.faces)
         photo_colours = PhotoColours(rgba, matrix, surface) if colours == "photo" else None
-        field_colours = colour_of(hull.vertices)
-        return Reconstruction(
+        field_colours = colour_of(mesh.vertices)
+        return reconstruction(
+            mesh,
+            size=photo.size,
             photo=photo.rgba[..., :3],
             mask=cut_out.alpha,
             foreground=cut_out.used,
             notes=[*photo.notes, *cut_out.notes],
-            warnings=["a warning"],
             category={"name": "chair", "probability": 0.95},
-            novelty={"distance": 1.25, "overlap": 0.5},
-            seen=np.zeros((8, 8, 3), np.float32),
-            size=photo.size,
             photo_camera=matrix,
-            camera_source="estimated",
-            camera_choice={"support": 0.5, "other": {"azimuth": 220.0, "elevation": 25.0, "support": 0.4}},
             iso=0.0,
             iso_at_bound=False,
-            vertices=hull.vertices,
-            faces=hull.faces,
-            extracted_faces=len(hull.faces),
+            extracted_faces=len(mesh.faces),
             colours=photo_colours.of_vertices(field_colours) if photo_colours else field_colours,
             field_colours=field_colours,
             photo_colours=photo_colours,
-            normals=hull.vertex_normals,
-            field=lambda points: np.zeros(len(points)),
             colour_of=colour_of,
         )
 
