@@ -6,6 +6,7 @@ fields.
 
 import contextlib
 import dataclasses
+import functools
 import pathlib
 import typing
 
@@ -180,12 +181,17 @@ class Evaluation:
         sizes = self.options.resolution, self.options.mesh_resolution
         return ViewEvaluator(self.model, self.query, database, folder, self.names, self.iso, *sizes)
 
+    @functools.cached_property
+    def readable(self) -> list[Pair]:
+        """The pairs whose view can be read."""
+        return _readable(self.database, self.pairs)
+
     def _with_distances(self, rows: list[Row]) -> list[Row]:
         """The rows, with the distances of their images to those of the training, where known."""
         known = known_images(self.model)
         if known is None:
             return rows
-        shown = _readable(self.database, self.pairs)
+        shown = self.readable
         if not shown:
             return rows
         values = known.distance(describe_views(self.database, shown, "the evaluation")).tolist()
@@ -203,7 +209,7 @@ class Evaluation:
         settings = {**settings, "cam_est": weights}
         refuse_other_settings(folder, settings)
         write_json(folder.settings, settings)
-        estimated = EstimatedCameras(self.database, estimator, _readable(self.database, self.pairs))
+        estimated = EstimatedCameras(self.database, estimator, self.readable)
         rows, errors = self._views(estimated, folder).rows(self.pairs, self.options.engine), []
         compared = _readable(self.database, self.pairs, camera=True)
         if unread := len(self.pairs) - len(compared):
