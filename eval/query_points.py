@@ -23,7 +23,6 @@ b, the sum of the streams, not clipped (absent from a network without colours).
 import argparse
 import pathlib
 import typing
-import warnings
 
 import numpy as np
 
@@ -34,7 +33,7 @@ from models.weights import tf1_conventions
 from models.weights.run import check_there
 from utils import cli
 from utils.errors import UserError
-from utils.files import replacing
+from utils.files import read_numbers, replacing
 from utils.geometry import frames
 from utils.geometry.cameras import check_camera, project
 from utils.images.photo import read_view
@@ -64,9 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
 def read_table(path: str, columns: int, content: str) -> np.ndarray:
     """A text file of numbers -> (N, columns) float64."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # about an empty file, which is an error below
-            values = np.loadtxt(path, ndmin=2)
+        values = read_numbers(path)
     except FileNotFoundError:
         raise UserError(f"{path} is missing") from None
     except (ValueError, OSError) as error:

@@ -9,8 +9,11 @@ import pathlib
 import re
 import shutil
 import unicodedata
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from utils.errors import UserError, writing
 
@@ -130,6 +133,18 @@ def distinct_names(names: Sequence[str]) -> list[str]:
         taken.add(folded(unique))
         result.append(unique)
     return result
+
+
+def read_numbers(path: str | os.PathLike[str]) -> np.ndarray:
+    """A text file of numbers -> (rows, columns) float64, no rows of an empty file.
+
+    Raises:
+        ValueError: it holds something else, or rows of several lengths.
+        OSError: it cannot be read.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # about an empty file, which its shape tells
+        return np.loadtxt(path, ndmin=2)
 
 
 def folded(name: str) -> str:

@@ -29,6 +29,7 @@ from preprocessing.readers.mesh_fields import distance_fields, surface_fields
 from preprocessing.readers.reader import Options, Reader
 from preprocessing.readers.views import views_for_shard
 from utils.errors import UserError
+from utils.files import read_numbers
 from utils.geometry.cameras import check_camera, compose, intrinsics, look_at
 from utils.images.photo import read_view
 from utils.mesh.mesh import normalise
@@ -40,7 +41,7 @@ FARTHEST = 1.75  # units of the mesh; the metadata give distances as ratios to i
 def read_metadata(path: pathlib.Path) -> np.ndarray:
     """(V, 5) rows of rendering_metadata.txt; UserError if it is not such a table."""
     try:
-        rows = np.loadtxt(path, ndmin=2)
+        rows = read_numbers(path)
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as a table of numbers ({error})") from None
     if not rows.size or rows.shape[1] < 4 or not np.isfinite(rows).all():

@@ -1,12 +1,12 @@
 """Cameras: intrinsics, extrinsics, projection, and their change when images are resized."""
 
 import pathlib
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
 from utils.errors import UserError
+from utils.files import read_numbers
 
 FOCAL = 35 / 32  # focal length over image width: 35 mm on a 32 mm sensor (3D-R2N2)
 MARGIN = 1.03  # 3 % around the bounding sphere, so that antialiasing and voxel corners stay in the image
@@ -171,9 +171,7 @@ def parse_camera(text: str) -> str | tuple[float, ...] | np.ndarray:
     path = pathlib.Path(text)
     if path.exists():
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # about an empty file, which is an error below
-                matrix = np.loadtxt(path, ndmin=2)
+            matrix = read_numbers(path)
         except (ValueError, OSError, UnicodeDecodeError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"{path} is not a camera: give 4 lines of 3 numbers ({reason})") from None

@@ -16,11 +16,11 @@ from PIL import Image
 
 from utils import files
 from utils.mesh.light import linear_light
-from utils.mesh.mesh import ABSENT, REPEAT, Emission, Material, Mesh, shrink_texture
+from utils.mesh.mesh import ABSENT, REPEAT, Emission, Material, Mesh, Wrap, shrink_texture
 
 HEADER = 20  # bytes before the JSON text of a GLB file
-WRAP_MODES = {"repeat": 10497, "clamp": 33071, "mirror": 33648}  # by the numbers of OpenGL
-NEAREST = 9728
+WRAP_MODES: dict[Wrap, int] = {"repeat": 10497, "clamp": 33071, "mirror": 33648}  # by the numbers of OpenGL
+NEAREST = 9728  # of a sampler's filter, likewise
 
 
 def write_glb(path: str | os.PathLike[str], mesh: Mesh, asset: dict[str, Any] | None = None) -> None:

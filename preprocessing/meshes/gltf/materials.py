@@ -15,11 +15,11 @@ from preprocessing.meshes.gltf.schema_base import Vector3, Vector4
 from preprocessing.meshes.gltf.uris import read_uri
 from preprocessing.meshes.textures import MAX_BYTES, Textures, decode_texture
 from utils.errors import UserError
+from utils.mesh.glb import NEAREST, WRAP_MODES
 from utils.mesh.light import linear_to_srgb
 from utils.mesh.mesh import ABSENT, REPEAT, Emission, Material, Wrap
 
-WRAPS: dict[int, Wrap] = {10497: "repeat", 33071: "clamp", 33648: "mirror"}
-NEAREST = 9728  # of a sampler's filter
+WRAPS = {number: mode for mode, number in WRAP_MODES.items()}
 FARTHEST = 1e6  # texture coordinate; beyond, float32 has no fractions
 
 
