@@ -1,5 +1,6 @@
 """Files and folders that are either complete or absent, JSON, checks of output folders."""
 
+import codecs
 import contextlib
 import hashlib
 import json
@@ -20,6 +21,13 @@ from utils.errors import UserError, writing
 LONGEST = 100  # characters of a value in a message
 TEMPORARY = re.compile(r"\..*\.\d+\.texdisn-tmp(\..*)?")  # names of what is being written
 LFS = b"version https://git-lfs"  # the beginning of a pointer of Git LFS
+# byte order marks of text files -> their encodings, which leave the mark out; the longest first
+MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 
 
 @contextlib.contextmanager
@@ -135,6 +143,16 @@ def distinct_names(names: Sequence[str]) -> list[str]:
     return result
 
 
+def marked_encoding(path: str | os.PathLike[str]) -> str | None:
+    """The encoding of a text file by its byte order mark, as Windows programs write it; else None.
+
+    OSError if it cannot be read.
+    """
+    with open(path, "rb") as file:
+        start = file.read(max(map(len, MARKS)))
+    return next((name for mark, name in MARKS.items() if start.startswith(mark)), None)
+
+
 def read_numbers(path: str | os.PathLike[str]) -> np.ndarray:
     """A text file of numbers -> (rows, columns) float64, no rows of an empty file.
 
@@ -144,7 +162,7 @@ def read_numbers(path: str | os.PathLike[str]) -> np.ndarray:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # about an empty file, which its shape tells
-        return np.loadtxt(path, ndmin=2)
+        return np.loadtxt(path, ndmin=2, encoding=marked_encoding(path))
 
 
 def folded(name: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from preprocessing.meshes.colours import UNCOLOURED, of_any_depth
 from preprocessing.meshes.polygon_mesh import PolygonMesh, to_mesh
 from utils.errors import UserError
+from utils.files import marked_encoding
 from utils.mesh.mesh import Mesh
 
 KEYWORD = re.compile(r"((?:ST|C|N|4|n)*)OFF")
@@ -37,10 +38,10 @@ def read_mesh(path: pathlib.Path) -> Mesh:
     numbers in a table, which no file contains. UserError if the file is damaged, binary or holds
     no triangles.
     """
-    raw = path.read_bytes()
-    if b"\0" in raw:
+    encoding = marked_encoding(path)
+    text = path.read_bytes().decode(encoding or "latin-1", "replace")
+    if "\0" in text:
         raise UserError(f"{path} is a binary OFF file, which cannot be read: export it as text")
-    text = raw.removeprefix(b"\xef\xbb\xbf").decode("latin-1")
     # str.splitlines would also split at bytes of letters in comments, such as 0x85
     lines = [line for line in (line.partition("#")[0].strip() for line in re.split("[\r\n]+", text)) if line]
     try:

@@ -1,5 +1,6 @@
 """STL files, binary and ASCII: triangles without textures, rarely with colours."""
 
+import codecs
 import pathlib
 import re
 import warnings
@@ -23,7 +24,7 @@ def read_mesh(path: pathlib.Path) -> Mesh:
     The colours that VisCAM, SolidView and Magics put into binary files are read. Warns if there
     are none. UserError if the file is damaged or holds no triangles.
     """
-    raw = path.read_bytes()
+    raw = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     colours = None
     if _is_text(raw):
         points = _read_text(raw, path)

@@ -29,6 +29,13 @@ def test_the_digest_of_a_file_follows_its_content(tmp_path):
     assert files.file_digest(one) != files.file_digest(other)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
+def test_numbers_of_text_files_with_byte_order_marks(tmp_path, encoding):
+    mark = "\ufeff" if encoding == "utf-16-be" else ""  # the others write theirs
+    (tmp_path / "a.txt").write_bytes((mark + "# x y\r\n1 2\r\n3 4e1\r\n").encode(encoding))
+    assert files.read_numbers(tmp_path / "a.txt").tolist() == [[1, 2], [3, 40]]
+
+
 def test_a_failed_folder_is_removed(tmp_path):
     folder = tmp_path / "a" / "result"
     with pytest.raises(ZeroDivisionError), files.replacing_folder(folder) as temporary:

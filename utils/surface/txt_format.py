@@ -95,7 +95,8 @@ def _table(path: str | os.PathLike[str]) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # about an empty file, which is an error below
-            table = np.loadtxt(path, np.float32, comments=None, ndmin=2, encoding="latin1")
+            encoding = files.marked_encoding(path) or "latin1"
+            table = np.loadtxt(path, np.float32, comments=None, ndmin=2, encoding=encoding)
     except (ValueError, OSError) as error:
         raise UserError(f"{path}{_broken_line(path)} cannot be read as rows of numbers {COLUMNS}: {error}") from None
     if not table.size:
@@ -106,7 +107,7 @@ def _table(path: str | os.PathLike[str]) -> np.ndarray:
 def _broken_line(path: str | os.PathLike[str]) -> str:
     """', line N' of the first line that is not numbers, or has not as many as the first line."""
     columns = None
-    with open(path, encoding="latin1") as lines:
+    with open(path, encoding=files.marked_encoding(path) or "latin1", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
             words = line.split()
             columns = columns or len(words)

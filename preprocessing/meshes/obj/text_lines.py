@@ -3,7 +3,8 @@
 import pathlib
 import re
 
-MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe\0\0": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+from utils.files import marked_encoding
+
 CONTINUED = re.compile(r"\\[ \t]*\n")
 
 
@@ -14,14 +15,14 @@ def read_lines(path: pathlib.Path) -> list[str]:
     system. OSError if the file cannot be read.
     """
     raw = path.read_bytes()
-    encoding = next((name for mark, name in MARKS.items() if raw.startswith(mark)), None)
+    encoding = marked_encoding(path)
     if encoding is None:
         try:
             text = raw.decode("utf-8")
         except UnicodeDecodeError:
             text = raw.decode("latin-1")
     else:
-        text = raw.decode(encoding, "replace").removeprefix("\ufeff")
+        text = raw.decode(encoding, "replace")
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if CONTINUED.search(text):  # in comments a backslash is mostly the end of a path; #MRGB has colours
         text = re.sub(r"(?m)^[ \t]*#(?!MRGB).*\n", "\n", text)

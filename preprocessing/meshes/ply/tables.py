@@ -85,7 +85,7 @@ def read_ply(path: pathlib.Path) -> PlyFile:
 
 def _split_header(raw: bytes, path: pathlib.Path) -> tuple[_Header, int]:
     """The header of a PLY file and the position of its data."""
-    match = re.match(rb"\s*ply[ \t]*(\r\n|\n|\r)", raw, re.IGNORECASE)
+    match = re.match(rb"(?:\xef\xbb\xbf)?\s*ply[ \t]*(\r\n|\n|\r)", raw, re.IGNORECASE)
     # where lines end with \r alone, a \n that follows is data
     end = match and re.search(
         rb"[\r\n]end_header[ \t]*(\Z|" + (rb"\r" if match[1] == b"\r" else rb"\r?\n") + rb")", raw

@@ -82,6 +82,14 @@ def test_comments_of_any_encoding(tmp_path, encoding, newline):
     assert len(load_mesh(tmp_path / "a.off").faces) == 2
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_byte_order_marks(tmp_path, encoding):
+    lines = ["COFF", "4 2 0", *rows_with(SQUARE, COLOURS), *FACES, ""]
+    (tmp_path / "a.off").write_bytes("\n".join(lines).encode(encoding))
+    mesh = load_mesh(tmp_path / "a.off")
+    assert np.array_equal(mesh.colours[:, :3], RGB) and len(mesh.faces) == 2
+
+
 def test_lines_that_end_anywhere_and_polygons(tmp_path):
     words = " ".join([*SQUARE, "0.5 0.2 1", "4 0 1 2 3", *FACES, "2 0 1"]).split()
     lines = [" ".join(words[k : k + 4]) for k in range(0, len(words), 4)]
@@ -118,7 +126,7 @@ def test_off_files_that_cannot_be_used(tmp_path, text, reason):
 def test_stl_as_trimesh_writes_it(tmp_path, kind, end):
     shape = trimesh.creation.torus(1, 0.3)
     data = shape.export(file_type=kind)
-    data = data.replace("\n", end).encode() if kind == "stl_ascii" else b"solid" + data[5:] + b"\0" * (end == "\r\n")
+    data = ("\ufeff" * (end == "\r\n") + data.replace("\n", end)).encode() if kind == "stl_ascii" else b"solid" + data[5:] + b"\0" * (end == "\r\n")
     (tmp_path / "a.stl").write_bytes(data)
     with pytest.warns(UserWarning, match="a.stl: an STL file without colours: it becomes grey"):
         mesh = load_mesh(tmp_path / "a.stl")

@@ -32,6 +32,18 @@ def test_round_trip(tmp_path, resolution):
     np.testing.assert_allclose(back.line, field.line, atol=1e-7)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_files_that_windows_programs_saved(tmp_path, encoding):
+    field = random_field(4)
+    write_txt(tmp_path / "a.txt", field)
+    text = (tmp_path / "a.txt").read_text()
+    (tmp_path / "b.txt").write_bytes(text.replace("\n", "\r\n").encode(encoding))
+    np.testing.assert_array_equal(read_txt(tmp_path / "b.txt").geometry, field.geometry)
+    (tmp_path / "c.txt").write_bytes((text + "1 2 x\n").encode(encoding))
+    with pytest.raises(UserError, match=r"c\.txt, line 65 "):
+        read_txt(tmp_path / "c.txt")
+
+
 def test_rows_are_those_of_the_contract(tmp_path):
     write_txt(tmp_path / "a.txt", random_field(64))
     table = np.loadtxt(tmp_path / "a.txt")

@@ -297,6 +297,8 @@ def test_line_ends_and_a_body_in_one_line(tmp_path, newline, binary):
     (tmp_path / "a.ply").write_bytes(newline.join(head).encode("latin-1") + body)
     mesh = load_mesh(tmp_path / "a.ply")
     assert np.array_equal(mesh.vertices, SQUARE) and len(mesh.faces) == 2
+    (tmp_path / "b.ply").write_bytes(newline.join(head).encode("utf-8-sig") + body)
+    assert np.array_equal(load_mesh(tmp_path / "b.ply").vertices, SQUARE)
 
 
 @pytest.mark.parametrize("extra", [{}, {"f_dc_0": np.zeros(4, np.float32)}])
