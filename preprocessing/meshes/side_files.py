@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 from collections.abc import Iterable, Iterator
+from urllib.parse import unquote
 
 from utils.files import file_digest, folded
 
@@ -55,11 +56,11 @@ def side_digests(names: Iterable[str], mesh: pathlib.Path) -> dict[str, str | No
 def find_side_file(name: str, mesh: pathlib.Path, within: str = "") -> pathlib.Path | None:
     """The file that a mesh file names, or None if there is none.
 
-    Names may have backslashes, and letters in another case or form of accents than the file. A mesh
-    may come from anywhere, so its names lead no further than its folder and the folder around that.
-    Absolute paths belong to the computer of the author: of these, and of all that lead nowhere, the
-    last part is looked for beside the mesh and in USUAL_FOLDERS. Symbolic links are followed, since
-    data sets and download caches consist of them.
+    Names may have backslashes, quotes or escapes, and letters in another case or form of accents
+    than the file. A mesh may come from anywhere, so its names lead no further than its folder and
+    the folder around that. Absolute paths belong to the computer of the author: of these, and of
+    all that lead nowhere, the last part is looked for beside the mesh and in USUAL_FOLDERS.
+    Symbolic links are followed, since data sets and download caches consist of them.
 
     Args:
         name: as the mesh file has it.
@@ -69,20 +70,33 @@ def find_side_file(name: str, mesh: pathlib.Path, within: str = "") -> pathlib.P
     Returns:
         Whatever has the name; it may be a folder.
     """
-    relative = name.strip().strip('"').replace("\\", "/")
+    for spelling in dict.fromkeys(_spellings(name)):
+        for place in _places(spelling, within):
+            found = None if place.split(os.sep)[:2] == ["..", ".."] else find_below(mesh.parent, place)
+            if found is not None:
+                record(os.path.relpath(found, mesh.parent))
+                return found
+    if any(_places(spelling, within) for spelling in _spellings(name)):
+        record(f"{within}//{name}")
+    return None
+
+
+def _spellings(name: str) -> list[str]:
+    """A name without quotes, and what it means if its blanks or all its signs are escaped."""
+    plain = name.strip().strip('"')
+    return [plain, plain.strip("'"), plain.replace("\\ ", " "), unquote(plain)]
+
+
+def _places(name: str, within: str) -> list[str]:
+    """Where the file of a name may lie, relative to the folder of the mesh, the likeliest first."""
+    relative = name.replace("\\", "/")
     last = relative.rstrip("/").rpartition("/")[2]
     if last in ("", ".", "..") or "\0" in name:
-        return None
+        return []
     places = [] if ABSOLUTE.match(relative) else [f"{within}/{relative}" if within else relative, relative]
     for around in dict.fromkeys((within or ".", ".", "..")):
         places += [f"{around}/{folder}/{last}" for folder in USUAL_FOLDERS]
-    for place in dict.fromkeys(map(os.path.normpath, places)):
-        found = None if place.split(os.sep)[:2] == ["..", ".."] else find_below(mesh.parent, place)
-        if found is not None:
-            record(os.path.relpath(found, mesh.parent))
-            return found
-    record(f"{within}//{name}")
-    return None
+    return list(dict.fromkeys(map(os.path.normpath, places)))
 
 
 def find_below(folder: pathlib.Path, place: str) -> pathlib.Path | None:

@@ -62,10 +62,10 @@ def look_of(material: MtlMaterial, textures: Textures, mesh: pathlib.Path) -> Lo
 
 def _colour(material: MtlMaterial, keyword: str) -> np.ndarray | None:
     """The (3,) colour of a statement in [0, 1]; None if it has none in RGB or CIE XYZ."""
-    numbers = material.numbers(keyword)
-    if not numbers:
+    numbers = material.colour(keyword)
+    if numbers is None:
         return None
-    rgb = np.array(numbers[:3] if len(numbers) >= 3 else numbers[:1] * 3)
+    rgb = np.array(numbers)
     if material.is_xyz(keyword):
         return linear_to_srgb(np.clip(XYZ_TO_RGB @ np.clip(rgb, 0, EIGHT_BIT), 0, 1))
     return np.clip(rgb / (255 if rgb.max() > EIGHT_BIT else 1), 0, 1)

@@ -1,6 +1,7 @@
 """The statements of MTL files: material libraries of OBJ files."""
 
 import dataclasses
+import itertools
 import pathlib
 import re
 
@@ -12,6 +13,8 @@ OPTIONS = "blendu|blendv|bm|boost|cc|clamp|imfchan|mm|o|s|t|texres|type"  # each
 OPTION = re.compile(rf"(?<!\S)-({OPTIONS})\s+((?:{NUMBER}(?=\s)\s*){{1,3}}|\S+\s*)", re.IGNORECASE)
 UNKNOWN = re.compile(r"-[a-z]\w*\s", re.IGNORECASE)  # such as -colorspace sRGB
 LONGEST = 1000  # letters of a statement that is searched for unknown options
+NO_NUMBER = re.compile(r"[-+]?(nan|inf|1\.#)\S*", re.IGNORECASE)  # what programs write where they divided by 0
+COLOURS, OPACITIES = ("Kd", "Ke", "Ka"), ("d", "Tr")
 TRAILING = re.compile(rf"\s-(?:{OPTIONS})\s", re.IGNORECASE)
 
 
@@ -36,20 +39,33 @@ class MtlMaterial:
 
     def numbers(self, keyword: str) -> list[float]:
         """The numbers that a statement begins with; none if it is absent or says it otherwise."""
-        text = re.sub(r"^(-halo|xyz)\s", "", self.statements.get(keyword, ""))
-        found = re.match(rf"\s*((?:{NUMBER}(?=\s|$)\s*)*)", text)
-        return [float(number) for number in found[1].split()] if found else []
+        return [float(word) for word in itertools.takewhile(re.compile(NUMBER).fullmatch, self._words(keyword))]
+
+    def colour(self, keyword: str) -> list[float] | None:
+        """The three numbers of a colour, which may be given as one; None if they cannot be read."""
+        numbers = self.numbers(keyword)
+        if len(numbers) < 3 and len(self._words(keyword)) != 1:  # such as 0.8 0,7 0,6
+            return None
+        return (numbers if len(numbers) >= 3 else numbers * 3)[:3] or None
+
+    def _words(self, keyword: str) -> list[str]:
+        """The words of a statement, without a comment and what stands before its numbers."""
+        text = self.statements.get(keyword, "").partition("#")[0]
+        return re.sub(r"^(-halo|xyz)\s", "", text).split()
 
     def is_xyz(self, keyword: str) -> bool:
         """Whether a statement gives a colour as CIE XYZ."""
         return self.statements.get(keyword, "").startswith("xyz")
 
-    def decimal_commas(self) -> str | None:
-        """A statement of a colour or an opacity with commas in its numbers; None without any."""
-        for keyword in ("Kd", "Ke", "Ka", "d", "Tr"):
-            text = self.statements.get(keyword.lower(), "").partition("#")[0]
-            if re.search(r"\d,\d", text):
-                return f"{keyword} {' '.join(text.split())[:60]}"
+    def unreadable(self) -> str | None:
+        """A statement of a colour or an opacity whose numbers cannot be read; None without any."""
+        for keyword in (*COLOURS, *OPACITIES):
+            name = keyword.lower()
+            words = self._words(name)
+            read = self.numbers(name) if keyword in OPACITIES else self.colour(name)
+            if read or not words or words[0] == "spectral" or all(map(NO_NUMBER.fullmatch, words)):
+                continue
+            return f"{keyword} {' '.join(self.statements[name].split())[:60]}"
         return None
 
     def map(self, keyword: str, mesh: pathlib.Path) -> Map | None:

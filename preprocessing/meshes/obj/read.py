@@ -48,10 +48,12 @@ def read_mesh(path: pathlib.Path) -> Mesh:
 
 def _looks(obj: ObjFile, used: np.ndarray, path: pathlib.Path, notes: list[str]) -> list[Look]:
     """The look of each of the names of a file; those that are not `used` may be anything."""
+    before = len(notes)
     library = _read_libraries(obj.libraries, path, notes)
+    told = len(notes) > before
     textures = Textures(path)
     plain = Look(Material(np.array([UNCOLOURED] * 3 + [1.0])))
-    looks, unknown, commas = [plain] * len(obj.names), [], []
+    looks, unknown, unreadable = [plain] * len(obj.names), [], []
     for index in used:
         name = obj.names[index]
         material = _find_material(name, library)
@@ -59,16 +61,20 @@ def _looks(obj: ObjFile, used: np.ndarray, path: pathlib.Path, notes: list[str])
             (material,) = library.values()
         if material is not None:
             looks[index] = look_of(material, textures, path)
-            statement = material.decimal_commas()
+            statement = material.unreadable()
             if statement is not None:
-                commas.append(f"{name} ({statement})".strip())
+                unreadable.append(f"{name} ({statement})".strip())
+        elif not name and (library or obj.libraries):
+            if not told:
+                which = "all" if len(used) == 1 else "some"
+                notes.append(f"{which} faces have no usemtl, and so no material: plain colours are used instead")
         elif name.lower() not in NO_MATERIAL:
             unknown.append(name)
     textures.warn()
-    if unknown and (library or not obj.libraries):  # otherwise the missing library was told already
+    if unknown and (library or not told):
         notes.append(f"no material library has {first_of(unknown, 4)}: plain colours are used instead")
-    if commas:
-        notes.append(f"numbers with decimal commas cannot be read: {first_of(commas, 4)}")
+    if unreadable:
+        notes.append(f"numbers of materials cannot be read: {first_of(unreadable, 4)}")
     shown = [index for index in used if looks[index].opacity >= ABSENT]
     if not shown:  # some programs write d 0 for all
         notes.append("all materials are invisible; they are drawn opaque")
@@ -108,11 +114,23 @@ def _file_names(argument: str, path: pathlib.Path) -> list[str]:
 
 
 def _find_material(name: str, library: dict[str, MtlMaterial]) -> MtlMaterial | None:
-    """The material of a usemtl statement: without a comment, by its `folded` name if need be."""
+    """The material of a usemtl statement by its name, or else as `_plain` and without a comment.
+
+    A library may have a comment behind the name too. That counts last, and for one material only:
+    of Material #1 and Material #2 none is meant by Material.
+    """
     short = name.partition(" #")[0]
     if name in library or short in library:
         return library.get(name, library.get(short))
-    return next((found for other, found in library.items() if folded(other) == folded(name)), None)
+    wanted = {_plain(name), _plain(short)}
+    found = [material for other, material in library.items() if _plain(other) in wanted]
+    commented = [material for other, material in library.items() if _plain(other.partition(" #")[0]) == _plain(name)]
+    return found[0] if found else commented[0] if len(commented) == 1 else None
+
+
+def _plain(name: str) -> str:
+    """The `folded` name of a material, without quotes."""
+    return folded(name.strip('"'))
 
 
 def _mesh(obj: ObjFile, triangles: np.ndarray, look: np.ndarray, looks: list[Look], notes: list[str]) -> Mesh:

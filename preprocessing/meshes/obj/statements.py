@@ -13,6 +13,7 @@ from utils.errors import UserError
 
 POLYPAINT = "#MRGB"  # a comment with colours by ZBrush: MMRRGGBB, a mask and bytes, for each vertex
 FREE_FORM = {"curv", "curv2", "surf"}
+KEYWORDS = {"v", "vt", "vn", "f", "fo", "usemtl", "mtllib", POLYPAINT, *FREE_FORM}  # elsewhere in capitals too
 LARGEST_COORDINATE = 1e60  # the squares of areas stay finite
 LARGEST = 2**53  # integers below it are exact as floats
 # how Microsoft's C library writes what is no number, in full or rounded to one to three places
@@ -57,6 +58,7 @@ class _Statements:
             if not words:
                 continue
             keyword, rest = words[0], words[1] if len(words) == 2 else ""
+            keyword = keyword if keyword in KEYWORDS else keyword.lower()
             if keyword in numeric:
                 numeric[keyword].append(rest)
             elif keyword in ("f", "fo"):

@@ -126,7 +126,8 @@ def test_off_files_that_cannot_be_used(tmp_path, text, reason):
 def test_stl_as_trimesh_writes_it(tmp_path, kind, end):
     shape = trimesh.creation.torus(1, 0.3)
     data = shape.export(file_type=kind)
-    data = ("\ufeff" * (end == "\r\n") + data.replace("\n", end)).encode() if kind == "stl_ascii" else b"solid" + data[5:] + b"\0" * (end == "\r\n")
+    text = ("\ufeff" if end == "\r\n" else "") + str(data).replace("\n", end)
+    data = text.encode() if kind == "stl_ascii" else b"solid" + data[5:] + b"\0" * (end == "\r\n")
     (tmp_path / "a.stl").write_bytes(data)
     with pytest.warns(UserWarning, match="a.stl: an STL file without colours: it becomes grey"):
         mesh = load_mesh(tmp_path / "a.stl")

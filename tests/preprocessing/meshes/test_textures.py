@@ -155,6 +155,9 @@ def test_a_texture_is_read_once(tmp_path):
     assert texture is not None and reader.from_file("a.png") is texture
 
 
+BLANKS = "o/m/with blank.png", "o/m/100%.png"
+
+
 @pytest.mark.parametrize(
     ("name", "place"),
     [
@@ -169,6 +172,12 @@ def test_a_texture_is_read_once(tmp_path):
         ("/home/x/c.png", "o/images/c.png"),
         ("file:///home/x/a.png", "o/m/a.png"),
         ("gone/a.png", "o/m/a.png"),
+        ("'a.png'", "o/m/a.png"),
+        ("with\\ blank.png", "o/m/with blank.png"),
+        ("with%20blank.png", "o/m/with blank.png"),
+        ("100%.png", "o/m/100%.png"),
+        ("..%2f..%2fsecret.png", None),
+        ("a%00.png", None),
         ("../../a.png", "o/m/a.png"),
         ("../../secret.png", None),
         ("x/../../../secret.png", None),
@@ -181,7 +190,7 @@ def test_a_texture_is_read_once(tmp_path):
     ],
 )
 def test_names_lead_to_files_near_the_mesh(tmp_path, name, place):
-    for file in ("o/m/a.png", "o/m/sub/b.png", "o/images/c.png", "o/m/textures/d.png", "secret.png"):
+    for file in ("o/m/a.png", "o/m/sub/b.png", "o/images/c.png", "o/m/textures/d.png", *BLANKS, "secret.png"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).touch()
     found = find_side_file(name.replace("{root}", str(tmp_path)), tmp_path / "o/m/mesh.obj")

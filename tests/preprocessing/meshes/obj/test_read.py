@@ -93,6 +93,8 @@ def only_colour(mesh):
         SQUARE.replace("mtllib m.mtl", "mtllib gone/m.mtl"),
         SQUARE.replace("mtllib m.mtl", "mtllib C:\\Users\\me\\M.MTL"),
         SQUARE.replace("usemtl a", "usemtl A"),
+        SQUARE.replace("usemtl a", 'usemtl "a"'),
+        SQUARE.upper().replace("M.MTL", "m.mtl"),
         SQUARE.replace("usemtl a\n", ""),
     ],
 )
@@ -115,6 +117,8 @@ def test_encodings(tmp_path, encoding):
         "map_Kd C:\\Users\\me\\tex.png",
         "map_Kd /home/me/textures/tex.png",
         "map_Kd tex.png # the skin",
+        "map_Kd 'tex.png'",
+        "map_Kd te%78.png",
         "\tmap_Kd\ttex.png ",
         "map_Kd -blendu on -blendv off -texres 512 -bm 0.5 -mm 0 1 -imfchan l -cc off -type sphere tex.png",
         "map_Kd -s 1 1 1 -o 0 0 0 -t 0 tex.png",
@@ -203,11 +207,29 @@ def test_names_with_spaces_and_several_libraries(tmp_path):
     }
 
 
+@pytest.mark.parametrize("name", ["my first.mtl", "my\\ first.mtl", '"my first.mtl"', "my%20first.mtl"])
+def test_names_of_libraries_may_be_quoted_or_escaped(tmp_path, name):
+    (tmp_path / "my first.mtl").write_text("newmtl a\nmap_Kd my\\ skin.png\n")
+    path = write(tmp_path, SQUARE.replace("m.mtl", name), None)
+    (tmp_path / "tex.png").rename(tmp_path / "my skin.png")
+    assert_quarters(load(path))
+
+
+def test_comments_behind_names_of_materials(tmp_path):
+    """But Material #26, as 3ds Max writes it, is a name."""
+    assert_quarters(load(write(tmp_path, SQUARE, "newmtl a # skin\nmap_Kd tex.png\nnewmtl b # 1\nKd 1 0 0\n")))
+    numbered = "newmtl a #1\nKd 1 0 0\nnewmtl a #2\nmap_Kd tex.png\n"
+    assert_quarters(load(write(tmp_path, SQUARE.replace("usemtl a", "usemtl a #2"), numbered)))
+    for name in ("a #3", "a"):
+        load(write(tmp_path, SQUARE.replace("usemtl a", f"usemtl {name}"), numbered), f"no material library has {name}")
+
+
 @pytest.mark.parametrize(
     ("mtl", "colour"),
     [
         ("Kd 1 0 0", (255, 0, 0)),
         ("Kd 0.2", (51, 51, 51)),
+        ("Kd 1 0 0# red", (255, 0, 0)),
         ("Kd 255 128 0", (255, 128, 0)),
         ("Ka 0 0 1", (0, 0, 255)),
         ("Ke 0 1 0", (0, 255, 0)),
@@ -274,7 +296,7 @@ def test_polypaint_of_zbrush(tmp_path, a_line):
 def test_long_statements_take_time_in_proportion_to_their_length(tmp_path):
     start = time.process_time()
     load(write(tmp_path, f"mtllib {'a b ' * 20_000}\n" + V + "f 1 2 3\n", None), "is missing")
-    load(write(tmp_path, SQUARE, f"newmtl a\nKd {'1' * 40_000}x\n"))
+    load(write(tmp_path, SQUARE, f"newmtl a\nKd {'1' * 40_000}x\n"), "cannot be read: a ")
     assert time.process_time() - start < 5  # minutes, if every letter is compared with all that follow
 
 
@@ -342,10 +364,19 @@ def test_a_mask_replaces_the_alpha_of_a_large_texture(tmp_path):
     [
         (SQUARE.replace("usemtl a", "usemtl x"), "newmtl a\nKd 1 0 0\n", "no material library has x", 204),
         (SQUARE.replace("mtllib m.mtl\n", ""), None, "no material library has a", 204),
+        (SQUARE, "<html>404</html>", "no material library has a", 204),
+        (SQUARE.replace("usemtl a\n", ""), "newmtl a\nKd 1 0 0\nnewmtl b\n", "all faces have no usemtl", 204),
+        (SQUARE.replace("usemtl a\n", "") + "usemtl a\n", "newmtl a\nKd 1 0 0\n", "all faces have no usemtl", 204),
+        (SQUARE.replace("usemtl a\n", "") + "usemtl a\nf 1 2 3\n", "newmtl a\n", "some faces have no usemtl", 204),
+        (SQUARE.replace("usemtl a\n", ""), "", "all faces have no usemtl", 204),
         (SQUARE.replace("mtllib m.mtl", "mtllib my gone.mtl"), None, "my gone.mtl is missing", 204),
         (SQUARE + f"#MRGB {'ff102030' * 5}\n", "newmtl a\n", "polypaint is left out: 5 colours for 4 vertices", 204),
         (SQUARE + "#MRGB ff102030ff10203\n", "newmtl a\n", "polypaint is left out: 0 colours for 4", 204),
-        (SQUARE, "newmtl a\nKd 0,8  0,7 0,6\n", r"decimal commas cannot be read: a \(Kd 0,8 0,7 0,6\)", 204),
+        (SQUARE, "newmtl a\nKd 0,8  0,7 0,6\n", r"numbers of materials cannot be read: a \(Kd 0,8 0,7 0,6\)", 204),
+        (SQUARE, "newmtl a\nKd 0.8 0,7 0,6\n", r"a \(Kd 0.8 0,7 0,6\)", 204),
+        (SQUARE, "newmtl a\nKd 1.0f 0.5f 0.0f\n", r"a \(Kd 1.0f 0.5f 0.0f\)", 204),
+        (SQUARE, "newmtl a\nKd 1 0\n", r"a \(Kd 1 0\)", 204),
+        (SQUARE, "newmtl a\nKd 1 0 -nan(ind)\n", r"a \(Kd 1 0 -nan\(ind\)\)", 204),
         (SQUARE, "newmtl a\nKd 1 1 1 # 0,5\nTr 0,5\n", r"a \(Tr 0,5\)", 255),
         (SQUARE, "newmtl a\nmap_Kd -colorspace sRGB gone.png\n", "-colorspace sRGB gone.png is missing", 204),
         (SQUARE, "newmtl a\nmap_Kd gone.png\nmap_d lost.png\n", "gone.png is missing; lost.png is missing", 204),
