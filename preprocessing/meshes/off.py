@@ -79,6 +79,9 @@ def _read_header(lines: list[str], path: pathlib.Path) -> _Header:
     vertices, faces = int(words[0]), int(words[1])
     if vertices < 0 or faces < 0 or vertices > sum(map(len, lines)):
         raise ValueError
+    if len(words) > 3 and len(lines) - first < vertices + faces:  # all things are in one line
+        first -= 1
+        lines[first] = " ".join(words[3:])
     return _Header(letters, vertices, faces, first)
 
 
@@ -152,7 +155,17 @@ def _normals_and_colours(table: np.ndarray, letters: str) -> tuple[np.ndarray | 
     normal = "N" in letters or rest.shape[1] in (6, 7) or (rest.shape[1] == 3 and bool((rest < 0).any()))
     normals = rest[:, :3] if normal and rest.shape[1] >= 3 else None
     colours = rest[:, 3:] if normal else rest
-    return normals, of_any_depth(colours)[:, :3] if colours.shape[1] in (3, 4) else None
+    return normals, _rgb(colours) if colours.shape[1] in (3, 4) else None
+
+
+def _rgb(colours: np.ndarray) -> np.ndarray:
+    """(N, 3 or 4) colours of a file -> (N, 3) in [0, 1].
+
+    Beside whole numbers, the alpha helps to tell whether white is 1 or 255: 1 1 1 255 is nearly
+    black. Fractions may be counted up to 1 and their alpha up to 255.
+    """
+    whole = (colours[:, :3] == np.rint(colours[:, :3])).all()
+    return of_any_depth(colours if whole else colours[:, :3])[:, :3]
 
 
 def _face_colours(faces: _Rows, sizes: np.ndarray, path: pathlib.Path) -> np.ndarray | None:
@@ -167,7 +180,8 @@ def _face_colours(faces: _Rows, sizes: np.ndarray, path: pathlib.Path) -> np.nda
     coloured = np.flatnonzero(extra >= 3)
     if not len(coloured):
         return None
-    places = (faces.starts + 1 + sizes)[coloured, None] + np.arange(3)
+    channels = 4 if (extra[coloured] >= 4).all() else 3
+    places = (faces.starts + 1 + sizes)[coloured, None] + np.arange(channels)
     colours = np.full((len(sizes), 3), UNCOLOURED)
-    colours[coloured] = of_any_depth(faces.numbers[places])
+    colours[coloured] = _rgb(faces.numbers[places])
     return colours

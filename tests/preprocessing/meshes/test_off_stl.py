@@ -67,6 +67,25 @@ def test_colours_of_faces(tmp_path, colours):
     assert np.allclose(mesh.colours[mesh.faces][..., :3], np.array([[1, 0, 0], [0, 0.2, 1]])[:, None])
 
 
+@pytest.mark.parametrize(
+    ("colour", "expected"),
+    [
+        ("2 1 0 255", (2 / 255, 1 / 255, 0)),
+        ("1 1 1 1", (1, 1, 1)),
+        ("1 0 1", (1, 0, 1)),
+        ("200 100 0 1", (200 / 255, 100 / 255, 0)),
+        ("1.0 0.5 0.0 255", (1, 0.5, 0)),
+        ("0.2 0.4 1.0 1.0", (0.2, 0.4, 1)),
+        ("0.5 99.5 200.0 255", (0.5 / 255, 99.5 / 255, 200 / 255)),
+    ],
+)
+def test_what_is_white_is_told_by_fractions_and_alpha(tmp_path, colour, expected):
+    """The same colours of vertices and of faces are the same."""
+    for rows, faces in ((rows_with(SQUARE, [colour] * 4), FACES), (SQUARE, rows_with(FACES, [colour] * 2))):
+        mesh = off(tmp_path / "a.off", ["OFF", "4 2 0"], rows, faces)
+        assert np.allclose(mesh.colours[mesh.faces][..., :3], expected)
+
+
 def test_colours_from_a_table_are_warned_of(tmp_path):
     with pytest.warns(UserWarning, match="a.off: colours of faces are numbers in a table"):
         mesh = off(tmp_path / "a.off", ["OFF", "4 2 0"], SQUARE, ["3 0 1 2 7", "3 0 2 3 1"])
@@ -98,6 +117,9 @@ def test_lines_that_end_anywhere_and_polygons(tmp_path):
     found = sorted(np.roll(row, -row.argmin()).tolist() for row in mesh.faces)
     assert found == [[0, 1, 2], [0, 1, 2], [0, 2, 3], [0, 2, 3]]
     assert np.array_equal(mesh.vertices[4], [0.5, 0.2, 1])
+    for head in ("OFF 5 4 0 ", "OFF 5 4 0\n", "OFF5 4\n0\n", "5 4 0 "):  # all in one line
+        (tmp_path / "b.off").write_text(head + " ".join(words))
+        assert np.array_equal(load_mesh(tmp_path / "b.off").faces, mesh.faces)
 
 
 @pytest.mark.parametrize(
