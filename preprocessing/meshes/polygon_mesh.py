@@ -22,6 +22,7 @@ class PolygonMesh:
     normals: np.ndarray | None = None  # (V, 3) of any length
     colours: np.ndarray | None = None  # (V, 3) in [0, 1]
     polygon_colours: np.ndarray | None = None  # (P, 3) in [0, 1]
+    corner_colours: np.ndarray | None = None  # (C, 3) in [0, 1]; count before colours
     uv: np.ndarray | None = None  # (V, 2)
     corner_uv: np.ndarray | None = None  # (C, 2); counts before uv
     images: list[np.ndarray] = dataclasses.field(default_factory=list)  # textures as in Material
@@ -31,8 +32,8 @@ class PolygonMesh:
 def to_mesh(polygons: PolygonMesh, path: pathlib.Path) -> Mesh:
     """Triangles with smooth normals, textures and colours.
 
-    A texture is shown as it is; vertex and polygon colours only count where there is none. Vertex
-    colours count before polygon colours, unless they are all the same.
+    A texture is shown as it is; other colours only count where there is none: those of corners, or
+    else of vertices, unless these are all the same, or else of polygons.
 
     Raises:
         UserError: there is no triangle with an area, a face refers to a vertex that does not exist,
@@ -55,7 +56,8 @@ def to_mesh(polygons: PolygonMesh, path: pathlib.Path) -> Mesh:
     if not textured.all():
         parts.append(_plain(polygons, whole, triangles[~textured], owner[~textured]))
     materials = [Material(np.ones(4), pixels) for pixels in polygons.images]
-    coloured = polygons.colours is not None or polygons.polygon_colours is not None
+    every = (polygons.corner_colours, polygons.colours, polygons.polygon_colours)
+    coloured = any(colours is not None for colours in every)
     materials.append(Material(np.array([1.0 if coloured else UNCOLOURED] * 3 + [1.0])))
     return join(parts, materials, path)
 
@@ -85,7 +87,9 @@ def _plain(polygons: PolygonMesh, whole: Mesh, triangles: np.ndarray, owner: np.
     material = np.full(len(triangles), len(polygons.images))
     part = dataclasses.replace(whole, faces=polygons.corners[triangles], face_material=material)
     colours, of_polygons = polygons.colours, polygons.polygon_colours
-    if of_polygons is not None and (colours is None or (colours == colours[:1]).all()):
+    if polygons.corner_colours is not None:
+        part, colours = _split(part), polygons.corner_colours[triangles.ravel()]
+    elif of_polygons is not None and (colours is None or (colours == colours[:1]).all()):
         part, colours = _split(part), np.repeat(of_polygons[owner], 3, axis=0)
     if colours is None:
         return part

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from preprocessing.meshes.colours import of_any_depth
+from preprocessing.meshes.colours import UNCOLOURED, of_any_depth
 from preprocessing.meshes.ply.tables import Element, Lists, PlyFile, read_ply
 from preprocessing.meshes.polygon_mesh import PolygonMesh, to_mesh
 from preprocessing.meshes.textures import Textures
@@ -21,7 +21,8 @@ RED = re.compile(r"((?:\w*[_.])?)(red|r)([_.]?\d*)")
 CHANNELS = {"red": ("red", "green", "blue"), "r": ("r", "g", "b")}
 USUAL_REDS = ("red", "diffuse_red", "r")  # before all others; that of ambient light comes last
 HIGHLIGHT = "specular"  # what begins with it is no colour of the surface
-COLOUR_LIST = re.compile(r"(\w*_)?(colou?rs?|rgba?)")  # trimesh writes a list of three or four
+COLOUR_LIST = re.compile(r"(\w*_)?(colou?rs?|rgba?)")  # trimesh writes three or four, MeshLab three a corner
+MATERIALS, MATERIAL_NUMBER = ("material", "materials"), ("material_index", "material_id", "material_indices")
 PACKED = ("rgb", "rgba")  # one number of four bytes, 0xAARRGGBB, as PCL keeps colours
 # s t, u v, texture_u texture_v, texcoord_s texcoord_t, u0 v0, ...: first coordinate -> second
 FIRST_COORDINATE = re.compile(r"((?:tex|uv|st|map)\w*?[_.]?)?([us])([_.]?0)?")
@@ -51,13 +52,15 @@ def read_mesh(path: pathlib.Path) -> Mesh:
     if not len(indices.sizes):
         what = "holds Gaussian splats, no triangles" if SPLATS in vertex.scalars else "holds no triangles"
         raise UserError(f"{path} {what}")
+    face_colours = _colours(face)
     polygons = PolygonMesh(
         vertices=_columns(vertex, ("x", "y", "z")).astype(np.float64),
         corners=indices.values,
         sizes=indices.sizes,
         normals=_columns(vertex, ("nx", "ny", "nz")) if {"nx", "ny", "nz"} <= vertex.scalars.keys() else None,
         colours=_colours(vertex),
-        polygon_colours=_colours(face),
+        polygon_colours=face_colours if face_colours is not None else _material_colours(file, face),
+        corner_colours=_corner_colours(face, indices),
         uv=_uv(vertex),
         corner_uv=_corner_uv(face, indices),
     )
@@ -159,17 +162,47 @@ def _uv(vertex: Element) -> np.ndarray | None:
     return None
 
 
+def _material_colours(file: PlyFile, face: Element) -> np.ndarray | None:
+    """(P, 3) colours of faces by the materials that they name, grey where there is none; or None."""
+    material = next((file.elements[name] for name in MATERIALS if name in file.elements), None)
+    colours = None if material is None else _colours(material)
+    numbers = next((face.scalars[name] for name in MATERIAL_NUMBER if name in face.scalars), None)
+    if colours is None or numbers is None:
+        return None
+    numbers = _as_indices(numbers)
+    known = (numbers >= 0) & (numbers < len(colours))
+    return np.where(known[:, None], colours[np.where(known, numbers, 0)], UNCOLOURED) if len(colours) else None
+
+
+def _corner_colours(face: Element, indices: Lists) -> np.ndarray | None:
+    """(C, 3) colours of the corners of faces, grey where a face has none; or None."""
+    for name, colours in face.lists.items():
+        if COLOUR_LIST.fullmatch(name):
+            values = _of_corners(Lists(of_any_depth(colours.values), colours.sizes), indices, 3)
+            if values is not None:
+                return np.where(np.isnan(values), UNCOLOURED, values)
+    return None
+
+
 def _corner_uv(face: Element, indices: Lists) -> np.ndarray | None:
-    """(C, 2) texture coordinates of the corners of faces, 0 where a face has none; or None."""
+    """(C, 2) texture coordinates of the corners of faces, NaN where a face has none; or None."""
     for name, coordinates in face.lists.items():
         if CORNER_UV.fullmatch(name) and (coordinates.sizes > 0).any():
-            matching = coordinates.sizes == 2 * indices.sizes
-            uv = np.zeros((len(indices.values), 2))
-            uv[np.repeat(matching, indices.sizes)] = coordinates.values[np.repeat(matching, coordinates.sizes)].reshape(
-                -1, 2
-            )
-            return uv
+            pairs, triples = (_of_corners(coordinates, indices, width) for width in (2, 3))
+            if pairs is None:
+                return np.full((len(indices.values), 2), np.nan) if triples is None else triples[:, :2]
+            return pairs
     return None
+
+
+def _of_corners(lists: Lists, indices: Lists, width: int) -> np.ndarray | None:
+    """(C, width) values of corners; NaN where the list of a face is of another length; or None."""
+    matching = lists.sizes == width * indices.sizes
+    if not (matching & (indices.sizes > 0)).any():
+        return None
+    values = np.full((len(indices.values), width), np.nan)
+    values[np.repeat(matching, indices.sizes)] = lists.values[np.repeat(matching, lists.sizes)].reshape(-1, width)
+    return values
 
 
 def _add_textures(polygons: PolygonMesh, file: PlyFile, face: Element, path: pathlib.Path) -> None:
@@ -196,3 +229,10 @@ def _add_textures(polygons: PolygonMesh, file: PlyFile, face: Element, path: pat
             polygons.images.append(pixels)
     polygons.polygon_image = place[np.where((numbers >= 0) & (numbers < len(names)), numbers, -1)]
     textures.warn()
+    if polygons.corner_uv is not None:
+        owner = np.repeat(np.arange(len(polygons.sizes)), polygons.sizes)
+        lacking = np.zeros(len(polygons.sizes), bool)
+        lacking[owner[np.isnan(polygons.corner_uv).all(1)]] = True
+        if (lacking & (polygons.polygon_image >= 0)).any():
+            warnings.warn(f"{path}: a textured part has no texture coordinates", stacklevel=3)
+            polygons.polygon_image[lacking] = -1

@@ -202,6 +202,42 @@ def test_coordinates_of_corners_and_several_textures(tmp_path, encoding):
     assert np.abs(found[[0, 1, 4, 5, 6, 7, 8]] - expected[[0, 1, 4, 5, 6, 7, 8]]).max() < 1e-3
 
 
+def test_coordinates_of_corners_may_be_three_and_may_lack(tmp_path):
+    picture(tmp_path / "a.png")
+    coordinates = np.c_[SQUARE[:, :2], [7] * 4].ravel()
+    write(tmp_path / "a.ply", square(), [[0, 1, 2, 3]], ["TextureFile a.png"], texcoord=[coordinates])
+    with warnings.catch_warnings(action="error"):
+        assert np.abs(colour_at(load_mesh(tmp_path / "a.ply"), QUARTERS) - CORNERS).max() < 1e-3
+    for lack in ([], [0.5, 0.5]):
+        columns = {"texcoord": [[0.7, 0.3] * 3, lack]}
+        write(tmp_path / "b.ply", positions(SQUARE), [[0, 1, 2], [0, 2, 3]], ["TextureFile a.png"], **columns)
+        with pytest.warns(UserWarning, match="b.ply: a textured part has no texture coordinates") as caught:
+            found = colour_at(load_mesh(tmp_path / "b.ply"), QUARTERS[[1, 3]])
+        assert len(caught) == 1 and np.abs(found - [[0, 255, 0], [UNCOLOURED * 255] * 3]).max() < 1e-3
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_colours_of_corners(tmp_path, encoding):
+    """Lists of faces as MeshLab writes them: three numbers a corner, of polygons of any size."""
+    vertices, faces = np.concatenate([SQUARE, [[0.5, 2, 0]], [[0.5, 3, 0]]]), [[0, 1, 2, 3], [3, 2, 4], [3, 4, 5]]
+    for white in (1, 255):
+        colours = [(CORNERS / 255 * white).ravel(), np.array([0, 0.2, 1] * 3) * white, []]
+        write(tmp_path / "a.ply", positions(vertices), faces, encoding=encoding, color=colours)
+        found = colour_at(load_mesh(tmp_path / "a.ply"), [*INSIDE, [0.5, 1.3], [0.4, 2.1]])
+        assert np.abs(found - [*CORNERS, [0, 51, 255], [UNCOLOURED * 255] * 3]).max() < 0.1
+
+
+def test_colours_of_the_materials_of_faces(tmp_path):
+    columns = {"material_index": np.array([1, 0, 2, -1], np.int32)}
+    vertices, faces = np.concatenate([SQUARE, SQUARE + [2, 0, 0]]), [[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]]
+    write(tmp_path / "a.ply", positions(vertices), faces, **columns)
+    material = "".join(f"property uchar {light}_{name}\n" for light in ("ambient", "diffuse") for name in RGB)
+    text = (tmp_path / "a.ply").read_text().replace("end_header", f"element material 2\n{material}end_header")
+    (tmp_path / "a.ply").write_text(text + "9 9 9 200 10 20\n9 9 9 0 100 255\n")
+    found = colour_at(load_mesh(tmp_path / "a.ply"), [[0.7, 0.3], [0.3, 0.7], [2.7, 0.3], [2.3, 0.7]])
+    assert np.abs(found - [[0, 100, 255], [200, 10, 20], [UNCOLOURED * 255] * 3, [UNCOLOURED * 255] * 3]).max() < 0.1
+
+
 def test_several_textures_without_numbers_are_warned_of(tmp_path):
     picture(tmp_path / "a.png")
     columns = {**positions(SQUARE), "s": SQUARE[:, 0].astype("f4"), "t": SQUARE[:, 1].astype("f4")}
