@@ -1,7 +1,10 @@
 """The container: the header of a .gltf or .glb file, and the binary chunk of the latter."""
 
+import json
 import pathlib
+import re
 import struct
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -10,6 +13,7 @@ from preprocessing.meshes.gltf import schema
 MAGIC = b"glTF"
 JSON_CHUNK, BINARY_CHUNK = 0x4E4F534A, 0x004E4942
 MAX_BYTES = 2_000_000_000  # of the file
+NULL = re.compile(r":\s*null\b")
 
 
 def parse(path: pathlib.Path) -> tuple[schema.Header, memoryview]:
@@ -23,13 +27,15 @@ def parse(path: pathlib.Path) -> tuple[schema.Header, memoryview]:
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"it is larger than {MAX_BYTES // 1_000_000} MB")
     data = path.read_bytes()
-    text, binary = _split(memoryview(data)) if data.startswith(MAGIC) else (memoryview(data), memoryview(b""))
+    head, binary = _split(memoryview(data)) if data.startswith(MAGIC) else (memoryview(data), memoryview(b""))
     # Names in other encodings do not matter. Windows programs begin a text with a byte order mark.
-    json = bytes(text).decode("utf-8-sig", "replace").strip("\0 \t\r\n")
-    if not json.startswith("{"):
+    text = bytes(head).decode("utf-8-sig", "replace").strip("\0 \t\r\n")
+    if not text.startswith("{"):
         raise ValueError("it is not a glTF file")
+    if NULL.search(text):
+        text = json.dumps(json.loads(text, object_hook=_without_nulls))
     try:
-        header = schema.Header.model_validate_json(json)
+        header = schema.Header.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
@@ -38,6 +44,11 @@ def parse(path: pathlib.Path) -> tuple[schema.Header, memoryview]:
     if newest.split(".")[0] != "2" or (header.asset.min_version or "2.0") != "2.0":
         raise ValueError(f"it is glTF {newest}, not 2.0: export it as glTF 2.0")
     return header, binary
+
+
+def _without_nulls(item: dict[str, Any]) -> dict[str, Any]:
+    """An object of the header without what is null: some serialisers write so what is absent."""
+    return {name: value for name, value in item.items() if value is not None}
 
 
 def _split(data: memoryview) -> tuple[memoryview, memoryview]:

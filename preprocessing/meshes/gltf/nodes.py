@@ -86,7 +86,11 @@ def _local(node: schema.Node) -> np.ndarray:
 
 
 def _instances(node: schema.Node, accessors: Accessors) -> np.ndarray:
-    """(K, 4, 4) places of the copies of a mesh in the frame of its node; else the identity."""
+    """(K, 4, 4) places of the copies of a mesh in the frame of its node; else the identity.
+
+    Attributes of an application's own move no copy; those of instances that have no others lie all
+    in one place.
+    """
     if node.extensions.instancing is None:
         return np.eye(4)[None]
     names = {"TRANSLATION": (0.0, 0, 0), "ROTATION": (0.0, 0, 0, 1), "SCALE": (1.0, 1, 1)}
@@ -95,6 +99,8 @@ def _instances(node: schema.Node, accessors: Accessors) -> np.ndarray:
         for name, index in node.extensions.instancing.attributes.items()
         if name in names
     }
+    if node.extensions.instancing.attributes and not given:
+        return np.eye(4)[None]
     counts = set(map(len, given.values()))
     if len(counts) != 1:
         raise ValueError("a node has instances without places, or of different numbers")

@@ -163,7 +163,7 @@ def _uv(vertex: Element) -> np.ndarray | None:
 
 
 def _material_colours(file: PlyFile, face: Element) -> np.ndarray | None:
-    """(P, 3) colours of faces by the materials that they name, grey where there is none; or None."""
+    """(P, 3) colours of the materials that faces name, grey where there is none; or None."""
     material = next((file.elements[name] for name in MATERIALS if name in file.elements), None)
     colours = None if material is None else _colours(material)
     numbers = next((face.scalars[name] for name in MATERIAL_NUMBER if name in face.scalars), None)

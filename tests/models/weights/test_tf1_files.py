@@ -130,6 +130,12 @@ def test_a_relative_path_in_the_checkpoint_file_may_lead_to_a_folder_within(fold
     assert tf1_files.find(folder) == inner / NAME
 
 
+def test_the_checkpoint_file_may_name_any_file_of_a_checkpoint(folder):
+    for name in (INDEX, DATA, f"gone/{INDEX}"):
+        state(folder, f'model_checkpoint_path: "{name}"\n')
+        assert tf1_files.find(folder) == folder / NAME
+
+
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"hello {", b'model_checkpoint_path: ""', None])
 def test_a_folder_without_a_usable_checkpoint_file(content, folder, capfd, caplog):
     if content is None:

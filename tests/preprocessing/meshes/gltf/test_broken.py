@@ -134,6 +134,26 @@ def test_a_version_may_be_a_number(tmp_path, version):
     assert_is_square(file.load(tmp_path))
 
 
+def test_null_is_what_is_absent(tmp_path):
+    """As serialisers write members that are not set, in any object."""
+    file = File()
+    primitive = file.square(material={**core_material(file), "emissiveFactor": None, "alphaMode": None, "name": None})
+    primitive.update(mode=None, targets=None, extensions=None)
+    node = {"mesh": 0, "matrix": None, "scale": None, "children": None, "skin": None, "extras": {"a": None}}
+    file.header.update(nodes=[node], skins=None, extensionsUsed=None)
+    file.add("samplers", wrapS=None, wrapT=None, magFilter=None)
+    file.header["textures"][0]["sampler"] = 0
+    for suffix in (".glb", ".gltf"):
+        assert_is_square(file.load(tmp_path, suffix))
+    file.header["meshes"][0]["primitives"] = None
+    (tmp_path / "a.glb").write_bytes(file.glb())
+    fails(tmp_path / "a.glb", "meshes.0.primitives: Field required")
+
+
+def core_material(file):
+    return {"pbrMetallicRoughness": {"baseColorTexture": {"index": file.texture()}, "baseColorFactor": None}}
+
+
 def test_indices_beyond_the_vertices(tmp_path):
     for dtype, wrong in (("u1", 255), ("u2", 4), ("u4", 2**32 - 1)):
         file = File()

@@ -257,6 +257,10 @@ def test_instances(tmp_path):
     attributes["TRANSLATION"] = file.array(places[:2])
     with pytest.raises(UserError, match="different numbers"):
         file.load(tmp_path)
+    attributes.clear()
+    attributes["_ID"] = file.array([1, 2, 3], "u2")  # an application's own, which moves nothing
+    node.pop("scale")
+    assert_is_square(file.load(tmp_path))
 
 
 def test_primitives_share_vertices(tmp_path):
