@@ -156,7 +156,7 @@ class Materials:
         other = texture.extensions.webp or texture.extensions.avif or texture.extensions.dds
         sources = [each for each in (other.source if other else None, texture.source) if each is not None]
         if not sources:
-            return self._textures.attempt(_refuse_ktx2) if texture.extensions.basisu else None
+            return self._textures.attempt(lambda: _refuse(texture))
         if len(sources) == 2:  # the second is for readers that cannot use the first
             with contextlib.suppress(UserError):
                 return self._decoded(sources[0], opaque)
@@ -186,8 +186,10 @@ class Materials:
         return decode_texture(data, f"image {index}" if image.uri[:5].lower() == "data:" else image.uri[:100], opaque)
 
 
-def _refuse_ktx2() -> np.ndarray:
-    raise UserError("a texture in KTX2 (KHR_texture_basisu) cannot be read")
+def _refuse(texture: schema_looks.Texture) -> np.ndarray:
+    if texture.extensions.basisu:
+        raise UserError("a texture in KTX2 (KHR_texture_basisu) cannot be read")
+    raise UserError("a texture has no picture that can be read")
 
 
 def _display(linear: Vector3 | Vector4 | np.ndarray) -> np.ndarray:

@@ -341,6 +341,16 @@ def test_textures_that_cannot_be_used_are_named_in_one_warning(tmp_path):
     assert all(part in text for part in ("file.glb", "gone.png is missing", "page.png", "cut.png")) and "\n" not in text
 
 
+@pytest.mark.parametrize("texture", [{}, {"extensions": {"XYZ_texture_new": {"source": 0}}}])
+def test_a_texture_without_a_picture_is_told(tmp_path, texture):
+    file = File()
+    file.square()
+    file.header["textures"] = [texture]
+    with pytest.warns(UserWarning, match="file.glb: a texture has no picture that can be read; plain") as caught:
+        file.load(tmp_path)
+    assert len(caught) == 1
+
+
 def test_large_pictures_are_decoded_at_the_size_needed(tmp_path):
     file = File()
     large = Image.fromarray(QUARTERS).resize((2500, 2500), Image.Resampling.NEAREST)
