@@ -40,7 +40,7 @@ from utils.images.photo import expanded, read_photo
 from utils.mesh.simplify import FACES, check_count
 from utils.out_folder import working_in
 from utils.rendering.photo_colours import COLOURS
-from utils.reports.mesh_format import SIZES, TEXTURES, UNWRAPPED, MeshFormat
+from utils.reports.mesh_format import SIZE, SIZES, TEXTURES, UNWRAPPED, MeshFormat
 from utils.reports.result_folder import write_results
 from utils.stages import Stages
 from utils.surface.adaptive import check_resolution
@@ -66,13 +66,13 @@ def build_parser() -> argparse.ArgumentParser:
         "--texture",
         choices=TEXTURES,
         default=MeshFormat.texture,
-        help=f"atlas: a UV texture; vertex: colours at the vertices; auto: a texture up to {UNWRAPPED} faces, in GLB "
-        "and OBJ",
+        help=f"atlas: a UV texture; vertex: colours at the vertices; auto: in GLB and OBJ a texture, up to {UNWRAPPED} "
+        "faces or where its size is given",
     )
     p.add_argument(
         "--texture_size",
         type=cli.whole_number(*SIZES),
-        help=f"side of the UV texture in pixels (default: {MeshFormat.size})",
+        help=f"side of the UV texture in pixels (default: {SIZE})",
     )
     p.add_argument(
         "--colours",
@@ -216,7 +216,7 @@ class Session:
         result = self.reconstructor.reconstruct(photo, *wanted, stages, args.colours)
         file = str(pathlib.Path(image).absolute())
         extra = {"image_file": file, "settings": settings, "model": self.model, "resolution": args.resolution}
-        mesh_format = MeshFormat(args.format, args.texture, args.texture_size or MeshFormat.size, centre, scale)
+        mesh_format = MeshFormat(args.format, args.texture, args.texture_size, centre, scale)
         return write_results(folder, result, stages, mesh_format, extra)
 
 

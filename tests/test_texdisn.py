@@ -43,7 +43,7 @@ def test_a_mesh_is_the_same_in_every_form(result, tmp_path):
     np.testing.assert_array_equal(other.vertices, mesh.vertices)
     np.testing.assert_allclose(other.visual.vertex_colors[:, :3] / 255, mesh.colours[:, :3], atol=1 / 255)
     for suffix in ("glb", "ply", "obj"):
-        result.save(tmp_path / f"chair.{suffix}", texture_size=128)
+        result.save(tmp_path / f"chair.{suffix}", texture_size=None if suffix == "ply" else 128)
         loaded = trimesh.load(tmp_path / f"chair.{suffix}", force="mesh", process=False)
         assert len(loaded.faces) == len(mesh.faces)
         np.testing.assert_allclose(loaded.bounds, other.bounds, atol=1e-5)
@@ -54,6 +54,8 @@ def test_a_mesh_is_the_same_in_every_form(result, tmp_path):
     for wrong in ({"texture": "none"}, {"texture_size": 0}):
         with pytest.raises(texdisn.UserError, match="texture"):
             result.save(tmp_path / "chair.glb", **wrong)
+    with pytest.raises(texdisn.UserError, match="texture size 128 would do nothing"):
+        result.save(tmp_path / "chair.ply", texture_size=128)
 
 
 @pytest.mark.parametrize(("setting", "value"), [

@@ -24,6 +24,7 @@ from utils.errors import PartialFailure, UserError
 from utils.geometry import frames
 from utils.geometry.cameras import azimuth_elevation_distance, compose, intrinsics, look_at, project
 from utils.rendering import turntable
+from utils.reports import mesh_format
 
 BOXES = np.array(
     [  # corners of an upright letter F with a foot: no turn and no mirror image of it is the same
@@ -234,6 +235,15 @@ def test_colours_are_the_images_where_it_shows_the_object(words, runs, letters, 
     assert colours_entry["source"] == "photo" and colours_entry["psnr"]["photo"] > colours_entry["psnr"]["field"] + 6
     field = np.minimum(paint(mesh.vertices[back]) * colours_entry["gain"], 1)
     np.testing.assert_allclose(colours[back], field, atol=0.03)
+
+
+def test_a_texture_size_is_honoured_whatever_the_number_of_faces(runs, letters, tmp_path, monkeypatch):
+    monkeypatch.setattr(mesh_format, "UNWRAPPED", 100)
+    command(runs, tmp_path, picture(tmp_path / "x.png"), "--simplify", "0", "--format", "glb")
+    assert mesh_of(tmp_path / "out" / "x").visual.material.baseColorTexture is None
+    words = "--simplify", "0", "--format", "glb", "--texture_size", "64"
+    command(runs, tmp_path, tmp_path / "x.png", *words)
+    assert mesh_of(tmp_path / "out" / "x").visual.material.baseColorTexture.size == (64, 64)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
