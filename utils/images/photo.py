@@ -106,8 +106,8 @@ def as_photo(image: str | os.PathLike[str] | Image.Image | np.ndarray | Photo) -
     """An image in any form as a Photo.
 
     Args:
-        image: a path; a PIL image, at the frame it is at; an array (H, W), (H, W, 3) or (H, W, 4), uint8 or float in
-            [0, 1], straight alpha; or a Photo.
+        image: a path; a PIL image, at the frame it is at; an array (H, W), (H, W, 3) or (H, W, 4),
+            uint8 or float in [0, 1], straight alpha; or a Photo.
     """
     if isinstance(image, Photo):
         return image

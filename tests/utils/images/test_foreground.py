@@ -198,7 +198,7 @@ def test_grabcut_replaces_a_rembg_that_fails(monkeypatch, error):
 @pytest.mark.parametrize("level", [249, 200, 130])
 @pytest.mark.parametrize("how", ["alpha", "file", "rembg"])
 def test_a_mask_that_is_faint_throughout_becomes_opaque(level, how, tmp_path, monkeypatch):
-    """A scaled mask is the same mask: its object is as bright, and pixels of it count for colours."""
+    """A scaled mask is the same mask: as bright an object, whose pixels count for colours."""
     shape = disc()
     full = cv2.GaussianBlur(np.where(shape, 255, 0).astype(np.uint8), (0, 0), 1)
     noise = np.random.default_rng(0).integers(-3, 1, shape.shape)
