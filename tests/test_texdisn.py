@@ -100,6 +100,15 @@ def test_cameras(model, result):
     for wrong in [(40,), (40.0, 95.0), (float("nan"), 20.0), (40.0, 25.0, -2.0)]:
         with pytest.raises(texdisn.UserError, match="camera"):
             model.reconstruct(CHAIR, camera=wrong)
+    for wrong in [(40.0, 95.0, 2.0), (40.0, 20.0, 0.0), (float("nan"), 20.0, 2.0)]:
+        with pytest.raises(texdisn.UserError, match="camera"):
+            texdisn.camera(*wrong, size)
+
+
+def test_a_precision_that_there_is_not_is_refused_before_anything_is_loaded():
+    for wrong in ("half", "float16"):
+        with pytest.raises(texdisn.UserError, match=f"precision {wrong}: give auto, float32, bfloat16"):
+            texdisn.load_model("nowhere", precision=wrong)
 
 
 def test_camera_and_mask_of_an_image_that_is_reduced_are_those_of_the_image(model, result):

@@ -408,6 +408,22 @@ def test_mistakes_are_named_before_anything_is_done(words, message, runs, tmp_pa
     assert "\n" not in str(error.value) and not (tmp_path / "out").exists()
 
 
+def test_a_file_counts_as_a_file_and_a_word_as_a_word(tmp_path, monkeypatch):
+    """Whatever files are called: cameras with a comma in their name, files named like a mask."""
+    monkeypatch.chdir(tmp_path)
+    picture(tmp_path / "x.png")
+    np.savetxt("20,10", compose(intrinsics(80), look_at(20, 10, 2.0)))
+    parser = reconstruct.build_parser()
+    args = parser.parse_args(["x.png", "--out", "out", "--camera", "20,10", "--cam_est", str(tmp_path)])
+    with pytest.raises(UserError, match="--cam_est would do nothing"):
+        reconstruct.check(args)
+    before = reconstruct.settings_of(parser.parse_args(["x.png", "--out", "out"]), "x.png")
+    for name in ("est", *reconstruct.MASKS):
+        pathlib.Path(name).touch()
+    assert reconstruct.settings_of(parser.parse_args(["x.png", "--out", "out"]), "x.png") == before
+    assert (before["camera"], before["mask"]) == ("est", "auto")
+
+
 @pytest.mark.slow
 def test_crumbs_go_and_shells_are_filled(runs, eagerly, monkeypatch, tmp_path):
     def hollow(points):  # a shell, and a crumb beside it
