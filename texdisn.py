@@ -22,7 +22,7 @@ from models.inference.predict import predict_view
 from models.inference.reconstruct import PRETRAINED_CAMERA, PRETRAINED_FIELD, Reconstructor
 from models.weights.sources import open_model
 from utils.errors import UserError
-from utils.geometry.cameras import compose, intrinsics, look_at, parse_camera
+from utils.geometry.cameras import check_angles, compose, intrinsics, look_at, parse_camera
 from utils.images.photo import Photo, read_photo
 from utils.reports.reconstruction import Reconstruction
 from utils.surface.field_grid import FieldGrid
@@ -82,7 +82,11 @@ def camera(azimuth: float, elevation: float, distance: float, size: int) -> np.n
         azimuth, elevation: degrees; (0, 0) looks along -z, azimuth 90 stands at +x.
         distance: from the origin; the longest side of an object is 1.
         size: pixels.
+
+    Raises:
+        UserError: the elevation or the distance is none that a reconstruction takes.
     """
+    check_angles((azimuth, elevation, distance), f"camera {azimuth},{elevation},{distance}")
     return compose(intrinsics(size), look_at(azimuth, elevation, distance))
 
 

@@ -40,7 +40,7 @@ from utils.images.photo import expanded, read_photo
 from utils.mesh.simplify import FACES, check_count
 from utils.out_folder import working_in
 from utils.rendering.photo_colours import COLOURS
-from utils.reports.mesh_format import SIZES, TEXTURES, UNWRAPPED, MeshFormat
+from utils.reports.mesh_format import SIZE, SIZES, TEXTURES, UNWRAPPED, MeshFormat
 from utils.reports.result_folder import write_results
 from utils.stages import Stages
 from utils.surface.adaptive import check_resolution
@@ -66,13 +66,13 @@ def build_parser() -> argparse.ArgumentParser:
         "--texture",
         choices=TEXTURES,
         default=MeshFormat.texture,
-        help=f"atlas: a UV texture; vertex: colours at the vertices; auto: a texture up to {UNWRAPPED} faces, in GLB "
-        "and OBJ",
+        help=f"atlas: a UV texture; vertex: colours at the vertices; auto: in GLB and OBJ a texture, up to {UNWRAPPED} "
+        "faces or where its size is given",
     )
     p.add_argument(
         "--texture_size",
         type=cli.whole_number(*SIZES),
-        help=f"side of the UV texture in pixels (default: {MeshFormat.size})",
+        help=f"side of the UV texture in pixels (default: {SIZE})",
     )
     p.add_argument(
         "--colours",
@@ -132,8 +132,13 @@ def check(args: argparse.Namespace) -> None:
         raise UserError(f"--mask {args.mask}: give {', '.join(MASKS)}, or a file")
     for run in filter(None, (args.restore_model, args.cam_est)):
         check_there(run)
-    if args.cam_est and args.camera.count(",") != 1 and args.camera != "est":
+    if args.cam_est and not is_estimated(parse_camera(args.camera)):
         raise UserError("--cam_est would do nothing: the camera is given")
+
+
+def is_estimated(camera: typing.Any) -> bool:
+    """Whether a camera, as parse_camera returns it, needs the camera network."""
+    return isinstance(camera, str) or len(camera) == 2
 
 
 def folders(images: list[str], out: pathlib.Path) -> list[pathlib.Path]:
@@ -147,7 +152,7 @@ def settings_of(args: argparse.Namespace, image: str) -> dict[str, typing.Any]:
     names = ["format", "texture", "texture_size", "colours", "resolution", "iso", "camera", "mask", "units", "simplify"]
     values = {name: getattr(args, name) for name in names}
     for name in ("camera", "mask"):
-        if pathlib.Path(values[name]).is_file():
+        if values[name] not in ("est", *MASKS) and pathlib.Path(values[name]).is_file():
             values[name] = file_digest(values[name])
     if args.units == "original":
         centre, scale = original_units(image)
@@ -193,9 +198,8 @@ class Session:
 
     def __init__(self, args: argparse.Namespace, reconstructor: "Reconstructor", camera: typing.Any):
         self.args, self.reconstructor, self.camera = args, reconstructor, camera
-        estimated = isinstance(camera, str) or len(camera) == 2
-        self.model = model_of(reconstructor, estimated)
-        if not estimated:
+        self.model = model_of(reconstructor, is_estimated(camera))
+        if not is_estimated(camera):
             self.model["camera"] = args.camera
 
     def reconstruct(self, image: str, folder: pathlib.Path, on_stage: collections.abc.Callable[[str], object]) -> str:
@@ -216,7 +220,7 @@ class Session:
         result = self.reconstructor.reconstruct(photo, *wanted, stages, args.colours)
         file = str(pathlib.Path(image).absolute())
         extra = {"image_file": file, "settings": settings, "model": self.model, "resolution": args.resolution}
-        mesh_format = MeshFormat(args.format, args.texture, args.texture_size or MeshFormat.size, centre, scale)
+        mesh_format = MeshFormat(args.format, args.texture, args.texture_size, centre, scale)
         return write_results(folder, result, stages, mesh_format, extra)
 
 

@@ -43,7 +43,7 @@ def test_a_mesh_is_the_same_in_every_form(result, tmp_path):
     np.testing.assert_array_equal(other.vertices, mesh.vertices)
     np.testing.assert_allclose(other.visual.vertex_colors[:, :3] / 255, mesh.colours[:, :3], atol=1 / 255)
     for suffix in ("glb", "ply", "obj"):
-        result.save(tmp_path / f"chair.{suffix}", texture_size=128)
+        result.save(tmp_path / f"chair.{suffix}", texture_size=None if suffix == "ply" else 128)
         loaded = trimesh.load(tmp_path / f"chair.{suffix}", force="mesh", process=False)
         assert len(loaded.faces) == len(mesh.faces)
         np.testing.assert_allclose(loaded.bounds, other.bounds, atol=1e-5)
@@ -54,6 +54,8 @@ def test_a_mesh_is_the_same_in_every_form(result, tmp_path):
     for wrong in ({"texture": "none"}, {"texture_size": 0}):
         with pytest.raises(texdisn.UserError, match="texture"):
             result.save(tmp_path / "chair.glb", **wrong)
+    with pytest.raises(texdisn.UserError, match="texture size 128 would do nothing"):
+        result.save(tmp_path / "chair.ply", texture_size=128)
 
 
 @pytest.mark.parametrize(("setting", "value"), [
@@ -98,6 +100,15 @@ def test_cameras(model, result):
     for wrong in [(40,), (40.0, 95.0), (float("nan"), 20.0), (40.0, 25.0, -2.0)]:
         with pytest.raises(texdisn.UserError, match="camera"):
             model.reconstruct(CHAIR, camera=wrong)
+    for wrong in [(40.0, 95.0, 2.0), (40.0, 20.0, 0.0), (float("nan"), 20.0, 2.0)]:
+        with pytest.raises(texdisn.UserError, match="camera"):
+            texdisn.camera(*wrong, size)
+
+
+def test_a_precision_that_there_is_not_is_refused_before_anything_is_loaded():
+    for wrong in ("half", "float16"):
+        with pytest.raises(texdisn.UserError, match=f"precision {wrong}: give auto, float32, bfloat16"):
+            texdisn.load_model("nowhere", precision=wrong)
 
 
 def test_camera_and_mask_of_an_image_that_is_reduced_are_those_of_the_image(model, result):

@@ -12,6 +12,7 @@ import numpy as np
 import PIL.Image
 
 from data.network_input import network_image, network_view
+from models.choices import PRECISIONS
 from models.inference.camera_estimator import CameraEstimator
 from models.inference.category_classifier import Category, category_classifier
 from models.inference.field_query import Encoded, FieldQuery
@@ -66,6 +67,8 @@ class Reconstructor:
                 (models.inference.mask_coverage).
             precision: what the networks compute in, one of models.choices.PRECISIONS.
         """
+        if precision not in PRECISIONS:
+            raise UserError(f"precision {precision}: give {', '.join(PRECISIONS)}")
         self.model = open_model(field, precision=precision)
         self.config = self.model.config
         network = build_field_network(self.config)

@@ -24,6 +24,7 @@ from utils.errors import PartialFailure, UserError
 from utils.geometry import frames
 from utils.geometry.cameras import azimuth_elevation_distance, compose, intrinsics, look_at, project
 from utils.rendering import turntable
+from utils.reports import mesh_format
 
 BOXES = np.array(
     [  # corners of an upright letter F with a foot: no turn and no mirror image of it is the same
@@ -236,6 +237,15 @@ def test_colours_are_the_images_where_it_shows_the_object(words, runs, letters, 
     np.testing.assert_allclose(colours[back], field, atol=0.03)
 
 
+def test_a_texture_size_is_honoured_whatever_the_number_of_faces(runs, letters, tmp_path, monkeypatch):
+    monkeypatch.setattr(mesh_format, "UNWRAPPED", 100)
+    command(runs, tmp_path, picture(tmp_path / "x.png"), "--simplify", "0", "--format", "glb")
+    assert mesh_of(tmp_path / "out" / "x").visual.material.baseColorTexture is None
+    words = "--simplify", "0", "--format", "glb", "--texture_size", "64"
+    command(runs, tmp_path, tmp_path / "x.png", *words)
+    assert mesh_of(tmp_path / "out" / "x").visual.material.baseColorTexture.size == (64, 64)
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_the_precision_is_what_is_asked_for(precision, runs, letters, tmp_path, capsys):
     command(runs, tmp_path, picture(tmp_path / "x.png"), "--precision", precision)
@@ -396,6 +406,22 @@ def test_mistakes_are_named_before_anything_is_done(words, message, runs, tmp_pa
         fixed = ["--out", str(tmp_path / "out"), "--restore_model", str(runs[0])]
         reconstruct.main([str(tmp_path / "x.png"), *fixed, *words])
     assert "\n" not in str(error.value) and not (tmp_path / "out").exists()
+
+
+def test_a_file_counts_as_a_file_and_a_word_as_a_word(tmp_path, monkeypatch):
+    """Whatever files are called: cameras with a comma in their name, files named like a mask."""
+    monkeypatch.chdir(tmp_path)
+    picture(tmp_path / "x.png")
+    np.savetxt("20,10", compose(intrinsics(80), look_at(20, 10, 2.0)))
+    parser = reconstruct.build_parser()
+    args = parser.parse_args(["x.png", "--out", "out", "--camera", "20,10", "--cam_est", str(tmp_path)])
+    with pytest.raises(UserError, match="--cam_est would do nothing"):
+        reconstruct.check(args)
+    before = reconstruct.settings_of(parser.parse_args(["x.png", "--out", "out"]), "x.png")
+    for name in ("est", *reconstruct.MASKS):
+        pathlib.Path(name).touch()
+    assert reconstruct.settings_of(parser.parse_args(["x.png", "--out", "out"]), "x.png") == before
+    assert (before["camera"], before["mask"]) == ("est", "auto")
 
 
 @pytest.mark.slow

@@ -13,12 +13,11 @@ from scipy.sparse.csgraph import dijkstra
 from skimage.segmentation import slic
 
 from utils.errors import UserError
-from utils.images.mask_parts import OBJECT, without_specks, without_strays
+from utils.images.mask_parts import OBJECT, OPAQUE, made_opaque, without_specks, without_strays
 from utils.images.photo import Photo, read_photo
 from utils.images.resize import fitted_size, resize_mask
 
-# alpha values from which a pixel counts as entirely opaque or clear: rounding is not transparency
-OPAQUE, CLEAR = 250, 5
+CLEAR = 5  # alpha up to which a pixel counts as entirely clear: rounding is not transparency
 LEAST, MOST = 0.002, 0.95  # share of an image that an object can cover
 ADVICE = "give a mask file (white where the object is), or an image with a transparent background"
 
@@ -71,7 +70,8 @@ def foreground(photo: Photo, mask: str | os.PathLike[str] = "auto") -> Foregroun
 
 
 def given_mask(alpha: np.ndarray, used: str, name: str) -> Foreground:
-    """A mask (H, W) uint8 that came with the image, without specks that would move its crop.
+    """A mask (H, W) uint8 that came with the image, without specks that would move its crop; one
+    that is faint throughout becomes opaque.
 
     Raises:
         UserError: no pixel is of the object, which begins at OBJECT.
@@ -79,7 +79,8 @@ def given_mask(alpha: np.ndarray, used: str, name: str) -> Foreground:
     if alpha.max() < OBJECT:
         raise UserError(f"{name}: the mask shows no object: it is at most {alpha.max()}, an object {OBJECT} to 255")
     alpha, notes = without_strays(alpha)
-    return Foreground(alpha, used, notes)
+    alpha, further = made_opaque(alpha)
+    return Foreground(alpha, used, [*notes, *further])
 
 
 def _has_clear_part(rgba: np.ndarray) -> bool:
@@ -124,7 +125,7 @@ def _automatic(rgb: np.ndarray) -> Foreground:
     notes: list[str] = []
     if importlib.util.find_spec("rembg") is not None:
         try:
-            return Foreground(without_strays(_by_rembg(rgb))[0], "rembg", notes)
+            return Foreground(made_opaque(without_strays(_by_rembg(rgb))[0])[0], "rembg", notes)
         # many kinds of error: its network cannot be downloaded, a library does not fit; without
         # onnxruntime rembg even exits
         except (Exception, SystemExit) as error:

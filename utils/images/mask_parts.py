@@ -1,9 +1,12 @@
-"""Parts of a mask: which of them are the object, and which are specks or frames beside it."""
+"""Parts of a mask: which of them are the object, and which are specks or frames beside it; masks
+that are faint throughout.
+"""
 
 import cv2
 import numpy as np
 
 OBJECT = 128  # alpha from which a pixel is the object's
+OPAQUE = 250  # alpha from which a pixel shows nothing but the object: rounding is not transparency
 FAINT = 32  # alpha below which a pixel neither joins parts nor is one
 GAP = 0.05  # of the object's longer side: parts that are closer to each other belong together
 SPECK = 0.02  # share of the largest part that a part of a given mask has at least
@@ -51,6 +54,25 @@ def without_strays(alpha: np.ndarray) -> tuple[np.ndarray, list[str]]:
     note = f"specks or a frame of the mask apart from the object are left out (pixels: {np.count_nonzero(stray)})"
     stray = cv2.dilate(stray.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0  # with their soft edges
     return np.where(stray & ~near, 0, alpha).astype(np.uint8), [note]
+
+
+def made_opaque(alpha: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Scale a mask that is opaque nowhere, as of a picture with a half-transparent layer.
+
+    Its object would be dark to the networks, and no pixel would give its colour to the mesh.
+
+    Args:
+        alpha: (H, W) uint8.
+
+    Returns:
+        The mask, and remarks for the user. One without any object stays as it is.
+    """
+    largest = int(alpha.max())
+    if not OBJECT <= largest < OPAQUE:
+        return alpha, []
+    usual = np.median(alpha[alpha >= largest / 2])  # not the largest, which noise may have raised
+    scaled = np.rint(np.minimum(alpha * (255 / usual), 255)).astype(np.uint8)
+    return scaled, [f"the mask is nowhere opaque (at most {largest} of 255): it is scaled until it is"]
 
 
 def without_specks(mask: np.ndarray) -> np.ndarray:

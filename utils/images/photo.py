@@ -106,8 +106,8 @@ def as_photo(image: str | os.PathLike[str] | Image.Image | np.ndarray | Photo) -
     """An image in any form as a Photo.
 
     Args:
-        image: a path; a PIL image; an array (H, W), (H, W, 3) or (H, W, 4), uint8 or float in
-            [0, 1], straight alpha; or a Photo.
+        image: a path; a PIL image, at the frame it is at; an array (H, W), (H, W, 3) or (H, W, 4),
+            uint8 or float in [0, 1], straight alpha; or a Photo.
     """
     if isinstance(image, Photo):
         return image
@@ -202,6 +202,8 @@ def _reduced(size: tuple[int, int], longest: int | None) -> tuple[int, int]:
 def _decode(image: Image.Image, name: str, longest: int | None, draft: bool = True) -> Photo:
     """Decode an open Pillow image whose size was checked; `draft`: it may be changed."""
     scale_transparent_value(image)
+    if draft:
+        image.seek(0)  # else the frame is the caller's choice
     notes = _notes_of_frames(image, name)
     turn, profile, (width, height) = _turn(image), image.info.get("icc_profile"), image.size
     size = _reduced((width, height), longest)
@@ -235,6 +237,5 @@ def _notes_of_frames(image: Image.Image, name: str) -> list[str]:
 
     They are not counted: Pillow would go through all of them, and a small file can have thousands.
     """
-    several = getattr(image, "is_animated", False)
-    image.seek(0)
+    several = getattr(image, "is_animated", False) and image.tell() == 0
     return [f"{name} holds more than one image, the first is used"] if several and image.format != "MPO" else []

@@ -3,7 +3,7 @@
 import io
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, TiffImagePlugin
 
 from utils.errors import UserError
 
@@ -35,7 +35,7 @@ def eight_bit(image: Image.Image, name: str) -> Image.Image:
     """
     mode = image.mode
     if mode == "I" or mode.startswith("I;16"):
-        return _grey(np.asarray(image), image.info.get("transparency"), name)
+        return _grey(np.asarray(image), image.info.get("transparency"), name, *_tiff_scale(image))
     if mode == "F":
         raise UserError(f"{name} has floating-point pixels, whose white is not known: save it with 8 or 16 bits")
     if mode in ("La", "RGBa", "PA"):
@@ -47,19 +47,36 @@ def eight_bit(image: Image.Image, name: str) -> Image.Image:
     return image.convert("L" if mode == "1" else "RGB")  # P, YCbCr, RGBX, HSV; ValueError where that is impossible
 
 
-def _grey(values: np.ndarray, transparent: int | None, name: str) -> Image.Image:
+def _tiff_scale(image: Image.Image) -> tuple[int | None, bool]:
+    """What Pillow leaves out of the grey values of a TIFF of more than 8 bits.
+
+    Returns:
+        The value of white where it is not that of 16 or 32 bits, and whether 0 is white.
+    """
+    tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
+    bits = (tags.get(TiffImagePlugin.BITSPERSAMPLE) or (16,))[0]
+    white_is_zero = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
+    return (2**bits - 1 if 8 < bits < 16 else None), white_is_zero
+
+
+def _grey(
+    values: np.ndarray, transparent: int | None, name: str, white: int | None = None, white_is_zero: bool = False
+) -> Image.Image:
     """Integer grey values of more than 8 bits as an 8-bit image.
 
     Args:
-        values: (H, W). White is 2^16 - 1, or 2^32 - 1 where there are larger values than that.
+        values: (H, W).
         transparent: the value that stands for transparent pixels.
         name: the file, for messages.
+        white: the largest value; None: 2^16 - 1, or 2^32 - 1 where there are larger values.
+        white_is_zero: whether the scale is upside down.
     """
     values = values.astype(np.float64)
     if values.min() < 0:
         raise UserError(f"{name} has negative pixels, whose black is not known: save it with 8 or 16 bits")
-    white = 2**16 - 1 if values.max() < 2**16 else 2**32 - 1
-    grey = Image.fromarray(np.rint(values * (255 / white)).astype(np.uint8))
+    white = white or (2**16 - 1 if values.max() < 2**16 else 2**32 - 1)
+    shares = np.minimum(values / white, 1)
+    grey = Image.fromarray(np.rint(255 * (1 - shares if white_is_zero else shares)).astype(np.uint8))
     if transparent is not None:
         grey.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
     return grey

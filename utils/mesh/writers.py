@@ -188,6 +188,8 @@ def _write_textured_obj(
     normals: np.ndarray,
 ) -> None:
     """The OBJ file is put in place last, so that the files it names always exist."""
+    if len(path.name.splitlines()) > 1:
+        raise UserError(f"{path.name!r}: the name of a textured OBJ cannot have a line break, it stands in the file")
     material, image = path.with_suffix(".mtl"), path.with_name(f"{path.stem}_texture.png")
     with (
         files.replacing(path) as new,
@@ -195,10 +197,15 @@ def _write_textured_obj(
         files.replacing(image) as new_image,
     ):
         Image.fromarray(texture).save(new_image)
-        new_material.write_text(f"newmtl texture\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {image.name}\n")
+        new_material.write_text(f"newmtl texture\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {_beside(image)}\n")
         with open(new, "w") as out:
-            out.write(f"mtllib {material.name}\nusemtl texture\n")
+            out.write(f"mtllib {_beside(material)}\nusemtl texture\n")
             out.write("v %.7g %.7g %.7g\n" * len(vertices) % tuple(vertices.ravel().tolist()))
             out.write("vt %.6f %.6f\n" * len(uv) % tuple(uv.ravel().tolist()))
             out.write("vn %.4f %.4f %.4f\n" * len(normals) % tuple(normals.ravel().tolist()))
             out.write("f %d/%d/%d %d/%d/%d %d/%d/%d\n" * len(faces) % tuple(np.repeat(faces.ravel() + 1, 3).tolist()))
+
+
+def _beside(path: pathlib.Path) -> str:
+    """How an OBJ or MTL names a file beside it: readers take -s for an option, and trim blanks."""
+    return f"./{path.name}" if path.name.startswith(("-", " ", "\t")) else path.name

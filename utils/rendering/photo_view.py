@@ -5,12 +5,11 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 
 from utils.geometry.cameras import decompose, pixel_rays, project, resize_camera
-from utils.images.mask_parts import OBJECT
+from utils.images.mask_parts import OBJECT, OPAQUE
 from utils.images.resize import resize_image, scaled_size
 from utils.mesh.mesh import sample_texture
 from utils.rendering.ray_surface import RaySurface
 
-OPAQUE = 250  # alpha from which a pixel shows nothing but the object
 # Cosine of normal and viewing direction below which a point gets nothing, and from which it gets
 # all: there a pixel of the picture is stretched over twenty, and over four.
 GRAZING = (0.05, 0.25)

@@ -12,7 +12,7 @@ import trimesh
 from utils.geometry.cameras import resize_camera
 from utils.mesh.mesh import Material, Mesh, coloured_mesh
 from utils.mesh.texture import bake, texel_width, unwrap
-from utils.mesh.writers import write_mesh, write_textured
+from utils.mesh.writers import check_suffix, write_mesh, write_textured
 from utils.rendering import turntable
 from utils.rendering.photo_colours import PhotoColours
 from utils.rendering.ray_surface import smooth_normals
@@ -65,20 +65,21 @@ class Reconstruction:
         return trimesh.Trimesh(self.vertices, self.faces, vertex_colors=colours, process=False)
 
     def save(
-        self, path: str | os.PathLike[str], texture: str = MeshFormat.texture, texture_size: int = MeshFormat.size
+        self, path: str | os.PathLike[str], texture: str = MeshFormat.texture, texture_size: int | None = None
     ) -> None:
         """Write the mesh as .glb, .ply or .obj.
 
         Args:
             path: its suffix chooses the format.
             texture: "atlas", a UV texture; "vertex", colours at the vertices; "auto", a texture
-                where the format has them and the faces are not too many.
-            texture_size: side of a UV texture in pixels, 64 to 8192.
+                where the format has them and the faces are not too many or a size is given.
+            texture_size: side of a UV texture in pixels, 64 to 8192; default: 512.
 
         Raises:
-            UserError: a format, a texture or a size that there is not.
+            UserError: a format, a texture or a size that there is not, or a size without texture.
         """
         path = pathlib.Path(path)
+        check_suffix(path)
         self.write(path, MeshFormat(path.suffix.lower().removeprefix("."), texture, texture_size))
 
     def write(self, path: pathlib.Path, mesh_format: MeshFormat) -> Mesh:
@@ -86,7 +87,7 @@ class Reconstruction:
         if not mesh_format.is_textured(len(self.faces)):
             write_mesh(path, mesh_format.own_units(self.vertices), self.faces, self.colours, self.normals)
             return coloured_mesh(self.vertices, self.faces, self.colours, self.normals)
-        mesh = self._textured(mesh_format.size)
+        mesh = self._textured(mesh_format.texels)
         texture = np.ascontiguousarray(mesh.materials[0].image)[..., :3]
         normals = None if self.normals is None else mesh.normals
         write_textured(path, mesh_format.own_units(mesh.vertices), mesh.faces, mesh.uv, texture, normals)

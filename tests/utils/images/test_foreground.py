@@ -11,6 +11,7 @@ import pytest
 from utils.errors import UserError
 from utils.images import foreground as foreground_module
 from utils.images.foreground import foreground
+from utils.images.mask_parts import OPAQUE
 from utils.images.photo import Photo, read_photo
 
 
@@ -192,3 +193,33 @@ def test_grabcut_replaces_a_rembg_that_fails(monkeypatch, error):
     assert len(result.notes) == 1
     assert "\n" not in result.notes[0]
     assert iou(result.alpha, disc()) > 0.95
+
+
+@pytest.mark.parametrize("level", [249, 200, 130])
+@pytest.mark.parametrize("how", ["alpha", "file", "rembg"])
+def test_a_mask_that_is_faint_throughout_becomes_opaque(level, how, tmp_path, monkeypatch):
+    """A scaled mask is the same mask: as bright an object, whose pixels count for colours."""
+    shape = disc()
+    full = cv2.GaussianBlur(np.where(shape, 255, 0).astype(np.uint8), (0, 0), 1)
+    noise = np.random.default_rng(0).integers(-3, 1, shape.shape)
+    faint = np.where(full, np.clip(full * (level / 255) + noise, 0, 255), 0).astype(np.uint8)
+    photo, mask = scene(background("plain"), shape), tmp_path / "mask.png"
+    if how == "alpha":
+        photo, mask = with_alpha(faint), "auto"
+    elif how == "file":
+        cv2.imwrite(str(mask), faint)
+    else:
+        replace_rembg(monkeypatch, lambda rgb, session, only_mask: faint)
+        mask = "auto"
+    result = foreground(photo, mask)
+    assert result.used == how and abs(result.alpha.astype(int) - full).max() <= 1020 // level
+    assert (result.alpha[full == 255] >= OPAQUE).mean() > 0.99
+    assert [note for note in result.notes if "nowhere opaque" in note] or how == "rembg"
+
+
+def test_a_mask_that_is_opaque_somewhere_keeps_its_soft_parts():
+    alpha = np.zeros((60, 80), np.uint8)
+    alpha[10:50, 10:40], alpha[10:50, 40:70] = 255, 140
+    result = foreground(with_alpha(alpha))
+    np.testing.assert_array_equal(result.alpha, alpha)
+    assert result.notes == []

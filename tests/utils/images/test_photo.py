@@ -309,3 +309,33 @@ def test_uploads_are_decoded_from_bytes():
     Image.fromarray(colours()).save(buffer, "PNG")
     assert decode_photo(buffer.getvalue(), "upload").rgba.shape == (24, 40, 4)
     assert dataclasses.is_dataclass(photo.Photo)
+
+
+def grey_tiff(values, bits, photometric):
+    """A TIFF of (H, W) grey values, packed as the format wants it; photometric 0: 0 is white."""
+    digits = np.unpackbits(values.astype(">u2").view(np.uint8).reshape(len(values), -1, 2), axis=-1)[..., 16 - bits :]
+    packed = np.packbits(digits.reshape(len(values), -1), axis=1)
+    data = (values.astype("<u2") if bits == 16 else packed).tobytes()
+    entries = {256: values.shape[1], 257: len(values), 258: bits, 259: 1, 262: photometric, 273: 122, 277: 1}
+    entries |= {278: len(values), 279: len(data)}
+    table = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries.items())
+    return struct.pack("<2sHIH", b"II", 42, 8, len(entries)) + table + bytes(122 - 10 - len(table)) + data
+
+
+@pytest.mark.parametrize("bits, photometric", [(8, 0), (8, 1), (12, 1), (16, 0), (16, 1)])
+def test_grey_tiffs_of_any_depth_show_black_and_white(bits, photometric):
+    stored = np.rint(RAMP * ((2**bits - 1) / 65535)).astype(np.uint16)
+    grey = decode_photo(grey_tiff(stored, bits, photometric), "a.tif").rgba[..., 0]
+    shown = RAMP / 257 if photometric else 255 - RAMP / 257
+    assert abs(grey - shown).max() <= 1
+
+
+def test_the_frame_of_a_pillow_image_is_the_callers_choice():
+    file, frames = io.BytesIO(), [Image.new("RGB", (40, 24), colour) for colour in ("red", "lime", "blue")]
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
+    with Image.open(file) as image:
+        for number, colour in ((2, (0, 0, 255)), (1, (0, 255, 0)), (0, (255, 0, 0))):
+            image.seek(number)
+            photo = as_photo(image)
+            assert image.tell() == number and photo.rgba[0, 0, :3].tolist() == list(colour)
+            assert ["first" in note for note in photo.notes] == [True] * (number == 0)

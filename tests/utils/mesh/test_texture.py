@@ -234,6 +234,16 @@ def test_obj_comes_with_its_material_and_texture_and_leaves_other_images_alone(t
     assert (tmp_path / "chair.png").read_text() == "the photograph"
 
 
+@pytest.mark.parametrize("stem", ["a chair", "-s 1", "-clamp on", " lead", "Stühle", "a.b", "a#b", "%20"])
+def test_an_obj_of_any_name_is_read_with_its_texture(stem, tmp_path):
+    textured(tmp_path / f"{stem}.obj")
+    ours = [material.image for material in load_mesh(tmp_path / f"{stem}.obj").materials if material.image is not None]
+    theirs = trimesh.load(tmp_path / f"{stem}.obj", process=False).visual.material.image
+    assert len(ours) == 1 and ours[0].shape[:2] == theirs.size[::-1] and theirs.size[0] > 2
+    with pytest.raises(UserError, match="line break"):
+        textured(tmp_path / f"{stem}\n.obj")
+
+
 def test_nothing_is_left_of_files_that_cannot_be_written(tmp_path):
     vertices, faces, uv, _, _ = unwrapped("box")
     for suffix in (".obj", ".glb"):
