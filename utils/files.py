@@ -117,6 +117,11 @@ def is_lfs_pointer(path: str | os.PathLike[str]) -> bool:
         return False
 
 
+def natural(text: str) -> list[int | str]:
+    """Sort key that puts '2' before '10'."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", text)]
+
+
 def distinct_names(names: Sequence[str]) -> list[str]:
     """Names of files or folders, numbered where several are one.
 

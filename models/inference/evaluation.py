@@ -14,6 +14,7 @@ from data.data_sets import DataSets
 from data.estimated_cameras import EstimatedCameras
 from data.network_input import network_image
 from data.shards import Database, ObjectEntry
+from data.spread import spread
 from models.inference import iso_search
 from models.inference.baseline_rows import Baselines, Pair
 from models.inference.camera_estimator import CameraEstimator
@@ -259,7 +260,7 @@ class Evaluation:
                 objects[entry.object_id] = (entry, view, row)
         shown, count = [], self.options.figure_objects
         for objects in first.values():
-            for entry, view, row in list(objects.values())[:: max(1, len(objects) // count)][:count]:
+            for entry, view, row in spread(list(objects.values()), count):
                 shown.append(self._figure_row(entry, view, row))
         if shown:
             write_figure(shown, self.folder.figure)
