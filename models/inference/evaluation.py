@@ -106,7 +106,7 @@ class Evaluation:
             print("the network predicts no colours: they are grey in every file; metrics of colours are left out")
         category = options.category
         self.pairs = choose_views(database.objects(options.split, category), options.views, options.limit)
-        self.train, self.val = (database.objects(split, category) for split in ("train", "val"))
+        self.train, self.val = (database.objects(split, category, needed=False) for split in ("train", "val"))
         self.network = build_field_network(self.config)
         model.load(self.network)
         self.query = FieldQuery(self.network)
@@ -168,13 +168,15 @@ class Evaluation:
             "precision": chosen(self.config.precision),
         }
         make_way(self.folder, settings)
+        found = None
         if options.iso is None:
             found = iso_search.find_iso(self.folder.iso, self.model, self.query, self.database, self.val)
             self.iso = found["iso"]
-            if remark := iso_search.remark(found):
-                self.remarks.append(remark)
+            self.remarks += iso_search.remarks(found)
         settings["iso"] = self.iso
         refuse_other_settings(self.folder, settings)
+        if found is not None:  # that of a refused evaluation would replace the one that the results have
+            write_json(self.folder.iso, found)
         write_json(self.folder.settings, settings)
         return settings
 
