@@ -119,14 +119,16 @@ class Evaluation:
         print(f"evaluating {self.model.weights} (step {self.model.step}) on {images} -> {self.folder.path}")
         print(f"precision {described(self.config.precision)}")
         settings = self._begin()
+        # opened before the images are predicted, which may take hours
+        estimator = self._open_estimator(settings) if self.options.camera_run else None
         tables = {
             "prediction": self._with_distances(
                 self._views(self.database, self.folder).rows(self.pairs, self.options.engine)
             )
         }
         cameras = None
-        if self.options.camera_run:
-            tables["estimated camera"], cameras = self._with_estimated_cameras(settings)
+        if estimator:
+            tables["estimated camera"], cameras = self._with_estimated_cameras(estimator)
         baselines = Baselines(self.database, self.train, self.val, self.config, self.folder.baselines)
         tables |= baselines.rows(self.pairs, self.names)
         options = self.options
@@ -205,13 +207,18 @@ class Evaluation:
         distances = dict(zip(shown, values, strict=True))
         return [{**row, "distance": distances.get(pair)} for pair, row in zip(self.pairs, rows, strict=True)]
 
-    def _with_estimated_cameras(self, settings: dict[str, typing.Any]) -> tuple[list[Row], list[Row]]:
-        """Rows of the same images with estimated cameras, and rows of the cameras' errors."""
+    def _open_estimator(self, settings: dict[str, typing.Any]) -> CameraEstimator:
+        """The camera network; UserError where the folder has the cameras of another one."""
         estimator, folder = CameraEstimator(self.options.camera_run), self.folder.with_estimated_cameras()
         weights = {"file": str(estimator.weights), "sha256": file_digest(estimator.weights)}
         settings = {**settings, "cam_est": weights}
         refuse_other_settings(folder, settings)
         write_json(folder.settings, settings)
+        return estimator
+
+    def _with_estimated_cameras(self, estimator: CameraEstimator) -> tuple[list[Row], list[Row]]:
+        """Rows of the same images with estimated cameras, and rows of the cameras' errors."""
+        folder = self.folder.with_estimated_cameras()
         estimated = EstimatedCameras(self.database, estimator, self.readable)
         rows, errors = self._views(estimated, folder).rows(self.pairs, self.options.engine), []
         compared = _readable(self.database, self.pairs, camera=True)

@@ -9,9 +9,12 @@ import pytest
 
 from data.shards import Database
 from models.inference import iso_search
+from models.inference.evaluated_views import ViewEvaluator
 from models.inference.evaluation import Evaluation, Options
+from models.inference.evaluation_folder import EvaluationFolder
 from models.weights.sources import open_model
 from tests.helpers import tiny
+from utils import files
 from utils.errors import UserError
 from utils.rendering import figure
 
@@ -79,3 +82,20 @@ def test_a_refused_evaluation_leaves_the_iso_value(tiny_database, tmp_path, monk
     with pytest.raises(UserError, match=r"other settings \(iso 0.5 \(now 0.25\)\)"):
         Evaluation(model, Database(tiny_database), out, dataclasses.replace(options, category="all")).run()
     assert iso_search.solid_iso(model) == 0.5
+
+
+@pytest.mark.slow
+def test_another_camera_network_is_refused_before_the_images_are_predicted(
+    tiny_database, tmp_path, monkeypatch, eagerly, built_once
+):
+    model, out = open_model(tiny.field_run(tmp_path / "run", tiny_database, True)), tmp_path / "out"
+    cameras = EvaluationFolder(out).with_estimated_cameras()
+    files.write_json(cameras.settings, {"cam_est": {"file": "best.h5", "sha256": "of other weights"}})
+    monkeypatch.setattr(ViewEvaluator, "rows", None)  # the prediction of all images
+    for run, reason in (
+        (tiny.camera_run(tmp_path / "cameras"), "cam_est holds an evaluation with other settings"),
+        (tmp_path / "run", "is not a configuration of a camera network"),
+    ):
+        options = Options(views=[0], limit=1, resolution=8, figure_objects=0, camera_run=str(run))
+        with pytest.raises(UserError, match=reason):
+            Evaluation(model, Database(tiny_database), out, options).run()
