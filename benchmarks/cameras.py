@@ -18,7 +18,6 @@ from tqdm import tqdm
 from benchmarks.machine import cpu_name
 from data.data_sets import read_data_sets
 from data.shards import Database
-from models.inference.camera_estimator import CameraEstimator
 from utils.cli import parser, run
 from utils.metrics.camera_metrics import RIGHT, camera_errors, print_summary, summarise
 
@@ -36,6 +35,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> None:
     args = build_parser().parse_args(argv)
+
+    from models.inference.camera_estimator import CameraEstimator
+
     estimator, database, data_sets = CameraEstimator(args.cam_est), Database(args.db), read_data_sets(args.data_sets)
     rows, by_category, supported = [], [], []
     for entry in tqdm(database.objects(args.split, "all"), unit="object", mininterval=2):

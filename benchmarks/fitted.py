@@ -9,7 +9,6 @@ it for the objects that it was fitted to. --no-binary fits distances instead.
 """
 
 import argparse
-import pathlib
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from benchmarks.machine import ROOT
 from data.field_samples import FieldSamples
 from data.pipeline import batches, epoch_order
 from data.shards import Database
@@ -28,7 +28,6 @@ from models.weights.run import Run, save_checkpoint
 from utils.cli import parser, real_number, run
 from utils.errors import UserError
 
-ROOT = pathlib.Path(__file__).parents[1]
 KINDS = "car,chair,guitar,table"
 MINUTES = 15.0
 BATCH = 4  # small, so that a few minutes are many steps

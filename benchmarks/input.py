@@ -21,8 +21,8 @@ import h5py
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.fitted import ROOT, database
-from benchmarks.machine import median_seconds, report
+from benchmarks.fitted import database
+from benchmarks.machine import ROOT, median_seconds, report
 from data.field_samples import FieldSamples
 from data.pipeline import batches, epoch_order
 from data.shard_format import find_shards

@@ -7,9 +7,9 @@ import resource
 import statistics
 import time
 
-import tensorflow as tf
-
 from utils.files import write_json
+
+ROOT = pathlib.Path(__file__).parents[1]
 
 
 def cpu_name() -> str:
@@ -35,6 +35,8 @@ def median_seconds(function, repeats=3, clock=time.perf_counter):
 
 def matrix_rate(dtype, size=2048, clock=time.perf_counter):
     """Measured TFLOP/s of a square matrix product; with cpu_seconds those of one core."""
+    import tensorflow as tf
+
     a = tf.cast(tf.random.normal((size, size)), dtype)
     product = tf.function(lambda: tf.reduce_sum(tf.cast(tf.matmul(a, a)[0], tf.float32)))
     return 2 * size**3 / median_seconds(lambda: float(product()), 5, clock) / 1e12
@@ -42,6 +44,8 @@ def matrix_rate(dtype, size=2048, clock=time.perf_counter):
 
 def matrix_rates():
     """matrix_rate of both types, for the report."""
+    import tensorflow as tf
+
     return {"float32_tflops": matrix_rate(tf.float32), "bfloat16_tflops": matrix_rate(tf.bfloat16)}
 
 

@@ -20,10 +20,10 @@ from typing import Any
 
 from PIL import Image
 
+from benchmarks.machine import ROOT
 from utils.cli import parser, run, whole_number
 from utils.errors import UserError
 
-ROOT = pathlib.Path(__file__).parents[1]
 PHONE, DESKTOP = (390, 844), (1200, 900)  # pixels: width, height
 LONGEST = 1400  # pixels along the longest side of a picture
 # without a sandbox and without a graphics card, as in a container

@@ -16,8 +16,7 @@ import sys
 import tempfile
 import time
 
-from benchmarks.fitted import ROOT
-from benchmarks.machine import report
+from benchmarks.machine import ROOT, report
 from utils.cli import parser, run, whole_number
 from utils.errors import UserError
 

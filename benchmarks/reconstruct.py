@@ -18,7 +18,6 @@ import tempfile
 import time
 
 from benchmarks.machine import cpu_seconds, matrix_rates, peak_rss_mb, report
-from models.inference.reconstruct import Reconstructor
 from utils.cli import parser, run, whole_number
 from utils.stages import Stages
 
@@ -55,6 +54,9 @@ def main(argv):
     p.add_argument("--repeats", type=whole_number(1), default=5, help="runs of each image after the first")
     p.add_argument("--out", required=True, help="JSON file to write")
     args = p.parse_args(argv)
+
+    from models.inference.reconstruct import Reconstructor
+
     reconstructor, result = Reconstructor(), {"resolution": args.resolution}
     for image in args.images:
         result |= measure(reconstructor, image, args.resolution, args.repeats)

@@ -17,8 +17,6 @@ from tqdm import tqdm
 
 from benchmarks.machine import cpu_name
 from data.shards import Database
-from models.inference.novelty import OVERLAP
-from models.inference.reconstruct import Reconstructor
 from utils.cli import numbers_list, parser, run, whole_number
 from utils.errors import UserError
 from utils.files import read_json
@@ -40,6 +38,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> None:
     args = build_parser().parse_args(argv)
+    if not (args.projects or args.db):
+        raise UserError("there is nothing to reconstruct: give --projects, --db, or both")
     rows: dict[str, list[tuple[pathlib.Path | np.ndarray, str]]] = {}  # images with their categories
     if args.projects:
         for name, pictures in read_json(PICTURES).items():
@@ -51,6 +51,10 @@ def main(argv: list[str]) -> None:
         database = Database(args.db)
         entries = database.objects(args.split, "all")
         rows[args.split] = [(database.image(entry, view), entry.category) for entry in entries for view in args.views]
+
+    from models.inference.novelty import OVERLAP
+    from models.inference.reconstruct import Reconstructor
+
     models = Reconstructor()
     print(cpu_name())
     titles = f"{'images':<12}{'number':>8}{'unlike':>8}{'outline':>9}{'none':>6}{'any':>6}{'overlap of 98 %':>17}"
@@ -68,9 +72,9 @@ def main(argv: list[str]) -> None:
             overlaps.append(result.novelty["overlap"])
             if result.category["name"]:
                 named.append(result.category["name"] == category)
-        unlike, outline = np.sum(warned, 0)
-        share = (np.any(warned, 1).sum() + empty) / len(images)
-        low = np.quantile(overlaps, 0.02)
+        unlike, outline = np.reshape(warned, (-1, 2)).sum(0, int)
+        share = (sum(map(any, warned)) + empty) / len(images)
+        low = np.quantile(overlaps, 0.02) if overlaps else np.nan  # no picture may have a surface
         counts = f"{name:<12}{len(images):>8}{unlike:>8}{outline:>9}{empty:>6}{share:>6.2f}{low:>17.3f}"
         print(f"{counts}{len(named):>7}{sum(named):>7}")
 

@@ -126,14 +126,17 @@ def retrieval(
 ) -> list[ObjectEntry | UserError]:
     """For every (entry, view) pair the training object with the nearest view, of any category.
 
-    An object that is itself among the training objects gets another one. A view that cannot be read
-    gets the UserError of reading it.
+    An object that is itself among the training objects gets another one. Where there is none, or
+    the view cannot be read, the pair gets the UserError that says so.
 
     Raises:
-        UserError: there is no other one, or a training view cannot be read.
+        UserError: a training view cannot be read.
     """
     queries, errors = [], {}
     for entry, view in pairs:
+        if not train or (len(train) == 1 and train[0] == entry):
+            errors[entry, view] = UserError("no other training object")
+            continue
         try:
             rgba = database.image(entry, view)
         except UserError as error:

@@ -10,8 +10,9 @@ import pathlib
 from collections.abc import Mapping
 
 from data import categories
-from data.raw_layout import check_name, hidden, natural
+from data.raw_layout import check_name, hidden
 from utils.errors import UserError
+from utils.files import natural
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,7 @@ import pathlib
 from collections.abc import Collection, Mapping
 
 from data import categories
+from data.raw_layout import origin
 from data.shard_format import SPLITS
 from utils.errors import UserError
 
@@ -66,6 +67,20 @@ def hash_split(object_ids: Collection[str], shares: Mapping[str, float]) -> dict
     return {"train": ranked[:train], "val": ranked[train : train + val], "test": ranked[train + val :]}
 
 
+def split_by_hash(object_ids: Collection[str], shares: Mapping[str, float]) -> dict[str, list[str]]:
+    """hash_split of objects, sorted. Stretched copies are for training, with their object: those of
+    the other objects are in no split, since a network that was trained on them has seen these.
+    """
+    parts = hash_split({origin(object_id) for object_id in object_ids}, shares)
+    split_of = {object_id: split for split, ids in parts.items() for object_id in ids}
+    ids: dict[str, list[str]] = {split: [] for split in parts}
+    for object_id in sorted(object_ids):
+        split = split_of[origin(object_id)]
+        if split == SPLITS[0] or origin(object_id) == object_id:
+            ids[split].append(object_id)
+    return ids
+
+
 def split_objects(
     category: str,
     object_ids: Collection[str],
@@ -88,8 +103,8 @@ def split_objects(
     folder = pathlib.Path(lst_dir or raw)
     paths = {split: find_list(folder, split, category) for split in SPLITS}
     if not lst_dir and not any(paths.values()):
-        ids = {split: sorted(ids) for split, ids in hash_split(object_ids, shares).items()}
-        return Lists(ids, "hash of the ids", [], 0)
+        ids = split_by_hash(object_ids, shares)
+        return Lists(ids, "hash of the ids", [], len(object_ids) - sum(map(len, ids.values())))
     without_val = paths["val"] is None and all(
         path and path.suffix == ".lst" for split, path in paths.items() if split != "val"
     )
@@ -110,8 +125,8 @@ def split_objects(
     source = f"lists in {folder}"
     if without_val:
         share = shares["val"] / max(shares["val"] + shares["train"], 1e-9)
-        parts = hash_split(ids["train"], {"train": 1 - share, "val": share, "test": 0})
-        ids |= {"train": sorted(parts["train"]), "val": sorted(parts["val"])}
+        parts = split_by_hash(ids["train"], {"train": 1 - share, "val": share, "test": 0})
+        ids |= {"train": parts["train"], "val": parts["val"]}
         source += ", validation by hash of the training ids"
     absent = [object_id for object_id in split_of if object_id not in present]
     return Lists(ids, source, absent, len(present - set(split_of)))

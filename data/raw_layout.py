@@ -29,7 +29,7 @@ import numpy as np
 
 from utils import hdf5, hdf5_limits
 from utils.errors import UserError
-from utils.files import read_json_object, write_json
+from utils.files import natural, read_json_object, write_json
 
 STRETCHED = "_stretched"  # ends, with a number, the id of a stretched copy of an object
 
@@ -37,11 +37,6 @@ STRETCHED = "_stretched"  # ends, with a number, the id of a stretched copy of a
 def origin(object_id: str) -> str:
     """The id of the object that an object is a stretched copy of; its own if it is none."""
     return re.sub(rf"{STRETCHED}\d+$", "", object_id)
-
-
-def natural(text: str) -> list[int | str]:
-    """Sort key that puts '2' before '10'."""
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", text)]
 
 
 @dataclasses.dataclass(frozen=True)

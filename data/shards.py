@@ -205,16 +205,17 @@ class Database:
             shards.move_to_end(path)
             return shards[path]
 
-    def objects(self, split: str, category: str = "all") -> list[ObjectEntry]:
+    def objects(self, split: str, category: str = "all", needed: bool = True) -> list[ObjectEntry]:
         """The objects of a split, sorted by category and id.
 
         Args:
             split: one of SPLITS.
             category: a name, a synset id, or 'all'.
+            needed: whether there have to be some.
 
         Raises:
-            UserError: the split or category is unknown or empty, or a shard is damaged or was made
-                with other settings than the rest.
+            UserError: the split or category is unknown, or empty though objects are needed, or a
+                shard is damaged or was made with other settings than the rest.
         """
         if split not in SPLITS:
             raise UserError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
@@ -230,7 +231,7 @@ class Database:
                 first = self._shards[0][0].name
                 raise UserError(f"{path} was made with other settings than {first}; rebuild it in an empty folder")
             entries += shard.entries()
-        if not entries:
+        if needed and not entries:
             raise UserError(f"{self.path} has no {split} objects of category {category!r}")
         return sorted(entries, key=lambda entry: (entry.category, entry.object_id))
 

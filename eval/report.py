@@ -149,7 +149,7 @@ def links_of(rows: Sequence[Row], out: EvaluationFolder, page_folder: pathlib.Pa
         files = out.prediction(row)
         paths = {"mesh": files.mesh, "points": files.points, "field": files.field}  # what pages call them
         links[row["category"], row["object_id"], row["view"]] = {
-            name: urllib.parse.quote(pathlib.Path(os.path.relpath(path, page_folder)).as_posix())
+            name: urllib.parse.quote(os.fsencode(pathlib.Path(os.path.relpath(path, page_folder)).as_posix()))
             for name, path in paths.items()
             if path.exists()
         }

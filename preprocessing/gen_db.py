@@ -82,7 +82,6 @@ def build_database(args: argparse.Namespace) -> None:
     objects = [source for plan in plans for source in plan.objects]
     conventions = READERS[job.layout].conventions
     decided = {convention.option: decide(convention, objects) for convention in conventions}
-    hand_on_render_settings(args.raw, args.out)  # and with it to weights that are trained on it
     options = Options(
         args.image_size,
         args.sdf_points,
@@ -95,6 +94,8 @@ def build_database(args: argparse.Namespace) -> None:
     if len(left_out) == len(objects):
         first = next(iter(left_out.values()))
         raise UserError(f"none of the {len(objects)} objects could be read; the first: {first}")
+    # and with it to weights that are trained on it; a database that the build refused keeps its own
+    hand_on_render_settings(args.raw, args.out)
     built = {plan.category for plan in plans}
     left = unfinished.finish(job.out, unfinished.begun(job.out) if job.category == "all" else built)
     report(plans, job.out)

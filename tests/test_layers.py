@@ -21,7 +21,8 @@ ROOMS = {  # package: its rooms from below; rooms of one row do not import each 
     "utils": [
         ["errors"],
         ["files", "processes", "provenance", "quiet", "stages"],
-        ["hdf5", "hdf5_limits", "out_folder"],
+        ["hdf5", "out_folder"],
+        ["hdf5_limits"],
         ["cli"],
         ["engines"],
         ["engine_flags"],

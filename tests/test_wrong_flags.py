@@ -35,6 +35,12 @@ WRONG = {
     "eval/web_demo.py --restore_model {tmp}/none": "there is no such folder",
     "eval/report.py {tmp}/none": "none",
     "eval/to_mesh.py {tmp}/none.txt --out {tmp}/a.stl": "stl",
+    "benchmarks/cameras.py --db db": "arguments are required: --cam_est, --data_sets",
+    "benchmarks/reconstruct.py --resolution 64": "arguments are required: --out",
+    "benchmarks/unknown.py --split val": "there is nothing to reconstruct: give --projects, --db, or both",
+    "benchmarks/preprocess.py --objects 5 --out {tmp}/x.json": "--objects 5 must be a multiple of 4",
+    "benchmarks/ablation.py --nonsense": "required",
+    "benchmarks/page_end.py --ends 0": "--ends: '0' is not a whole number",
 }
 # all in one process: only its imports take time
 PROGRAM = """

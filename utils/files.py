@@ -43,7 +43,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     path = pathlib.Path(path)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.texdisn-tmp{path.suffix}")
+    temporary = _temporary(path.parent, path.stem, path.suffix)
     try:
         with writing(path):
             yield temporary
@@ -70,13 +70,48 @@ def temporary_folder(parent: str | os.PathLike[str], name: str) -> Iterator[path
 
     Errors are those of `replacing`.
     """
-    temporary = pathlib.Path(parent) / f".{name}.{os.getpid()}.texdisn-tmp"
+    temporary = _temporary(pathlib.Path(parent), name, "")
     try:
         with writing(pathlib.Path(parent) / name):
             temporary.mkdir(parents=True)
             yield temporary
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary(folder: pathlib.Path, stem: str, suffix: str) -> pathlib.Path:
+    """Where this process writes a file or folder before it is whole.
+
+    What processes that were killed left of the same one is removed. Many commands write a single
+    file into a folder of others, which none of them can hold (utils/out_folder.py).
+    """
+    name = re.compile(re.escape(f".{stem}.") + r"(\d+)" + re.escape(f".texdisn-tmp{suffix}"))
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            match = name.fullmatch(entry.name)
+            if match and not _is_another(int(match[1])):
+                remove(entry)
+    return folder / f".{stem}.{os.getpid()}.texdisn-tmp{suffix}"
+
+
+def _is_another(process: int) -> bool:
+    """Whether an id is that of another process that lives."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return process != os.getpid()  # after a restart of the computer, or of a container, ids come again
+
+
+def remove(entry: os.DirEntry[str]) -> None:
+    """Remove a half-written file or folder, as far as that is possible."""
+    if entry.is_dir(follow_symlinks=False):
+        shutil.rmtree(entry.path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            os.unlink(entry.path)
 
 
 def file_digest(path: str | os.PathLike[str]) -> str:
@@ -123,6 +158,11 @@ def is_lfs_pointer(path: str | os.PathLike[str]) -> bool:
             return file.read(len(LFS)) == LFS
     except OSError:
         return False
+
+
+def natural(text: str) -> list[int | str]:
+    """Sort key that puts '2' before '10'."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", text)]
 
 
 def distinct_names(names: Sequence[str]) -> list[str]:

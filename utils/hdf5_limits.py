@@ -12,9 +12,11 @@ from typing import Any
 
 import h5py
 
+from utils.hdf5 import SIGNATURE
+
 LARGE = 1 << 26  # bytes that any dataset, and any chunk, may have
 RATIO = 200  # of the bytes of a larger dataset to those in the file: images of one colour have less
-SIGNATURE, HEAP = b"\x89HDF\r\n\x1a\n", b"GCOL\x01\0\0\0"  # at the beginning of a file, and of a heap of texts
+HEAP = b"GCOL\x01\0\0\0"  # at the beginning of a heap of texts
 SEARCHED = 1 << 20  # bytes at either end of a file; texts of attributes are written first
 
 # what h5py raises for damaged files, and what comes of parts that are of another kind

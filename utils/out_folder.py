@@ -6,13 +6,12 @@ import fcntl
 import json
 import os
 import pathlib
-import shutil
 import socket
 from collections.abc import Iterator
 from typing import Any
 
 from utils.errors import UserError, writing
-from utils.files import TEMPORARY, check_out
+from utils.files import TEMPORARY, check_out, remove
 
 LOCK = ".texdisn-lock"  # while a process works in a folder, this file there names it
 ATTEMPTS = 20  # to lock a file that others remove at the same moment
@@ -75,11 +74,7 @@ def remove_temporaries(folder: pathlib.Path, depth: int) -> None:
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if TEMPORARY.fullmatch(entry.name):
-                if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry.path, ignore_errors=True)
-                else:
-                    with contextlib.suppress(OSError):
-                        os.unlink(entry.path)
+                remove(entry)
             elif depth and entry.is_dir(follow_symlinks=False) and not os.path.exists(f"{entry.path}/{LOCK}"):
                 remove_temporaries(pathlib.Path(entry.path), depth - 1)
 

@@ -14,6 +14,7 @@ from data.data_sets import DataSets
 from data.estimated_cameras import EstimatedCameras
 from data.network_input import network_image
 from data.shards import Database, ObjectEntry
+from data.spread import spread
 from models.inference import iso_search
 from models.inference.baseline_rows import Baselines, Pair
 from models.inference.camera_estimator import CameraEstimator
@@ -105,7 +106,7 @@ class Evaluation:
             print("the network predicts no colours: they are grey in every file; metrics of colours are left out")
         category = options.category
         self.pairs = choose_views(database.objects(options.split, category), options.views, options.limit)
-        self.train, self.val = (database.objects(split, category) for split in ("train", "val"))
+        self.train, self.val = (database.objects(split, category, needed=False) for split in ("train", "val"))
         self.network = build_field_network(self.config)
         model.load(self.network)
         self.query = FieldQuery(self.network)
@@ -118,14 +119,16 @@ class Evaluation:
         print(f"evaluating {self.model.weights} (step {self.model.step}) on {images} -> {self.folder.path}")
         print(f"precision {described(self.config.precision)}")
         settings = self._begin()
+        # opened before the images are predicted, which may take hours
+        estimator = self._open_estimator(settings) if self.options.camera_run else None
         tables = {
             "prediction": self._with_distances(
                 self._views(self.database, self.folder).rows(self.pairs, self.options.engine)
             )
         }
         cameras = None
-        if self.options.camera_run:
-            tables["estimated camera"], cameras = self._with_estimated_cameras(settings)
+        if estimator:
+            tables["estimated camera"], cameras = self._with_estimated_cameras(estimator)
         baselines = Baselines(self.database, self.train, self.val, self.config, self.folder.baselines)
         tables |= baselines.rows(self.pairs, self.names)
         options = self.options
@@ -167,13 +170,15 @@ class Evaluation:
             "precision": chosen(self.config.precision),
         }
         make_way(self.folder, settings)
+        found = None
         if options.iso is None:
             found = iso_search.find_iso(self.folder.iso, self.model, self.query, self.database, self.val)
             self.iso = found["iso"]
-            if remark := iso_search.remark(found):
-                self.remarks.append(remark)
+            self.remarks += iso_search.remarks(found)
         settings["iso"] = self.iso
         refuse_other_settings(self.folder, settings)
+        if found is not None:  # that of a refused evaluation would replace the one that the results have
+            write_json(self.folder.iso, found)
         write_json(self.folder.settings, settings)
         return settings
 
@@ -202,13 +207,18 @@ class Evaluation:
         distances = dict(zip(shown, values, strict=True))
         return [{**row, "distance": distances.get(pair)} for pair, row in zip(self.pairs, rows, strict=True)]
 
-    def _with_estimated_cameras(self, settings: dict[str, typing.Any]) -> tuple[list[Row], list[Row]]:
-        """Rows of the same images with estimated cameras, and rows of the cameras' errors."""
+    def _open_estimator(self, settings: dict[str, typing.Any]) -> CameraEstimator:
+        """The camera network; UserError where the folder has the cameras of another one."""
         estimator, folder = CameraEstimator(self.options.camera_run), self.folder.with_estimated_cameras()
         weights = {"file": str(estimator.weights), "sha256": file_digest(estimator.weights)}
         settings = {**settings, "cam_est": weights}
         refuse_other_settings(folder, settings)
         write_json(folder.settings, settings)
+        return estimator
+
+    def _with_estimated_cameras(self, estimator: CameraEstimator) -> tuple[list[Row], list[Row]]:
+        """Rows of the same images with estimated cameras, and rows of the cameras' errors."""
+        folder = self.folder.with_estimated_cameras()
         estimated = EstimatedCameras(self.database, estimator, self.readable)
         rows, errors = self._views(estimated, folder).rows(self.pairs, self.options.engine), []
         compared = _readable(self.database, self.pairs, camera=True)
@@ -259,7 +269,7 @@ class Evaluation:
                 objects[entry.object_id] = (entry, view, row)
         shown, count = [], self.options.figure_objects
         for objects in first.values():
-            for entry, view, row in list(objects.values())[:: max(1, len(objects) // count)][:count]:
+            for entry, view, row in spread(list(objects.values()), count):
                 shown.append(self._figure_row(entry, view, row))
         if shown:
             write_figure(shown, self.folder.figure)

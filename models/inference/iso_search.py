@@ -22,7 +22,7 @@ from models.weights.run import ISO, LEVEL
 from models.weights.sources import ModelSource
 from models.weights.tf1_conventions import record, recorded
 from utils.errors import UserError
-from utils.files import file_digest, is_number, read_json, write_json
+from utils.files import file_digest, is_number, read_json
 from utils.geometry import frames
 from utils.metrics.surface_metrics import f_score, nearest, sample_mesh
 from utils.metrics.voxel_metrics import iou, true_voxels
@@ -74,11 +74,17 @@ def solid_iso(model: ModelSource) -> float:
 def find_iso(
     path: pathlib.Path, model: ModelSource, query: FieldQuery, database: Database, entries: list[ObjectEntry]
 ) -> dict[str, typing.Any]:
-    """The best iso value on validation objects: from the file `path`, or searched and kept there.
+    """The best iso value on validation objects: from the file `path`, or searched.
 
-    The file names the weights and the objects by their content, so copies of a run or of a database
-    find it again. The result is that of search_iso.
+    Returns:
+        The content of the file: what search_iso returns, and the weights and the objects by their
+        content, so that copies of a run or of a database find it again.
+
+    Raises:
+        UserError: there are no validation objects, or none of their views can be read.
     """
+    if not entries:
+        raise UserError(f"{database.path} has no validation objects to find an iso value with: give a number")
     objects = [(entry.category, entry.object_id, entry.view_names) for entry in entries]
     key = {
         "weights": file_digest(model.weights),
@@ -93,15 +99,14 @@ def find_iso(
             print(f"iso value {known['iso']:.4g} (best on validation, from {path})")
             return known
     best = search_iso(query, database, entries)
-    write_json(path, {**key, **best})
-    images = f"{best['images']} validation images"
-    print(f"iso value {best['iso']:.4g}: mean IoU {best['iou']:.3f} over {images}; kept in {path}")
-    return best
+    print(f"iso value {best['iso']:.4g}: mean IoU {best['iou']:.3f} over {best['images']} validation images")
+    return {**key, **best}
 
 
-def remark(found: dict[str, typing.Any]) -> str | None:
-    """A line about a found iso value (of search_iso) at an end of the values that were tried.
+def remarks(found: dict[str, typing.Any]) -> list[str]:
+    """Lines about a found iso value (of search_iso).
 
+    One tells how many images could not be read, one a value at an end of those that were tried.
     There the best one may lie beyond, which a network that learned its field does not need.
     """
     tried = sorted(map(float, found.get("iou_by_iso", ())))
@@ -110,41 +115,57 @@ def remark(found: dict[str, typing.Any]) -> str | None:
         if len(tried) > 1 and not tried[0] < value < tried[-1]:
             end = "smallest" if value <= tried[0] else "largest"
             parts.append(f"the best iso value for {words}, {value:.4g}, is the {end} of the {len(tried)} tried")
-    return f"{'; '.join(parts)}: the best one may lie beyond" if parts else None
+    lines = [f"{'; '.join(parts)}: the best one may lie beyond"] if parts else []
+    if unread := found.get("unread"):
+        total = found["images"] + unread
+        lines.append(f"{unread} of {total} validation images cannot be read and had no part in the iso value")
+    return lines
 
 
 def search_iso(query: FieldQuery, database: Database, entries: list[ObjectEntry]) -> dict[str, typing.Any]:
     """Try iso values on validation objects.
 
     Returns:
-        iso, iou (mean over categories), images, iou_by_iso {iso value: iou}; and solid, where a
-        mesh to look at is better taken. Binary: {iso, iou}, where the filled voxels agree best with
-        the true ones, filled; the IoU of surface voxels prefers holes to a wall one voxel too
-        thick. SDF: {iso, f_score}, where the F-score of the surface at NEAR is highest; the IoU of
-        surface voxels prefers a surface half a voxel too far out.
+        iso, iou (mean over categories), images, unread (their number, where some cannot be read),
+        iou_by_iso {iso value: iou}; and solid, where a mesh to look at is better taken. Binary:
+        {iso, iou}, where the filled voxels agree best with the true ones, filled; the IoU of
+        surface voxels prefers holes to a wall one voxel too thick. SDF: {iso, f_score}, where the
+        F-score of the surface at NEAR is highest; the IoU of surface voxels prefers a surface half
+        a voxel too far out.
+
+    Raises:
+        UserError: none of the views can be read.
     """
     binary = query.config.binary
     values = BINARY_VALUES if binary else SDF_VALUES
     chosen = entries[:: math.ceil(len(entries) / IMAGES[binary])]
     scores: dict[str, list] = {}
     solids: dict[str, list] = {}
+    unread: list[str] = []
     for number, entry in enumerate(tqdm(chosen, desc="iso value", unit="image", mininterval=2)):
         view = number % len(entry.view_names)
         nowhere = np.inf if binary else -np.inf  # no point is inside, so no colour is computed
-        field = predict_view(query, database, entry, view, frames.VOXELS, nowhere)
+        try:
+            field = predict_view(query, database, entry, view, frames.VOXELS, nowhere)
+            voxels, points = database.voxels(entry), database.surface(entry)[0][:SAMPLES]
+        except UserError as error:
+            unread.append(str(error))
+            continue
         field.colours[:] = 0  # they play no part
-        true, _ = true_voxels(*database.voxels(entry))
+        true, _ = true_voxels(*voxels)
         if binary:
-            truth = _filled(database.voxels(entry)[0])
+            truth = _filled(voxels[0])
             found = [(_iou(field, iso, true), _solid_iou(field, iso, truth)) for iso in values]
         else:
-            points = database.surface(entry)[0][:SAMPLES]
             found = [_of_surface(field, iso, true, points) for iso in values]
         for kept, column in zip((scores, solids), zip(*found, strict=True), strict=True):
             kept.setdefault(entry.category, []).append(column)
+    if not scores:
+        raise UserError(f"none of the {len(chosen)} validation images can be read; the first: {unread[0]}")
     iso, best, means = _best(values, scores)
     table = {f"{value:.6g}": float(mean) for value, mean in zip(values, means, strict=True)}
-    result = {"iso": iso, "iou": best, "images": len(chosen), "iou_by_iso": table}
+    result = {"iso": iso, "iou": best, "images": len(chosen) - len(unread), "iou_by_iso": table}
+    result |= {"unread": len(unread)} if unread else {}
     result["solid"] = dict(zip(("iso", "iou" if binary else "f_score"), _best(values, solids)[:2], strict=True))
     return result
 

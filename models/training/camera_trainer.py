@@ -9,10 +9,10 @@ import tensorflow as tf
 from data.camera_samples import CameraSamples
 from data.network_input import network_image
 from data.shards import Database, ObjectEntry
+from data.spread import spread
 from models.inference.camera_estimator import estimate
 from models.networks.camera_network import build_camera_network, camera_losses
 from models.training.trainer import Look, Trainer
-from models.training.validation_scores import spread
 from utils.geometry.camera_parameters import CameraParts
 from utils.geometry.cameras import project
 

@@ -3,9 +3,14 @@
 TensorFlow reads TF_CONFIG when it starts; this file does not import it.
 """
 
+import contextlib
+import errno
 import json
 import os
 import re
+import socket
+import time
+from collections.abc import Sequence
 
 from utils.errors import UserError
 
@@ -13,6 +18,7 @@ VARIABLE = "TF_CONFIG"
 ADDRESS = re.compile(r"([^\s,:/]+|\[[0-9a-fA-F:]+\]):\d{1,5}")
 PORTS = range(1, 2**16)
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+PAUSE, PATIENCE = 0.3, 5  # seconds between two looks for the other workers, and for the answer of one
 
 
 def join(addresses: str, worker: int | None) -> None:
@@ -65,3 +71,64 @@ def writes() -> bool:
     except (AttributeError, TypeError, ValueError) as error:
         raise UserError(f"{VARIABLE} is not a description of a cluster: {error}") from None
     return not task or (task.get("type"), task.get("index")) == (chief, 0)
+
+
+def meet(own: str, others: Sequence[str]) -> None:
+    """Wait until all workers of the cluster are there: each answers at its address until it has
+    reached all others within one look.
+
+    TensorFlow waits for them too, but would not let a signal end this process meanwhile.
+
+    Args:
+        own: the address of this worker.
+        others: those of the others.
+
+    Raises:
+        UserError: this worker cannot answer at its address.
+    """
+    try:
+        listener = _listener(_host_and_port(own)[1])
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else error
+        raise UserError(
+            f"this worker cannot take part in the cluster at {own}; is the port in use? ({reason})"
+        ) from None
+    with listener:
+        listener.setblocking(False)
+        while not all(map(_answers, others)):  # one that has begun answers by TensorFlow's own server
+            _accept_all(listener)
+            time.sleep(PAUSE)
+            _accept_all(listener)
+
+
+def _listener(port: int) -> socket.socket:
+    """A socket that listens at a port of this machine, by IPv6 too where there is that."""
+    if socket.has_dualstack_ipv6():
+        try:
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise
+    return socket.create_server(("", port))
+
+
+def _accept_all(listener: socket.socket) -> None:
+    """Answer all that have called, who only want to know that someone is there."""
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            with contextlib.suppress(ConnectionError):
+                listener.accept()[0].close()
+
+
+def _answers(address: str) -> bool:
+    """Whether a process listens at an address, whose name may not be known yet."""
+    try:
+        socket.create_connection(_host_and_port(address), PATIENCE).close()
+    except OSError:
+        return False
+    return True
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)

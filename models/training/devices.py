@@ -6,7 +6,7 @@ import signal
 
 import tensorflow as tf
 
-from models.training.cluster import is_named
+from models.training.cluster import is_named, meet
 from utils.errors import UserError
 
 # what TensorFlow raises in a worker that has lost another one
@@ -30,13 +30,15 @@ def choose_strategy() -> tf.distribute.Strategy:
 def _joined_cluster() -> tf.distribute.Strategy:
     """The strategy of all workers, once they are there."""
     resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    jobs = resolver.cluster_spec().as_dict()
+    address = resolver.cluster_spec().task_address(resolver.task_type, resolver.task_id)
+    meet(address, [other for job in ("chief", "worker") for other in jobs.get(job, ()) if other != address])
     try:
         with _ended_by_signals():
             return tf.distribute.MultiWorkerMirroredStrategy(resolver)
     except LOST:
         raise
     except tf.errors.OpError as error:
-        address = resolver.cluster_spec().task_address(resolver.task_type, resolver.task_id)
         raise UserError(
             f"this worker cannot take part in the cluster at {address}; is the port in use? ({_reason(error)})"
         ) from None
@@ -44,8 +46,8 @@ def _joined_cluster() -> tf.distribute.Strategy:
 
 @contextlib.contextmanager
 def _ended_by_signals() -> collections.abc.Iterator[None]:
-    """Ctrl-C ends the process at once in the block: while TensorFlow waits for other workers it
-    holds the interpreter, so that no handler of Python would run.
+    """Ctrl-C ends the process at once in the block: while TensorFlow joins the other workers, which
+    are there by then, it holds the interpreter, so that no handler of Python would run.
 
     TensorFlow puts a handler of SIGTERM in place there which would let none end the training; after
     the block it is Python's again.

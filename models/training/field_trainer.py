@@ -6,6 +6,7 @@ import tensorflow as tf
 from data.estimated_cameras import EstimatedCameras
 from data.field_samples import FieldSamples
 from data.shards import Database, ObjectEntry
+from data.spread import spread
 from models.config import Config
 from models.inference.camera_estimator import CameraEstimator
 from models.inference.field_query import FieldQuery
@@ -13,7 +14,7 @@ from models.networks import losses
 from models.networks.texdisn import build_field_network
 from models.training.preview import validation_preview
 from models.training.trainer import Look, Trainer
-from models.training.validation_scores import spread, validation_scores
+from models.training.validation_scores import validation_scores
 
 
 class FieldTrainer(Trainer):

@@ -4,8 +4,8 @@ import numpy as np
 
 from data.network_input import network_view, object_frame
 from data.shards import Database, ObjectEntry
+from data.spread import spread
 from models.inference.field_query import FieldQuery
-from models.training.validation_scores import spread
 from utils.geometry import frames
 from utils.rendering.splat import splat
 

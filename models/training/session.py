@@ -66,8 +66,9 @@ def _train(plan: Plan, trainer_class: type[Trainer], clock: collections.abc.Call
         loop.resume()
     elif plan.first_weights:
         plan.first_weights.load(trainer.network)
-    config.save(run.config)
-    hand_on_render_settings(database.path, run.folder)
+    if loop.chief:
+        config.save(run.config)
+        hand_on_render_settings(database.path, run.folder)
     if not plan.resumed:
         loop.save()  # best weights without it are an exported run, which nothing resumes
     whole = config.restore_model and not config.restore_model.endswith(ENCODER_ONLY)

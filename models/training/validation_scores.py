@@ -35,11 +35,6 @@ class Scores(typing.NamedTuple):
     means: dict[str, float]  # VOLUME_IOU and F_SCORE over the objects; empty without any
 
 
-def spread(entries: list[ObjectEntry], count: int) -> list[ObjectEntry]:
-    """At most `count` of the objects, evenly spaced and always the same."""
-    return entries[:: max(1, len(entries) // count)][:count] if count else []
-
-
 def validation_scores(query: FieldQuery, database: Database, entries: list[ObjectEntry]) -> Scores:
     """Means over objects, each seen in its first view.
 

@@ -21,8 +21,9 @@ def split_groups(ids: Sequence[str], groups: np.ndarray, shares: Mapping[str, fl
     """The split of every object; a group stays together.
 
     Groups are ranked by the SHA-256 of their first id and fill test, then validation, up to their
-    shares; the rest is for training. Stretched copies count for nothing: only those of training
-    objects are used.
+    shares; the rest is for training. With three objects or more there is room for one in both, as
+    in the split by hash (data/lists.py), unless a share is 0. Stretched copies count for nothing:
+    only those of training objects are used.
 
     Args:
         ids: of the objects.
@@ -39,7 +40,8 @@ def split_groups(ids: Sequence[str], groups: np.ndarray, shares: Mapping[str, fl
     objects = len(set(originals))
     ranked = sorted(members.values(), key=lambda m: hashlib.sha256(min(originals[i] for i in m).encode()).hexdigest())
     result = [SPLITS[0]] * len(ids)
-    room = {split: round(shares[split] * objects) for split in ("test", "val")}
+    least = 1 if objects >= SMALLEST else 0
+    room = {split: max(least, round(shares[split] * objects)) if shares[split] else 0 for split in ("test", "val")}
     for group in ranked:
         size = len({originals[i] for i in group})
         if too_large(size, objects):

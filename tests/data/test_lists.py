@@ -38,6 +38,23 @@ def test_hash_split_without_validation():
     assert [len(split[name]) for name in ("train", "val", "test")] == [10, 0, 10]
 
 
+@pytest.mark.parametrize("listed", [False, True])
+def test_stretched_copies_are_for_training_with_their_object(listed, tmp_path):
+    """Else a network would be evaluated on objects that it has seen in other proportions."""
+    copies = [f"{object_id}_stretched{number}" for object_id in IDS for number in (1, 2)]
+    if listed:  # DISN's lists, which have no validation
+        (tmp_path / "chair_train.lst").write_text("\n".join([*IDS, *copies]))
+        (tmp_path / "chair_test.lst").write_text("")
+    plain = split_objects("chair", IDS, tmp_path, None, SHARES)
+    lists = split_objects("chair", [*IDS, *copies], tmp_path, None, SHARES)
+    assert [object_id for object_id in lists.ids["train"] if object_id in IDS] == plain.ids["train"]
+    assert all(lists.ids[split] == plain.ids[split] for split in ("val", "test"))
+    assert len(lists.ids["train"]) == 3 * len(plain.ids["train"]) < 3 * len(IDS)
+    for object_id in plain.ids["train"]:
+        assert {f"{object_id}_stretched1", f"{object_id}_stretched2"} <= set(lists.ids["train"])
+    assert lists.unlisted == (0 if listed else 2 * (len(IDS) - len(plain.ids["train"])))
+
+
 def test_lists_are_read_tolerantly(tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes("\ufeffb\r\n\r\n# comment\r\n  a  \r\nc # why\r\nb\r\n".encode())

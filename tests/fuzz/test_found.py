@@ -10,11 +10,11 @@ import h5py
 import numpy as np
 import pytest
 
-from data.raw_layout import natural
 from tests.fuzz.run import TARGETS, write
 from tests.fuzz.targets import images, texts, weights
 from utils import hdf5_limits
 from utils.errors import UserError
+from utils.files import natural
 from utils.images.photo import read_photo
 
 TARGET = {target.name: target for target in TARGETS}

@@ -388,6 +388,19 @@ def test_a_database_records_the_sign_of_its_raw_folder(few):
         build(root)
 
 
+def test_a_refused_build_leaves_the_record_of_the_views(few):
+    """--like and training read it: it must tell how the views of this database were made."""
+    settings = few / "raw" / "render.json"
+    settings.write_text('{"image_size": 32}')
+    build(few)
+    settings.write_text('{"image_size": 64}')
+    with pytest.raises(UserError, match="another database"):
+        build(few, "--image_size", "30")
+    assert json.loads((few / "db" / "render.json").read_text()) == {"image_size": 32}
+    build(few)
+    assert json.loads((few / "db" / "render.json").read_text()) == {"image_size": 64}
+
+
 def test_a_database_is_finished_when_all_categories_begun_are(few, monkeypatch, capsys):
     root = few
     shutil.rmtree(root / "raw" / "chair" / "c4")

@@ -106,6 +106,17 @@ def test_a_group_that_is_most_of_a_split_is_for_training(rng):
     assert set(splits[:20]) == {"train"} and splits.count("test") == 10
 
 
+def test_few_objects_have_all_splits_too():
+    """Else a training on the lists of three or four objects would find none to validate on."""
+    for count in range(3, 12):
+        splits = split_groups([f"chair/{'abcdefghijkl'[i]}" for i in range(count)], np.arange(count), SHARES)
+        assert set(splits) == set(SPLITS) and splits.count("train") >= splits.count("test") >= splits.count("val")
+    ids = ["chair/a", "chair/b", "chair/c"]
+    assert set(split_groups(ids[:2], np.arange(2), SHARES)) == {"train"}
+    assert set(split_groups(ids, np.arange(3), {"val": 0, "test": 0})) == {"train"}
+    assert set(split_groups(ids, np.zeros(3, int), SHARES)) == {"train"}  # one group, whose room is one object
+
+
 def test_stretched_copies_change_no_split():
     ids = [f"chair/{letter}" for letter in "abcdefghij"]
     splits = split_groups(ids, np.arange(10), SHARES)

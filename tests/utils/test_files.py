@@ -1,6 +1,9 @@
 """Files that are complete or absent, settings that differ, output folders that cannot be used."""
 
 import hashlib
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -45,6 +48,27 @@ def test_a_failed_folder_is_removed(tmp_path):
     with files.replacing_folder(folder) as temporary:
         (temporary / "x").touch()
     assert list(folder.parent.iterdir()) == [folder] and (folder / "x").exists()
+
+
+@pytest.mark.parametrize(("write", "suffix"), [(files.replacing, ".json"), (files.replacing_folder, "")])
+def test_what_killed_processes_left_of_the_same_result_is_removed(write, suffix, tmp_path):
+    """Of other results, and of processes that live, nothing is."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    names = {
+        "abandoned": f".a.{dead.pid}.texdisn-tmp{suffix}",
+        "of the same id before a restart": f".a.{os.getpid()}.texdisn-tmp{suffix}",
+        "of no process": f".a.{10**20}.texdisn-tmp{suffix}",
+        "at work": f".a.{os.getppid()}.texdisn-tmp{suffix}",
+        "of another result": f".b.{dead.pid}.texdisn-tmp{suffix}",
+        "of another suffix": f".a.{dead.pid}.texdisn-tmp.obj",
+    }
+    for name in names.values():
+        (tmp_path / name).mkdir() if write is files.replacing_folder else (tmp_path / name).touch()
+    with write(tmp_path / f"a{suffix}") as temporary:
+        (temporary / "x" if write is files.replacing_folder else temporary).touch()
+    kept = ["at work", "of another result", "of another suffix"]
+    assert {path.name for path in tmp_path.iterdir()} == {f"a{suffix}", *(names[name] for name in kept)}
 
 
 def test_json_that_cannot_be_read_is_named(tmp_path):

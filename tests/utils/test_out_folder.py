@@ -53,11 +53,12 @@ def start(folder, out):
     words = [sys.executable, str(folder / "command.py"), str(out)]
     process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 120
-    while not ((out / "pid").exists() and (out / "second").exists()) and process.poll() is None:
+    pid = out / "pid"  # made, then filled
+    while not (pid.exists() and pid.read_text() and (out / "second").exists()) and process.poll() is None:
         assert time.monotonic() < end
         time.sleep(0.02)
     assert process.poll() is None, process.communicate()
-    return process, int((out / "pid").read_text())
+    return process, int(pid.read_text())
 
 
 def ended(pid):

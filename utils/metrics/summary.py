@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from utils.files import natural
 from utils.metrics.registry import METRICS, need_surface
 
 Key = TypeVar("Key", bound=Hashable)
@@ -60,7 +61,8 @@ def summarise(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[s
             by_data_set = _over_objects([(str(data_set_of[key]), value) for key, value in means.items()])
             summary |= {"data_sets": by_data_set["categories"], "data_sets_std": by_data_set["categories_std"]}
         values_of_view = _groups((row["view"], (row["category"], value)) for row, value in values)
-        views = {view: _over_objects(pairs) for view, pairs in values_of_view.items()}
+        in_order = sorted(values_of_view, key=lambda view: natural(str(view)))  # as databases have them: 2 before 10
+        views = {view: _over_objects(values_of_view[view]) for view in in_order}
         result[name] = {
             **summary,
             "views": {view: {**of_view["categories"], "mean": of_view["mean"]} for view, of_view in views.items()},

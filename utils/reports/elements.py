@@ -5,17 +5,25 @@ Every value that comes from a file passes through `text`, which escapes it.
 
 import html
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+# characters that turn the direction of a text, so that the rest of a line would be reversed; and
+# what stands for the bytes of a file name that is not UTF-8, which no file in UTF-8 can hold
+UNSHOWN = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
 
 def text(value: Any) -> str:
-    """Escape any value for an HTML file: strings as they are, floats short, the rest as JSON."""
+    """Escape any value for an HTML file: strings as they are, floats short, the rest as JSON.
+
+    Characters that turn the direction of a text, or are none, are shown by their code.
+    """
     if isinstance(value, float):
         value = f"{value:.6g}"
     elif not isinstance(value, str):
         value = json.dumps(value)
-    return html.escape(value)
+    return html.escape(UNSHOWN.sub(lambda found: f"\\u{ord(found[0]):04x}", value))
 
 
 def table(heading: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:

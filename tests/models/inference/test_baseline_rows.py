@@ -51,6 +51,18 @@ def test_a_training_object_is_compared_with_others_only(baselines):
     assert apart == rows["retrieval"]
 
 
+@pytest.mark.parametrize("count", [0, 1])
+def test_without_another_training_object_the_baselines_fail_and_do_not_end_it(count, baselines):
+    """Of a database of one object, and of a category that is there for tests alone."""
+    train = baselines.train[:count]
+    alone = Baselines(baselines.database, train, [], baselines.config, baselines.file)
+    entries = [*train, *([] if count else baselines.database.objects("test")[:1])]
+    rows = alone.rows([(entry, view) for entry in entries for view in (0, 1)], NAMES)
+    for method in ("mean shape", "retrieval"):
+        assert len(rows[method]) == 2
+        assert all(row["failed"].startswith("no other training object") and row["iou"] == 0 for row in rows[method])
+
+
 def test_other_training_objects_begin_anew(baselines):
     pairs = [(baselines.database.objects("test")[0], 0)]
     first = baselines.rows(pairs, NAMES)["retrieval"][0]

@@ -1,5 +1,6 @@
-"""An evaluation of a database that is damaged in part."""
+"""Evaluations of databases that are damaged in part or tiny, and with other settings."""
 
+import dataclasses
 import shutil
 import types
 
@@ -7,9 +8,14 @@ import numpy as np
 import pytest
 
 from data.shards import Database
+from models.inference import iso_search
+from models.inference.evaluated_views import ViewEvaluator
 from models.inference.evaluation import Evaluation, Options
+from models.inference.evaluation_folder import EvaluationFolder
 from models.weights.sources import open_model
 from tests.helpers import tiny
+from utils import files
+from utils.errors import UserError
 from utils.rendering import figure
 
 
@@ -39,3 +45,57 @@ def test_views_that_cannot_be_read_are_failures_and_do_not_end_it(
     assert f"{len(damaged)} of 2 images cannot be read" in found["remarks"][-1]
     assert (tmp_path / "out" / "results.json").exists()
     assert (tmp_path / "out" / "figure.png").exists() == (len(damaged) < 2)
+
+
+@pytest.mark.slow
+def test_a_database_of_one_object_can_be_evaluated(tmp_path, monkeypatch, eagerly, built_once):
+    """It has neither validation nor other training objects: the baselines fail, the network does
+    not.
+    """
+    database = tiny.write_database(tmp_path / "db", (1, 1, 1), ("box",))
+    for split in ("val", "test"):
+        (database / f"box_{split}_000.h5").unlink()
+    (tmp_path / "out").mkdir()
+    options = Options(split="train", views=[0], resolution=8, figure_objects=0)
+    model = open_model(tiny.field_run(tmp_path / "run", database, True))
+    found = Evaluation(model, Database(database), tmp_path / "out", options).run()
+    assert {method: summary["failed"] for method, summary in found["results"].items()} == {
+        "prediction": 0, "mean shape": 1, "retrieval": 1,
+    }  # fmt: skip
+    assert found["objects"] == {"training": 1, "validation": 0, "evaluated": 1}
+    with pytest.raises(UserError, match="no validation objects"):
+        Evaluation(model, Database(database), tmp_path / "out", dataclasses.replace(options, iso=None)).run()
+
+
+@pytest.mark.slow
+def test_a_refused_evaluation_leaves_the_iso_value(tiny_database, tmp_path, monkeypatch, eagerly, built_once):
+    """It belongs to the results that are there, and reconstruction takes it."""
+    values = iter((0.5, 0.25))
+    monkeypatch.setattr(
+        iso_search, "search_iso", lambda *_: {"iso": next(values), "iou": 0.3, "images": 2, "iou_by_iso": {"0": 0.3}}
+    )
+    model, out = open_model(tiny.field_run(tmp_path / "run", tiny_database, True)), tmp_path / "run" / "eval_test"
+    out.mkdir()
+    options = Options(category="box", views=[0], limit=1, resolution=8, figure_objects=0, iso=None)
+    Evaluation(model, Database(tiny_database), out, options).run()
+    assert iso_search.solid_iso(model) == 0.5
+    with pytest.raises(UserError, match=r"other settings \(iso 0.5 \(now 0.25\)\)"):
+        Evaluation(model, Database(tiny_database), out, dataclasses.replace(options, category="all")).run()
+    assert iso_search.solid_iso(model) == 0.5
+
+
+@pytest.mark.slow
+def test_another_camera_network_is_refused_before_the_images_are_predicted(
+    tiny_database, tmp_path, monkeypatch, eagerly, built_once
+):
+    model, out = open_model(tiny.field_run(tmp_path / "run", tiny_database, True)), tmp_path / "out"
+    cameras = EvaluationFolder(out).with_estimated_cameras()
+    files.write_json(cameras.settings, {"cam_est": {"file": "best.h5", "sha256": "of other weights"}})
+    monkeypatch.setattr(ViewEvaluator, "rows", None)  # the prediction of all images
+    for run, reason in (
+        (tiny.camera_run(tmp_path / "cameras"), "cam_est holds an evaluation with other settings"),
+        (tmp_path / "run", "is not a configuration of a camera network"),
+    ):
+        options = Options(views=[0], limit=1, resolution=8, figure_objects=0, camera_run=str(run))
+        with pytest.raises(UserError, match=reason):
+            Evaluation(model, Database(tiny_database), out, options).run()

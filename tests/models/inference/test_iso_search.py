@@ -1,5 +1,6 @@
 """The search for an iso value finds by how much a field is shifted."""
 
+import shutil
 import types
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from data.shards import Database
 from models.inference import iso_search
 from tests.helpers import tiny
+from utils.errors import UserError
 from utils.geometry import frames
 from utils.surface.field_grid import FieldGrid
 
@@ -33,6 +35,34 @@ def test_solids_of_distances_are_taken_where_the_surface_is(shift, tiny_database
     assert found["iou"] == max(found["iou_by_iso"].values())
 
 
+@pytest.mark.parametrize("binary", [True, False])
+def test_views_that_cannot_be_read_have_no_part_and_are_remarked(binary, tiny_database, tmp_path, monkeypatch):
+    """The result is that of the other objects; only without any it is an error."""
+    path = shutil.copytree(tiny_database, tmp_path / "db")
+    tiny.damage_view(path / "box_val_000.h5", 0)  # the first object is seen in its first view, the second in its second
+    entries, damaged = Database(tiny_database).objects("val"), Database(path).objects("val")
+
+    def read(query, database, entry, view, resolution, iso):
+        values = database.image(entry, view)[..., 3].mean() / 255 + np.linspace(-0.1, 0.1, resolution**3)
+        return FieldGrid(resolution, values.astype(np.float32), np.zeros((resolution**3, 3), np.float32))
+
+    monkeypatch.setattr(iso_search, "predict_view", read)
+    values = "BINARY_VALUES" if binary else "SDF_VALUES"
+    monkeypatch.setattr(iso_search, values, getattr(iso_search, values)[2:5])
+    query = types.SimpleNamespace(config=tiny.config(binary=binary))
+    found = iso_search.search_iso(query, Database(path), damaged)
+    assert found["images"] == len(entries) - 1 and found["unread"] == 1
+    last = iso_search.search_iso(query, Database(path), damaged[:2])  # of the second object alone
+    assert "unread" not in iso_search.search_iso(query, Database(tiny_database), entries)
+    assert (last["images"], last["unread"]) == (1, 1) and last["iou"] == max(last["iou_by_iso"].values())
+    (remark,) = [line for line in iso_search.remarks(found) if "cannot be read" in line]
+    assert f"1 of {len(entries)} validation images" in remark
+    with pytest.raises(UserError, match="none of the 1 validation images can be read; the first: .*box_val_000"):
+        iso_search.search_iso(query, Database(path), damaged[:1])
+    with pytest.raises(UserError, match="no validation objects"):
+        iso_search.find_iso(tmp_path / "iso.json", None, query, Database(path), [])
+
+
 @pytest.mark.parametrize(
     ("iso", "solid", "said"),
     [
@@ -47,6 +77,6 @@ def test_a_value_at_the_end_of_its_range_is_remarked(iso, solid, said):
     found = {"iso": iso, "iou_by_iso": {"-1": 0.1, "0": 0.2, "1": 0.3}}
     if solid is not None:
         found["solid"] = {"iso": solid}
-    remark = iso_search.remark(found)
-    assert remark is None if said is None else said in remark
-    assert iso_search.remark({"iso": 0.0, "iou_by_iso": {"0": 0.2}}) is None  # nothing else was tried
+    remarks = iso_search.remarks(found)
+    assert remarks == [] if said is None else said in remarks[0] and len(remarks) == 1
+    assert iso_search.remarks({"iso": 0.0, "iou_by_iso": {"0": 0.2}}) == []  # nothing else was tried

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data.shards import Database
-from models.training.validation_scores import F_SCORE, VOLUME_IOU, spread, validation_scores
+from models.training.validation_scores import F_SCORE, VOLUME_IOU, validation_scores
 from tests.helpers import tiny
 
 
@@ -42,9 +42,3 @@ def test_the_true_solid_has_nearly_full_marks_and_a_wrong_one_has_not(binary, ti
     empty = validation_scores(Field(binary, database, -2.0), database, entries).means
     assert empty == {VOLUME_IOU: 0.0, F_SCORE: 0.0}
     assert validation_scores(Field(binary, database, 0.0), database, []) == (0.0, {})
-
-
-def test_the_objects_are_always_the_same_and_spread():
-    entries = list(range(23))
-    assert spread(entries, 4) == [0, 5, 10, 15] and spread(entries, 0) == []
-    assert spread(entries[:2], 4) == [0, 1] and len(spread(entries, 23)) == 23

@@ -50,6 +50,13 @@ def test_standard_deviations_go_over_objects():
     assert summary["views_std"][1] == pytest.approx({"car": 0, "mean": 0})
 
 
+def test_views_have_the_order_of_the_database():
+    """Names without leading zeros, as other projects have them, count: 2 comes before 10."""
+    rows = [result("car", "a", name, 0.5, 1) for name in ("10", "2", "r_1", "0", "r_12", "r_3")]
+    summary = summarise(rows, ["iou"])["iou"]
+    assert list(summary["views"]) == list(summary["views_std"]) == ["0", "2", "10", "r_1", "r_3", "r_12"]
+
+
 def test_failures_count_with_the_worst_value_and_are_listed():
     good = [result("car", "a", view, 0.6, 12) for view in range(3)]
     bad = result("car", "a", 3, None, None, "field is empty")

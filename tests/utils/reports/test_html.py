@@ -1,6 +1,7 @@
 """The page of a report from results alone: which means are bold, nested tables, plots."""
 
 import dataclasses
+import os
 import re
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from tests.helpers.html_page import ParsedPage
 from utils.metrics import registry
 from utils.metrics.summary import summarise
-from utils.reports.elements import nested_tables
+from utils.reports.elements import nested_tables, text
 from utils.reports.html import Report, page
 from utils.reports.images import Card
 from utils.reports.plots import line_plot
@@ -57,6 +58,13 @@ def test_cameras_have_a_section():
     source = page(report({"prediction": 0.5}, "iou", cameras={"angle": {"median": 2.5}}))
     assert ["median", "2.5"] in ParsedPage(source).rows("cameras")
     assert not ParsedPage(page(report({"prediction": 0.5}, "iou"))).rows("cameras")
+
+
+def test_names_that_turn_the_direction_of_a_text_are_shown_by_their_code():
+    """Else the caption of such an object would be reversed, with what follows it in the line."""
+    shown = "".join(map(text, ["ab\u202ecd", "\u2066x\u2069", "\u200fa\u061c", os.fsdecode(b"\xff"), "אב ä 椅"]))
+    assert shown == r"ab\u202ecd\u2066x\u2069\u200fa\u061c\udcffאב ä 椅"
+    shown.encode("utf-8")
 
 
 def test_nested_tables():
