@@ -50,7 +50,9 @@ PROGRAM = """
 import signal, socket, sys
 from models.training.cluster import meet
 from utils import cli
-signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell started the tests behind itself
+# also where a shell started the tests behind itself, or nohup
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 def main(addresses):
     print("waiting", flush=True)
     meet(addresses[0], addresses[1:])
