@@ -178,12 +178,14 @@ def model_of(reconstructor: "Reconstructor", estimated: bool) -> dict[str, typin
 
 
 def done(folder: pathlib.Path, settings: dict[str, typing.Any], model: dict[str, typing.Any]) -> bool:
-    """Whether the folder holds the result of these settings and weights, wherever they are."""
+    """Whether the folder holds the whole result of these settings and weights, wherever they are."""
     path = folder / "results.json"
     if not path.is_file():
         return False
     known = read_json_object(path, "results of a reconstruction")
-    if not (folder / str(known.get("mesh"))).is_file():
+    files = known.get("files")
+    names = files if isinstance(files, list) else [known.get("mesh")]  # older results name the mesh alone
+    if not all((folder / str(name)).is_file() for name in names):
         return False
     stored = known.get("model", {})
     return (

@@ -145,6 +145,12 @@ def test_a_picture_becomes_a_folder(runs, letters, tmp_path, capsys):
     (tmp_path / "moved" / given.name).write_bytes(given.read_bytes())
     command(moved, tmp_path, tmp_path / "moved" / given.name, "--format", "ply")
     assert "done already" in capsys.readouterr().out
+    # what lacks a file is not done
+    files = json.loads((folder / "results.json").read_text())["files"]
+    assert {folder / name for name in files} == set(folder.iterdir()) - {folder / "results.json"}
+    (folder / "overlay.png").unlink()
+    command(moved, tmp_path, given, "--format", "ply")
+    assert "done already" not in capsys.readouterr().out and (folder / "overlay.png").exists()
     config = json.loads((moved[0] / "config.json").read_text())
     tiny.field_run(moved[0], config["db"], True, radius=0.9)  # other weights in the same place
     command(moved, tmp_path, given, "--format", "ply")

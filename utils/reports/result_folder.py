@@ -66,7 +66,8 @@ def write_results(
                 np.savetxt(temporary, result.camera, fmt="%.9g")
         closed = bool(trimesh.Trimesh(vertices, faces, process=False).is_watertight)
         described = {**_described(result, vertices, closed, stages), "colours": colours, "mesh": path.name}
-        write_json(new / "results.json", {**extra, **described})
+        files = sorted(file.name for file in new.iterdir())
+        write_json(new / "results.json", {**extra, **described, "files": files})
     faces_text = face_count(len(faces), result.extracted_faces)
     facts = [faces_text, "closed" if closed else "NOT closed", f"{sum(stages.seconds.values()):.1f} s"]
     if "photo" in colours["psnr"]:
