@@ -178,7 +178,7 @@ def model_of(reconstructor: "Reconstructor", estimated: bool) -> dict[str, typin
 
 
 def done(folder: pathlib.Path, settings: dict[str, typing.Any], model: dict[str, typing.Any]) -> bool:
-    """Whether the folder holds the whole result of these settings and weights, wherever they are."""
+    """Whether the folder holds all of the result of these settings and weights."""
     path = folder / "results.json"
     if not path.is_file():
         return False
