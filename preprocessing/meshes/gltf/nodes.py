@@ -21,7 +21,12 @@ class PlacedMesh:
 
 
 def placed_meshes(header: schema.Header, worlds: np.ndarray, accessors: Accessors) -> list[PlacedMesh]:
-    """The meshes that the default scene shows, by the world matrices of all nodes."""
+    """The meshes that the default scene shows, by the world matrices of all nodes.
+
+    A file without nodes is a library of meshes (section 3.5.1): these are taken as they are.
+    """
+    if not header.nodes:
+        return [PlacedMesh(index, None, None, np.eye(4)[None]) for index in range(len(header.meshes))]
     meshes, seen = [], set()
     stack = _roots(header)[::-1]
     while stack:

@@ -175,6 +175,9 @@ def test_scenes(tmp_path):
     assert len(file.load(tmp_path).faces) == 4
     file.header["nodes"][0]["extensions"] = {"KHR_node_visibility": {"visible": False}}
     assert_is_square(file.load(tmp_path))
+    for absent in ("nodes", "scenes"):  # a library of meshes
+        del file.header[absent]
+    assert_is_square(file.load(tmp_path))
 
 
 @pytest.mark.parametrize("of_node", [False, True])
