@@ -81,6 +81,11 @@ def test_images_in_every_form_give_the_same_mesh(model, monkeypatch):
     mask = np.asarray(image)[..., 3]
     other = model.reconstruct(np.asarray(image.convert("RGB")), mask=mask, resolution=24)
     assert other.foreground == "array" and np.array_equal(other.mask, first.mask)
+    for same in (mask / 255, PIL.Image.fromarray(mask), mask.astype(float)):
+        assert np.array_equal(model.reconstruct(image, mask=same, resolution=24).mask, first.mask)
+    for wrong in (mask / np.nan, mask.astype(str)):
+        with pytest.raises(texdisn.UserError, match="the mask has values that are no numbers"):
+            model.reconstruct(image, mask=wrong)
     with pytest.raises(texdisn.UserError, match="must have one size"):
         model.reconstruct(image, mask=mask[:-1])
     for nothing in (mask // 2, np.zeros(mask.shape, bool), (mask / 255).round().astype(np.uint8)):

@@ -94,7 +94,7 @@ class Reconstructor:
     def reconstruct(
         self,
         image: Image,
-        mask: str | os.PathLike[str] | np.ndarray = "auto",
+        mask: str | os.PathLike[str] | PIL.Image.Image | np.ndarray = "auto",
         camera: Camera = "est",
         resolution: int = 128,
         simplify: int = FACES,
@@ -105,8 +105,8 @@ class Reconstructor:
 
         Args:
             image: a path, a PIL image, an (H, W, 3 or 4) array or a Photo.
-            mask: as utils.images.foreground.foreground takes it, or an (H, W) array, true or 255
-                where the object is.
+            mask: as utils.images.foreground.foreground takes it, or an (H, W) array or grey PIL
+                image: true, 255, or 1.0 where the object is.
             camera: "est"; (azimuth, elevation) in degrees, the rest estimated; (azimuth, elevation,
                 distance), looking at the middle of the image with the default focal length; or a
                 (4, 3) trans_mat of the image as it is given.
@@ -222,11 +222,15 @@ class Reconstructor:
         return novelty, category, warnings
 
 
-def _foreground(photo: Photo, mask: str | os.PathLike[str] | np.ndarray) -> Foreground:
+def _foreground(photo: Photo, mask: str | os.PathLike[str] | PIL.Image.Image | np.ndarray) -> Foreground:
     """The object of a photo by a mask array, or as utils.images.foreground finds it."""
-    if not isinstance(mask, np.ndarray):
+    if isinstance(mask, (str, os.PathLike)):
         return foreground(photo, mask)
+    mask = np.asarray(mask)
     if mask.shape not in (photo.size, photo.rgba.shape[:2]):
         raise UserError(f"the mask is {mask.shape} and the image {photo.size}: they must have one size")
-    alpha = np.where(mask, 255, 0) if mask.dtype == bool else np.clip(mask, 0, 255)
+    if mask.dtype.kind not in "buif" or not np.isfinite(mask).all():
+        raise UserError("the mask has values that are no numbers")
+    in_shares = mask.dtype == bool or (mask.dtype.kind == "f" and mask.max() <= 1)
+    alpha = np.rint(np.clip(mask * (255 if in_shares else 1), 0, 255))
     return given_mask(resize_mask(alpha.astype(np.uint8), photo.rgba.shape[:2]), "array", photo.name)
