@@ -13,12 +13,12 @@ from scipy.sparse.csgraph import dijkstra
 from skimage.segmentation import slic
 
 from utils.errors import UserError
-from utils.images.mask_parts import OBJECT, OPAQUE, made_opaque, without_specks, without_strays
+from utils.images.mask_parts import LEAST, OBJECT, OPAQUE, doubts, made_opaque, without_specks, without_strays
 from utils.images.photo import Photo, read_photo
 from utils.images.resize import fitted_size, resize_mask
 
 CLEAR = 5  # alpha up to which a pixel counts as entirely clear: rounding is not transparency
-LEAST, MOST = 0.002, 0.95  # share of an image that an object can cover
+MOST = 0.95  # share of an image that an object can cover
 ADVICE = "give a mask file (white where the object is), or an image with a transparent background"
 
 WORKING = 400  # pixels of the longest side while GrabCut works
@@ -80,7 +80,7 @@ def given_mask(alpha: np.ndarray, used: str, name: str) -> Foreground:
         raise UserError(f"{name}: the mask shows no object: it is at most {alpha.max()}, an object {OBJECT} to 255")
     alpha, notes = without_strays(alpha)
     alpha, further = made_opaque(alpha)
-    return Foreground(alpha, used, [*notes, *further])
+    return Foreground(alpha, used, [*notes, *further, *doubts(alpha >= OBJECT)])
 
 
 def _has_clear_part(rgba: np.ndarray) -> bool:

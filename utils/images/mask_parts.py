@@ -1,5 +1,5 @@
 """Parts of a mask: which of them are the object, and which are specks or frames beside it; masks
-that are faint throughout.
+that are faint throughout, or may be another one than was meant.
 """
 
 import cv2
@@ -8,6 +8,8 @@ import numpy as np
 OBJECT = 128  # alpha from which a pixel is the object's
 OPAQUE = 250  # alpha from which a pixel shows nothing but the object: rounding is not transparency
 FAINT = 32  # alpha below which a pixel neither joins parts nor is one
+LEAST = 0.002  # share of an image that an object covers
+AROUND = 0.9  # share of the edge of an image above which a mask may be that of the background
 GAP = 0.05  # of the object's longer side: parts that are closer to each other belong together
 SPECK = 0.02  # share of the largest part that a part of a given mask has at least
 FOUND_SPECK = 0.1  # the same in a mask that was found, which is less reliable
@@ -73,6 +75,16 @@ def made_opaque(alpha: np.ndarray) -> tuple[np.ndarray, list[str]]:
     usual = np.median(alpha[alpha >= largest / 2])  # not the largest, which noise may have raised
     scaled = np.rint(np.minimum(alpha * (255 / usual), 255)).astype(np.uint8)
     return scaled, [f"the mask is nowhere opaque (at most {largest} of 255): it is scaled until it is"]
+
+
+def doubts(inside: np.ndarray) -> list[str]:
+    """Remarks for the user on a given mask (H, W) bool that may be another one than was meant."""
+    edge = np.concatenate([inside[0], inside[-1], inside[:, 0], inside[:, -1]]).mean()
+    if edge > AROUND:
+        return [f"the mask covers {edge:.0%} of the edge of the image: is it inverted? White is the object"]
+    if inside.mean() <= LEAST:
+        return [f"the mask covers {inside.mean():.2%} of the image, which is little for an object"]
+    return []
 
 
 def without_specks(mask: np.ndarray) -> np.ndarray:

@@ -223,3 +223,19 @@ def test_a_mask_that_is_opaque_somewhere_keeps_its_soft_parts():
     result = foreground(with_alpha(alpha))
     np.testing.assert_array_equal(result.alpha, alpha)
     assert result.notes == []
+
+
+@pytest.mark.parametrize("how", ["alpha", "file"])
+def test_a_mask_that_may_be_another_one_is_told(how, tmp_path):
+    def notes(inside):
+        alpha = np.where(inside, 255, 0).astype(np.uint8)
+        if how == "alpha":
+            return foreground(with_alpha(alpha)).notes
+        cv2.imwrite(str(tmp_path / "mask.png"), alpha)
+        return foreground(opaque(np.zeros((*inside.shape, 3), np.uint8)), tmp_path / "mask.png").notes
+
+    shape, dot = disc(), np.zeros((240, 320), bool)
+    dot[100:105, 100:105] = True
+    assert notes(shape) == [] and notes(np.roll(shape, 60, 1)) == []
+    assert ["inverted" in note for note in notes(~shape)] == [True]
+    assert ["little for an object" in note for note in notes(dot)] == [True]
