@@ -7,6 +7,7 @@ import numpy as np
 from data.augmentation import changed_view, recoloured, stretch_factors, stretched_camera, warped_view
 from data.network_input import FieldSettings, network_view, object_frame
 from data.shards import Database, ObjectEntry
+from utils.errors import UserError
 from utils.geometry import frames
 
 NEAR = 1 / frames.VOXELS  # colour is supervised within one voxel of the surface, object-frame length
@@ -24,7 +25,7 @@ def voxel_points(
     """Points of binary mode: the first half from occupied voxels, the second half from empty ones.
 
     Args:
-        index: the occupied voxels, (M, 3) uint8 in 0..63.
+        index: the occupied voxels, (M, 3) uint8 in 0..63; not all that there are.
         colours: their RGB, (M, 3) uint8.
         count: the number of points.
         rng: the points are drawn from it.
@@ -36,11 +37,11 @@ def voxel_points(
     occupied = np.zeros((frames.VOXELS,) * 3, bool)
     occupied[tuple(index.T)] = True
     chosen = rng.integers(len(index), size=count // 2)
-    empty = np.empty((0, 3), np.int64)
-    while len(empty) < count - count // 2:  # a few percent of space is occupied: one round nearly always does
-        drawn = rng.integers(frames.VOXELS, size=(count, 3))
-        empty = np.concatenate([empty, drawn[~occupied[tuple(drawn.T)]]])
-    empty = empty[: count - count // 2]
+    drawn = rng.integers(frames.VOXELS, size=(count, 3))  # a few percent of space is occupied: mostly enough
+    empty = drawn[~occupied[tuple(drawn.T)]][: count - count // 2]
+    if len(empty) < count - count // 2:
+        others = np.argwhere(~occupied)
+        empty = others[rng.integers(len(others), size=count - count // 2)]
     points = np.concatenate([index[chosen], empty]).astype(np.float32) - frames.VOXELS // 2
     target = np.concatenate([colours[chosen] / np.float32(255), np.full(empty.shape, -1, np.float32)])
     return points, target
@@ -79,7 +80,10 @@ class FieldSamples:
     def read(
         self, entry: ObjectEntry, view: int, rng: np.random.Generator, augment: bool = True
     ) -> dict[str, np.ndarray]:
-        """The sample of one view; its augmentation, if wanted, and points are drawn from rng."""
+        """The sample of one view; its augmentation, if wanted, and points are drawn from rng.
+
+        UserError where the view cannot be read, or has nothing to learn from.
+        """
         database, config = self.database, self.config
         rgba, trans_mat = database.image(entry, view), database.trans_mat(entry, view)
         mirrored, colour_map = False, None
@@ -97,6 +101,9 @@ class FieldSamples:
         sample = {"image": image, "trans_mat": frame.camera(camera).astype(np.float32)}
         if config.binary:
             index, colours = database.voxels(entry)
+            if len(index) == frames.VOXELS**3:
+                name = f"{entry.category}/{entry.object_id}"
+                raise UserError(f"{name} fills the whole volume: it has no empty voxels to learn from, leave it out")
             if mirrored:
                 index = index * np.array([-1, 1, 1]) + np.array([frames.VOXELS - 1, 0, 0])
             if colour_map is not None:

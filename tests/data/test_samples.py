@@ -9,6 +9,7 @@ from data.network_input import network_camera, network_image, network_view
 from data.pipeline import batches, epoch_order
 from data.shards import Database
 from tests.helpers import tiny
+from utils.errors import UserError
 from utils.geometry import frames
 from utils.geometry.cameras import project
 
@@ -52,6 +53,16 @@ def test_voxel_points_are_half_occupied_half_empty():
     full = np.argwhere(np.ones((64, 64, 64), bool))[:-3].astype(np.uint8)  # only three voxels are empty
     points, target = voxel_points(full, np.zeros_like(full), 8, rng)
     assert len(points) == 8 and (target[4:] == -1).all() and (points[4:, 0] == 31).all()
+    points, target = voxel_points(full[:-3], np.zeros_like(full[:-3]), 400, rng)  # six
+    assert len(np.unique(points[200:], axis=0)) == 6
+
+
+def test_an_object_that_fills_the_volume_is_refused(database, monkeypatch):
+    full = np.argwhere(np.ones((64, 64, 64), bool)).astype(np.uint8)
+    monkeypatch.setattr(database, "voxels", lambda _: (full, np.zeros_like(full)))
+    entry = database.objects("train")[0]
+    with pytest.raises(UserError, match=f"{entry.object_id} fills the whole volume"):
+        FieldSamples(database, tiny.config()).read(entry, 0, np.random.default_rng(0))
 
 
 def test_binary_sample_lies_on_the_object_in_the_image(database):
