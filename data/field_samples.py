@@ -102,8 +102,9 @@ class FieldSamples:
         if config.binary:
             index, colours = database.voxels(entry)
             if len(index) == frames.VOXELS**3:
-                name = f"{entry.category}/{entry.object_id}"
-                raise UserError(f"{name} fills the whole volume: it has no empty voxels to learn from, leave it out")
+                raise UserError(
+                    f"{entry.name} fills the whole volume: it has no empty voxels to learn from, leave it out"
+                )
             if mirrored:
                 index = index * np.array([-1, 1, 1]) + np.array([frames.VOXELS - 1, 0, 0])
             if colour_map is not None:

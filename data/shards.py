@@ -48,6 +48,11 @@ class ObjectEntry:
     index: int  # within the shard
     sdf_count: int  # number of its sdf_points
 
+    @property
+    def name(self) -> str:
+        """What lists and messages call the object: its id is unique in its category alone."""
+        return f"{self.category}/{self.object_id}"
+
 
 class Shard:
     """One open shard: its small arrays in memory, its datasets ready to be read.

@@ -193,8 +193,13 @@ def marked_encoding(path: str | os.PathLike[str]) -> str | None:
     return next((name for mark, name in MARKS.items() if start.startswith(mark)), None)
 
 
-def read_numbers(path: str | os.PathLike[str]) -> np.ndarray:
+def read_numbers(path: str | os.PathLike[str], encoding: str | None = None, **how: Any) -> np.ndarray:
     """A text file of numbers -> (rows, columns) float64, no rows of an empty file.
+
+    Args:
+        path: the file.
+        encoding: of a file without a byte order mark; None: that of the system.
+        how: further arguments of numpy.loadtxt.
 
     Raises:
         ValueError: it holds something else, or rows of several lengths.
@@ -202,7 +207,7 @@ def read_numbers(path: str | os.PathLike[str]) -> np.ndarray:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # about an empty file, which its shape tells
-        return np.loadtxt(path, ndmin=2, encoding=marked_encoding(path))
+        return np.loadtxt(path, ndmin=2, encoding=marked_encoding(path) or encoding, **how)
 
 
 def folded(name: str) -> str:

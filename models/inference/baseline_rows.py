@@ -83,20 +83,20 @@ class Baselines:
                     if isinstance(compared, UserError):  # a failure, not kept: the next run tries again
                         known[key] = {**image, **_failed(str(compared), names)}
                         continue
-                    place, stored = (method, _name(compared)), known.get(key, {})
+                    place, stored = (method, compared.name), known.get(key, {})
                     lacking = [name for name in names if name not in stored]
                     if not lacking:
                         continue
                     if not set(lacking) <= measured.get(place, {}).keys():
                         prediction = predictions.get(method, compared)
                         measured[place] = _scores(prediction, load_truth(self.database, entry), lacking)
-                    nearest = {NEAREST: _name(compared)} if method == RETRIEVAL else {}
+                    nearest = {NEAREST: compared.name} if method == RETRIEVAL else {}
                     known[key] = {**image, **stored, **measured[place], **nearest}
                     log.write(json.dumps({"method": method, **known[key]}) + "\n")
 
     def _sources(self, pairs: list[Pair], known: dict[Key, Row]) -> list[ObjectEntry | UserError]:
         """What retrieval() finds, which only searches where the training object is not known."""
-        named = {_name(entry): entry for entry in self.train}
+        named = {entry.name: entry for entry in self.train}
         rows = [known.get(_key(RETRIEVAL, *pair)) for pair in pairs]
         new = [pair for pair, row in zip(pairs, rows, strict=True) if row is None]
         found = iter(retrieval(self.database, self.train, new, self.config) if new else [])
@@ -108,7 +108,7 @@ class Baselines:
         The last row of an image counts; a cut last line is dropped.
         """
         path, heading = self.file, json.dumps({"baselines": self._digest()}) + "\n"
-        train = {_name(entry) for entry in self.train}
+        train = {entry.name for entry in self.train}
         try:
             lines = path.read_text().splitlines(keepends=True) if path.exists() else []
             whole = [line for line in lines if line.endswith("\n")]
@@ -129,8 +129,8 @@ class Baselines:
         parts = {
             "version": VERSION,
             "database": self.database.digest,
-            "train": sorted(_name(entry) for entry in self.train),
-            "val": sorted(_name(entry) for entry in self.val),
+            "train": sorted(entry.name for entry in self.train),
+            "val": sorted(entry.name for entry in self.val),
             **{name: getattr(self.config, name) for name in SEEN},
         }
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
@@ -184,10 +184,6 @@ def _scores(prediction: Prediction | None, truth: Truth, names: list[str]) -> Ro
 def _failed(reason: str, names: list[str]) -> Row:
     """The same of an image for which a method has no prediction."""
     return {**registry.worst_values(names), "failed": reason, "no_mesh": None}
-
-
-def _name(entry: ObjectEntry) -> str:
-    return f"{entry.category}/{entry.object_id}"
 
 
 def _key(method: str, entry: ObjectEntry, view: int) -> Key:

@@ -70,8 +70,7 @@ def choose_views(entries: list[ObjectEntry], views: list[int] | None, limit: int
             continue
         wanted = range(len(entry.view_names)) if views is None else views
         if max(wanted) >= len(entry.view_names):
-            name = f"{entry.category}/{entry.object_id}"
-            raise UserError(f"{name} has {len(entry.view_names)} views, there is no view {max(wanted)}")
+            raise UserError(f"{entry.name} has {len(entry.view_names)} views, there is no view {max(wanted)}")
         pairs += [(entry, view) for view in wanted]
     return pairs
 

@@ -78,7 +78,7 @@ def describe_split(database: Database, split: str, category: str) -> Described:
         category: of the objects, "all" for every one.
     """
     views = _views(database.objects(split, category), VIEWS[split])
-    names = [(entry.category, f"{entry.category}/{entry.object_id}") for entry, _ in views]
+    names = [(entry.category, entry.name) for entry, _ in views]
     return Described(describe_views(database, views, split), *map(list, zip(*names, strict=True)))
 
 

@@ -90,15 +90,18 @@ def meet(own: str, others: Sequence[str]) -> None:
         listener = _listener(_host_and_port(own)[1])
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else error
-        raise UserError(
-            f"this worker cannot take part in the cluster at {own}; is the port in use? ({reason})"
-        ) from None
+        raise cannot_take_part(own, reason) from None
     with listener:
         listener.setblocking(False)
         while not all(map(_answers, others)):  # one that has begun answers by TensorFlow's own server
             _accept_all(listener)
             time.sleep(PAUSE)
             _accept_all(listener)
+
+
+def cannot_take_part(own: str, reason: object) -> UserError:
+    """The error of a worker that cannot answer at its address."""
+    return UserError(f"this worker cannot take part in the cluster at {own}; is the port in use? ({reason})")
 
 
 def _listener(port: int) -> socket.socket:

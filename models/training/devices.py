@@ -6,7 +6,7 @@ import signal
 
 import tensorflow as tf
 
-from models.training.cluster import is_named, meet
+from models.training.cluster import cannot_take_part, is_named, meet
 from utils.errors import UserError
 
 # what TensorFlow raises in a worker that has lost another one
@@ -39,9 +39,7 @@ def _joined_cluster() -> tf.distribute.Strategy:
     except LOST:
         raise
     except tf.errors.OpError as error:
-        raise UserError(
-            f"this worker cannot take part in the cluster at {address}; is the port in use? ({_reason(error)})"
-        ) from None
+        raise cannot_take_part(address, _reason(error)) from None
 
 
 @contextlib.contextmanager

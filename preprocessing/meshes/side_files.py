@@ -70,13 +70,13 @@ def find_side_file(name: str, mesh: pathlib.Path, within: str = "") -> pathlib.P
     Returns:
         Whatever has the name; it may be a folder.
     """
-    for spelling in dict.fromkeys(_spellings(name)):
-        for place in _places(spelling, within):
-            found = None if place.split(os.sep)[:2] == ["..", ".."] else find_below(mesh.parent, place)
-            if found is not None:
-                record(os.path.relpath(found, mesh.parent))
-                return found
-    if any(_places(spelling, within) for spelling in _spellings(name)):
+    places = dict.fromkeys(place for spelling in _spellings(name) for place in _places(spelling, within))
+    for place in places:
+        found = None if place.split(os.sep)[:2] == ["..", ".."] else find_below(mesh.parent, place)
+        if found is not None:
+            record(os.path.relpath(found, mesh.parent))
+            return found
+    if places:
         record(f"{within}//{name}")
     return None
 
@@ -96,7 +96,7 @@ def _places(name: str, within: str) -> list[str]:
     places = [] if ABSOLUTE.match(relative) else [f"{within}/{relative}" if within else relative, relative]
     for around in dict.fromkeys((within or ".", ".", "..")):
         places += [f"{around}/{folder}/{last}" for folder in USUAL_FOLDERS]
-    return list(dict.fromkeys(map(os.path.normpath, places)))
+    return [os.path.normpath(place) for place in places]
 
 
 def find_below(folder: pathlib.Path, place: str) -> pathlib.Path | None:

@@ -18,7 +18,6 @@ are a little closer together where R > 64.
 
 import os
 import pathlib
-import warnings
 
 import numpy as np
 
@@ -93,10 +92,7 @@ def _table(path: str | os.PathLike[str]) -> np.ndarray:
     if not pathlib.Path(path).is_file():
         raise UserError(f"{path} is missing")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # about an empty file, which is an error below
-            encoding = files.marked_encoding(path) or "latin1"
-            table = np.loadtxt(path, np.float32, comments=None, ndmin=2, encoding=encoding)
+        table = files.read_numbers(path, "latin1", dtype=np.float32, comments=None)
     except (ValueError, OSError) as error:
         raise UserError(f"{path}{_broken_line(path)} cannot be read as rows of numbers {COLUMNS}: {error}") from None
     if not table.size:
