@@ -112,10 +112,11 @@ def in_copy(function: Callable[[], Any], written: pathlib.Path) -> int:
         written: gets what it prints.
     """
     copy = os.fork()
+    # Both set the group: whichever comes first, neither side goes on without it.
+    os.setpgid(copy, copy)
     if copy:
         return copy
     try:
-        os.setsid()
         output = os.open(written, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
         os.dup2(output, 1), os.dup2(output, 2)
         function()
