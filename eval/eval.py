@@ -73,7 +73,11 @@ def build_parser() -> argparse.ArgumentParser:
         "in the database, where it is)",
     )
     p.add_argument(
-        "--figure_objects", type=cli.whole_number(0), default=2, help="objects of every category in figure.png"
+        "--figure_objects",
+        type=figure_objects,
+        nargs="+",
+        default=[2],
+        help="objects in figure.png: how many of every category, or category/object of each",
     )
     engine_flags.add_flags(
         p, "objects evaluated at once, each by a process with the network (more than one: without a GPU)"
@@ -87,6 +91,11 @@ def build_parser() -> argparse.ArgumentParser:
 def iso_value(text: str) -> float | None:
     """--iso: a number, or None for auto."""
     return None if text == "auto" else cli.real_number()(text)
+
+
+def figure_objects(text: str) -> int | str:
+    """--figure_objects: a number, or the name of an object."""
+    return text if "/" in text else cli.whole_number(0)(text)
 
 
 def metric_names(text: str) -> tuple[str, ...]:
@@ -105,6 +114,10 @@ def check(args: argparse.Namespace) -> None:
         check_resolution("--mesh_res", args.mesh_res)
     if args.views and len(set(args.views)) < len(args.views):
         raise UserError(f"--views {','.join(map(str, args.views))}: give each index once")
+    figured = args.figure_objects
+    if len(set(figured)) < len(figured) or len(figured) > 1 and any(isinstance(word, int) for word in figured):
+        words = " ".join(map(str, figured))
+        raise UserError(f"--figure_objects {words}: give one number, or each object's name once")
     if args.db and not pathlib.Path(args.db).is_dir():
         raise UserError(f"--db {args.db} is not a folder")
     engine_flags.of_flags(args)
@@ -133,6 +146,8 @@ def main(argv: list[str]) -> None:
     print(model.describe())
     folder = EvaluationFolder(args.log_dir or model.beside(default_name(args.split)))
     database = database_path(args, model.config)
+    first, *_ = args.figure_objects
+    shown = first if isinstance(first, int) else tuple(args.figure_objects)
     options = Options(
         split=args.split,
         category=args.category or model.config.category,
@@ -143,13 +158,13 @@ def main(argv: list[str]) -> None:
         mesh_resolution=(args.mesh_res or args.sdf_res) if args.create_obj else None,
         metrics=args.metrics,
         camera_run=args.cam_est or model.config.cam_est,
-        figure_objects=args.figure_objects,
+        figure_objects=shown,
         data_sets=find_data_sets(database, args.data_sets),
         engine=engine_flags.of_flags(args),
     )
     with working_in(folder.path, folder.DEPTH):
         Evaluation(model, Database(database), folder.path, options).run()
-    if args.figure_objects and folder.figure.exists():  # no view may be readable
+    if shown and folder.figure.exists():  # no view may be readable
         print(f"figure       {folder.figure}")
     print(f"results      {folder.results}")
     print(f"predictions  {folder.predictions}")

@@ -55,7 +55,7 @@ class Options:
     mesh_resolution: int | None = None  # cells along each axis of the meshes; None: no meshes
     metrics: tuple[str, ...] = tuple(registry.parse_names(registry.DEFAULT))
     camera_run: str = ""  # run of a camera network whose estimates are evaluated too
-    figure_objects: int = 2  # of every category; 0: no figure
+    figure_objects: int | tuple[str, ...] = 2  # so many of every category (0: no figure), or these
     data_sets: DataSets | None = None  # where the objects come from
     engine: Engine = HERE  # where the objects are evaluated
 
@@ -105,6 +105,10 @@ class Evaluation:
             print("the network predicts no colours: they are grey in every file; metrics of colours are left out")
         category = options.category
         self.pairs = choose_views(database.objects(options.split, category), options.views, options.limit)
+        if not isinstance(options.figure_objects, int):
+            names = {entry.name for entry, _ in self.pairs}
+            if missing := [name for name in options.figure_objects if name not in names]:
+                raise UserError(f"the figure cannot show {missing[0]}, which is not among the evaluated objects")
         self.train, self.val = (database.objects(split, category, needed=False) for split in ("train", "val"))
         self.network = build_field_network(self.config)
         model.load(self.network)
@@ -260,18 +264,25 @@ class Evaluation:
         return content
 
     def _write_figure(self, rows: list[Row]) -> None:
-        """The first readable view of a few objects of every category, evenly spaced over these."""
-        first: dict[str, dict[str, tuple[ObjectEntry, int, Row]]] = {}
+        """The first readable view of each object that the figure shows.
+
+        These are the objects that were named, in that order, or a few of every category, evenly
+        spaced over its objects.
+        """
+        first: dict[ObjectEntry, tuple[int, Row]] = {}
         for (entry, view), row in zip(self.pairs, rows, strict=True):
-            objects = first.setdefault(entry.category, {})
-            if entry.object_id not in objects and _readable(self.database, [(entry, view)], camera=True):
-                objects[entry.object_id] = (entry, view, row)
-        shown, count = [], self.options.figure_objects
-        for objects in first.values():
-            for entry, view, row in spread(list(objects.values()), count):
-                shown.append(self._figure_row(entry, view, row))
-        if shown:
-            write_figure(shown, self.folder.figure)
+            if entry not in first and _readable(self.database, [(entry, view)], camera=True):
+                first[entry] = (view, row)
+        wanted = self.options.figure_objects
+        if isinstance(wanted, int):
+            categories = dict.fromkeys(entry.category for entry in first)
+            of_category = ([entry for entry in first if entry.category == category] for category in categories)
+            chosen = [entry for entries in of_category for entry in spread(entries, wanted)]
+        else:
+            named = {entry.name: entry for entry in first}
+            chosen = [named[name] for name in wanted if name in named]
+        if chosen:
+            write_figure([self._figure_row(entry, *first[entry]) for entry in chosen], self.folder.figure)
 
     def _figure_row(self, entry: ObjectEntry, view: int, row: Row) -> FigureRow:
         field = predict_view(self.query, self.database, entry, view, frames.VOXELS, self.iso)

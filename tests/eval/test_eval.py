@@ -249,6 +249,10 @@ def test_the_preview_of_a_validation(tiny_database):
         (["--limit", "0"], "argument --limit: '0' is not"),
         (["--metrics", "iou,cd"], "argument --metrics: unknown metric 'cd'; known: all, iou, psnr, "),
         (["--metrics", ""], "unknown metric ''"),
+        (["--figure_objects", "-1"], "argument --figure_objects: '-1' is not"),
+        (["--figure_objects", "chair"], "argument --figure_objects: 'chair' is not"),
+        (["--figure_objects", "box/a", "1"], "--figure_objects box/a 1: give one number, or each object's name once"),
+        (["--figure_objects", "box/a", "box/a"], "each object's name once"),
         ([], "no such folder"),
     ],
 )

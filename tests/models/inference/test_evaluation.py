@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from data.shards import Database
-from models.inference import iso_search
+from models.inference import evaluation, iso_search
 from models.inference.evaluated_views import ViewEvaluator
 from models.inference.evaluation import Evaluation, Options
 from models.inference.evaluation_folder import EvaluationFolder
@@ -45,6 +45,27 @@ def test_views_that_cannot_be_read_are_failures_and_do_not_end_it(
     assert f"{len(damaged)} of 2 images cannot be read" in found["remarks"][-1]
     assert (tmp_path / "out" / "results.json").exists()
     assert (tmp_path / "out" / "figure.png").exists() == (len(damaged) < 2)
+
+
+@pytest.mark.slow
+def test_the_figure_shows_the_objects_that_are_named(tiny_database, tmp_path, monkeypatch, eagerly, built_once):
+    """In the order of their names; or so many of every category; another object is refused at
+    once.
+    """
+    drawn: list[list[str]] = []
+    monkeypatch.setattr(Evaluation, "_figure_row", lambda self, entry, view, row: f"{entry.name} {view}")
+    monkeypatch.setattr(evaluation, "write_figure", lambda rows, path: drawn.append(rows))
+    model, database = open_model(tiny.field_run(tmp_path / "run", tiny_database, True)), Database(tiny_database)
+    (tmp_path / "out").mkdir()
+    names = [entry.name for entry in database.objects("test", "all")]
+    one_box, one_crate = (next(name for name in names if name.startswith(kind)) for kind in ("box/", "crate/"))
+    options = Options(views=[2, 1], resolution=8, figure_objects=(one_crate, one_box))
+    Evaluation(model, database, tmp_path / "out", options).run()
+    Evaluation(model, database, tmp_path / "out", dataclasses.replace(options, figure_objects=1)).run()
+    assert drawn == [[f"{one_crate} 2", f"{one_box} 2"], [f"{one_box} 2", f"{one_crate} 2"]]
+    elsewhere = dataclasses.replace(options, category="box")
+    with pytest.raises(UserError, match=f"cannot show {one_crate}, which is not among the evaluated objects"):
+        Evaluation(model, database, tmp_path / "out", elsewhere)
 
 
 @pytest.mark.slow
