@@ -1,7 +1,7 @@
 """One picture of several reconstructions: image, mesh over it, mesh from eight sides.
 
-    python eval/reconstruct.py examples/*.png examples/*.jpg --out models3d
-    python benchmarks/gallery.py models3d/car models3d/chair --out docs/images/reconstructions.png
+python eval/reconstruct.py examples/*.png examples/*.jpg --out models3d
+python benchmarks/gallery.py models3d/car models3d/chair --out docs/images/reconstructions.png
 """
 
 import argparse

@@ -25,10 +25,11 @@ import threading
 
 from models.choices import PRECISION_HELP, PRECISIONS
 from models.weights.run import check_there
-from utils.cli import Stopped, parser, real_number, run, whole_number
+from utils.cli import parser, real_number, run, whole_number
 from utils.errors import UserError
 from utils.images.photo import MAX_BYTES, MAX_PIXELS
 from utils.out_folder import is_abandoned, working_in
+from utils.signals import Stopped
 from utils.web.jobs import Folders, Jobs
 from utils.web.layout import build
 from utils.web.page import AGE, Page

@@ -9,14 +9,14 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
 from utils.errors import DEBUG, PartialFailure, UserError
 from utils.processes import keep_freed_memory
 from utils.quiet import start_tensorflow_quietly
+from utils.signals import Stopped, stopped_by_signals
 
-STOPS = (signal.SIGTERM, signal.SIGHUP)
 LONGEST = 1000  # characters of a message about flags
 PARTIAL_FAILURE = 3  # exit code of a run that finished but left some inputs out
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
@@ -132,39 +132,6 @@ def _number_type(kind: type[Number], description: str, bounds: dict[str, float |
         raise argparse.ArgumentTypeError(f"{text!r} is not {expected}")
 
     return convert
-
-
-class Stopped(KeyboardInterrupt):
-    """The process was asked to end, as by Ctrl-C, by the signal `number`."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-        self.code = 128 + number  # exit code by the custom of shells
-
-
-def _stop(number: int, _: object) -> NoReturn:
-    """Handle a signal: raise Stopped once; the same signals during the clean-up are ignored."""
-    for other in STOPS:
-        signal.signal(other, signal.SIG_IGN)
-    raise Stopped(number)
-
-
-@contextlib.contextmanager
-def stopped_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP raise Stopped in the block.
-
-    One that the starter of the process had ignored (nohup) stays ignored.
-    """
-    previous = {number: signal.getsignal(number) for number in STOPS}
-    for number, handler in previous.items():
-        if handler is not signal.SIG_IGN:
-            signal.signal(number, _stop)
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def run(main: Callable[[list[str]], Any], resumes: bool = True) -> None:

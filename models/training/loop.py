@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from data.pipeline import batches, epoch_order
 from data.shards import ObjectEntry
+from models.training import cluster
 from models.training.board import Board
 from models.training.devices import LOST
 from models.training.forecast import FIRST, STEPS, clock_time, forecast, remaining
@@ -19,7 +20,9 @@ from models.training.trainer import Trainer
 from models.weights.run import Run, load_checkpoint, save_checkpoint
 from utils.errors import UserError
 from utils.files import read_json, write_json
+from utils.signals import stops_held_back
 
+ENDING = "the training ends after this step, and is saved; once more: at once"
 STATISTICS = 8  # batches that the statistics of batch normalisation are of, in validation
 
 
@@ -69,20 +72,11 @@ class Loop:
             raise UserError(f"{count} training samples are fewer than one batch: lower batch_size {size}")
         if size % self.strategy.num_replicas_in_sync:
             raise UserError(f"batch_size {size} does not divide among {self.strategy.num_replicas_in_sync} devices")
-        resolver = self.strategy.cluster_resolver  # only with several machines, the first of which writes
-        several = resolver is not None and resolver.task_id is not None
-        self.chief = not several or self.writes(resolver)
-        if several and self.config.max_minutes:
+        self.chief = cluster.writes()
+        if cluster.is_named() and self.config.max_minutes:
             raise UserError("max_minutes needs one machine: several would stop at different steps; use max_epoch")
         self.board = Board(folder.tensorboard, self.chief)
         self.forecasts = True  # until one was made
-
-    @staticmethod
-    def writes(resolver: tf.distribute.cluster_resolver.ClusterResolver) -> bool:
-        """Whether this task writes: the chief does, or the first worker without one."""
-        if "chief" in resolver.cluster_spec().jobs:
-            return resolver.task_type == "chief"
-        return resolver.task_id == 0
 
     def resume(self) -> None:
         """Continue from the last checkpoint of the folder."""
@@ -119,7 +113,8 @@ class Loop:
         if self.progress["step"] == 0:
             self.look()
         while (epoch := self.progress["step"] // self.steps) < self.config.max_epoch and not self.time_is_up():
-            self.train_epoch(epoch)
+            with stops_held_back(ENDING) as stop_wanted:
+                self.train_epoch(epoch, stop_wanted)
             self.end_epoch(epoch)
         reason = "the minutes are used up" if self.time_is_up() else "all epochs are done"
         step, minutes = self.progress["step"], self.progress["minutes"]
@@ -164,8 +159,8 @@ class Loop:
             reason = next((line for line in lines if "Error: " in line), lines[0])
             raise UserError(f"a training sample cannot be read: {reason}; check or rebuild the database") from None
 
-    def train_epoch(self, epoch: int) -> None:
-        """The steps of an epoch that are still to be done."""
+    def train_epoch(self, epoch: int, stop_wanted: collections.abc.Callable[[], bool]) -> None:
+        """The steps of an epoch that are still to be done; where a stop is wanted, one more."""
         done = self.progress["step"] - epoch * self.steps
         order = epoch_order(self.train, self.config.seed, epoch, self.config.cat_limit)
         source = self.input(self.train, order, epoch, augment=True, first=done)
@@ -202,10 +197,11 @@ class Loop:
                 others |= {"samples_per_second": rate, "waiting": waited / elapsed}
                 self.board.scalars("train", parts | others, self.progress["step"])
             # end_epoch saves the last step of an epoch, together with what belongs to the epoch
-            if i + 1 < self.steps and time.time() - saved > self.checkpoint_minutes * 60:
+            stopping = stop_wanted()
+            if i + 1 < self.steps and (stopping or time.time() - saved > self.checkpoint_minutes * 60):
                 self.save()
                 saved = time.time()
-            if self.time_is_up():  # with more minutes the same command resumes within the epoch
+            if stopping or self.time_is_up():  # with more minutes the same command resumes within the epoch
                 break
         bar.close()
 

@@ -9,6 +9,7 @@ import pytest
 
 from utils import cli
 from utils.errors import DEBUG, PartialFailure, StorageError, UserError
+from utils.signals import Stopped
 
 
 def parse(*words, **options):
@@ -63,8 +64,8 @@ def test_numbers_out_of_bounds(kind, text, message):
 @pytest.mark.parametrize(("error", "code", "line"), [
     (UserError("no"), 1, "error: no\n"), (PartialFailure("no"), 3, "error: no\n"), (OSError("no"), 1, "error: no\n"),
     (KeyboardInterrupt(), 130, "interrupted; run the same command again to resume\n"),
-    (cli.Stopped(signal.SIGTERM), 143, "stopped by SIGTERM; run the same command again to resume\n"),
-    (cli.Stopped(signal.SIGHUP), 129, "stopped by SIGHUP; run the same command again to resume\n"),
+    (Stopped(signal.SIGTERM), 143, "stopped by SIGTERM; run the same command again to resume\n"),
+    (Stopped(signal.SIGHUP), 129, "stopped by SIGHUP; run the same command again to resume\n"),
     (StorageError("x cannot be written: full"), 1, "error: x cannot be written: full\n"),
 ])  # fmt: skip
 def test_errors_are_one_line_and_an_exit_code(monkeypatch, capsys, error, code, line):
@@ -133,30 +134,3 @@ def test_values_that_begin_with_a_minus_are_no_flags(value):
     assert flags.parse_args(["--camera", value]).camera == value
     with pytest.raises(UserError, match="expected one argument"):
         flags.parse_args(["--camera", "--debug"])
-
-
-@pytest.mark.parametrize("number", cli.STOPS)
-def test_signals_end_a_block_like_an_interrupt_and_are_restored(number):
-    previous = signal.signal(number, signal.SIG_DFL)  # the tests may run under nohup
-    cleaned = []
-    try:
-        with pytest.raises(KeyboardInterrupt) as caught, cli.stopped_by_signals():
-            try:
-                signal.raise_signal(number)
-            finally:
-                signal.raise_signal(number)  # a second one does not cut the clean-up short
-                cleaned.append(number)
-        assert caught.value.number == number and caught.value.code == 128 + number and cleaned == [number]
-        assert signal.getsignal(number) == signal.SIG_DFL
-    finally:
-        signal.signal(number, previous)
-
-
-def test_a_signal_that_the_starter_ignores_stays_ignored():
-    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
-    try:
-        with cli.stopped_by_signals():
-            signal.raise_signal(signal.SIGHUP)
-        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGHUP, previous)

@@ -5,6 +5,7 @@ import itertools
 import json
 import pathlib
 import re
+import signal
 
 import keras
 import numpy as np
@@ -28,6 +29,7 @@ from tests.helpers import tiny
 from tests.helpers.point_network import take_the_place
 from tests.helpers.tiny import stored
 from train import train_sdf
+from utils import signals
 from utils.errors import UserError
 from utils.files import write_json
 
@@ -103,6 +105,29 @@ def test_killed_and_resumed_equals_uninterrupted(tiny_database, tmp_path, monkey
         assert np.isclose(a["train"]["loss"], b["train"]["loss"], rtol=1e-5) and np.isclose(
             a["val"]["loss"], b["val"]["loss"], rtol=1e-5
         )
+
+
+@pytest.mark.slow
+def test_a_stop_loses_no_step(tiny_database, tmp_path, monkeypatch, eagerly):
+    take_the_place(monkeypatch.setattr)
+    training = loop(tiny.config(cat_limit=6), tiny_database, tmp_path / "run")
+    step = training.trainer.train_step
+
+    def stopped_in_the_second(*args):
+        if training.progress["step"] == 1:
+            signal.raise_signal(signal.SIGTERM)
+        return step(*args)
+
+    training.trainer.train_step = stopped_in_the_second
+    previous = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        with pytest.raises(signals.Stopped), signals.stopped_by_signals():
+            training.run()
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    again = loop(tiny.config(cat_limit=6), tiny_database, tmp_path / "run")
+    again.resume()
+    assert again.progress["step"] == training.progress["step"] == 2
 
 
 @pytest.fixture(autouse=True)
