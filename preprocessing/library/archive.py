@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import lzma
 import os
 import pathlib
 import posixpath
@@ -17,7 +18,16 @@ MOST_BYTES = 4 << 30  # of all files, unpacked: the largest libraries have some 
 LARGEST_RATIO = 1000  # of unpacked to packed bytes; deflate reaches 1032, with repeated bytes alone
 SMALL = 1 << 26  # bytes: files that may have any ratio
 CATALOGUE = ".properties"
-BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError, ValueError)
+BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    RuntimeError,
+    NotImplementedError,
+    OSError,
+    ValueError,
+)
 
 
 class Archive:

@@ -176,6 +176,26 @@ def test_damaged_files_are_reported(tmp_path):
     assert (tmp_path / "folder/m/m.mtl").read_text() == RED
 
 
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damage_is_reported_whatever_the_packing(packing, tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", packing) as archive:
+        archive.writestr("m/wedge.obj", WEDGE * 50)
+    whole, size = path.read_bytes(), zipfile.ZipFile(path).getinfo("m/wedge.obj").compress_size
+    start, reported = zipfile.sizeFileHeader + len("m/wedge.obj"), 0
+    for number, at in enumerate(range(start, start + size, 7)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        damaged = Archive(path).unpack(tmp_path / str(number))
+        if not damaged:  # a byte that does not matter, as the version of LZMA
+            assert (tmp_path / str(number) / "m/wedge.obj").read_text() == WEDGE * 50
+            continue
+        assert "m/wedge.obj" in damaged[0]
+        with pytest.raises(UserError, match=r"m/wedge\.obj cannot be unpacked"):
+            Archive(path).read("m/wedge.obj")
+        reported += 1
+    assert reported > 10
+
+
 def test_resume_keeps_what_is_done_and_renews_what_changed(tmp_path, capsys):
     path = write_library(tmp_path / "a.sh3f", entry() + SIZES + entry(2, "Table"))
     run(tmp_path, path)
