@@ -33,7 +33,7 @@ from models.weights import tf1_conventions
 from models.weights.run import check_there
 from utils import cli
 from utils.errors import UserError
-from utils.files import read_numbers, replacing
+from utils.files import line_of_row, read_numbers, replacing
 from utils.geometry import frames
 from utils.geometry.cameras import check_camera, project
 from utils.images.photo import read_view
@@ -68,9 +68,12 @@ def read_table(path: str, columns: int, content: str) -> np.ndarray:
         raise UserError(f"{path} is missing") from None
     except (ValueError, OSError) as error:
         raise UserError(f"{path} is not a table of numbers: {error}") from None
-    if values.shape[1:] != (columns,) or not len(values) or not np.isfinite(values).all():
+    if values.shape[1:] != (columns,) or not len(values):
         shape = "x".join(map(str, values.shape))
         raise UserError(f"{path}: {content} has {columns} finite numbers a row, this file is {shape}")
+    bad = ~np.isfinite(values).all(1)
+    if bad.any():
+        raise UserError(f"{line_of_row(path, bad.argmax(), comments='#')}: a value is not a finite number")
     return values
 
 

@@ -1,9 +1,13 @@
 """Files and folders that are either complete or absent, JSON, checks of output folders."""
 
+import bz2
 import codecs
 import contextlib
+import gzip
 import hashlib
+import itertools
 import json
+import lzma
 import math
 import os
 import pathlib
@@ -11,7 +15,8 @@ import re
 import shutil
 import unicodedata
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +33,8 @@ MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+# compressed text files that numpy.loadtxt reads too, by their endings
+OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open, ".lzma": lzma.open}
 
 
 @contextlib.contextmanager
@@ -188,9 +195,38 @@ def marked_encoding(path: str | os.PathLike[str]) -> str | None:
 
     OSError if it cannot be read.
     """
-    with open(path, "rb") as file:
+    with _opener(path)(path, "rb") as file:
         start = file.read(max(map(len, MARKS)))
     return next((name for mark, name in MARKS.items() if start.startswith(mark)), None)
+
+
+def _opener(path: str | os.PathLike[str]) -> Callable[..., Any]:
+    return OPENERS.get(pathlib.Path(path).suffix, open)
+
+
+def numbered_lines(
+    path: str | os.PathLike[str], encoding: str | None = None, comments: str | None = None
+) -> Iterator[tuple[int, str]]:
+    """The lines that read_numbers takes for rows, with their numbers in the file, from 1.
+
+    These are the lines that are not blank. What is not text in the encoding is replaced. The
+    arguments are those of read_numbers; the errors too, and those of damaged packed files.
+    """
+    encoding = marked_encoding(path) or encoding
+    with _opener(path)(path, "rt", encoding=encoding, errors="replace") as lines:
+        for number, line in enumerate(lines, 1):
+            content = line.split(comments)[0] if comments else line
+            if content.strip():
+                yield number, content
+
+
+def line_of_row(
+    path: str | os.PathLike[str], row: int, encoding: str | None = None, comments: str | None = None
+) -> str:
+    """'<path>, line N' of a row that read_numbers has read, for messages."""
+    rows = itertools.islice(numbered_lines(path, encoding, comments), row, None)
+    number, _ = next(rows, (row + 1, ""))
+    return f"{path}, line {number}"
 
 
 def read_numbers(path: str | os.PathLike[str], encoding: str | None = None, **how: Any) -> np.ndarray:
@@ -202,12 +238,15 @@ def read_numbers(path: str | os.PathLike[str], encoding: str | None = None, **ho
         how: further arguments of numpy.loadtxt.
 
     Raises:
-        ValueError: it holds something else, or rows of several lengths.
+        ValueError: it holds something else, or rows of several lengths, or is packed and damaged.
         OSError: it cannot be read.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # about an empty file, which its shape tells
-        return np.loadtxt(path, ndmin=2, encoding=marked_encoding(path) or encoding, **how)
+        try:
+            return np.loadtxt(path, ndmin=2, encoding=marked_encoding(path) or encoding, **how)
+        except (EOFError, zlib.error, lzma.LZMAError) as error:
+            raise ValueError(f"it cannot be unpacked: {error}") from None
 
 
 def folded(name: str) -> str:

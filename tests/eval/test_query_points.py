@@ -142,6 +142,14 @@ def test_an_empty_table_is_named_in_one_line(tmp_path):
         query_points.read_table(str(tmp_path / "P.txt"), 3, "a point")
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", "1e999"])
+def test_the_line_of_a_point_that_is_not_finite_is_named(value, tmp_path):
+    path = tmp_path / "P.txt"
+    path.write_text(f"# x y z\n\n0 0 0\n\n1 {value} 0\n0 0 0\n")
+    with pytest.raises(UserError, match=r"P\.txt, line 5: a value is not a finite number"):
+        query_points.read_table(str(path), 3, "a point")
+
+
 def test_mistakes_are_named_and_nothing_is_written(case):
     binary, prefix, folder, points, _ = case
     size = ["--img_h", SIZE, "--img_w", SIZE]

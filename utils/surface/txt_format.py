@@ -16,8 +16,11 @@ where there is a colour and -1 elsewhere; and those with a grid of linspace(-32,
 are a little closer together where R > 64.
 """
 
+import contextlib
+import lzma
 import os
 import pathlib
+import zlib
 
 import numpy as np
 
@@ -27,6 +30,7 @@ from utils.geometry import frames
 from utils.surface.field_grid import FieldGrid
 
 COLUMNS = "x y z r g b g0"
+ENCODING = "latin1"  # which any bytes are text in, for messages that name the line
 LEAST, MOST = -0.05, 2.0  # colours that are clipped to [0, 1]: noise; the sum of two sigmoids
 TOLERANCE = 0.01  # share of a cell that a coordinate may be off by
 ROUNDED = 0.0051  # and voxels, where that is more: files of two decimals still fit
@@ -71,7 +75,7 @@ def read_txt(path: str | os.PathLike[str]) -> FieldGrid:
         raise UserError(f"{path} has {table.shape[1]} columns, expected {COLUMNS} (or the first six of them)")
     bad = ~np.isfinite(table).all(1)
     if bad.any():
-        raise UserError(f"{path}, line {bad.argmax() + 1}: a value is not a finite number")
+        raise UserError(f"{files.line_of_row(path, bad.argmax(), ENCODING)}: a value is not a finite number")
     line = _grid_line(path, table[:, :3])
     colours = table[:, 3:6]
     empty = np.all(np.abs(colours + 1) <= 0.01, axis=1)
@@ -79,9 +83,8 @@ def read_txt(path: str | os.PathLike[str]) -> FieldGrid:
     if wrong.any():
         row = wrong.argmax()
         remedy = "; divide colours of 0..255 by 255" if colours[row].max() > MOST else ""
-        raise UserError(
-            f"{path}, line {row + 1}: colour {_text(colours[row])} is neither in [0, 1] nor -1 -1 -1{remedy}"
-        )
+        where = files.line_of_row(path, row, ENCODING)
+        raise UserError(f"{where}: colour {_text(colours[row])} is neither in [0, 1] nor -1 -1 -1{remedy}")
     colours = np.where(empty[:, None], -1, np.clip(colours, 0, 1)).astype(np.float32)
     geometry = table[:, 6] if table.shape[1] == 7 else np.where(empty, -1, 1)
     return FieldGrid(len(line), geometry.astype(np.float32), colours, line)
@@ -92,7 +95,7 @@ def _table(path: str | os.PathLike[str]) -> np.ndarray:
     if not pathlib.Path(path).is_file():
         raise UserError(f"{path} is missing")
     try:
-        table = files.read_numbers(path, "latin1", dtype=np.float32, comments=None)
+        table = files.read_numbers(path, ENCODING, dtype=np.float32, comments=None)
     except (ValueError, OSError) as error:
         raise UserError(f"{path}{_broken_line(path)} cannot be read as rows of numbers {COLUMNS}: {error}") from None
     if not table.size:
@@ -103,15 +106,15 @@ def _table(path: str | os.PathLike[str]) -> np.ndarray:
 def _broken_line(path: str | os.PathLike[str]) -> str:
     """', line N' of the first line that is not numbers, or has not as many as the first line."""
     columns = None
-    with open(path, encoding=files.marked_encoding(path) or "latin1", errors="replace") as lines:
-        for number, line in enumerate(lines, 1):
+    with contextlib.suppress(OSError, EOFError, zlib.error, lzma.LZMAError):  # it cannot be unpacked
+        for number, line in files.numbered_lines(path, ENCODING):
             words = line.split()
             columns = columns or len(words)
             try:
                 list(map(float, words))
             except ValueError:
                 return f", line {number}"
-            if words and len(words) != columns:
+            if len(words) != columns:
                 return f", line {number} ({len(words)} columns instead of {columns})"
     return ""
 
@@ -144,9 +147,8 @@ def _grid_line(path: str | os.PathLike[str], points: np.ndarray) -> np.ndarray:
         row = off.argmax()
         cause = _cause(points, expected, row, resolution, tolerance)
         grid = f"a {resolution}^3 grid (x fastest, then y, then z)"
-        raise UserError(
-            f"{path}, line {row + 1}: {cause}; found {_text(points[row])}, expected {_text(expected[row])} of {grid}"
-        )
+        where = files.line_of_row(path, row, ENCODING)
+        raise UserError(f"{where}: {cause}; found {_text(points[row])}, expected {_text(expected[row])} of {grid}")
     cause = "its end is missing" if len(points) < resolution**3 else "it holds more than one field"
     raise UserError(f"{path} has {len(points)} rows, its grid has {resolution}^3 = {resolution**3} points: {cause}")
 

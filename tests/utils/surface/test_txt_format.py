@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from utils import files
 from utils.errors import UserError
 from utils.geometry import frames
 from utils.surface import field_grid, txt_format
@@ -167,6 +168,36 @@ def test_broken_files_are_refused(tmp_path, kind):
     assert "bad.txt" in text
     assert "\n" not in text
     assert re.search(message, text), text
+
+
+@pytest.mark.parametrize("kind", [kind for kind, (_, message) in BROKEN.items() if message.startswith("line ")])
+def test_blank_lines_do_not_shift_the_line_that_is_named(tmp_path, kind):
+    lines, (spoil, _) = good_lines(tmp_path), BROKEN[kind]
+    (tmp_path / "plain.txt").write_text("\n".join(spoil(lines)), encoding="latin1")
+    (tmp_path / "blank.txt").write_text("\n\n" + "\n \n".join(spoil(lines)), encoding="latin1")
+
+    def number(name):
+        with pytest.raises(UserError) as error:
+            read_txt(tmp_path / name)
+        return int(re.search(r"line (\d+)", str(error.value))[1])
+
+    assert number("blank.txt") == 2 * number("plain.txt") + 1
+
+
+@pytest.mark.parametrize("ending", [".gz", ".bz2", ".xz"])
+def test_packed_files_are_read_and_damaged_ones_named(tmp_path, ending):
+    field = random_field(4)
+    write_txt(tmp_path / "a.txt", field)
+    path = tmp_path / f"a.txt{ending}"
+    with files.OPENERS[ending](path, "wb") as file:
+        file.write((tmp_path / "a.txt").read_bytes())
+    np.testing.assert_array_equal(read_txt(path).geometry, field.geometry)
+    whole = path.read_bytes()
+    for damaged in (whole[: len(whole) // 2], whole[: len(whole) // 2] + bytes(9) + whole[len(whole) // 2 + 9 :]):
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match=re.escape(path.name)) as error:
+            read_txt(path)
+        assert "\n" not in str(error.value)
 
 
 def test_missing_file(tmp_path):
