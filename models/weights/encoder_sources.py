@@ -77,7 +77,10 @@ class Tf1Encoder:
         shapes = self.checkpoint.shapes
         self.outside = [name for name in shapes if not name.startswith("vgg_16/")]
         if any(name.startswith("sdf") for name in self.outside):
-            inferred = tf1_names.infer_settings(shapes)
+            try:
+                inferred = tf1_names.infer_settings(shapes)
+            except UserError as error:
+                raise UserError(f"{prefix}: {error}") from None
             _, conventions = tf1_conventions.conventions_of(inferred["binary"], inferred["colour"])
             self.input_kind: str = conventions["encoder_input"]
         else:

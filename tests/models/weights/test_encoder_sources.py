@@ -268,3 +268,10 @@ def test_training_takes_the_encoder_input_of_its_first_weights(tmp_path):
         assert settings("--restore_modelcnn", tmp_path / source, "--encoder_input", "rgb").encoder_input == "rgb"
     assert settings().encoder_input == "rgb"
     assert settings("--restore_model", run.folder).encoder_input == "bgr"
+
+
+def test_a_checkpoint_of_another_model_is_named(tmp_path):
+    values = {"vgg_16/fc6/weights": np.zeros((8, 16), np.float32), "sdfprediction/a": np.zeros(1, np.float32)}
+    prefix = tf1_models.save(tmp_path / "model.ckpt-7", values)
+    with pytest.raises(UserError, match=r"model\.ckpt-7: .*not a model of the original or of DISN"):
+        open_encoder(str(prefix))
