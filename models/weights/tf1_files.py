@@ -42,7 +42,8 @@ def find(path: str | os.PathLike[str]) -> pathlib.Path | None:
         raise UserError(f"{path / STATE} names no checkpoint{f': {_choice(present)}' if present else ''}")
     # Windows' paths too, whose separators are part of the name for other systems
     beside = path / pathlib.PureWindowsPath(named).name
-    candidates = (named, beside) if named.is_relative_to(path) else (beside, named)
+    within = named.is_relative_to(path) and os.pardir not in named.relative_to(path).parts
+    candidates = (named, beside) if within else (beside, named)
     for prefix in candidates:
         with contextlib.suppress(OSError):  # too long for a file's name
             found = _from_prefix(prefix)
