@@ -3,6 +3,8 @@
 import math
 import os
 import pathlib
+import re
+import tempfile
 from collections.abc import Collection, Mapping, Sequence
 
 import keras
@@ -17,6 +19,9 @@ from utils.files import is_lfs_pointer, replacing_folder
 
 # of TensorFlow's checkpoint reader, which translates only some of the errors of C++ to its own
 READ_ERRORS = (tf.errors.OpError, ValueError, RuntimeError, LookupError, OSError, MemoryError)
+
+MOST_STEPS = 1 << 63  # that a counter of a TF1 checkpoint can hold
+PATTERN = re.compile(r"[*?\[\\]")  # what TensorFlow's reader takes for a pattern in a path
 
 Matched = list[tuple[str, list[keras.Variable]]]  # TF1 name, the variables that it joins
 
@@ -37,7 +42,7 @@ class Checkpoint:
         if is_lfs_pointer(self.file):
             raise UserError(f"{self.file} is a pointer of Git LFS instead of the file: fetch it with `git lfs pull`")
         try:
-            self._reader = tf.train.load_checkpoint(str(self.prefix))
+            self._reader = tf.train.load_checkpoint(self._plain_path())
             shapes = self._reader.get_variable_to_shape_map()
             self._dtypes = self._reader.get_variable_to_dtype_map()
         except READ_ERRORS as error:
@@ -45,6 +50,18 @@ class Checkpoint:
         self.shapes: dict[str, tuple[int, ...]] = {name: tuple(shape) for name, shape in sorted(shapes.items())}
         if self.file == index:
             check_data(self.prefix, sum(self._nbytes(name) for name in self.shapes))
+
+    def _plain_path(self) -> str:
+        """The prefix, or links to its files where it has characters of patterns, such as [1]."""
+        if not PATTERN.search(str(self.prefix)):
+            return str(self.prefix)
+        self._links = tempfile.TemporaryDirectory(prefix="texdisn")  # for as long as the reader
+        plain = pathlib.Path(self._links.name) / "model"
+        for file in self.prefix.parent.iterdir():
+            if file == self.prefix or file.name.startswith(f"{self.prefix.name}."):
+                ending = file.name.removeprefix(self.prefix.name)
+                plain.with_name(plain.name + ending).symlink_to(file.absolute())
+        return str(plain)
 
     def read(self, name: str) -> np.ndarray:
         """The value of a variable."""
@@ -61,13 +78,15 @@ class Checkpoint:
     def step(self) -> int:
         """The training steps its weights have seen.
 
-        This is the value of its counter, or the number at the end of its name, or 0.
+        This is the value of its counter, or the number at the end of its name, or 0. Values that
+        count no steps are passed over: they are no reason to refuse the weights.
         """
         for name in ("global_step", "batch"):
-            if self.shapes.get(name) == ():
-                return int(self.read(name))
-        number = self.prefix.name.rpartition("-")[2]
-        return int(number) if number.isdecimal() else 0
+            is_number = self.shapes.get(name) == () and self._nbytes(name) > 0
+            if is_number and 0 <= (value := self.read(name)) < MOST_STEPS:
+                return int(value)
+        ending = self.prefix.name.rpartition("-")[2]
+        return int(ending) if ending.isdecimal() and int(ending) < MOST_STEPS else 0
 
     def select(
         self,

@@ -121,6 +121,50 @@ def test_a_copied_folder_means_its_own_files(kind, saved, folder):
         assert tf1_files.find(folder) == saved
 
 
+def test_a_relative_path_out_of_a_copied_folder_means_its_own_files(saved, folder):
+    twin = shutil.copytree(folder, folder.parent / "twin")
+    for inner in (folder, twin):
+        state(inner, f'model_checkpoint_path: "../model/{NAME}"\n')
+    assert tf1_files.find(twin) == twin / NAME
+    for name in (INDEX, DATA):
+        (twin / name).unlink()
+    assert tf1_files.find(twin).resolve() == (folder / NAME).resolve()  # it may still be where it was
+
+
+@pytest.mark.parametrize("name", ["run [1]", "a*b", "what?", "back\\slash", "[", "größe 2"])
+@pytest.mark.parametrize("version", [1, 2])
+def test_paths_with_characters_of_patterns(name, version, tmp_path):
+    """TensorFlow takes a path for a pattern of names; another folder fits it too."""
+    (tmp_path / "run 1").mkdir()
+    written = tf1_models.save(tmp_path / "plain" / "model", {"a": np.arange(6, dtype=np.float32)}, version)
+    inside = shutil.copytree(written.parent, tmp_path / name) / written.name
+    prefixes = [inside]
+    for file in written.parent.glob("model*"):
+        target = tmp_path / (name + file.name.removeprefix("model"))
+        if not target.exists():  # of V1 it is the folder above
+            shutil.copy(file, target)
+            prefixes = [inside, tmp_path / name]
+    for prefix in prefixes:
+        checkpoint = Checkpoint(prefix)
+        assert checkpoint.prefix == prefix and checkpoint.shapes == {"a": (6,)}
+        np.testing.assert_array_equal(checkpoint.read("a"), np.arange(6))
+
+
+def test_a_damaged_file_in_a_folder_of_such_a_name_is_named(saved, tmp_path):
+    folder = shutil.copytree(saved.parent, tmp_path / "run [1]")
+    half(folder / DATA)
+    with pytest.raises(UserError, match=rf"run \[1\]/{DATA} is cut off"):
+        Checkpoint(folder / NAME)
+
+
+@pytest.mark.parametrize("counter", ["global_step", "batch"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -5.0, np.int64(-5), np.float32(1e30), b"7", True])
+def test_a_counter_that_counts_no_steps_is_passed_over(counter, value, tmp_path):
+    values = {"a": np.zeros(2, np.float32), counter: np.asarray(value, object if type(value) is bytes else None)}
+    for name, step in (("model.ckpt-31", 31), ("model.ckpt", 0), (f"model.ckpt-{10**30}", 0)):
+        assert Checkpoint(tf1_models.save(tmp_path / name, values)).step() == step
+
+
 def test_a_relative_path_in_the_checkpoint_file_may_lead_to_a_folder_within(folder):
     inner = folder / "inner"
     inner.mkdir()
