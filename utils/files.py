@@ -46,9 +46,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
 
     Raises:
         StorageError: the disk is full or read-only.
+        UserError: there is a folder at `path`, or a file where its folder should be.
     """
     path = pathlib.Path(path)
-    with writing(path):
+    if path.is_dir():
+        raise UserError(f"{path} cannot be written: it is a folder; give the name of a file")
+    with writing(path), _folders_for(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path.parent, path.stem, path.suffix)
     try:
@@ -80,10 +83,23 @@ def temporary_folder(parent: str | os.PathLike[str], name: str) -> Iterator[path
     temporary = _temporary(pathlib.Path(parent), name, "")
     try:
         with writing(pathlib.Path(parent) / name):
-            temporary.mkdir(parents=True)
+            with _folders_for(temporary.with_name(name)):
+                temporary.mkdir(parents=True)
             yield temporary
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _folders_for(path: pathlib.Path) -> Iterator[None]:
+    """UserError that names the file which is where a folder for `path` is to be made."""
+    try:
+        yield
+    except (FileExistsError, NotADirectoryError):
+        existing = next(folder for folder in path.absolute().parents if folder.exists())
+        if existing.is_dir():
+            raise
+        raise UserError(f"{path} cannot be written: {existing} is a file, not a folder") from None
 
 
 def _temporary(folder: pathlib.Path, stem: str, suffix: str) -> pathlib.Path:

@@ -86,6 +86,25 @@ def test_a_failed_folder_is_removed(tmp_path):
     assert list(folder.parent.iterdir()) == [folder] and (folder / "x").exists()
 
 
+@pytest.mark.parametrize("write", [files.replacing, files.replacing_folder])
+@pytest.mark.parametrize("inner", ["x.json", "new/x.json", "new/newer/x.json"])
+def test_a_file_where_a_folder_should_be_is_named(write, inner, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("kept")
+    with pytest.raises(UserError) as error, write(file / inner):
+        raise AssertionError
+    assert str(error.value) == f"{file / inner} cannot be written: {file} is a file, not a folder"
+    assert file.read_text() == "kept" and list(tmp_path.iterdir()) == [file]
+
+
+def test_a_folder_where_a_file_should_be_is_named_before_the_work(tmp_path):
+    folder = tmp_path / "mesh.ply"
+    folder.mkdir()
+    with pytest.raises(UserError, match=r"mesh\.ply cannot be written: it is a folder"), files.replacing(folder):
+        raise AssertionError
+    assert list(tmp_path.iterdir()) == [folder]
+
+
 @pytest.mark.parametrize(("write", "suffix"), [(files.replacing, ".json"), (files.replacing_folder, "")])
 def test_what_killed_processes_left_of_the_same_result_is_removed(write, suffix, tmp_path):
     """Of other results, and of processes that live, nothing is."""

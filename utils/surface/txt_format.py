@@ -93,7 +93,7 @@ def read_txt(path: str | os.PathLike[str]) -> FieldGrid:
 def _table(path: str | os.PathLike[str]) -> np.ndarray:
     """(N, columns) float32 of a file of numbers."""
     if not pathlib.Path(path).is_file():
-        raise UserError(f"{path} is missing")
+        raise UserError(f"{path} is {'a folder, not a file' if pathlib.Path(path).is_dir() else 'missing'}")
     try:
         table = files.read_numbers(path, ENCODING, dtype=np.float32, comments=None)
     except (ValueError, OSError) as error:

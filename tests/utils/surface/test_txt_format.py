@@ -203,6 +203,8 @@ def test_packed_files_are_read_and_damaged_ones_named(tmp_path, ending):
 def test_missing_file(tmp_path):
     with pytest.raises(UserError, match="missing"):
         read_txt(tmp_path / "none.txt")
+    with pytest.raises(UserError, match="is a folder"):
+        read_txt(tmp_path)
 
 
 def test_a_field_that_is_not_finite_leaves_no_file(tmp_path):
