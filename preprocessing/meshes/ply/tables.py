@@ -257,3 +257,11 @@ def _walk(
             raise ValueError
     shape = (count, len(stored))
     return np.array(starts, np.int64).reshape(shape), np.array(sizes, np.int64).reshape(shape), position
+
+
+def as_indices(values: np.ndarray) -> np.ndarray:
+    """Numbers of vertices as int64; fractions and numbers that are none become -1."""
+    if values.dtype.kind != "f":
+        return values.astype(np.int64)
+    whole = np.isfinite(values) & (values == np.rint(values)) & (np.abs(values) < 2**53)
+    return np.where(whole, values, -1).astype(np.int64)
