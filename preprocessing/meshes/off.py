@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from preprocessing.meshes.colours import UNCOLOURED, of_any_depth
+from preprocessing.meshes.no_numbers import as_nan
 from preprocessing.meshes.polygon_mesh import PolygonMesh, to_mesh
 from utils.errors import UserError
 from utils.files import marked_encoding
@@ -39,7 +40,7 @@ def read_mesh(path: pathlib.Path) -> Mesh:
     no triangles.
     """
     encoding = marked_encoding(path)
-    text = path.read_bytes().decode(encoding or "latin-1", "replace")
+    text = as_nan(path.read_bytes().decode(encoding or "latin-1", "replace"))
     if "\0" in text:
         raise UserError(f"{path} is a binary OFF file, which cannot be read: export it as text")
     # str.splitlines would also split at bytes of letters in comments, such as 0x85

@@ -51,6 +51,12 @@ def test_vertex_colours_under_every_header(tmp_path, head, columns):
     assert np.allclose(mesh.normals, [0, 0, 1])
 
 
+@pytest.mark.parametrize("word", ["nan", "-nan(ind)", "1.#QNAN", "-1.#IND00", "1.#J"])
+def test_normals_that_are_no_numbers_cost_no_colours(tmp_path, word):
+    mesh = off(tmp_path / "a.off", ["CNOFF", "4 2 0"], rows_with(SQUARE, [f"{word} {word} 1"] * 4, COLOURS))
+    assert np.array_equal(mesh.colours[:, :3], RGB) and np.allclose(mesh.normals, [0, 0, 1])
+
+
 @pytest.mark.parametrize("head", [["OFF4 2 0"], ["NOFF", "4 2 0"], ["STOFF", "4 2 0"], ["OFF 4 2 0"], ["4 2 0"]])
 def test_without_colours_a_mesh_is_grey(tmp_path, head):
     extra = {"N": ["0 3 4"] * 4, "S": ["0 0.5"] * 4}.get(head[0][0], [""] * 4)
