@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from preprocessing.meshes.colours import UNCOLOURED, of_any_depth
+from preprocessing.meshes.no_numbers import as_nan
 from preprocessing.meshes.polygon_mesh import PolygonMesh, to_mesh
 from utils.errors import UserError
 from utils.files import marked_encoding
@@ -39,7 +40,7 @@ def read_mesh(path: pathlib.Path) -> Mesh:
     no triangles.
     """
     encoding = marked_encoding(path)
-    text = path.read_bytes().decode(encoding or "latin-1", "replace")
+    text = as_nan(path.read_bytes().decode(encoding or "latin-1", "replace"))
     if "\0" in text:
         raise UserError(f"{path} is a binary OFF file, which cannot be read: export it as text")
     # str.splitlines would also split at bytes of letters in comments, such as 0x85
@@ -49,7 +50,7 @@ def read_mesh(path: pathlib.Path) -> Mesh:
         split = header.first + header.vertices
         vertices = _rows(lines[header.first : split])
         faces = _rows(lines[split : split + header.faces])
-        if (vertices.counts != vertices.counts[:1]).any() or len(faces.counts) < header.faces:
+        if (vertices.counts != vertices.counts[:1]).any() or len(faces.counts) < header.faces or not _are_faces(faces):
             vertices, faces = _without_lines(lines[header.first :], header)
         table = vertices.numbers.reshape(header.vertices, -1)
         polygons = PolygonMesh(*_positions(table, header.letters), *_corners(faces))
@@ -95,23 +96,38 @@ def _rows(lines: list[str]) -> _Rows:
 
 
 def _without_lines(lines: list[str], header: _Header) -> tuple[_Rows, _Rows]:
-    """Vertices and faces of a file whose lines end anywhere; it cannot have colours of faces."""
-    numbers = _rows(lines).numbers
-    width = _width(header.letters)
-    end = header.vertices * width
-    starts = []
-    place = end
-    for _ in range(header.faces):
-        starts.append(place)
-        size = numbers[place]
-        if not 0 <= size <= len(numbers):
-            raise ValueError
-        place += 1 + int(size)
-    if place != len(numbers):
-        raise ValueError
-    vertices = _Rows(numbers[:end], np.arange(header.vertices) * width, np.full(header.vertices, width))
-    bounds = np.array([*starts, place], np.int64) - end
-    return vertices, _Rows(numbers[end:], bounds[:-1], np.diff(bounds))
+    """Vertices and faces of a file whose lines end anywhere.
+
+    Faces can have colours if each is in a line of its own. ValueError if the numbers do not fit.
+    """
+    rows = _rows(lines)
+    numbers, announced = rows.numbers, _width(header.letters)
+    for width in [announced, announced - 1] if "C" in header.letters else [announced]:  # colours have alpha or not
+        end = header.vertices * width
+        vertices = _Rows(numbers[:end], np.arange(header.vertices) * width, np.full(header.vertices, width))
+        first = int(np.searchsorted(rows.starts, end))
+        if width < announced and (rows.counts[:first] % width).any():  # some vertices have no colour
+            continue
+        if first < len(rows.starts) and rows.starts[first] == end:
+            last = first + header.faces
+            faces = _Rows(numbers[end:], rows.starts[first:last] - end, rows.counts[first:last])
+            if len(faces.starts) == header.faces and _are_faces(faces):
+                return vertices, faces
+        starts = [end]
+        while len(starts) <= header.faces and starts[-1] < len(numbers) and 0 <= numbers[starts[-1]] <= len(numbers):
+            starts.append(starts[-1] + 1 + int(numbers[starts[-1]]))
+        if len(starts) > header.faces and starts[-1] == len(numbers):
+            bounds = np.array(starts, np.int64) - end
+            return vertices, _Rows(numbers[end:], bounds[:-1], np.diff(bounds))
+    raise ValueError
+
+
+def _are_faces(rows: _Rows) -> bool:
+    """Whether each row begins with how many vertices follow in it."""
+    if not rows.counts.all():
+        return False
+    declared = rows.numbers[rows.starts]
+    return bool(((declared == np.rint(declared)) & (declared >= 0) & (declared < rows.counts)).all())
 
 
 def _width(letters: str) -> int:
@@ -131,10 +147,9 @@ def _positions(table: np.ndarray, letters: str) -> tuple[np.ndarray]:
 
 def _corners(faces: _Rows) -> tuple[np.ndarray, np.ndarray]:
     """The vertices of all faces, one face after another, and their number for each face."""
-    declared = faces.numbers[faces.starts]
-    if (declared != np.rint(declared)).any() or (declared < 0).any() or (declared >= faces.counts).any():
+    if not _are_faces(faces):
         raise ValueError
-    sizes = declared.astype(np.int64)
+    sizes = faces.numbers[faces.starts].astype(np.int64)
     before = np.cumsum(sizes) - sizes
     places = np.repeat(faces.starts + 1 - before, sizes) + np.arange(sizes.sum())
     corners = faces.numbers[places]

@@ -15,6 +15,9 @@ SPECK = 0.02  # share of the largest part that a part of a given mask has at lea
 FOUND_SPECK = 0.1  # the same in a mask that was found, which is less reliable
 # share of the image: smaller holes are flaws of the mask, larger ones may be gaps of the object
 HOLE = 0.0004
+DUST = 0.001  # of the largest part: a part up to this size, or of 4 pixels, may be noise
+TILES = 8  # per side of an image: noise has parts in most of those that the object leaves
+HAZE = 0.1  # share of the edge of an image above which what is faint there is not the object's
 BORDER = 0.02  # of the shorter side: width of the border in which a frame lies
 
 
@@ -22,7 +25,8 @@ def without_strays(alpha: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """Remove what a given mask has apart from the object: specks, and a frame along the border.
 
     Parts that are close to each other, such as the pieces of a thin leg, count as one. The largest
-    part stays always.
+    part stays always. Tiny parts all over the image are noise, which joins nothing, and neither do
+    faint pixels where they reach the edge of the image.
 
     Args:
         alpha: (H, W) uint8, 255 where the object is.
@@ -30,16 +34,18 @@ def without_strays(alpha: np.ndarray) -> tuple[np.ndarray, list[str]]:
     Returns:
         The mask without them, and remarks for the user. Where there are none, it is the given one.
     """
-    opaque = alpha >= FAINT
+    opaque = alpha >= (OBJECT if _is_hazy(alpha) else FAINT)
     depth = _depth(alpha.shape)
     frame = _frame(opaque, depth)
-    count, label, stats, _ = cv2.connectedComponentsWithStats((opaque & ~frame).astype(np.uint8))
+    count, label, stats, centres = cv2.connectedComponentsWithStats((opaque & ~frame).astype(np.uint8))
     if count == 2 and not frame.any():
         return alpha, []
     lies_within = np.bincount(label.ravel(), depth.ravel() >= _band(alpha.shape), count) > 0
     spans = (stats[:, [cv2.CC_STAT_HEIGHT, cv2.CC_STAT_WIDTH]] >= np.array(alpha.shape) / 2).any(1)
     part = lies_within | ~spans  # else it is a line along the border
     part[0] = False
+    noise = _noise(label, part, stats[:, cv2.CC_STAT_AREA], centres)
+    part &= ~noise
     if not part.any():
         return alpha, []
     solid = part[label]
@@ -49,13 +55,41 @@ def without_strays(alpha: np.ndarray) -> tuple[np.ndarray, list[str]]:
     groups, group = cv2.connectedComponents(cv2.dilate(solid.astype(np.uint8), np.ones((reach, reach), np.uint8)))
     areas = np.bincount(group[solid], minlength=groups)
     kept = (areas > 0) & (areas >= SPECK * areas.max())
-    near = kept[group] & ~frame
+    near = kept[group] & ~frame & ~noise[label]
     stray = opaque & ~near
     if not stray.any():
         return alpha, []
     note = f"specks or a frame of the mask apart from the object are left out (pixels: {np.count_nonzero(stray)})"
     stray = cv2.dilate(stray.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0  # with their soft edges
     return np.where(stray & ~near, 0, alpha).astype(np.uint8), [note]
+
+
+def _is_hazy(alpha: np.ndarray) -> bool:
+    """Whether a mask (H, W) is faint along its edge, as where its background is not quite clear."""
+    edge = np.concatenate([alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]])
+    return bool(((edge >= FAINT) & (edge < OBJECT)).mean() > HAZE)
+
+
+def _noise(label: np.ndarray, part: np.ndarray, areas: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Which parts of a mask are noise: tiny ones, where they lie all over the image.
+
+    Args:
+        label: (H, W) the part of each pixel.
+        part: (N,) bool, the parts that count.
+        areas, centres: (N,) in pixels, and (N, 2) as x and y.
+
+    Returns:
+        (N,) bool.
+    """
+    largest = np.where(part, areas, 0).max()
+    tiny = part & (areas <= max(DUST * largest, 4)) & (areas < SPECK * largest)
+    cover = cv2.resize((part & ~tiny)[label].astype(np.float32), (TILES, TILES), interpolation=cv2.INTER_AREA)
+    hit = np.zeros((TILES, TILES), bool)
+    column, row = (centres[tiny] / label.shape[::-1] * TILES).astype(int).T
+    hit[row, column] = True
+    free = cover < 0.5
+    everywhere = (hit & free).sum() > max(free.sum() / 2, TILES)
+    return tiny & everywhere
 
 
 def made_opaque(alpha: np.ndarray) -> tuple[np.ndarray, list[str]]:

@@ -18,8 +18,11 @@ from utils.images.pixel_modes import eight_bit, scale_transparent_value, to_srgb
 from utils.images.resize import fitted_size
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "TIFF", "GIF", "PPM")  # Pillow's EPS reader would start Ghostscript
-# of the files of a folder that are images, whatever their contents turn out to be
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".gif", ".ppm")
+# of the files of a folder that are images, whatever their contents turn out to be (HEIC is told)
+SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".gif", ".ppm"),
+    *(".jfif", ".jpe", ".mpo", ".apng", ".dib", ".pgm", ".pbm", ".pnm", ".heic", ".heif"),
+)
 MAX_BYTES = 50_000_000  # of the file
 MAX_PIXELS = 50_000_000  # by the header of the file: a decoded image takes four times as many bytes
 LONGEST = 2048  # pixels: the network sees far fewer, and a mask of this size is sharp enough

@@ -32,8 +32,8 @@ def look_of(material: MtlMaterial, textures: Textures, mesh: pathlib.Path) -> Lo
     """The look of a material of an OBJ file `mesh`, without light.
 
     A texture is shown as it is, whatever the colour beside it: many exporters write a black or grey
-    one. Emission counts where there is no diffuse colour or a black one, the ambient colour where
-    there is no other.
+    one. Without its texture, a surface with a black one is as one without a colour. Emission counts
+    where there is no diffuse colour or a black one, the ambient colour where there is no other.
     """
     colour, light = _colour(material, "kd"), _colour(material, "ke")
     black = colour is None or not colour.any()
@@ -45,6 +45,8 @@ def look_of(material: MtlMaterial, textures: Textures, mesh: pathlib.Path) -> Lo
         colour = ambient if ambient is not None and ambient.any() else np.full(3, UNCOLOURED)
     picture = next((found for found in (material.map(keyword, mesh) for keyword in keywords) if found), None)
     image = None if picture is None else _texels(picture, textures)
+    if image is None and picture is not None and not colour.any() and picture == material.map("map_kd", mesh):
+        colour = np.full(3, UNCOLOURED)  # black only stood beside the texture
     if image is not None and image[..., 3].max() < 255 * ABSENT:  # some programs leave the channel empty
         image = np.concatenate([image[..., :3], np.full_like(image[..., 3:], 255)], 2)
     cut_out = material.map("map_d", mesh)

@@ -13,7 +13,7 @@ from preprocessing.meshes.obj.mtl_statements import MtlMaterial, read_mtl
 from preprocessing.meshes.obj.statements import ObjFile, read_obj
 from preprocessing.meshes.parts import join
 from preprocessing.meshes.polygons import triangulate
-from preprocessing.meshes.side_files import find_side_file
+from preprocessing.meshes.side_files import find_below, find_side_file, record
 from preprocessing.meshes.textures import Textures
 from utils.errors import UserError, first_of
 from utils.files import folded
@@ -49,7 +49,7 @@ def read_mesh(path: pathlib.Path) -> Mesh:
 def _looks(obj: ObjFile, used: np.ndarray, path: pathlib.Path, notes: list[str]) -> list[Look]:
     """The look of each of the names of a file; those that are not `used` may be anything."""
     before = len(notes)
-    library = _read_libraries(obj.libraries, path, notes)
+    library = _read_libraries(obj, path, notes)
     told = len(notes) > before
     textures = Textures(path)
     plain = Look(Material(np.array([UNCOLOURED] * 3 + [1.0])))
@@ -85,11 +85,15 @@ def _looks(obj: ObjFile, used: np.ndarray, path: pathlib.Path, notes: list[str])
     return looks
 
 
-def _read_libraries(arguments: list[str], path: pathlib.Path, notes: list[str]) -> dict[str, MtlMaterial]:
-    """The materials of all libraries by name; of two with the same name the first counts."""
+def _read_libraries(obj: ObjFile, path: pathlib.Path, notes: list[str]) -> dict[str, MtlMaterial]:
+    """The materials of all libraries by name; of two with the same name the first counts.
+
+    Where one is missing, or none is named, that of the mesh's own name counts too, as in Blender:
+    of a file that was renamed with its library, mtllib still has the old name.
+    """
     library: dict[str, MtlMaterial] = {}
     missing = []
-    for name in dict.fromkeys(name for argument in arguments for name in _file_names(argument, path)):
+    for name in dict.fromkeys(name for argument in obj.libraries for name in _file_names(argument, path)):
         found = find_side_file(name, path)
         if found is None or not found.is_file():
             missing.append(f"{' '.join(name.split())[:200]} is missing" if found is None else f"{name} is not a file")
@@ -100,9 +104,23 @@ def _read_libraries(arguments: list[str], path: pathlib.Path, notes: list[str]) 
             missing.append(f"{name} cannot be read ({error.strerror})")
             continue
         library = materials | library
+    instead = None
+    if missing or (not obj.libraries and any(name.lower() not in NO_MATERIAL for name in obj.names)):
+        instead = _own_library(path)
     if missing:
-        notes.append(f"{first_of(missing, 4)}, plain colours are used instead")
-    return library
+        stand_in = "plain colours are" if instead is None else f"{path.stem}.mtl is"
+        notes.append(f"{first_of(missing, 4)}, {stand_in} used instead")
+    return (instead or {}) | library
+
+
+def _own_library(path: pathlib.Path) -> dict[str, MtlMaterial] | None:
+    """The materials of the library beside the mesh that has its name; None without any."""
+    found = find_below(path.parent, f"{path.stem}.mtl")
+    record(f"//{path.stem}.mtl" if found is None else found.name)
+    try:
+        return None if found is None else read_mtl(found, "") or None
+    except OSError:
+        return None
 
 
 def _file_names(argument: str, path: pathlib.Path) -> list[str]:

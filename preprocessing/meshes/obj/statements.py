@@ -2,11 +2,11 @@
 
 import dataclasses
 import pathlib
-import re
 import warnings
 
 import numpy as np
 
+from preprocessing.meshes.no_numbers import as_nan
 from preprocessing.meshes.obj.text_lines import read_lines
 from preprocessing.meshes.obj.words import slashes_of_words, word_counts
 from utils.errors import UserError
@@ -16,8 +16,6 @@ FREE_FORM = {"curv", "curv2", "surf"}
 KEYWORDS = {"v", "vt", "vn", "f", "fo", "usemtl", "mtllib", POLYPAINT, *FREE_FORM}  # elsewhere in capitals too
 LARGEST_COORDINATE = 1e60  # the squares of areas stay finite
 LARGEST = 2**53  # integers below it are exact as floats
-# how Microsoft's C library writes what is no number, in full or rounded to one to three places
-NO_NUMBER = re.compile(r"(?<!\S)[-+]?1\.#(?:[QS]NAN|IND|INF|QNB|QO|IO|R|J)0*(?:e[-+]?\d+)?(?!\S)", re.IGNORECASE)
 
 
 @dataclasses.dataclass
@@ -130,7 +128,7 @@ def _polypaint(texts: list[str]) -> np.ndarray:
 def _rows(texts: list[str], keyword: str, least: int, path: pathlib.Path) -> np.ndarray:
     """The numbers of statements of one keyword, (N, M >= least); NaN after the end of a row."""
     if any("#" in text for text in texts):
-        texts = _without_comments([NO_NUMBER.sub("nan", text) for text in texts])
+        texts = _without_comments([as_nan(text) for text in texts])
     lengths = word_counts(texts)
     values, bad = _numbers(" ".join(texts), int(lengths.sum())), None
     if values is None:

@@ -7,7 +7,8 @@ import warnings
 import numpy as np
 
 from preprocessing.meshes.colours import UNCOLOURED, of_any_depth
-from preprocessing.meshes.ply.tables import Element, Lists, PlyFile, read_ply
+from preprocessing.meshes.ply.multi_textures import corners_and_numbers, picture_names
+from preprocessing.meshes.ply.tables import Element, Lists, PlyFile, as_indices, read_ply
 from preprocessing.meshes.polygon_mesh import PolygonMesh, to_mesh
 from preprocessing.meshes.textures import Textures
 from utils.errors import UserError
@@ -27,7 +28,7 @@ PACKED = ("rgb", "rgba")  # one number of four bytes, 0xAARRGGBB, as PCL keeps c
 # s t, u v, texture_u texture_v, texcoord_s texcoord_t, u0 v0, ...: first coordinate -> second
 FIRST_COORDINATE = re.compile(r"((?:tex|uv|st|map)\w*?[_.]?)?([us])([_.]?0)?")
 SECOND = {"u": "v", "s": "t"}
-CORNER_UV = re.compile(r"tex.*(coord|uv).*|uvs?|wedge_uvs?")
+CORNER_UV = re.compile(r"tex.*(coord|uv).*|uvs?|wedge_uvs?|s?t")
 TEXTURE_NUMBER = re.compile(r"tex(ture)?_?(number|num|n|id|index)|material_(index|id)")
 # TextureFile a.png, or texture a.png where that is the name of a picture
 TEXTURE_FILE = re.compile(
@@ -53,6 +54,11 @@ def read_mesh(path: pathlib.Path) -> Mesh:
         what = "holds Gaussian splats, no triangles" if SPLATS in vertex.scalars else "holds no triangles"
         raise UserError(f"{path} {what}")
     face_colours = _colours(face)
+    corner_uv, numbers, names = _corner_uv(face, indices), _texture_numbers(face, vertex, indices), _texture_names(file)
+    apart = corners_and_numbers(file.elements, indices)
+    if apart is not None and corner_uv is None:
+        corner_uv, numbers = apart
+        names = names or picture_names(path, numbers)
     polygons = PolygonMesh(
         vertices=_columns(vertex, ("x", "y", "z")).astype(np.float64),
         corners=indices.values,
@@ -62,9 +68,9 @@ def read_mesh(path: pathlib.Path) -> Mesh:
         polygon_colours=face_colours if face_colours is not None else _material_colours(file, face),
         corner_colours=_corner_colours(face, indices),
         uv=_uv(vertex),
-        corner_uv=_corner_uv(face, indices),
+        corner_uv=corner_uv,
     )
-    _add_textures(polygons, file, face, path)
+    _add_textures(polygons, names, numbers, path)
     return to_mesh(polygons, path)
 
 
@@ -82,19 +88,11 @@ def _faces(file: PlyFile) -> tuple[Element, Lists]:
         if indices is None or not element.count:
             continue
         if name in FACES:
-            return element, Lists(_as_indices(indices.values), indices.sizes)
+            return element, Lists(as_indices(indices.values), indices.sizes)
         if name in STRIPS:
             triangles = _triangles_of_strips(indices)
             strips = Element(len(triangles), {}, {}), Lists(triangles.ravel(), np.full(len(triangles), 3))
     return strips
-
-
-def _as_indices(values: np.ndarray) -> np.ndarray:
-    """Numbers of vertices as int64; fractions and numbers that are none become -1."""
-    if values.dtype.kind != "f":
-        return values.astype(np.int64)
-    whole = np.isfinite(values) & (values == np.rint(values)) & (np.abs(values) < 2**53)
-    return np.where(whole, values, -1).astype(np.int64)
 
 
 def _triangles_of_strips(strips: Lists) -> np.ndarray:
@@ -169,7 +167,7 @@ def _material_colours(file: PlyFile, face: Element) -> np.ndarray | None:
     numbers = next((face.scalars[name] for name in MATERIAL_NUMBER if name in face.scalars), None)
     if colours is None or numbers is None:
         return None
-    numbers = _as_indices(numbers)
+    numbers = as_indices(numbers)
     known = (numbers >= 0) & (numbers < len(colours))
     return np.where(known[:, None], colours[np.where(known, numbers, 0)], UNCOLOURED) if len(colours) else None
 
@@ -205,21 +203,43 @@ def _of_corners(lists: Lists, indices: Lists, width: int) -> np.ndarray | None:
     return values
 
 
-def _add_textures(polygons: PolygonMesh, file: PlyFile, face: Element, path: pathlib.Path) -> None:
-    """Give the faces the textures that comments name; warns of those that cannot be used."""
-    names = [match["any"] or match["picture"] for match in map(TEXTURE_FILE.fullmatch, file.comments) if match]
+def _texture_names(file: PlyFile) -> list[str]:
+    """The textures that comments name."""
+    return [match["any"] or match["picture"] for match in map(TEXTURE_FILE.fullmatch, file.comments) if match]
+
+
+def _texture_numbers(face: Element, vertex: Element, indices: Lists) -> np.ndarray | None:
+    """(P,) number of the texture of each polygon, by itself or by its first corner; or None."""
+    of_faces, of_vertices = (
+        next((element.scalars[name] for name in element.scalars if TEXTURE_NUMBER.fullmatch(name)), None)
+        for element in (face, vertex)
+    )
+    if of_faces is not None or of_vertices is None:
+        return None if of_faces is None else as_indices(of_faces)
+    starts = np.cumsum(indices.sizes) - indices.sizes
+    first = np.append(indices.values, -1)[np.where(indices.sizes > 0, starts, -1)]
+    there = (first >= 0) & (first < vertex.count)
+    return np.append(as_indices(of_vertices), -1)[np.where(there, first, -1)]
+
+
+def _add_textures(polygons: PolygonMesh, names: list[str], numbers: np.ndarray | None, path: pathlib.Path) -> None:
+    """Give the faces the textures of these names; warns of those that cannot be used.
+
+    `numbers`: (P,) which of them each polygon has; None: not known.
+    """
     if not names:
         return
     if polygons.uv is None and polygons.corner_uv is None:
         warnings.warn(f"{path}: a texture is named, but there are no texture coordinates", stacklevel=3)
         return
-    numbers = next((face.scalars[name] for name in face.scalars if TEXTURE_NUMBER.fullmatch(name)), None)
     if numbers is None:
         if len(names) > 1:
             text = f"{path}: {len(names)} textures are named, but not for which faces: the first is used"
             warnings.warn(text, stacklevel=3)
         numbers = np.zeros(len(polygons.sizes), np.int64)
-    numbers = _as_indices(numbers)
+    elif (numbers >= len(names)).any():
+        text = f"{path}: faces have texture {numbers.max()}, but {len(names)} are named from 0 on: they have none"
+        warnings.warn(text, stacklevel=3)
     textures = Textures(path)
     place = np.full(len(names) + 1, -1)  # of each texture among those that can be used; the last is none
     for number in np.unique(numbers[(numbers >= 0) & (numbers < len(names))]):

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from preprocessing.meshes.no_numbers import as_nan
 from utils.errors import UserError
 
 TYPES = {
@@ -144,6 +145,8 @@ def _numbers(text: bytes, path: pathlib.Path) -> bytes:
     """Numbers between white space -> an array of NUMBER, as bytes."""
     if not text.strip():  # numpy finds a -1 in white space
         return b""
+    if b"1.#" in text:
+        text = as_nan(text.decode("latin-1")).encode("latin-1")
     try:
         return np.fromstring(text, dtype=NUMBER, sep=" ").tobytes()
     except ValueError:
@@ -257,3 +260,11 @@ def _walk(
             raise ValueError
     shape = (count, len(stored))
     return np.array(starts, np.int64).reshape(shape), np.array(sizes, np.int64).reshape(shape), position
+
+
+def as_indices(values: np.ndarray) -> np.ndarray:
+    """Numbers of vertices as int64; fractions and numbers that are none become -1."""
+    if values.dtype.kind != "f":
+        return values.astype(np.int64)
+    whole = np.isfinite(values) & (values == np.rint(values)) & (np.abs(values) < 2**53)
+    return np.where(whole, values, -1).astype(np.int64)

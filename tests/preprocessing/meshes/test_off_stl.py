@@ -51,6 +51,12 @@ def test_vertex_colours_under_every_header(tmp_path, head, columns):
     assert np.allclose(mesh.normals, [0, 0, 1])
 
 
+@pytest.mark.parametrize("word", ["nan", "-nan(ind)", "1.#QNAN", "-1.#IND00", "1.#J"])
+def test_normals_that_are_no_numbers_cost_no_colours(tmp_path, word):
+    mesh = off(tmp_path / "a.off", ["CNOFF", "4 2 0"], rows_with(SQUARE, [f"{word} {word} 1"] * 4, COLOURS))
+    assert np.array_equal(mesh.colours[:, :3], RGB) and np.allclose(mesh.normals, [0, 0, 1])
+
+
 @pytest.mark.parametrize("head", [["OFF4 2 0"], ["NOFF", "4 2 0"], ["STOFF", "4 2 0"], ["OFF 4 2 0"], ["4 2 0"]])
 def test_without_colours_a_mesh_is_grey(tmp_path, head):
     extra = {"N": ["0 3 4"] * 4, "S": ["0 0.5"] * 4}.get(head[0][0], [""] * 4)
@@ -122,6 +128,26 @@ def test_lines_that_end_anywhere_and_polygons(tmp_path):
         assert np.array_equal(load_mesh(tmp_path / "b.off").faces, mesh.faces)
 
 
+@pytest.mark.parametrize("head", ["OFF", "COFF"])
+@pytest.mark.parametrize("alpha", ["", " 255"])
+@pytest.mark.parametrize("per_line", [1, 2, 4])
+def test_colours_where_lines_end_anywhere(tmp_path, head, alpha, per_line):
+    """Several vertices a line, with colours of their own or of the faces, or faces over lines."""
+    vertices = rows_with(SQUARE, [colour + alpha for colour in COLOURS]) if head == "COFF" else SQUARE
+    rows = [" ".join(vertices[k : k + per_line]) for k in range(0, 4, per_line)]
+    coloured = [f"{face} {colour}{alpha}" for face, colour in zip(FACES, COLOURS, strict=False)]
+    for faces in (coloured, FACES, ["4 0 1", "2 3"], ["3 0 1 2 3 0", "2 3"]):
+        count = 1 if faces[0].startswith("4") else 2
+        mesh = off(tmp_path / "a.off", [head, f"4 {count} 0"], rows, faces)
+        corners = mesh.vertices[mesh.faces.ravel()]
+        assert {tuple(corner) for corner in corners} == {tuple(map(float, row.split())) for row in SQUARE}
+        if head == "COFF":
+            place = [[0, 0], [1, 0], [1, 1], [0, 1]].index
+            assert np.array_equal(mesh.colours[mesh.faces.ravel(), :3], RGB[[place(list(c[:2])) for c in corners]])
+        elif faces is coloured:
+            assert np.array_equal(mesh.colours[mesh.faces[:, 0], :3], RGB[:2])
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -135,6 +161,8 @@ def test_lines_that_end_anywhere_and_polygons(tmp_path):
         ("OFF\n3 1 0\n0 0 0\n1 0 0\n1 1 x\n3 0 1 2\n", "cannot be read"),
         ("OFF\n3 1 0\n0 0 0\n1 0 0\n1 1 0\n3 0 1 3\n", "face with vertex 3, but only 3"),
         ("OFF\n3 0 0\n0 0 0\n1 0 0\n1 1 0\n", "holds no triangles"),
+        ("COFF\n3 1 0\n0 0 0 9 9 9 9\n1 0 0\n0 1 0 9 9 9 9\n1 1 0 9 9 9 9\n3 0 1 2\n", "damaged or cut off"),
+        ("COFF\n4 1 0\n0 0 0 9 9 9 9\n1 0 0\n0 1 0 9 9 9 9\n1 1 0 9 9 9 9\n3 0 1 2\n", "damaged or cut off"),
     ],
 )
 def test_off_files_that_cannot_be_used(tmp_path, text, reason):

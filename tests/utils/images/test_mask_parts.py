@@ -77,6 +77,34 @@ def test_a_faint_fringe_all_over_the_image_changes_nothing(fringe):
         assert object_square(without_strays(alpha)[0], 0.75) == object_square(clean, 0.75)
 
 
+def assert_near(alpha, clean):
+    """The crop of a mask is that of the clean one, up to pixels that touch the object."""
+    before, after = object_square(clean, 0.75), object_square(without_strays(alpha)[0], 0.75)
+    assert max(abs(before.left - after.left), abs(before.top - after.top), abs(before.side - after.side) / 2) <= 3
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("share", [0.003, 0.01, 0.03])
+def test_noise_all_over_the_image_does_not_move_the_crop(size, share):
+    """Its pixels lie closer to each other than parts of an object may."""
+    clean = shape(*size)
+    for value in (255, 150):
+        noise = np.random.default_rng(0).random(size) < share
+        assert_near(np.where(noise, np.maximum(clean, value), clean).astype(np.uint8), clean)
+
+
+@pytest.mark.parametrize("faint", [40, 100, 120])
+def test_a_background_that_is_not_quite_clear_joins_nothing(faint):
+    clean = shape(300, 400)
+    haze = np.maximum(clean, faint)
+    noisy = np.maximum(clean, np.random.default_rng(0).normal(0, faint / 3, clean.shape).clip(0, 255).astype(np.uint8))
+    for alpha in (haze, noisy):
+        for stray in (corner, corners, soft_speck):
+            spoilt = alpha.copy()
+            stray(spoilt)
+            assert_near(spoilt, clean)
+
+
 def test_a_frame_may_touch_the_object():
     clean = shape(200, 200)
     clean[100:200, 60:80] = 255  # down to the border

@@ -115,6 +115,21 @@ def test_hidden_files_of_a_folder_are_no_photographs(tmp_path):
     assert expanded([str(tmp_path)]) == [str(tmp_path / "a.png")]
 
 
+def test_photographs_of_a_folder_under_every_usual_suffix(tmp_path):
+    """What browsers and telephones save is not passed over, even if it cannot be read."""
+    pixels = Image.fromarray(np.full((20, 30, 3), 120, np.uint8))
+    kinds = {"jfif": "JPEG", "jpe": "JPEG", "JPEG": "JPEG", "mpo": "MPO", "apng": "PNG", "dib": "BMP", "pnm": "PPM"}
+    for suffix, kind in kinds.items():
+        pixels.save(tmp_path / f"a.{suffix}", kind)
+    (tmp_path / "b.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
+    (tmp_path / "notes.txt").write_text("no photograph")
+    found = expanded([str(tmp_path)])
+    assert len(found) == len(kinds) + 1 and found[-1].endswith("b.HEIC")
+    assert all(read_photo(path).size == (20, 30) for path in found[:-1])
+    with pytest.raises(UserError, match="HEIC photo"):
+        read_photo(found[-1])
+
+
 def test_transparent_palette_entry_keeps_the_colours_of_the_others(tmp_path):
     rgb = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
     palette = Image.fromarray(rgb).quantize(8)

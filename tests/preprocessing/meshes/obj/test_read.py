@@ -388,6 +388,37 @@ def test_what_is_missing_is_told_in_one_warning(tmp_path, text, mtl, warns, colo
     assert only_colour(load(write(tmp_path, text, mtl), warns)).tolist() == [colour] * 3
 
 
+@pytest.mark.parametrize(("text", "warns"), [("old.mtl", "old.mtl is missing, a.mtl is used instead"), ("", None)])
+@pytest.mark.parametrize("name", ["a.mtl", "A.MTL"])
+def test_a_mesh_renamed_with_its_library(tmp_path, text, warns, name):
+    """The statement names the library as it was called, or is absent."""
+    path = write(tmp_path, SQUARE.replace("mtllib m.mtl\n", f"mtllib {text}\n" if text else ""))
+    (tmp_path / "m.mtl").rename(tmp_path / name)
+    assert_quarters(load(path, warns))
+
+
+def test_the_library_that_is_named_comes_first(tmp_path):
+    path = write(tmp_path, SQUARE, "newmtl a\nKd 1 0 0\n")
+    (tmp_path / "a.mtl").write_text("newmtl a\nKd 0 1 0\n")
+    assert only_colour(load(path)).tolist() == [255, 0, 0]
+    path = write(tmp_path, SQUARE.replace("m.mtl", "gone.mtl m.mtl"), "newmtl a\nKd 1 0 0\n")
+    assert only_colour(load(path, "gone.mtl is missing")).tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("mtl", "colour"),
+    [
+        ("Kd 0 0 0\nmap_Kd gone.png", [204] * 3),
+        ("Ka 0 0 0\nKd 0 0 0\nKs 1 1 1\nmap_Ka gone.png\nmap_Kd gone.png", [204] * 3),
+        ("Kd 0 0 0\nKe 1 0 0\nmap_Kd gone.png", [255, 0, 0]),
+        ("Kd 0 0 1\nmap_Kd gone.png", [0, 0, 255]),
+    ],
+)
+def test_black_beside_a_missing_texture_is_no_colour(tmp_path, mtl, colour):
+    path = write(tmp_path, SQUARE, f"newmtl a\n{mtl}\n")
+    assert only_colour(load(path, "gone.png is missing")).tolist() == colour
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -322,6 +322,15 @@ def test_normals_are_kept_and_completed(tmp_path):
     assert np.allclose(load_mesh(tmp_path / "a.ply").normals, [[0, 0.6, 0.8], [1, 0, 0], [0, 0, 1], [0, 0, 1]])
 
 
+@pytest.mark.parametrize("word", ["nan", "-nan(ind)", "1.#QNAN", "-1.#IND00", "1.#J"])
+def test_normals_that_are_no_numbers_cost_no_colours(tmp_path, word):
+    normals = {name: np.full(4, 7, np.float32) for name in ("nx", "ny", "nz")}
+    write(tmp_path / "a.ply", {**positions(SQUARE), **normals, **square()}, [[0, 1, 2, 3]])
+    (tmp_path / "a.ply").write_text((tmp_path / "a.ply").read_text().replace("7.0", word))
+    mesh = load_mesh(tmp_path / "a.ply")
+    assert np.abs(colour_at(mesh, INSIDE) - CORNERS).max() < 0.1 and np.allclose(mesh.normals, [0, 0, 1])
+
+
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("binary", [False, True])
 def test_line_ends_and_a_body_in_one_line(tmp_path, newline, binary):
