@@ -88,7 +88,7 @@ def _meets_opposite(mesh: Mesh) -> np.ndarray:
 
 
 def _covered(mesh: Mesh, hidden: np.ndarray, outer: np.ndarray) -> np.ndarray:
-    """(N,) whether `hidden` faces (N,) lie on the `outer` ones (F,), all over, in opposite order."""
+    """(N,) whether faces (N,) `hidden` lie all over on faces (F,) `outer` of the opposite order."""
     import open3d
 
     if not len(hidden) or not outer.any():
