@@ -6,6 +6,7 @@ both lie at the same place.
 """
 
 import dataclasses
+import os
 
 import numpy as np
 import trimesh
@@ -13,7 +14,15 @@ from scipy.spatial import cKDTree
 
 from preprocessing.meshes.patches import Patches, distinct_places, find_patches
 from preprocessing.meshes.visibility import Visibility
-from utils.mesh.mesh import Material, Mesh
+from utils.mesh.mesh import Material, Mesh, area_vectors
+
+PLANES = 250  # steps of normals and heights: faces in the same ones may share a plane
+SHIFT = 0.381966  # of a step, so that usual normals and heights do not lie between two
+UPWARD = np.array([0.5, 0.618034, 0.732051])  # no usual plane contains it
+PROBES = np.concatenate(  # weights of the corners of a face: places where it must be covered
+    [np.full((1, 3), 1 / 3), 0.05 + 0.85 * np.eye(3), 0.49 - 0.47 * np.eye(3)]
+)
+NEAR, TOUCHING = 1e-3, 1e-5  # of the extent: where rays start, how far the surfaces may be apart
 
 
 def without_inner_copies(mesh: Mesh) -> Mesh:
@@ -25,12 +34,15 @@ def without_inner_copies(mesh: Mesh) -> Mesh:
     surface = _without_unused_vertices(mesh)
     pair = _opposite(distinct_places(surface.vertices)[1][surface.faces])
     doubled = pair >= 0
-    if not doubled.any():
+    meeting = ~doubled & _meets_opposite(surface)
+    if not (doubled | meeting).any():
         return mesh
     own = _votes(surface, find_patches(surface))
     other = np.where(doubled, own[pair], 1)
-    opaque = np.array([_is_opaque(material) for material in mesh.materials])[mesh.face_material[pair]]
-    inner = doubled & (own > 0) & (other < 0) & opaque
+    opaque = np.array([_is_opaque(material) for material in mesh.materials])[mesh.face_material]
+    inner = doubled & (own > 0) & (other < 0) & opaque[pair]
+    hidden = np.flatnonzero(meeting & (own > 0))
+    inner[hidden] = _covered(surface, hidden, (own < 0) & opaque)
     return dataclasses.replace(mesh, faces=mesh.faces[~inner], face_material=mesh.face_material[~inner])
 
 
@@ -59,6 +71,42 @@ def _opposite(faces: np.ndarray) -> np.ndarray:
         of_order[sign][corners[order == sign]] = np.flatnonzero(order == sign)
     result = np.where(order == 1, of_order[-1][corners], of_order[1][corners])
     return np.where(order == 0, -1, result)
+
+
+def _meets_opposite(mesh: Mesh) -> np.ndarray:
+    """(F,) whether a face has, in its plane, other faces that face the opposite way."""
+    areas = area_vectors(mesh.vertices, mesh.faces)
+    length = np.linalg.norm(areas, axis=1, keepdims=True)
+    normals = areas / np.maximum(length, np.finfo(float).tiny)
+    sign = np.where(normals @ UPWARD < 0, -1, 1)
+    middle, extent = mesh.vertices.mean(0), np.ptp(mesh.vertices, axis=0).max()
+    height = np.einsum("fi,fi->f", mesh.vertices[mesh.faces].mean(1) - middle, normals) / extent
+    planes = np.column_stack([normals * PLANES, height * PLANES]) * sign[:, None] + SHIFT
+    plane = trimesh.grouping.unique_rows(np.floor(planes).astype(np.int64))[1].reshape(-1)
+    both = (np.bincount(plane, sign > 0) > 0) & (np.bincount(plane, sign < 0) > 0)
+    return both[plane] & (length[:, 0] > 0)
+
+
+def _covered(mesh: Mesh, hidden: np.ndarray, outer: np.ndarray) -> np.ndarray:
+    """(N,) whether faces (N,) `hidden` lie all over on faces (F,) `outer` of the opposite order."""
+    import open3d
+
+    if not len(hidden) or not outer.any():
+        return np.zeros(len(hidden), bool)
+    middle, extent = mesh.vertices.mean(0), np.ptp(mesh.vertices, axis=0).max()
+    vertices = (mesh.vertices - middle) / extent
+    tensor, scene = open3d.core.Tensor, open3d.t.geometry.RaycastingScene()
+    scene.add_triangles(tensor(vertices.astype(np.float32)), tensor(mesh.faces[outer].astype(np.uint32)))
+    normals = area_vectors(vertices, mesh.faces[hidden])
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    places = np.einsum("pk,fki->fpi", PROBES, vertices[mesh.faces[hidden]])
+    rays = np.empty((*places.shape[:2], 6), np.float32)
+    rays[..., :3], rays[..., 3:] = places + NEAR * normals[:, None], -normals[:, None]
+    threads = int(os.environ.get("OMP_NUM_THREADS", 0))  # 0: all
+    hit = scene.cast_rays(tensor(rays), nthreads=threads)
+    there = np.abs(hit["t_hit"].numpy() - NEAR) < TOUCHING
+    opposite = np.einsum("fpi,fi->fp", hit["primitive_normals"].numpy(), normals) < 0
+    return (there & opposite).all(1)
 
 
 def _votes(mesh: Mesh, patches: Patches) -> np.ndarray:

@@ -14,7 +14,7 @@ from utils.mesh.mesh import Mesh
 
 HEADER = 84  # bytes: 80 of any text, the number of triangles
 TRIANGLE = np.dtype([("normal", "<f4", 3), ("points", "<f4", (3, 3)), ("attribute", "<u2")])
-VERTEX = re.compile(rb"\bvertex\s+(\S+)\s+(\S+)\s+(\S+)", re.IGNORECASE)
+CORNER = re.compile(rb"\bvertex\s+(\S+)\s+(\S+)\s+(\S+)|\bendloop\b", re.IGNORECASE)  # or the end of a face
 OWN_COLOUR = 0x8000  # bit of the attribute: in VisCAM's files the triangle has a colour, in Magics' it has none
 
 
@@ -27,16 +27,16 @@ def read_mesh(path: pathlib.Path) -> Mesh:
     raw = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     colours = None
     if _is_text(raw):
-        points = _read_text(raw, path)
+        points, sizes = _read_text(raw, path)
     else:
         table = _read_binary(raw, path)
-        points, colours = table["points"], _colours(table["attribute"], raw[:80])
+        points, sizes = table["points"], np.full(len(table), 3)
+        colours = _colours(table["attribute"], raw[:80])
     if colours is None and len(points):
         warnings.warn(f"{path}: an STL file without colours: it becomes grey", stacklevel=3)
     flat = points.reshape(-1, 3) + 0.0  # -0 and 0 are one number
     _, first, corners = np.unique(_as_keys(flat), return_index=True, return_inverse=True)
     vertices = flat[first].astype(np.float64)
-    sizes = np.full(len(points), 3)
     return to_mesh(PolygonMesh(vertices, corners.ravel(), sizes, polygon_colours=colours), path)
 
 
@@ -58,13 +58,22 @@ def _declared(raw: bytes) -> int:
     return int.from_bytes(raw[HEADER - 4 : HEADER], "little")
 
 
-def _read_text(raw: bytes, path: pathlib.Path) -> np.ndarray:
-    """(T, 3, 3) corners of the triangles of an ASCII file."""
-    words = VERTEX.findall(raw)
+def _read_text(raw: bytes, path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
+    """(C, 3) corners of the faces of an ASCII file, and the (F,) number of corners of each.
+
+    Some programs write polygons, or faces of one or two points, though STL is for triangles.
+    """
+    found = CORNER.findall(raw)
+    ends = np.flatnonzero([not words[0] for words in found])
+    words = [words for words in found if words[0]]
+    sizes = np.diff(ends - np.arange(len(ends)), prepend=0) if len(ends) else np.full(len(words) // 3, 3)
     try:
-        return np.array(words or np.zeros((0, 3))).astype(np.float64).reshape(-1, 3, 3)
+        points = np.array(words or np.zeros((0, 3))).astype(np.float64)
     except ValueError:
-        raise UserError(f"{path} cannot be read: its vertices are not three numbers, three a face") from None
+        raise UserError(f"{path} cannot be read: its vertices are not three numbers each") from None
+    if sizes.sum() != len(points):
+        raise UserError(f"{path} cannot be read: its last face is cut off")
+    return points, sizes
 
 
 def _read_binary(raw: bytes, path: pathlib.Path) -> np.ndarray:

@@ -21,10 +21,17 @@ class Surface:
     faces: np.ndarray  # (F, 3) int64
     attributes: dict[str, np.ndarray]  # name -> (V, width)
 
-    def joined(self, kind: str) -> np.ndarray | None:
-        """(V, 4 K) values of the K sets of JOINTS or WEIGHTS side by side; None without any."""
-        sets = sorted(name for name in self.attributes if name.startswith(f"{kind}_"))
-        return np.concatenate([self.attributes[name] for name in sets], 1) if sets else None
+    def influences(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """(V, 4 K) joints and (V, 4 K) weights of the K sets that have both; None without any."""
+        sets = sorted(name[7:] for name in self.attributes if name.startswith("JOINTS_"))
+        sets = [number for number in sets if f"WEIGHTS_{number}" in self.attributes]
+        if not sets:
+            return None
+        joints, weights = (
+            np.concatenate([self.attributes[f"{kind}_{number}"] for number in sets], 1)
+            for kind in ("JOINTS", "WEIGHTS")
+        )
+        return joints, weights
 
 
 def surface_of(

@@ -81,11 +81,10 @@ class _Reader:
 
     def _maps(self, surface: Surface, placed: PlacedMesh, worlds: np.ndarray) -> list[np.ndarray]:
         """The affine map of each copy: (1, 3, 4), or (V, 3, 4) with one for each vertex."""
-        joints, weights = surface.joined("JOINTS"), surface.joined("WEIGHTS")
-        if placed.skin is None or joints is None or weights is None:
+        influences = None if placed.skin is None else surface.influences()
+        if placed.skin is None or influences is None:
             return list(placed.matrices[:, None, :3])
-        if joints.shape != weights.shape or joints.dtype.kind != "u":
-            raise ValueError("joints and weights of a skinned mesh do not fit each other")
+        joints, weights = influences
         skin = schema.element(self._header.skins, placed.skin, "skin")
         return [vertex_matrices(joint_matrices(skin, worlds, self._accessors), joints, normalised(weights))]
 

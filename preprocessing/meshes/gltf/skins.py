@@ -34,7 +34,7 @@ def vertex_matrices(matrices: np.ndarray, joints: np.ndarray, weights: np.ndarra
 
     Args:
         matrices: (J, 3, 4) of the joints.
-        joints: (V, K) indices of joints.
+        joints: (V, K) indices of joints; whole numbers, which some exporters write as floats.
         weights: (V, K); they need not sum to 1. A vertex without weights follows its first joint.
 
     Returns:
@@ -43,8 +43,10 @@ def vertex_matrices(matrices: np.ndarray, joints: np.ndarray, weights: np.ndarra
     weights = np.nan_to_num(weights.astype(np.float64))
     weights[weights.sum(1) <= 0] = np.eye(1, weights.shape[1])
     joints = np.where(weights > 0, joints, 0)  # exporters leave anything beside a weight of 0
-    if len(joints) and joints.max() >= len(matrices):
-        raise ValueError(f"a vertex follows joint {joints.max()} of {len(matrices)}")
+    wrong = joints[~((joints >= 0) & (joints < len(matrices)) & (joints == np.rint(joints)))]
+    if len(wrong):
+        raise ValueError(f"a vertex follows joint {wrong[0]:g} of {len(matrices)}")
+    joints = joints.astype(np.int64)
     weights /= weights.sum(1, keepdims=True)
     blended = np.zeros((len(joints), 3, 4))
     for joint, weight in zip(joints.T, weights.T, strict=True):

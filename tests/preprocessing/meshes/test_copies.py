@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import trimesh
 
+from benchmarks.broken import SOLIDS, bottomless, flipped, otherwise_divided
+from preprocessing.meshes.copies import without_inner_copies
 from preprocessing.meshes.distances import signed_distances
 from preprocessing.meshes.load import load_mesh
 from utils.mesh import sampling
-from utils.mesh.mesh import normalise
+from utils.mesh.mesh import coloured_mesh, normalise
 
 OUTER, INNER = (0.8, 0.1, 0.1), (0.05, 0.05, 0.05)
 
@@ -42,6 +44,39 @@ def test_a_box_with_an_inner_copy_shows_its_outer_colour_alone(tmp_path, inner_f
     assert len(mesh.faces) == len(faces)
     points = np.random.default_rng(0).uniform(-0.45, 0.45, (200, 3))
     assert (signed_distances(normalise(mesh)[0], points) < 0).mean() > (0.9 if open_sides else 0.999)
+
+
+def two_layers(outer, inner):
+    """Two trimeshes in one Mesh, the outer one OUTER and the inner one INNER."""
+    vertices = np.concatenate([inner.vertices, outer.vertices])
+    colours = np.repeat([INNER, OUTER], [len(inner.vertices), len(outer.vertices)], axis=0)
+    return coloured_mesh(vertices, np.concatenate([inner.faces, len(inner.vertices) + outer.faces]), colours)
+
+
+@pytest.mark.parametrize("name", ["box", "sphere", "L", "plate", "vase", "open box"])
+@pytest.mark.parametrize("finer", ["inner", "outer"])
+def test_a_copy_in_other_triangles_is_one_too(name, finer):
+    rng = np.random.default_rng(0)
+    solid = bottomless(SOLIDS["box"][0]()) if name == "open box" else SOLIDS[name][0]()
+    solid.apply_transform(trimesh.transformations.random_rotation_matrix(rng.random(3)))
+    outer, inner = solid, otherwise_divided(flipped(solid))
+    if finer == "outer":
+        outer, inner = flipped(inner), flipped(outer)
+    mesh = without_inner_copies(two_layers(outer, inner))
+    assert len(mesh.faces) == len(outer.faces)
+    assert (colours_of(mesh) == np.rint(255 * np.array(OUTER))).all()
+
+
+def test_a_copy_that_is_not_covered_all_over_stays():
+    box = trimesh.creation.box()
+    inner = otherwise_divided(flipped(box))
+    lid = box.face_normals[:, 1] > 0.5
+    gap = trimesh.Trimesh(box.vertices, box.faces[~lid | (np.arange(12) == np.flatnonzero(lid)[0])], process=False)
+    mesh = without_inner_copies(two_layers(gap, inner))
+    assert 11 + 4 <= len(mesh.faces) <= 11 + 8  # half of the lid is open; the inner copy closes it
+    beside, small = trimesh.creation.box([1, 0.5, 0.5]), trimesh.creation.box([0.5, 0.3, 0.3])
+    small.apply_translation([0.75, 0, 0])
+    assert len(without_inner_copies(two_layers(beside, small)).faces) == 24  # they touch, and both face outside
 
 
 def test_sheets_and_faces_behind_holes_keep_both_sides(tmp_path):

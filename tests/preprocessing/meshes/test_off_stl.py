@@ -10,6 +10,7 @@ from preprocessing.meshes.colours import UNCOLOURED
 from preprocessing.meshes.load import load_mesh
 from preprocessing.meshes.stl import TRIANGLE
 from utils.errors import UserError
+from utils.mesh.mesh import face_areas
 
 SQUARE = ["0 0 0", "1 0 0", "1 1 0", "0 1 0"]
 COLOURS = ["255 0 0", "0 255 0", "0 0 255", "255 255 255"]
@@ -186,6 +187,21 @@ def test_stl_as_trimesh_writes_it(tmp_path, kind, end):
     assert trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).is_watertight
 
 
+def test_faces_of_ascii_stl_may_have_any_number_of_corners(tmp_path):
+    l_shape = [(0, 0), (1, 0), (1, 0.1), (0.1, 0.1), (0.1, 1), (0, 1)]
+    faces = [[(0, 0), (1, 0), (1, 1), (0, 1)], [(0, 0), (1, 1)], l_shape, [(0, 0), (1, 0), (0, 1)], [(0, 0)]]
+    lines = ["solid a"]
+    for z, face in enumerate(faces):
+        lines += ["facet normal 0 0 1", "OUTER LOOP", *(f"vertex {x} {y} {z}" for x, y in face), "endloop", "endfacet"]
+    (tmp_path / "a.stl").write_text("\n".join([*lines, "endsolid a"]))
+    with pytest.warns(UserWarning, match="without colours"):
+        mesh = load_mesh(tmp_path / "a.stl")
+    areas = face_areas(mesh.vertices, mesh.faces)
+    heights = mesh.vertices[mesh.faces][:, :, 2]
+    assert (heights == heights[:, :1]).all()
+    np.testing.assert_allclose(np.bincount(heights[:, 0].astype(int), areas), [1, 0, 0.19, 0.5])
+
+
 def binary_stl(path, header, attributes):
     table = np.zeros(2, TRIANGLE)
     table["points"] = [[[0, 0, 0], [1, 0, 0], [1, 1, 0]], [[0, 0, -0.0], [1, 1, 0], [0, 1, 0]]]
@@ -208,6 +224,8 @@ def test_colours_of_stl(tmp_path):
         (b"", "cannot be read"),
         (b"solid x\nendsolid x\n", "holds no triangles"),
         (b"solid x\nvertex 0 0 0\nvertex 1 0 0\n", "cannot be read"),
+        (b"solid x\n" + 3 * b"vertex 0 0 0\n" + b"endloop\nvertex 1 0 0\n", "last face is cut off"),
+        (b"solid x\n" + 3 * b"vertex 0,5 0 0\n" + b"endloop\n", "not three numbers"),
         (b"\0" * 80 + b"\xff\xff\xff\xff" + b"\0" * 90, "declares 4294967295 triangles, but has room for 1"),
     ],
 )

@@ -216,7 +216,7 @@ def skinned(file, joints, weights, **more):
 
 
 @pytest.mark.parametrize(("dtype", "top"), [("f4", 1), ("u1", 255), ("u2", 65535)])
-@pytest.mark.parametrize("joint_dtype", ["u1", "u2"])
+@pytest.mark.parametrize("joint_dtype", ["u1", "u2", "i2", "f4"])
 def test_skins(tmp_path, dtype, top, joint_dtype):
     file = File()
     joints = file.array([[0, 200, 0, 0]] * 4, joint_dtype)  # a joint with a weight of 0 may be anything
@@ -237,9 +237,12 @@ def test_skins_blend_joints_of_several_sets(tmp_path):
     attributes |= {"JOINTS_1": file.array([[1, 0, 0, 0]] * 4, "u1"), "WEIGHTS_1": file.array([[1.5, 0, 0, 0]] * 4)}
     expected = TURN.apply(CORNERS + [0, 0, 0.75])
     assert np.allclose(file.load(tmp_path).vertices, expected, atol=1e-5)
-    attributes["JOINTS_1"] = file.array([[2, 0, 0, 0]] * 4, "u1")
-    with pytest.raises(UserError, match="follows joint 2"):
-        file.load(tmp_path)
+    for dtype, wrong in (("u1", 2), ("f4", 0.5), ("i2", -1)):
+        attributes["JOINTS_1"] = file.array([[wrong, 0, 0, 0]] * 4, dtype)
+        with pytest.raises(UserError, match=f"follows joint {wrong} of 2"):
+            file.load(tmp_path)
+    del attributes["WEIGHTS_1"]  # joints without weights move nothing
+    assert_is_square(file.load(tmp_path), TURN.as_matrix())
 
 
 def test_instances(tmp_path):
