@@ -12,6 +12,8 @@ from utils.files import file_digest, folded
 
 # Folders where programs keep textures, in that of the mesh or beside it (ShapeNet: ../images).
 USUAL_FOLDERS = ("", "textures", "texture", "images", "image", "maps", "tex", "materials", "source")
+# in which Windows programs write: Western and Central European, Cyrillic, Chinese, Japanese, Korean
+CODE_PAGES = ("cp1252", "cp1250", "cp1251", "gb18030", "big5", "cp932", "cp949")
 ABSOLUTE = re.compile(r"/|[a-z]:|[a-z]{2,}://", re.IGNORECASE)  # POSIX, Windows, a URL
 
 
@@ -82,9 +84,18 @@ def find_side_file(name: str, mesh: pathlib.Path, within: str = "") -> pathlib.P
 
 
 def _spellings(name: str) -> list[str]:
-    """A name without quotes, and what it means if its blanks or all its signs are escaped."""
+    """A name without quotes, and what it means if its blanks or all its signs are escaped, or if it
+    was read as Latin-1 and is of another code page, or of bytes that the file's name has too.
+    """
     plain = name.strip().strip('"')
-    return [plain, plain.strip("'"), plain.replace("\\ ", " "), unquote(plain)]
+    spellings = [plain, plain.strip("'"), plain.replace("\\ ", " "), unquote(plain)]
+    with contextlib.suppress(UnicodeEncodeError):  # it was not Latin-1
+        raw = b"" if plain.isascii() else plain.encode("latin-1")
+        for page in CODE_PAGES if raw else ():
+            with contextlib.suppress(UnicodeDecodeError):
+                spellings.append(raw.decode(page))
+        spellings += [os.fsdecode(raw)] if raw else []
+    return spellings
 
 
 def _places(name: str, within: str) -> list[str]:

@@ -62,7 +62,7 @@ class _Reader:
     def _parts(self, placed: PlacedMesh, worlds: np.ndarray) -> list[Mesh]:
         """The primitives of a mesh at all its places."""
         mesh = schema.element(self._header.meshes, placed.mesh, "mesh")
-        weights = mesh.weights if placed.weights is None else placed.weights
+        weights = placed.weights or mesh.weights  # an empty list, which glTF does not allow, says nothing
         parts = []
         for number, primitive in enumerate(mesh.primitives):
             key = placed.mesh, number, tuple(weights)

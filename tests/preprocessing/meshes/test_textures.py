@@ -214,6 +214,27 @@ def test_accents_may_be_composed_or_not(tmp_path):
             assert found is not None and found.is_file()
 
 
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [
+        ("gb18030", "贴图 椅子.png"),
+        ("big5", "貼圖.png"),
+        ("cp932", "椅子.png"),
+        ("cp949", "의자.png"),
+        ("cp1251", "стул.png"),
+        ("cp1250", "židle ř.png"),
+        ("cp1252", "chair’s “skin”.png"),
+    ],
+)
+@pytest.mark.parametrize("as_bytes", [False, True])  # as archives are unpacked that do not tell the code page
+def test_names_of_other_code_pages(page, name, as_bytes, tmp_path):
+    raw = name.encode(page)
+    file = tmp_path / (os.fsdecode(raw) if as_bytes else name)
+    file.touch()
+    (tmp_path / "other.png").touch()
+    assert find_side_file(raw.decode("latin-1"), tmp_path / "mesh.obj") == file
+
+
 def test_symbolic_links_are_followed(tmp_path):
     (tmp_path / "blobs").mkdir()
     (tmp_path / "blobs/1").write_bytes(encoded(Image.new("RGB", (2, 2), (1, 2, 3))))

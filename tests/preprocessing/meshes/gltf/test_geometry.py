@@ -197,6 +197,9 @@ def test_morph_targets(tmp_path, of_node):
     primitive["targets"] = [{"POSITION": small}, {"POSITION": small, "TEXCOORD_0": file.array(UV / 2)}]
     file.header["nodes"][0]["weights"] = [0, 1.0]
     assert_is_square(file.load(tmp_path))
+    file.header["nodes"][0]["weights"] = []  # as if there were none
+    file.header["meshes"][0]["weights"] = [0, 1.0]
+    assert_is_square(file.load(tmp_path))
     file.header["nodes"][0].pop("weights")
     file.header["meshes"][0].pop("weights")  # then all are 0
     assert np.allclose(file.load(tmp_path).vertices, start)

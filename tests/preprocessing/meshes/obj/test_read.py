@@ -215,6 +215,16 @@ def test_names_of_libraries_may_be_quoted_or_escaped(tmp_path, name):
     assert_quarters(load(path))
 
 
+@pytest.mark.parametrize("page", ["gb18030", "cp932", "cp1251"])
+def test_libraries_and_textures_with_names_of_another_code_page(tmp_path, page):
+    name = "стул"
+    path = write(tmp_path, SQUARE, None)
+    path.write_bytes(SQUARE.replace("m.mtl", f"{name}.mtl").encode(page))
+    (tmp_path / f"{name}.mtl").write_bytes(f"newmtl a\nmap_Kd {name}.png\n".encode(page))
+    (tmp_path / "tex.png").rename(tmp_path / f"{name}.png")
+    assert_quarters(load(path))
+
+
 def test_comments_behind_names_of_materials(tmp_path):
     """But Material #26, as 3ds Max writes it, is a name."""
     assert_quarters(load(write(tmp_path, SQUARE, "newmtl a # skin\nmap_Kd tex.png\nnewmtl b # 1\nKd 1 0 0\n")))
