@@ -32,8 +32,8 @@ def in_chunks(
     """Compile a function of points to loop over chunks of them.
 
     Args:
-        function: (points (N, 3), products, camera, terms: list of (N, F)) -> (N, C), or a list of
-            such.
+        function: (points (N, 3), image_terms, camera, point_terms: list of (N, F)) -> (N, C), or a
+            list of such.
         chunk: points at a time.
 
     Returns:
@@ -42,15 +42,15 @@ def in_chunks(
 
     described: list = []  # what the function returns, once it is known
 
-    def whole(points, products, camera, terms):
+    def whole(points, image_terms, camera, point_terms):
         count = tf.shape(points)[0]
-        if not terms:  # few sizes of the last chunk: oneDNN prepares every operation for every size
+        if not point_terms:  # few sizes of the last chunk: oneDNN prepares every operation for every size
             points = tf.pad(points, [[0, -count % STEP], [0, 0]])
         outputs = tf.nest.flatten(described[0])
 
         def step(i, arrays):
             part = slice(i * chunk, (i + 1) * chunk)
-            values = tf.nest.flatten(function(points[part], products, camera, [term[part] for term in terms]))
+            values = tf.nest.flatten(function(points[part], image_terms, camera, [term[part] for term in point_terms]))
             return i + 1, [array.write(i, value) for array, value in zip(arrays, values, strict=True)]
 
         chunks = (tf.shape(points)[0] + chunk - 1) // chunk
@@ -62,18 +62,18 @@ def in_chunks(
     # no branch depends on a tensor: AutoGraph would take most of the time of tracing
     compiled = tf.function(whole, autograph=False)
 
-    def call(points, products=None, camera=None, terms=()):
+    def call(points, image_terms=None, camera=None, point_terms=()):
         if not described:
-            point = [tf.zeros((1, term.shape[1]), term.dtype) for term in terms]
-            described.append(function(tf.zeros((1, 3)), products, camera, point))  # by itself faster than traced
+            point = [tf.zeros((1, term.shape[1]), term.dtype) for term in point_terms]
+            described.append(function(tf.zeros((1, 3)), image_terms, camera, point))  # by itself faster than traced
             if not tf.config.functions_run_eagerly():  # traced once, for any number of points
-                specs = [tf.TensorSpec((None, term.shape[1]), term.dtype) for term in terms]
-                compiled.get_concrete_function(tf.TensorSpec((None, 3), tf.float32), products, camera, specs)
+                specs = [tf.TensorSpec((None, term.shape[1]), term.dtype) for term in point_terms]
+                compiled.get_concrete_function(tf.TensorSpec((None, 3), tf.float32), image_terms, camera, specs)
         pieces = []
         for first in range(0, max(1, len(points)), PIECE * chunk):
             check_stop()
             part = slice(first, first + PIECE * chunk)
-            pieces.append(compiled(points[part], products, camera, [term[part] for term in terms]))
+            pieces.append(compiled(points[part], image_terms, camera, [term[part] for term in point_terms]))
         return tf.nest.map_structure(lambda *parts: tf.concat(parts, 0), *pieces) if len(pieces) > 1 else pieces[0]
 
     return call

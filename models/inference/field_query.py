@@ -4,7 +4,7 @@ The layers as trained (models/networks/texdisn.py) are the reference. Everything
 to rounding:
 - the image is encoded once; its products with the decoders' layers are made once (image_terms.py);
 - batch normalisation at inference is a scale and a shift, folded into the layer before it
-  (folded_stream.py); the residual decoder has a short form of its own (folded_residual.py);
+  (folded_stream.py); every kind of decoder has its own form (decoding.py);
 - what depends on the points alone is computed once for several views of an object, and kept for the
   coarse grid that every mesh begins with;
 - colour is computed only where it is wanted, together with the geometry there;
@@ -19,10 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from models.inference.chunks import chunk_size, in_chunks
-from models.inference.folded_residual import FoldedResidual
-from models.inference.folded_stream import FoldedStream
-from models.inference.image_terms import image_terms, read_map
-from models.networks.local_features import project, scale_to_map, to_camera_axes
+from models.inference.decoding import decoding_of
 from models.networks.texdisn import TexDISN
 from utils.geometry import frames
 
@@ -33,9 +30,9 @@ KEPT = 40  # cells along an axis of the largest grid that is kept, with its poin
 
 @dataclasses.dataclass(frozen=True)
 class Encoded:
-    """An image and its camera as the decoders take them."""
+    """An image and its camera as the decoding takes them."""
 
-    products: typing.Any  # image terms, of every stream or of the residual decoder; else what the decoder takes
+    terms: typing.Any  # image_terms() of the decoding
     camera: tf.Tensor  # (1, 4, 3) model frame to pixels
     frame: frames.ModelFrame
     # of geometry_of_grid; dataclasses.replace() begins with none, since another camera has others
@@ -51,16 +48,13 @@ class FieldQuery:
 
     def __init__(self, network: TexDISN):
         self.network, self.config = network, network.config
-        config = network.config
-        self.map_size = (config.img_h, config.img_w) if config.resized_reading else (config.encoder_size,) * 2
-        self.streams = [(FoldedStream(stream), stream.parts) for stream in network.streams]
-        self.residual = FoldedResidual(network.decoder) if config.decoder == "residual" else None
-        self.chunk = chunk_size(config)
-        self._encode = tf.function(self._encode_images, autograph=False)  # traced for every number of images
-        self._geometry = in_chunks(self._decode_geometry, self.chunk)
-        self._terms = in_chunks(self._point_terms, self.chunk)
-        self._finish = in_chunks(self._decode_terms, self.chunk)
-        self._both = in_chunks(self._decode_both, self.chunk)
+        self.decoding = decoding_of(network)
+        self.chunk = chunk_size(network.config)
+        self._encode = tf.function(self.decoding.image_terms, autograph=False)  # traced for every number of images
+        self._geometry = in_chunks(self.decoding.geometry, self.chunk)
+        self._point_terms = in_chunks(lambda points, *_: self.decoding.point_terms(points), self.chunk)
+        self._finish = in_chunks(self.decoding.geometry, self.chunk)  # given the point terms
+        self._both = in_chunks(lambda *values: self.decoding.geometry_and_colour(*values[:3]), self.chunk)
         self._grid_terms: dict[int, list] = {}  # cells along an axis -> point terms of the grid's centres
 
     def encode(self, image: np.ndarray, trans_mat: np.ndarray, frame: frames.ModelFrame | None = None) -> Encoded:
@@ -82,24 +76,24 @@ class FieldQuery:
     ) -> list[Encoded]:
         """encode() for several images of one object in one pass."""
         frame = frame or frames.cube_frame(self.config.binary)
-        products = self._encode(tf.constant(np.stack(images), tf.float32))
+        terms = self._encode(tf.constant(np.stack(images), tf.float32))
         cameras = [tf.constant(frame.camera(matrix)[None], tf.float32) for matrix in trans_mats]
-        return [Encoded(*pair, frame) for pair in zip(products, cameras, strict=True)]
+        return [Encoded(*pair, frame) for pair in zip(terms, cameras, strict=True)]
 
     def geometry(self, encoded: Encoded, points: np.ndarray) -> np.ndarray:
         """(N, 3) object-frame points -> (N,) g0."""
-        raw = self._geometry(self._to_model(encoded, points), encoded.products, encoded.camera)
+        raw = self._geometry(self._to_model(encoded, points), encoded.terms, encoded.camera)
         return self.g0(raw.numpy(), encoded.frame)
 
     def geometry_of_views(self, views: list[Encoded], points: np.ndarray) -> np.ndarray:
         """V views of one object, (N, 3) object-frame points -> (V, N) g0."""
-        if not self._has_terms or len(views) == 1:
+        if not self.decoding.has_point_terms or len(views) == 1:
             return np.stack([self.geometry(view, points) for view in views])
         raw: list[list[np.ndarray]] = [[] for _ in views]
         for block in self._blocks(views[0], points):
-            terms = self._terms(block)
+            point_terms = self._point_terms(block)
             for view, values in zip(views, raw, strict=True):
-                values.append(self._finish(block, view.products, view.camera, terms).numpy())
+                values.append(self._finish(block, view.terms, view.camera, point_terms).numpy())
         return np.stack([self.g0(np.concatenate(values), view.frame) for view, values in zip(views, raw, strict=True)])
 
     def geometry_of_grid(self, encoded: Encoded, n: int) -> np.ndarray:
@@ -114,19 +108,14 @@ class FieldQuery:
     def _geometry_of_grid(self, encoded: Encoded, n: int) -> np.ndarray:
         """The same, evaluated; the point terms of a small grid are kept for other images."""
         points = frames.voxel_centres(n)
-        if n > KEPT or not self._has_terms or encoded.frame != frames.cube_frame(self.config.binary):
+        if n > KEPT or not self.decoding.has_point_terms or encoded.frame != frames.cube_frame(self.config.binary):
             return self.geometry(encoded, points)
         blocks = list(self._blocks(encoded, points))
         if n not in self._grid_terms:
-            self._grid_terms[n] = [self._terms(block) for block in blocks]
+            self._grid_terms[n] = [self._point_terms(block) for block in blocks]
         pairs = zip(blocks, self._grid_terms[n], strict=True)
-        raw = [self._finish(block, encoded.products, encoded.camera, terms).numpy() for block, terms in pairs]
+        raw = [self._finish(block, encoded.terms, encoded.camera, terms).numpy() for block, terms in pairs]
         return self.g0(np.concatenate(raw), encoded.frame)
-
-    @property
-    def _has_terms(self) -> bool:
-        """Whether anything depends on the points alone: with rot the image's camera turns them."""
-        return bool(self.streams) and not self.config.rot
 
     def g0(self, raw: np.ndarray, frame: frames.ModelFrame) -> np.ndarray:
         """(N, 2 or 1) output of the network -> (N,) g0."""
@@ -146,7 +135,7 @@ class FieldQuery:
         if not len(model_points):
             return np.zeros((0, count), np.float32), np.zeros((0, 3), np.float32) if coloured else None
         function = self._both if coloured else self._geometry
-        values = function(np.asarray(model_points, np.float32), encoded.products, encoded.camera).numpy()
+        values = function(np.asarray(model_points, np.float32), encoded.terms, encoded.camera).numpy()
         return values[:, :count], values[:, count:] if coloured else None
 
     def geometry_and_colour(self, encoded: Encoded, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -174,74 +163,3 @@ class FieldQuery:
         """(N, 3) object-frame points -> blocks of model-frame points whose point terms are kept."""
         model = self._to_model(encoded, points)
         return (model[first : first + BLOCK] for first in range(0, len(model), BLOCK))
-
-    def _encode_images(self, images):
-        """(V, h, w, c) -> per image its terms, by stream: vectors (F,) and maps (1, h', w', F)."""
-        count = images.shape[0]
-        if self.residual:
-            terms = self.residual.image_terms(*self.network.encoder(images))
-        elif self.streams:
-            encoded = self.network.encode(images)
-            terms = [image_terms(stream, parts, *encoded, self.map_size) for stream, parts in self.streams]
-        else:
-            encoded = self.network.encode(images)
-            return [tf.nest.map_structure(lambda x, i=i: x[i : i + 1], encoded) for i in range(count)]
-
-        def of_image(i):
-            return tf.nest.map_structure(lambda x: x[i] if x.shape.rank == 2 else x[i : i + 1], terms)
-
-        return [of_image(i) for i in range(count)]
-
-    def _reader(self, points, camera):
-        """(N, 3) model-frame points -> a function that reads an image term at their pixels.
-
-        It gives a vector back as it is, and of a map (1, h', w', F) the values (N, F), read
-        bilinearly.
-        """
-        image = self.config.img_h, self.config.img_w
-        uv = scale_to_map(project(points[None], camera, *image)[0], image, self.map_size)
-
-        def read(x):
-            return x if x.shape.rank == 1 else read_map(x, uv)
-
-        return read
-
-    def _turned(self, points, camera):
-        """The points as the streams take them."""
-        return to_camera_axes(points[None], camera)[0] if self.config.rot else points
-
-    def _decode_geometry(self, points, products, camera, _):
-        """(N, 3) model-frame points -> raw geometry (N, 2 or 1)."""
-        if self.residual:
-            return self.network.squash(self.residual.geometry(self.residual.hidden(points, camera, products)))
-        if not self.streams:
-            return self.network.geometry(products, points[None], camera)[0]
-        return self._decode_terms(points, products, camera, self._point_terms(self._turned(points, camera)))
-
-    def _point_terms(self, points, *_):
-        """(N, 3) model-frame points -> what the streams need of them for any image's geometry."""
-        return [stream.geometry_term(stream.point(points)) for stream, _ in self.streams]
-
-    def _decode_terms(self, points, products, camera, terms):
-        """_decode_geometry, given _point_terms."""
-        read, parts = self._reader(points, camera), []
-        for (stream, _), term, image_term in zip(self.streams, terms, products, strict=True):
-            parts.append(stream.geometry(term, read(image_term["geometry"])))
-        return self.network.squash(tf.add_n(parts))
-
-    def _decode_both(self, points, products, camera, _):
-        """(N, 3) model-frame points -> (N, 2 + 3 or 1 + 3): raw geometry, and the sum of the
-        colours.
-        """
-        if self.residual:
-            hidden = self.residual.hidden(points, camera, products)
-            geometry = self.network.squash(self.residual.geometry(hidden))
-            return tf.concat([geometry, self.residual.colour(hidden)], -1)
-        if not self.streams:
-            return tf.concat([values[0] for values in self.network.decode(products, points[None], camera)], -1)
-        read, turned, geometries, colours = self._reader(points, camera), self._turned(points, camera), [], []
-        for (stream, _), image_term in zip(self.streams, products, strict=True):
-            p = stream.point(turned)
-            geometries.append(stream.geometry(stream.geometry_term(p), read(image_term["geometry"])))
-            colours.append(stream.colour(geometries[-1], p, read(image_term["colour"])))
-        return tf.concat([self.network.squash(tf.add_n(geometries)), tf.add_n(colours)], -1)

@@ -5,14 +5,15 @@ every map is multiplied by its part of that layer once per image, and the produc
 map for each side of the object. A point then reads one map per side, however many the encoder has.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
 from models.inference.folded_stream import fold_layer, linear, product
-from models.inference.image_terms import read_map
+from models.inference.image_terms import of_images, read_map
 from models.networks.local_features import project, scale_to_centres, to_camera_axes
 from models.networks.residual_decoder import ResidualDecoder, fourier_features
+from models.networks.texdisn import TexDISN
 from utils.geometry import frames
 
 # Channels of a first map up to which it is read as it is: beside the coordinates of a point a few
@@ -21,13 +22,13 @@ NARROW = 8
 
 
 class FoldedResidual:
-    """The weights of a ResidualDecoder, and the field they compute for points of one image.
+    """A Decoding (models.inference.decoding) of a network with a ResidualDecoder."""
 
-    The results equal those of the decoder up to rounding.
-    """
+    has_point_terms = False  # the first layer adds points and image
 
-    def __init__(self, decoder: ResidualDecoder) -> None:
-        self.config = decoder.config
+    def __init__(self, network: TexDISN) -> None:
+        decoder: ResidualDecoder = network.decoder
+        self.network, self.config = network, network.config
         self.sides = 2 if self.config.reflection else 1
         self.point = fold_layer(decoder.point)
         self.feature_global = tf.convert_to_tensor(decoder.feature_global.kernel)
@@ -39,27 +40,45 @@ class FoldedResidual:
         if self.config.colour:
             self.colour_hidden, self.colour_out = fold_layer(decoder.colour_hidden), fold_layer(decoder.colour_out)
 
-    def image_terms(self, global_feature: tf.Tensor, maps: list[tf.Tensor]) -> dict[str, tf.Tensor]:
-        """What a point needs of V images.
-
-        Args:
-            global_feature: (V, F).
-            maps: of the encoder, (V, h, w, c) from the finest to the coarsest.
+    def image_terms(self, images: tf.Tensor) -> list[dict[str, tf.Tensor]]:
+        """What a point needs of each of V images (V, h, w, c).
 
         Returns:
-            `vector` (V, W): the product of the global feature, and the bias. `side0`, with
-            reflection also `side1`, (V, h, w, W): the products of the maps. `narrow`: the first map
-            itself, if it has few channels and is in none of the products. All float32.
+            `vector` (W,): the product of the global feature, and the bias. `side0`, with reflection
+            also `side1`, (1, h, w, W): the products of the maps, which the encoder gives from the
+            finest to the coarsest. `narrow`: the first map itself, if it has few channels and is in
+            none of the products. All float32.
         """
+        global_feature, maps = self.network.encoder(images)
         terms = {"vector": tf.matmul(global_feature, self.feature_global) + self.point[1]}
         narrow = maps[0].shape[-1] if maps[0].shape[-1] <= NARROW else 0
         if narrow:
             terms["narrow"] = tf.cast(maps[0], tf.float32)
         for side, kernel in enumerate(self.feature_local):
             terms[f"side{side}"] = _joined(maps[bool(narrow) :], tf.cast(kernel[narrow:], self.dtype))
-        return terms
+        return of_images(terms)
 
-    def hidden(self, points: tf.Tensor, camera: tf.Tensor, terms: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    def point_terms(self, points: tf.Tensor) -> list[tf.Tensor]:
+        """None: see has_point_terms."""
+        return []
+
+    def geometry(
+        self,
+        points: tf.Tensor,
+        terms: Mapping[str, tf.Tensor],
+        camera: tf.Tensor,
+        point_terms: Sequence[tf.Tensor] = (),
+    ) -> tf.Tensor:
+        """Points (N, 3) -> raw geometry (N, 1) float32."""
+        return self._geometry(self._hidden(points, camera, terms))
+
+    def geometry_and_colour(self, points: tf.Tensor, terms: Mapping[str, tf.Tensor], camera: tf.Tensor) -> tf.Tensor:
+        """Points (N, 3) -> raw geometry and colour (N, 1 + 3) float32."""
+        hidden = self._hidden(points, camera, terms)
+        colour = tf.sigmoid(linear(tf.nn.relu(linear(hidden, *self.colour_hidden)), *self.colour_out))
+        return tf.concat([self._geometry(hidden), colour], -1)
+
+    def _hidden(self, points: tf.Tensor, camera: tf.Tensor, terms: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Points (N, 3) of an image with the camera (1, 4, 3) and these terms -> (N, W)."""
         config = self.config
         image = config.img_h, config.img_w
@@ -84,13 +103,9 @@ class FoldedResidual:
             x = tf.nn.bias_add(x, bias) + product(tf.nn.relu(x), kernel)
         return tf.nn.relu(x)
 
-    def geometry(self, hidden: tf.Tensor) -> tf.Tensor:
-        """Result of hidden() -> (N, 1) float32."""
-        return linear(hidden, *self.geometry_out)
-
-    def colour(self, hidden: tf.Tensor) -> tf.Tensor:
-        """Result of hidden() -> (N, 3) in [0, 1] float32."""
-        return tf.sigmoid(linear(tf.nn.relu(linear(hidden, *self.colour_hidden)), *self.colour_out))
+    def _geometry(self, hidden: tf.Tensor) -> tf.Tensor:
+        """Result of _hidden() -> (N, 1) float32."""
+        return self.network.squash(linear(hidden, *self.geometry_out))
 
 
 def _joined(maps: list[tf.Tensor], kernel: tf.Tensor) -> tf.Tensor:

@@ -7,13 +7,15 @@ block to block, so the first one's grid has the corners of all the others and th
 stays the same.
 """
 
+from typing import Any
+
 import tensorflow as tf
 
 from models.inference.folded_stream import FoldedStream, product
 from models.networks.local_features import resize_bilinear
 
 
-def image_terms(
+def stream_terms(
     stream: FoldedStream,
     parts: tuple[str, ...],
     global_feature: tf.Tensor,
@@ -44,6 +46,18 @@ def image_terms(
             term = _joined_map(maps, kernel_of["local"], map_size) + term[:, None, None]
         terms[name] = term
     return terms
+
+
+def of_images(terms: Any) -> list[Any]:
+    """Terms of V images, as stream_terms makes them, in any structure -> the same of each image.
+
+    Vectors (V, F) become (F,), maps (V, h, w, F) become (1, h, w, F).
+    """
+
+    def of_image(i: int) -> Any:
+        return tf.nest.map_structure(lambda x: x[i] if x.shape.rank == 2 else x[i : i + 1], terms)
+
+    return [of_image(i) for i in range(tf.nest.flatten(terms)[0].shape[0])]
 
 
 def read_map(feature_map: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
