@@ -294,7 +294,7 @@ def test_nothing_is_half_written(tmp_path):
 
 def test_shards_are_found_in_the_order_of_their_numbers(tmp_path):
     names = [shard_name("a_val", "train", number) for number in (2, 10, 1000)]
-    for name in [*names, "notes.h5", ".a_train_000.17.tmp.h5", "a_train_0.h5"]:
+    for name in [*names, "notes.h5", ".a_train_000.17.tmp.h5", f"._{names[0]}", "a_train_0.h5"]:
         (tmp_path / name).touch()
     assert [(path.name, category, split) for path, category, split in find_shards(tmp_path)] == [
         (name, "a_val", "train") for name in names
