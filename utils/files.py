@@ -150,9 +150,9 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """Read a JSON file; UserError if it is missing or not JSON."""
+    """Read a JSON file, in any encoding of Unicode; UserError if it is missing or not JSON."""
     try:
-        return json.loads(pathlib.Path(path).read_text())
+        return json.loads(pathlib.Path(path).read_bytes())  # of bytes it finds the encoding, by their mark too
     except FileNotFoundError:
         raise UserError(f"{path} is missing") from None
     except (ValueError, OSError, RecursionError) as error:

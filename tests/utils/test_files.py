@@ -126,6 +126,12 @@ def test_what_killed_processes_left_of_the_same_result_is_removed(write, suffix,
     assert {path.name for path in tmp_path.iterdir()} == {f"a{suffix}", *(names[name] for name in kept)}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
+def test_json_in_any_encoding(encoding, tmp_path):
+    (tmp_path / "x.json").write_bytes('{"stühle": ["chair/*"]}'.encode(encoding))
+    assert files.read_json(tmp_path / "x.json") == {"stühle": ["chair/*"]}
+
+
 def test_json_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(UserError, match="x.json is missing"):
         files.read_json(tmp_path / "x.json")
