@@ -92,14 +92,26 @@ def temporary_folder(parent: str | os.PathLike[str], name: str) -> Iterator[path
 
 @contextlib.contextmanager
 def _folders_for(path: pathlib.Path) -> Iterator[None]:
-    """UserError that names the file which is where a folder for `path` is to be made."""
+    """UserError that names the file, or the broken link, where a folder for `path` is to be made."""
     try:
         yield
-    except (FileExistsError, NotADirectoryError):
+    except OSError as error:
+        if link := _broken_link(path.parent):
+            raise UserError(f"{path} cannot be written: {link}") from None
+        if not isinstance(error, (FileExistsError, NotADirectoryError)):
+            raise
         existing = next(folder for folder in path.absolute().parents if folder.exists())
         if existing.is_dir():
             raise
         raise UserError(f"{path} cannot be written: {existing} is a file, not a folder") from None
+
+
+def _broken_link(folder: pathlib.Path) -> str | None:
+    """What is said of a folder that is a link to nothing, or in one; None of others."""
+    for path in (folder, *folder.absolute().parents):
+        if path.is_symlink() and not path.exists():
+            return f"{path} is a link to {os.readlink(path)}, which is not there"
+    return None
 
 
 def _temporary(folder: pathlib.Path, stem: str, suffix: str) -> pathlib.Path:
@@ -293,6 +305,8 @@ def differing_settings(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> 
 def check_out(folder: str | os.PathLike[str]) -> None:
     """UserError if files cannot be written to `folder`, which need not exist. Creates nothing."""
     folder = pathlib.Path(folder)
+    if link := _broken_link(folder):
+        raise UserError(f"output folder {folder}: {link}")
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not existing.is_dir():
         raise UserError(f"output folder {folder}: {existing} is a file, not a folder")
