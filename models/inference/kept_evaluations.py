@@ -84,8 +84,8 @@ def _step(folder: EvaluationFolder) -> float:
     """The training steps of the weights of a folder; 0 where its settings do not tell."""
     with contextlib.suppress(UserError):
         step = _read(folder.settings).get("step")
-        return step if is_number(step) else 0
-    return 0
+        return float(step or 0) if is_number(step) else 0.0
+    return 0.0
 
 
 def _digest(settings: JsonObject) -> str | None:
