@@ -16,6 +16,7 @@ from data import categories
 from data.raw_layout import origin
 from data.shard_format import SPLITS
 from utils.errors import UserError
+from utils.files import marked_encoding
 
 
 @dataclasses.dataclass
@@ -47,8 +48,9 @@ def read_list(path: str | os.PathLike[str], known: Collection[str] = ()) -> list
     `known`: the ids of the data set; a line that is one of them is no comment in any part.
     """
     try:
-        lines = pathlib.Path(path).read_text(encoding="utf-8-sig").split("\n")  # ids may hold other separators
-    except (OSError, UnicodeDecodeError) as error:
+        encoding = marked_encoding(path) or "utf-8"
+        lines = pathlib.Path(path).read_text(encoding=encoding).split("\n")  # ids may hold other separators
+    except (OSError, UnicodeError) as error:
         raise UserError(f"{path} cannot be read as text: {error}") from None
     ids = [line if line in known else line.split("#")[0].strip() for line in lines]
     return list(dict.fromkeys(object_id for object_id in ids if object_id))

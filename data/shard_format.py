@@ -30,7 +30,7 @@ FORMAT, VERSION = "texdisn-shard", 1
 SPLITS = ("train", "val", "test")
 ATTRIBUTES_DIGEST = "attributes_sha256"  # HDF5 has no checksums for the texts of attributes
 UNFINISHED = "unfinished.json"  # this file is in the folder while the database is being built
-_NAME = re.compile(r"(?P<category>.+)_(?P<split>train|val|test)_(?P<number>\d{3,})\.h5")
+_NAME = re.compile(r"(?P<category>[^.].*)_(?P<split>train|val|test)_(?P<number>\d{3,})\.h5")
 
 Inputs: TypeAlias = "str | list[Any]"  # digests of an object's files, see above
 
@@ -110,7 +110,10 @@ def shard_name(category: str, split: str, number: int) -> str:
 
 
 def find_shards(folder: str | os.PathLike[str]) -> list[tuple[pathlib.Path, str, str]]:
-    """(path, category, split) of every shard in a folder, sorted by category, split and number."""
+    """(path, category, split) of every shard in a folder, sorted by category, split and number.
+
+    Hidden files are none: macOS puts a file ._<name> beside each that it copies to other disks.
+    """
     matches = [(path, _NAME.fullmatch(path.name)) for path in pathlib.Path(folder).glob("*.h5")]
     shards = sorted((match["category"], match["split"], int(match["number"]), path) for path, match in matches if match)
     return [(path, category, split) for category, split, _, path in shards]

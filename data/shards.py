@@ -220,7 +220,7 @@ class Database:
 
         Raises:
             UserError: the split or category is unknown, or empty though objects are needed, or a
-                shard is damaged or was made with other settings than the rest.
+                shard is damaged, renamed, or was made with other settings than the rest.
         """
         if split not in SPLITS:
             raise UserError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
@@ -232,6 +232,9 @@ class Database:
             if shard_split != split or shard_category not in wanted:
                 continue
             shard = self._open(path)
+            if (shard.category, shard.split) != (shard_category, shard_split):
+                theirs = f"{shard.category}, {shard.split}"
+                raise UserError(f"{path} holds other objects than its name says ({theirs}): give it back its name")
             if (shard.settings_text, shard.image_size) != (self._settings_text, self.image_size):
                 first = self._shards[0][0].name
                 raise UserError(f"{path} was made with other settings than {first}; rebuild it in an empty folder")

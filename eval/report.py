@@ -256,12 +256,24 @@ def embedded(rgba: np.ndarray) -> str:
 
 def main(argv: list[str]) -> None:
     args = build_parser().parse_args(argv)
-    evaluated, out = Run(args.run), evaluation_folder(args.run, args.eval)
-    path = args.out or out.report
+    out = evaluation_folder(args.run, args.eval)
+    try:
+        make(args, out, args.out or out.report)
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise UserError(
+            f"{out.path} is damaged: a file of the run or of its evaluation lacks what the report shows ({what}); "
+            "evaluate again"
+        ) from None
+
+
+def make(args: argparse.Namespace, out: EvaluationFolder, path: pathlib.Path) -> None:
+    """Write the page of an evaluation to `path`, and print what it holds."""
+    evaluated = Run(args.run)
     results = read_results(out.results, read_data_sets(args.data_sets) if args.data_sets else None)
     # a TF1 checkpoint has neither configuration nor history
     config, history, settings = (
-        read_json(path) if path.exists() else None for path in (evaluated.config, evaluated.history, out.settings)
+        read_json(file) if file.exists() else None for file in (evaluated.config, evaluated.history, out.settings)
     )
     cards = gallery(results, out, args.db or pathlib.Path(results["db"]), args.objects) if args.objects else None
     report = Report(
@@ -275,14 +287,7 @@ def main(argv: list[str]) -> None:
         earlier=earlier_results(out),
         made=provenance(),
     )
-    try:
-        content = page(report)
-    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
-        what = f"{type(error).__name__}: {error}"
-        raise UserError(
-            f"{out.path} is damaged: a file of the run or of its evaluation lacks what the report shows ({what}); "
-            "evaluate again"
-        ) from None
+    content = page(report)
     with replacing(path) as temporary:
         temporary.write_text(content, encoding="utf-8")
     prediction = results["results"]["prediction"]

@@ -22,6 +22,7 @@ import pathlib
 
 from tqdm import tqdm
 
+from data.raw_layout import hidden
 from preprocessing.library.convert import Settings, Task, convert, process_died
 from preprocessing.library.credits import library_row, merge, model_row, read_manifest, write_manifest
 from preprocessing.library.plan import Plan, Planned, plan_library
@@ -37,7 +38,7 @@ def find_libraries(paths: list[pathlib.Path]) -> list[pathlib.Path]:
     libraries: list[pathlib.Path] = []
     for path in paths:
         if path.is_dir():
-            found = sorted(path.rglob("*.sh3f"))
+            found = sorted(file for file in path.rglob("*.sh3f") if not hidden(file, path))
             if not found:
                 raise UserError(f"{path} holds no .sh3f files")
             libraries += found

@@ -20,6 +20,7 @@ BELOW = {  # package: those it may import; nothing imports the entry points, ben
 ROOMS = {  # package: its rooms from below; rooms of one row do not import each other
     "utils": [
         ["errors"],
+        ["links"],
         ["files", "processes", "provenance", "quiet", "signals", "stages"],
         ["hdf5", "out_folder"],
         ["hdf5_limits"],

@@ -12,6 +12,7 @@ part of the project, so nobody needs to run this again. PyTorch is not needed.
 import pathlib
 
 from utils import cli
+from utils.errors import UserError
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -22,7 +23,11 @@ def main(argv: list[str] | None = None) -> None:
     from models.weights import efficientnet_weights
     from models.weights.torch_file import read_torch_file
 
-    weights = efficientnet_weights.folded(read_torch_file(args.weights))
+    tensors = read_torch_file(args.weights)
+    try:
+        weights = efficientnet_weights.folded(tensors)
+    except UserError as error:
+        raise UserError(f"{args.weights}: {error}") from None
     efficientnet_weights.save(args.out, weights)
     print(f"written  {args.out}: {len(weights)} arrays, {args.out.stat().st_size / 1e6:.1f} MB")
 

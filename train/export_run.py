@@ -18,7 +18,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from data.raw_layout import hand_on_render_settings, render_settings_path
+from data.raw_layout import render_settings, render_settings_path
 from models.config import Config, load_either
 from models.weights.run import Run, check_there, open_checkpoint
 from utils import cli, hdf5
@@ -77,18 +77,22 @@ def export_run(source: Run, target: Run) -> float:
     config = load_either(source.config)
     if target.last.exists():
         raise UserError(f"{target.folder} is a run that can be trained; give another folder")
+    if target.folder.exists() and target.folder.samefile(source.folder):
+        raise UserError(f"{target.folder} is the run itself: give another folder")
     iso = None
     if isinstance(config, Config):  # a camera network has no field
         from models.inference.iso_search import stored_iso
         from models.weights.sources import RunModel
 
         iso = stored_iso(RunModel(source.folder))
+    seen = render_settings(source.folder)  # before anything is written
     change = export_weights(source, target)
     config.save(target.config)
     views = render_settings_path(target.folder)
     for outdated in (target.iso, target.level, target.novelty, target.categories, views):  # of an earlier export
         outdated.unlink(missing_ok=True)
-    hand_on_render_settings(source.folder, target.folder)
+    if seen is not None:
+        write_json(views, seen)
     if iso is not None:  # the file names weights by their content, which the export changed
         write_json(target.iso, {**iso, "weights": file_digest(target.best)})
     return change

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from utils.errors import UserError, writing
+from utils.links import check_links
 
 LONGEST = 100  # characters of a value in a message
 TEMPORARY = re.compile(r"\..*\.\d+\.texdisn-tmp(\..*)?")  # names of what is being written
@@ -92,10 +93,11 @@ def temporary_folder(parent: str | os.PathLike[str], name: str) -> Iterator[path
 
 @contextlib.contextmanager
 def _folders_for(path: pathlib.Path) -> Iterator[None]:
-    """UserError that names the file which is where a folder for `path` is to be made."""
+    """UserError that names the file or broken link which is where a folder for `path` is to be."""
     try:
         yield
-    except (FileExistsError, NotADirectoryError):
+    except OSError:
+        check_links(path.parent, f"{path} cannot be written")
         existing = next(folder for folder in path.absolute().parents if folder.exists())
         if existing.is_dir():
             raise
@@ -150,9 +152,9 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """Read a JSON file; UserError if it is missing or not JSON."""
+    """Read a JSON file, in any encoding of Unicode; UserError if it is missing or not JSON."""
     try:
-        return json.loads(pathlib.Path(path).read_text())
+        return json.loads(pathlib.Path(path).read_bytes())  # of bytes it finds the encoding, by their mark too
     except FileNotFoundError:
         raise UserError(f"{path} is missing") from None
     except (ValueError, OSError, RecursionError) as error:
@@ -231,8 +233,7 @@ def numbered_lines(
     encoding = marked_encoding(path) or encoding
     with _opener(path)(path, "rt", encoding=encoding, errors="replace") as lines:
         for number, line in enumerate(lines, 1):
-            content = line.split(comments)[0] if comments else line
-            if content.strip():
+            if (content := line.split(comments)[0] if comments else line).strip():
                 yield number, content
 
 
@@ -240,8 +241,7 @@ def line_of_row(
     path: str | os.PathLike[str], row: int, encoding: str | None = None, comments: str | None = None
 ) -> str:
     """'<path>, line N' of a row that read_numbers has read, for messages."""
-    rows = itertools.islice(numbered_lines(path, encoding, comments), row, None)
-    number, _ = next(rows, (row + 1, ""))
+    number, _ = next(itertools.islice(numbered_lines(path, encoding, comments), row, None), (row + 1, ""))
     return f"{path}, line {number}"
 
 
@@ -284,8 +284,7 @@ def differing_settings(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> 
     keys = [key for key in sorted({*stored, *wanted}) if stored.get(key) != wanted.get(key)]
 
     def text(value: Any) -> str:
-        words = str(value)
-        return words if len(words) <= LONGEST else f"{words[:LONGEST]} ..."
+        return words if len(words := str(value)) <= LONGEST else f"{words[:LONGEST]} ..."
 
     return [f"{text(key)} {text(stored.get(key))} (now {text(wanted.get(key))})" for key in keys]
 
@@ -293,6 +292,7 @@ def differing_settings(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> 
 def check_out(folder: str | os.PathLike[str]) -> None:
     """UserError if files cannot be written to `folder`, which need not exist. Creates nothing."""
     folder = pathlib.Path(folder)
+    check_links(folder, f"output folder {folder}")
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not existing.is_dir():
         raise UserError(f"output folder {folder}: {existing} is a file, not a folder")

@@ -7,6 +7,7 @@ their results could not be told apart by the step.
 """
 
 import collections.abc
+import contextlib
 import os
 import pathlib
 import shutil
@@ -15,7 +16,7 @@ import typing
 from models.inference.evaluation_folder import EvaluationFolder
 from models.weights.tf1_conventions import recorded
 from utils.errors import UserError, first_of, writing
-from utils.files import differing_settings, read_json_object
+from utils.files import differing_settings, is_number, read_json_object
 
 JsonObject = collections.abc.Mapping[str, typing.Any]
 
@@ -45,7 +46,7 @@ def make_way(folder: EvaluationFolder, settings: JsonObject) -> None:
 def kept_evaluations(folder: EvaluationFolder) -> list[EvaluationFolder]:
     """The folders of finished evaluations of other weights that a folder keeps, by step."""
     finished = [kept for kept in folder.kept() if kept.results.exists()]
-    return sorted(finished, key=lambda kept: (_read(kept.settings).get("step") or 0, kept.path.name))
+    return sorted(finished, key=lambda kept: (_step(kept), kept.path.name))
 
 
 def refuse_other_settings(folder: EvaluationFolder, settings: JsonObject) -> None:
@@ -77,6 +78,14 @@ def refuse_other_settings(folder: EvaluationFolder, settings: JsonObject) -> Non
 
 def _read(path: pathlib.Path) -> dict[str, typing.Any]:
     return read_json_object(path, "settings of an evaluation")
+
+
+def _step(folder: EvaluationFolder) -> float:
+    """The training steps of the weights of a folder; 0 where its settings do not tell."""
+    with contextlib.suppress(UserError):
+        step = _read(folder.settings).get("step")
+        return float(step or 0) if is_number(step) else 0.0
+    return 0.0
 
 
 def _digest(settings: JsonObject) -> str | None:

@@ -89,8 +89,9 @@ def check_data(prefix: pathlib.Path, nbytes: int) -> None:
 
 
 def _present(folder: pathlib.Path) -> list[pathlib.Path]:
-    """The prefixes of the V2 checkpoints in a folder, sorted."""
-    return sorted(file.with_suffix("") for file in folder.glob("*.index") if file.is_file())
+    """The prefixes of the V2 checkpoints in a folder, sorted; hidden files are none."""
+    files = (file for file in folder.glob("*.index") if not file.name.startswith("."))  # macOS: ._model.ckpt-7.index
+    return sorted(file.with_suffix("") for file in files if file.is_file())
 
 
 def _choice(present: list[pathlib.Path]) -> str:

@@ -107,6 +107,8 @@ def _unpickled(file: io.BytesIO, unpickler: _Unpickler | None = None) -> Any:
 
 def _read(file: io.BytesIO) -> dict[str, np.ndarray]:
     """The tensors of a file; any error where it is damaged."""
+    if file.getbuffer()[:2] == b"PK":
+        raise pickle.UnpicklingError("it is a zip archive, as PyTorch writes since 1.6; this reads the format before")
     if _unpickled(file) != MAGIC:
         raise pickle.UnpicklingError("it does not begin like one of torch.save()")
     for _ in ("protocol", "machine"):

@@ -4,6 +4,7 @@ import pathlib
 from collections.abc import Sequence
 
 from data import categories
+from data.raw_layout import hidden
 from data.shard_format import ObjectRecord
 from preprocessing.meshes.find import find_meshes
 from preprocessing.readers import disn, im2avatar, original, r2n2
@@ -18,7 +19,10 @@ DEFAULT = im2avatar.READER.name
 
 def guess(root: pathlib.Path) -> str | None:
     """The layout of a folder by its files; None if it has none of those known."""
-    return next((name for name, reader in READERS.items() if any(root.glob(reader.glob))), None)
+    for name, reader in READERS.items():
+        if not all(hidden(path, root) for path in root.glob(reader.glob)):
+            return name
+    return None
 
 
 def find_objects(layout: str, folders: DataFolders) -> Sequence[Source]:

@@ -60,6 +60,9 @@ def test_lists_are_read_tolerantly(tmp_path):
     path.write_bytes("\ufeffb\r\n\r\n# comment\r\n  a  \r\nc # why\r\nb\r\n".encode())
     assert read_list(path) == ["b", "a", "c"]
     assert read_list(path, {"c # why", "a", "c"}) == ["b", "a", "c # why"]
+    for encoding in ("utf-16", "utf-32"):  # PowerShell's > writes the former
+        path.write_bytes("b\r\n\r\n# comment\r\n  a  \r\né # why\r\n".encode(encoding))
+        assert read_list(path) == ["b", "a", "é"]
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="list.txt"):
         read_list(path)

@@ -279,6 +279,16 @@ def test_folders_that_are_not_databases(tmp_path):
         Database(tmp_path)
 
 
+@pytest.mark.parametrize("name", [("chair", "test"), ("chair", "val"), ("car", "train")])
+def test_a_shard_under_the_name_of_another_is_refused(name, tmp_path):
+    write_shard(tmp_path / shard_name("chair", "train", 0), [record(0, "a")], {})
+    path = tmp_path / shard_name(*name, 0)
+    path.write_bytes((tmp_path / shard_name("chair", "train", 0)).read_bytes())
+    assert [entry.object_id for entry in Database(tmp_path).objects("train", "chair")] == ["a"]
+    with pytest.raises(UserError, match=f"{path} holds other objects than its name says .chair, train.: give it back"):
+        Database(tmp_path).objects(name[1], name[0])
+
+
 def test_nothing_is_half_written(tmp_path):
     path = tmp_path / shard_name("chair", "train", 0)
     broken = record(0, "a", views=2)
@@ -294,7 +304,7 @@ def test_nothing_is_half_written(tmp_path):
 
 def test_shards_are_found_in_the_order_of_their_numbers(tmp_path):
     names = [shard_name("a_val", "train", number) for number in (2, 10, 1000)]
-    for name in [*names, "notes.h5", ".a_train_000.17.tmp.h5", "a_train_0.h5"]:
+    for name in [*names, "notes.h5", ".a_train_000.17.tmp.h5", f"._{names[0]}", "a_train_0.h5"]:
         (tmp_path / name).touch()
     assert [(path.name, category, split) for path, category, split in find_shards(tmp_path)] == [
         (name, "a_val", "train") for name in names

@@ -347,3 +347,38 @@ def test_a_gallery_without_its_database(evaluated, tiny_database, tmp_path):
     with pytest.raises(UserError, match="it is not the evaluation's database; give --db"):
         report.main([str(evaluated), "--db", str(tiny_database), "--out", str(tmp_path / "page.html")])
     assert not list(tmp_path.iterdir())
+
+
+VALUES = [None, 5, "x", [1], {"a": 1}]  # what a damaged file may hold in place of anything else
+
+
+def damaged(results):
+    """Copies of results.json in which one entry is another value, or one of a row is missing."""
+    for key in report.NEEDED:
+        for value in VALUES:
+            yield {**results, key: value}
+    row, *others = results["images"]["prediction"]
+    for key in row:
+        left = {name: value for name, value in row.items() if name != key}
+        for changed in (left, *({**row, key: value} for value in VALUES)):
+            yield {**results, "images": {"prediction": [changed, *others]}}
+    yield from ({**results, "images": {"prediction": [value, *others]}} for value in VALUES)
+    yield from ({**results, "images": {**results["images"], "mean shape": value}} for value in VALUES)
+
+
+def test_whatever_results_json_holds_is_shown_or_refused_in_one_line(evaluated, tmp_path, monkeypatch):
+    # what takes time, and what a fuzz target damages already
+    monkeypatch.setattr(report, "renderings", lambda *arguments: ([], [], None))
+    monkeypatch.setattr(report, "embedded", lambda image: "")
+    monkeypatch.setattr(report, "provenance", dict)
+    monkeypatch.setattr(report, "page", lambda shown: "page")
+    run = shutil.copytree(evaluated, tmp_path / "run")
+    path, out = run / "eval_test" / "results.json", tmp_path / "page.html"
+    changed = run / "eval_val" / "results.json"
+    for results in damaged(json.loads(path.read_text())):
+        write_json(changed, results)
+        try:
+            report.main([str(run), "--eval", str(changed.parent), "--objects", "1", "--out", str(out)])
+        except UserError as error:
+            assert "\n" not in str(error) and not out.exists()
+        out.unlink(missing_ok=True)

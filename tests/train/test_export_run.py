@@ -97,3 +97,20 @@ def test_runs_that_cannot_be_exported_are_refused(run, tmp_path):
     run.last.write_bytes(b"")
     with pytest.raises(UserError, match="can be trained"):
         export_run.main([str(tmp_path / "run"), "--out", str(run.folder)])
+
+
+def test_a_refused_export_leaves_all_files_as_they_are(tmp_path):
+    source, small = tiny.camera_run(tmp_path / "run"), tmp_path / "small"
+    export_run.main([str(source), "--out", str(small)])
+    write_json(small / "render.json", {"light": "random"})
+    for name in ("iso.json", "novelty.h5", "categories.h5"):
+        (small / name).write_bytes(b"of this export")
+    before = {path.name: path.read_bytes() for path in small.iterdir()}
+    (tmp_path / "link").symlink_to("small")
+    for out in (small, tmp_path / "link", tmp_path / "run" / ".." / "small"):
+        with pytest.raises(UserError, match="is the run itself: give another folder"):
+            export_run.main([str(small), "--out", str(out)])
+    (source / "render.json").write_text("{")
+    with pytest.raises(UserError, match=r"render\.json cannot be read as JSON"):
+        export_run.main([str(source), "--out", str(small)])
+    assert {path.name: path.read_bytes() for path in small.iterdir()} == before

@@ -126,6 +126,12 @@ def test_what_killed_processes_left_of_the_same_result_is_removed(write, suffix,
     assert {path.name for path in tmp_path.iterdir()} == {f"a{suffix}", *(names[name] for name in kept)}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
+def test_json_in_any_encoding(encoding, tmp_path):
+    (tmp_path / "x.json").write_bytes('{"stühle": ["chair/*"]}'.encode(encoding))
+    assert files.read_json(tmp_path / "x.json") == {"stühle": ["chair/*"]}
+
+
 def test_json_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(UserError, match="x.json is missing"):
         files.read_json(tmp_path / "x.json")
@@ -148,3 +154,23 @@ def test_output_folders(tmp_path):
         with pytest.raises(UserError, match=f"output folder {folder}: {tmp_path}/file is a file, not a folder"):
             files.check_out(folder)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("target", ["none", "link", "other/none"])
+def test_a_folder_that_is_a_broken_link_is_named(target, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(target)
+    message = f"{link} is a link to {target}, which is not there"
+    for folder in (link, link / "a"):
+        with pytest.raises(UserError, match=f"output folder {folder}: {message}"):
+            files.check_out(folder)
+        for write in (files.replacing, files.replacing_folder):
+            with pytest.raises(UserError, match=f"{folder}/x cannot be written: {message}"), write(folder / "x"):
+                pass
+    assert list(tmp_path.iterdir()) == [link]
+    (tmp_path / "there").mkdir()
+    link.unlink()
+    link.symlink_to("there")
+    files.write_json(link / "a" / "x.json", 1)  # a link that leads somewhere is like its folder
+    files.check_out(link)
+    assert (tmp_path / "there" / "a" / "x.json").is_file() and link.is_symlink()

@@ -106,3 +106,12 @@ def test_a_database_counts_by_its_content(tmp_path):
             continue
         with pytest.raises(UserError, match=f"other settings .{refused} .now "):
             refuse_other_settings(EvaluationFolder(tmp_path), now)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"step": "x"}', '{"step": [1]}', '{"step": null}'])
+def test_damaged_settings_of_one_kept_evaluation_hide_no_other(content, tmp_path):
+    for name, of in (("0000010", A), ("0000020", B), ("0000030", C)):
+        evaluate(tmp_path / "steps" / name, of)
+    (tmp_path / "steps" / "0000030" / "settings.json").write_text(content)
+    found = [kept.path.name for kept in kept_evaluations(EvaluationFolder(tmp_path))]
+    assert found == ["0000030", "0000010", "0000020"]  # what does not tell its step comes first

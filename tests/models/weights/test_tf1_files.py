@@ -206,3 +206,15 @@ def test_a_checkpoint_file_that_names_a_missing_one_lists_those_that_are_there(f
     state(folder, 'model_checkpoint_path: "model.ckpt-900"\n')
     with pytest.raises(UserError, match=rf"names \S*ckpt-900, which is neither there nor in .*: give one of .*{NAME}$"):
         open_model(folder)
+
+
+def test_hidden_files_are_no_checkpoints(folder):
+    for name in (DATA, INDEX):
+        (folder / f"._{name}").write_bytes(b"\0\5\x16\7")  # as macOS writes them on other disks
+    for name in (INDEX, "checkpoint"):
+        assert (folder / name).exists()
+    assert tf1_files.find(folder) == folder / NAME
+    (folder / "checkpoint").write_text('model_checkpoint_path: "/elsewhere/model.ckpt-9"')
+    with pytest.raises(UserError) as error:
+        tf1_files.find(folder)
+    assert "._" not in str(error.value)

@@ -261,3 +261,11 @@ def test_names_and_credits_of_several_libraries(tmp_path):
     text = (tmp_path / "out/CREDITS.txt").read_text()
     for words in ("Ann", "Bob", "CC0", "CC-BY", models["A"]["file"], models["B"]["file"]):
         assert words in text
+
+
+def test_hidden_files_of_a_folder_are_no_libraries(tmp_path):
+    for name in ("a.sh3f", "._a.sh3f", ".deleted/b.sh3f", "more/c.sh3f"):
+        (tmp_path / ".folder" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / ".folder" / name).touch()
+    found = import_library.find_libraries([tmp_path / ".folder"])  # what is named itself may be hidden
+    assert [path.name for path in found] == ["a.sh3f", "c.sh3f"]

@@ -20,6 +20,10 @@ def test_readers_declare_known_flags_and_options(name, tmp_path):
     assert all(len(line) < 90 for line in reader.description.splitlines())
     file = tmp_path / reader.glob.replace("*/*", "chair/a")
     file.parent.mkdir(parents=True)
+    file.with_name(f"._{file.name}").touch()  # macOS puts one beside each file that it copies
+    file.parent.with_name(".deleted").mkdir()
+    (file.parent.with_name(".deleted") / file.name).touch()
+    assert registry.guess(tmp_path) is None
     file.touch()
     assert registry.guess(tmp_path) == name
 
