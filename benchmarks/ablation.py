@@ -51,7 +51,7 @@ class Row:
 
 ROWS = (
     Row(
-        "preset `small`: the original's layers, narrow, and its losses",
+        "preset `small` in SDF mode: the original's layers, narrow, and DISN's loss",
         f"--preset small --no-binary --alpha --crop 0.85 --backcolorwhite --batch_size 32 {COMMON}",
         (0, 1, 2),
     ),
