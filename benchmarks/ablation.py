@@ -34,8 +34,10 @@ VALIDATION = 2  # validation objects of which one chooses the iso value
 # Short runs need smaller images and fewer points to see the data more than once, and averages that
 # forget sooner.
 COMMON = "--img_h 96 --img_w 96 --num_sample_points 256 --max_epoch 1000"
-# The last three flags are the preset as it was when the table was measured.
-PLUS = f"--preset plus {COMMON} --averaging 0.99 --warm_up 100 --fourier 6 --no-augshape --weight_decay 0.02"
+# The last two flags are the preset as it was when the table was measured; so is its weight decay,
+# which has no flag.
+PLUS = f"--preset plus {COMMON} --averaging 0.99 --warm_up 100 --fourier 6 --no-augshape"
+WEIGHT_DECAY = 0.02
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Row:
 
 ROWS = (
     Row(
-        "preset `small`: the original's layers, narrow, and its losses",
+        "preset `small` in SDF mode: the original's layers, narrow, and DISN's loss",
         f"--preset small --no-binary --alpha --crop 0.85 --backcolorwhite --batch_size 32 {COMMON}",
         (0, 1, 2),
     ),
@@ -74,6 +76,17 @@ def test_pairs(database: typing.Any, data_sets: DataSets) -> list[tuple]:
     return [(entry, 0, name) for name, entries in groups.items() for entry in entries[::EVERY]]
 
 
+def plan_of(flags: str, db: str, folder: pathlib.Path, minutes: float) -> typing.Any:
+    """What train_sdf.py is to do for a row."""
+    from train import train_sdf
+
+    argv = [*flags.split(), "--db", db, "--log_dir", str(folder), "--max_minutes", str(minutes)]
+    plan = train_sdf.plan(train_sdf.build_parser().parse_args(argv))
+    if plan.config.preset != "plus":
+        return plan
+    return dataclasses.replace(plan, config=dataclasses.replace(plan.config, weight_decay=WEIGHT_DECAY))
+
+
 def train_and_measure(flags: str, db: str, folder: pathlib.Path, minutes: float, data_sets: DataSets) -> None:
     """Train one network, measure it, write folder/measured.json. Runs in a process of its own."""
     from data.shards import Database
@@ -83,10 +96,8 @@ def train_and_measure(flags: str, db: str, folder: pathlib.Path, minutes: float,
     from models.training.field_trainer import FieldTrainer
     from models.training.session import train
     from models.weights.sources import open_model
-    from train import train_sdf
 
-    argv = [*flags.split(), "--db", db, "--log_dir", str(folder), "--max_minutes", str(minutes)]
-    train(train_sdf.plan(train_sdf.build_parser().parse_args(argv)), FieldTrainer, clock=time.process_time)
+    train(plan_of(flags, db, folder, minutes), FieldTrainer, clock=time.process_time)
 
     database, model = Database(db), open_model(folder)
     network = build_field_network(model.config)

@@ -2,7 +2,7 @@
 
     python benchmarks/masks.py --meshes MESHES --limit 16 --out masks.json
 
-Takes a folder of <category>/<object>.{glb,gltf,obj,ply,off}. Every object is rendered once, at
+Takes a folder of <category>/<object>.{glb,gltf,obj,ply,off,stl}. Every object is rendered once, at
 512 x 512 pixels, from its own direction and up to an eighth off the middle. It is laid over one
 background of each kind of utils.rendering.backgrounds, with the noise of a sensor, and cut out
 again by utils.images.foreground, as --mask auto does. All random numbers come from --seed.

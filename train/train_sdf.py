@@ -11,8 +11,9 @@ Losses. binary: geometry = 100 x cross-entropy in nats (69 is a guess), colour =
 of colours in [0, 1], in grey levels. SDF: geometry = 1000 x mean weighted |error| of 10 x the
 distance, so 10 is a thousandth of the cube's half side; colour likewise. With --softness: geometry
 = cross-entropy in nats (0.69 is a guess), colour = mean |error| of colours in [0, 1]. `loss` is
-their sum; in training, weight decay is added. accuracy: the share of points on the right side of
-the surface; iou: that of the insides over the points, 1 is best.
+their sum; in training, weight decay is added, unless AdamW decays the weights itself. accuracy:
+the share of points on the right side of the surface; iou: that of the insides over the points, 1 is
+best.
 """
 
 import argparse

@@ -212,7 +212,8 @@ class Evaluation:
 
     def _open_estimator(self, settings: dict[str, typing.Any]) -> CameraEstimator:
         """The camera network; UserError where the folder has the cameras of another one."""
-        estimator, folder = CameraEstimator(self.options.camera_run), self.folder.with_estimated_cameras()
+        estimator = CameraEstimator(self.options.camera_run, self.config.precision)
+        folder = self.folder.with_estimated_cameras()
         weights = {"file": str(estimator.weights), "sha256": file_digest(estimator.weights)}
         settings = {**settings, "cam_est": weights}
         refuse_other_settings(folder, settings)

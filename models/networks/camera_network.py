@@ -27,7 +27,7 @@ def rotation_of(six: tf.Tensor) -> tf.Tensor:
 class CameraNetwork(BuiltByCall, keras.Model):
     """Estimates cameras from images (B, img_h, img_w, 3 or 4) float32 in [0, 1], RGB(A).
 
-    VGG16, its global feature and a few linear layers predict the parts of
+    The encoder's global feature and a few linear layers predict the parts of
     utils.geometry.camera_parameters. DISN predicts one rotation. But an image may leave two
     rotations possible that differ by half a turn, and a network trained to be near the right one
     ends up between them. This network proposes H rotations, each responsible for a part of the

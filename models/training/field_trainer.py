@@ -7,6 +7,7 @@ from data.estimated_cameras import EstimatedCameras
 from data.field_samples import FieldSamples
 from data.shards import Database, ObjectEntry
 from data.spread import spread
+from models.choices import PRECISIONS
 from models.config import Config
 from models.inference.camera_estimator import CameraEstimator
 from models.inference.field_query import FieldQuery
@@ -51,4 +52,5 @@ class FieldTrainer(Trainer):
         if not config.cam_est:
             return database
         views = [(entry, view) for entry in entries for view in range(len(entry.view_names))]
-        return EstimatedCameras(database, CameraEstimator(config.cam_est), views)
+        precision = config.precision if config.precision in PRECISIONS else "auto"  # float16 is of training alone
+        return EstimatedCameras(database, CameraEstimator(config.cam_est, precision), views)

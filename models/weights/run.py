@@ -2,7 +2,7 @@
 
 <run>/config.json     models.config.Config or CameraConfig
 <run>/last.h5         weights, optimiser and progress, from which an interrupted run resumes
-<run>/best.h5         weights of the epoch with the lowest validation loss
+<run>/best.h5         weights of the epoch with the lowest validation loss, or of the last one
 <run>/history.json    one entry per epoch
 <run>/render.json     how the views of its database were rendered (data/raw_layout.py)
 <run>/iso.json        of an exported run: the best iso value on the validation split

@@ -130,9 +130,9 @@ METRICS = {
     "volume_iou": Metric(
         heading="volumetric IoU",
         definition="volume of intersection over union of the solids in the cube, by the stored signed-distance points:"
-        " true where distance < 0 (the mesh's winding number, or the filled volume), predicted where the field, read"
-        " linearly, is inside; every point weighs as much as the share of the cube's 64^3 voxel centres it is the"
-        " nearest to. 0 for a true surface that encloses no stored point, unless the prediction encloses none too",
+        " true where distance < 0 (by the sign that the data were made with, or the filled volume), predicted where the"
+        " field, read linearly, is inside; every point weighs as much as the share of the cube's 64^3 voxel centres it"
+        " is the nearest to. 0 for a true surface that encloses no stored point, unless the prediction does so too",
         digits=3,
         higher_is_better=True,
         worst=0.0,

@@ -1,14 +1,20 @@
 """The precision follows the machine, and a stored one never forces a slower one on another."""
 
 import json
+import types
 
 import pytest
 import tensorflow as tf
 
+from models.choices import PRECISIONS, TRAINED_PRECISIONS
 from models.config import CameraConfig, Config
 from models.inference.camera_estimator import CameraEstimator
+from models.inference.evaluation import Evaluation, Options
+from models.inference.evaluation_folder import EvaluationFolder
 from models.networks import precision
 from models.networks.layers import policies
+from models.training import field_trainer
+from models.training.field_trainer import FieldTrainer
 from models.weights.run import Run
 from models.weights.sources import open_model
 from tests.helpers import tiny
@@ -86,6 +92,19 @@ def test_a_run_trained_in_another_precision_computes_in_that_of_the_machine(tiny
         path.write_text(json.dumps({**json.loads(path.read_text()), "precision": "bfloat16"}))
     assert open_model(run).config.precision == CameraEstimator(cameras).config.precision == "auto"
     assert open_model(run, precision="bfloat16").config.precision == "bfloat16"
+
+
+@pytest.mark.parametrize("kind", TRAINED_PRECISIONS)
+def test_cameras_are_estimated_in_the_precision_that_is_asked_for(kind, tmp_path, monkeypatch):
+    """In evaluation and training; float16 is of the trained network alone."""
+    cameras, wanted = str(tiny.camera_run(tmp_path / "cameras")), kind if kind in PRECISIONS else "auto"
+    monkeypatch.setattr(field_trainer, "EstimatedCameras", lambda database, estimator, views: estimator)
+    trained = FieldTrainer.source_database(tiny.config(precision=kind, cam_est=cameras), [], None)
+    assert trained.config.precision == wanted
+    if kind in PRECISIONS:
+        options, folder = Options(camera_run=cameras), EvaluationFolder(tmp_path / "out")
+        asked = types.SimpleNamespace(options=options, folder=folder, config=tiny.config(precision=kind))
+        assert Evaluation._open_estimator(asked, {}).config.precision == kind
 
 
 def plan(folder, *flags):
