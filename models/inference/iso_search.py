@@ -4,6 +4,7 @@ Training draws half of its points from surfaces, which fill 3 % of space, so a f
 grows thick shells.
 """
 
+import glob
 import hashlib
 import json
 import math
@@ -43,8 +44,8 @@ def stored_iso(model: ModelSource) -> dict[str, typing.Any] | None:
     instead of the weights' content and is trusted). Evaluations keep theirs in their own folders.
     """
     exported = [path for path in (model.beside(ISO), model.beside(LEVEL)) if path.exists()]
-    every = EvaluationFolder(model.beside(default_name("*")))  # a pattern
-    evaluated = sorted(every.path.parent.glob(f"{every.path.name}/{every.iso.name}"))
+    every = EvaluationFolder(model.beside(default_name("")))
+    evaluated = sorted(every.path.parent.glob(f"{glob.escape(every.path.name)}*/{every.iso.name}"))
     digest = file_digest(model.weights)
     for path in [*exported, *evaluated]:
         known = _read_iso(path)

@@ -10,6 +10,7 @@ from data.shards import Database
 from models.inference import iso_search
 from tests.helpers import tiny
 from utils.errors import UserError
+from utils.files import file_digest, write_json
 from utils.geometry import frames
 from utils.surface.field_grid import FieldGrid
 
@@ -80,3 +81,16 @@ def test_a_value_at_the_end_of_its_range_is_remarked(iso, solid, said):
     remarks = iso_search.remarks(found)
     assert remarks == [] if said is None else said in remarks[0] and len(remarks) == 1
     assert iso_search.remarks({"iso": 0.0, "iou_by_iso": {"0": 0.2}}) == []  # nothing else was tried
+
+
+@pytest.mark.parametrize("name", ["model.ckpt-7", "model[1].ckpt", "model*?.ckpt"])
+def test_the_iso_value_of_a_checkpoint_is_found_whatever_its_name(name, tmp_path):
+    """It is in an evaluation beside the checkpoint, and is of these weights alone."""
+    weights = tmp_path / f"{name}.index"
+    weights.write_bytes(b"weights")
+    model = types.SimpleNamespace(weights=weights, beside=lambda other: tmp_path / f"{name}_{other}")
+    write_json(model.beside("eval_val") / "iso.json", {"weights": file_digest(weights), "iso": 0.5})
+    write_json(tmp_path / "model1.ckpt_eval_test" / "iso.json", {"weights": "of other ones", "iso": 0.25})
+    assert iso_search.solid_iso(model) == 0.5
+    weights.write_bytes(b"trained on")
+    assert iso_search.solid_iso(model) == 0.0
