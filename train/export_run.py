@@ -70,7 +70,8 @@ def export_run(source: Run, target: Run) -> float:
         The largest change of a weight.
 
     Raises:
-        UserError: `source` is not a run or a weight is too large, or `target` can be trained.
+        UserError: `source` is not a run or a weight is too large, or `target` can be trained
+            or is a folder of other files.
     """
     if not source.folder.is_dir():
         raise UserError(f"{source.folder} is not a run folder (there is no such folder)")
@@ -79,6 +80,12 @@ def export_run(source: Run, target: Run) -> float:
         raise UserError(f"{target.folder} is a run that can be trained; give another folder")
     if target.folder.exists() and target.folder.samefile(source.folder):
         raise UserError(f"{target.folder} is the run itself: give another folder")
+    views = render_settings_path(target.folder)
+    outdated = (target.iso, target.level, target.novelty, target.categories, views)  # of an earlier export
+    found = target.folder.iterdir() if target.folder.is_dir() else ()
+    others = [path for path in found if path not in outdated and not path.name.startswith(".")]
+    if others and not (target.best.exists() or target.config.exists()):  # a database has a render.json too
+        raise UserError(f"{target.folder} holds other files than an exported run: give another folder")
     iso = None
     if isinstance(config, Config):  # a camera network has no field
         from models.inference.iso_search import stored_iso
@@ -88,9 +95,8 @@ def export_run(source: Run, target: Run) -> float:
     seen = render_settings(source.folder)  # before anything is written
     change = export_weights(source, target)
     config.save(target.config)
-    views = render_settings_path(target.folder)
-    for outdated in (target.iso, target.level, target.novelty, target.categories, views):  # of an earlier export
-        outdated.unlink(missing_ok=True)
+    for path in outdated:
+        path.unlink(missing_ok=True)
     if seen is not None:
         write_json(views, seen)
     if iso is not None:  # the file names weights by their content, which the export changed

@@ -99,6 +99,20 @@ def test_runs_that_cannot_be_exported_are_refused(run, tmp_path):
         export_run.main([str(tmp_path / "run"), "--out", str(run.folder)])
 
 
+def test_an_export_replaces_an_export_alone(tmp_path):
+    """The render.json of a database is no outdated file of an export."""
+    source, database = tiny.camera_run(tmp_path / "run"), tmp_path / "db"
+    write_json(database / "render.json", {"light": "random"})
+    (database / "box_train_000.h5").touch()
+    with pytest.raises(UserError, match="db holds other files than an exported run: give another folder"):
+        export_run.main([str(source), "--out", str(database)])
+    assert {path.name for path in database.iterdir()} == {"box_train_000.h5", "render.json"}
+    for _ in range(2):
+        export_run.main([str(source), "--out", str(tmp_path / "small")])
+    (tmp_path / "small" / "config.json").unlink()  # one that was killed
+    export_run.main([str(source), "--out", str(tmp_path / "small")])
+
+
 def test_a_refused_export_leaves_all_files_as_they_are(tmp_path):
     source, small = tiny.camera_run(tmp_path / "run"), tmp_path / "small"
     export_run.main([str(source), "--out", str(small)])
