@@ -76,6 +76,11 @@ def share_cores(jobs: int) -> None:
         os.environ.setdefault(name, os.environ["OMP_NUM_THREADS"])
 
 
+def ray_threads() -> int:
+    """The threads that Open3D's rays and distances take, for `nthreads`; 0: all."""
+    return int(os.environ.get("OMP_NUM_THREADS", 0))
+
+
 @contextlib.contextmanager
 def _pool(jobs: int) -> Iterator[concurrent.futures.Executor]:
     """A pool of new processes.

@@ -6,7 +6,6 @@ both lie at the same place.
 """
 
 import dataclasses
-import os
 
 import numpy as np
 import trimesh
@@ -15,6 +14,7 @@ from scipy.spatial import cKDTree
 from preprocessing.meshes.patches import Patches, distinct_places, find_patches
 from preprocessing.meshes.visibility import Visibility
 from utils.mesh.mesh import Material, Mesh, area_vectors
+from utils.processes import ray_threads
 
 PLANES = 250  # steps of normals and heights: faces in the same ones may share a plane
 SHIFT = 0.381966  # of a step, so that usual normals and heights do not lie between two
@@ -102,7 +102,7 @@ def _covered(mesh: Mesh, hidden: np.ndarray, outer: np.ndarray) -> np.ndarray:
     places = np.einsum("pk,fki->fpi", PROBES, vertices[mesh.faces[hidden]])
     rays = np.empty((*places.shape[:2], 6), np.float32)
     rays[..., :3], rays[..., 3:] = places + NEAR * normals[:, None], -normals[:, None]
-    threads = int(os.environ.get("OMP_NUM_THREADS", 0))  # 0: all
+    threads = ray_threads()
     hit = scene.cast_rays(tensor(rays), nthreads=threads)
     there = np.abs(hit["t_hit"].numpy() - NEAR) < TOUCHING
     opposite = np.einsum("fpi,fi->fp", hit["primitive_normals"].numpy(), normals) < 0

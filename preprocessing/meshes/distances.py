@@ -1,6 +1,5 @@
 """Points in space around a mesh and their signed distances to it."""
 
-import os
 import pathlib
 import warnings
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from preprocessing.meshes.inside import Solid, winding_inside
 from utils.mesh.mesh import Mesh
+from utils.processes import ray_threads
 
 NEAR = ((0.5, 0.0125), (0.3, 0.05))  # share of the points, standard deviation of their distance from the surface
 SIGNS = ("auto", "thick", "winding")  # rules for the inside of a mesh, see signed_distances
@@ -112,6 +112,6 @@ def _distances(vertices: np.ndarray, faces: np.ndarray, points: np.ndarray) -> n
     tensor = open3d.core.Tensor
     scene = open3d.t.geometry.RaycastingScene()
     scene.add_triangles(tensor(vertices.astype(np.float32)), tensor(faces.astype(np.uint32)))
-    threads = int(os.environ.get("OMP_NUM_THREADS", 0))  # 0: all
+    threads = ray_threads()
     distances = scene.compute_distance(tensor(np.asarray(points, np.float32)), nthreads=threads)
     return distances.numpy().astype(np.float64)

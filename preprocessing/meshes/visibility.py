@@ -1,10 +1,9 @@
 """What is visible from outside: the sides of the faces, and whether a point is out of sight."""
 
-import os
-
 import numpy as np
 
 from preprocessing.meshes.patches import Patches
+from utils.processes import ray_threads
 
 FACE_RAYS = 1_000_000  # rays that start at all faces together
 FEWEST, MOST = 4, 64  # of them at each side of a face
@@ -29,7 +28,7 @@ class Visibility:
         import open3d
 
         self._tensor, self._none = open3d.core.Tensor, open3d.t.geometry.RaycastingScene.INVALID_ID
-        self._threads = int(os.environ.get("OMP_NUM_THREADS", 0))  # 0: all
+        self._threads = ray_threads()
         self._scene = open3d.t.geometry.RaycastingScene()
         vertices, faces = patches.vertices.astype(np.float32), patches.faces.astype(np.uint32)
         self._scene.add_triangles(self._tensor(vertices), self._tensor(faces))

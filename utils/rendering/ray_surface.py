@@ -1,11 +1,11 @@
 """A surface in the object frame that answers rays: what they meet first, what hides a point."""
 
-import os
 from typing import Any
 
 import numpy as np
 
 from utils.mesh.mesh import area_vectors, interpolate
+from utils.processes import ray_threads
 
 
 class RaySurface:
@@ -19,7 +19,7 @@ class RaySurface:
 
         self.vertices, self.faces = np.asarray(vertices, np.float64), np.asarray(faces, np.int64)
         self.normals = smooth_normals(self.vertices, self.faces) if normals is None else np.asarray(normals, np.float64)
-        self._threads = int(os.environ.get("OMP_NUM_THREADS", 0))  # 0: all
+        self._threads = ray_threads()
         self._tensor = open3d.core.Tensor
         self._scene = open3d.t.geometry.RaycastingScene(nthreads=self._threads)
         self._scene.add_triangles(

@@ -1,12 +1,11 @@
 """Images of a mesh by ray casting: textured, lit, antialiased, with alpha."""
 
-import os
-
 import cv2
 import numpy as np
 
 from utils.geometry.cameras import project
 from utils.mesh.mesh import Mesh, albedo, area_vectors
+from utils.processes import ray_threads
 from utils.rendering.lights import CAMERA_LIGHT, Light
 
 # A vertex normal further than this from the normal of its face belongs to a sharp edge, and is not
@@ -23,7 +22,7 @@ class Scene:
         import open3d
 
         self.mesh = mesh
-        self._threads = int(os.environ.get("OMP_NUM_THREADS", 0))  # 0: all
+        self._threads = ray_threads()
         self._tensor = open3d.core.Tensor
         self._scene = open3d.t.geometry.RaycastingScene(nthreads=self._threads)
         self._scene.add_triangles(
