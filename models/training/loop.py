@@ -22,7 +22,7 @@ from utils.errors import UserError
 from utils.files import read_json, write_json
 from utils.signals import stops_held_back
 
-ENDING = "the training ends after this step, and is saved; once more: at once"
+ENDING = "the training ends after this step or validation, and is saved; once more: at once"
 STATISTICS = 8  # batches that the statistics of batch normalisation are of, in validation
 
 
@@ -114,8 +114,8 @@ class Loop:
             self.look()
         while (epoch := self.progress["step"] // self.steps) < self.config.max_epoch and not self.time_is_up():
             with stops_held_back(ENDING) as stop_wanted:
-                self.train_epoch(epoch, stop_wanted)
-            self.end_epoch(epoch)
+                if self.train_epoch(epoch, stop_wanted):
+                    self.end_epoch(epoch)
         reason = "the minutes are used up" if self.time_is_up() else "all epochs are done"
         step, minutes = self.progress["step"], self.progress["minutes"]
         print(f"{reason}: {step} steps of {self.config.batch_size} samples, {minutes:.1f} minutes")
@@ -159,8 +159,12 @@ class Loop:
             reason = next((line for line in lines if "Error: " in line), lines[0])
             raise UserError(f"a training sample cannot be read: {reason}; check or rebuild the database") from None
 
-    def train_epoch(self, epoch: int, stop_wanted: collections.abc.Callable[[], bool]) -> None:
-        """The steps of an epoch that are still to be done; where a stop is wanted, one more."""
+    def train_epoch(self, epoch: int, stop_wanted: collections.abc.Callable[[], bool]) -> bool:
+        """The steps of an epoch that are still to be done; where a stop is wanted, one more.
+
+        Returns:
+            Whether the epoch is over, by its steps or by the minutes; then end_epoch() saves it.
+        """
         done = self.progress["step"] - epoch * self.steps
         order = epoch_order(self.train, self.config.seed, epoch, self.config.cat_limit)
         source = self.input(self.train, order, epoch, augment=True, first=done)
@@ -196,14 +200,15 @@ class Loop:
                 others = {"gradient_norm": gradient, "learning_rate": self.trainer.learning_rate()}
                 others |= {"samples_per_second": rate, "waiting": waited / elapsed}
                 self.board.scalars("train", parts | others, self.progress["step"])
-            # end_epoch saves the last step of an epoch, together with what belongs to the epoch
-            stopping = stop_wanted()
-            if i + 1 < self.steps and (stopping or time.time() - saved > self.checkpoint_minutes * 60):
+            # with more minutes the same command resumes within the epoch
+            over, stopping = i + 1 == self.steps or self.time_is_up(), stop_wanted()
+            if not over and (stopping or time.time() - saved > self.checkpoint_minutes * 60):
                 self.save()
                 saved = time.time()
-            if stopping or self.time_is_up():  # with more minutes the same command resumes within the epoch
+            if over or stopping:
                 break
         bar.close()
+        return over
 
     def ending(self, step_seconds: float, count: int, bar: tqdm) -> str:
         """When the run will end, for the progress bar; once a command it writes a line too.

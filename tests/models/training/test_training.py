@@ -108,17 +108,21 @@ def test_killed_and_resumed_equals_uninterrupted(tiny_database, tmp_path, monkey
 
 
 @pytest.mark.slow
-def test_a_stop_loses_no_step(tiny_database, tmp_path, monkeypatch, eagerly):
+@pytest.mark.parametrize(
+    ("function", "before", "after"), [("train_step", 1, 2), ("train_step", 2, 3), ("validation_step", 3, 3)]
+)
+def test_a_stop_loses_no_step(function, before, after, tiny_database, tmp_path, monkeypatch, eagerly):
+    """In the midst of an epoch of three steps, in its last one, in the validation after it."""
     take_the_place(monkeypatch.setattr)
     training = loop(tiny.config(cat_limit=6), tiny_database, tmp_path / "run")
-    step = training.trainer.train_step
+    step, signals_left = getattr(training.trainer, function), [signal.SIGTERM]
 
-    def stopped_in_the_second(*args):
-        if training.progress["step"] == 1:
-            signal.raise_signal(signal.SIGTERM)
+    def stopped(*args):
+        if signals_left and training.progress["step"] == before:
+            signal.raise_signal(signals_left.pop())
         return step(*args)
 
-    training.trainer.train_step = stopped_in_the_second
+    setattr(training.trainer, function, stopped)
     previous = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         with pytest.raises(signals.Stopped), signals.stopped_by_signals():
@@ -127,7 +131,8 @@ def test_a_stop_loses_no_step(tiny_database, tmp_path, monkeypatch, eagerly):
         signal.signal(signal.SIGTERM, previous)
     again = loop(tiny.config(cat_limit=6), tiny_database, tmp_path / "run")
     again.resume()
-    assert again.progress["step"] == training.progress["step"] == 2
+    assert again.progress["step"] == training.progress["step"] == after
+    assert len(again.history) == after // 3
 
 
 @pytest.fixture(autouse=True)
