@@ -182,7 +182,7 @@ def done(folder: pathlib.Path, settings: dict[str, typing.Any], model: dict[str,
     path = folder / "results.json"
     if not path.is_file():
         return False
-    known = read_json_object(path, "results of a reconstruction")
+    known = read_json_object(path, "results of a reconstruction", "; delete it to reconstruct again")
     files = known.get("files")
     names = files if isinstance(files, list) else [known.get("mesh")]  # older results name the mesh alone
     if not all((folder / str(name)).is_file() for name in names):

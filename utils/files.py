@@ -24,6 +24,7 @@ import numpy as np
 from utils.errors import UserError, writing
 from utils.links import check_links
 
+Path = str | os.PathLike[str]
 LONGEST = 100  # characters of a value in a message
 TEMPORARY = re.compile(r"\..*\.\d+\.texdisn-tmp(\..*)?")  # names of what is being written
 LFS = b"version https://git-lfs"  # the beginning of a pointer of Git LFS
@@ -39,7 +40,7 @@ OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+def replacing(path: Path) -> Iterator[pathlib.Path]:
     """Yield a temporary path beside `path`, which replaces `path` when the block succeeds.
 
     The temporary name keeps the suffix, because writers choose the format by it. It contains the
@@ -64,7 +65,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
 
 
 @contextlib.contextmanager
-def replacing_folder(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+def replacing_folder(path: Path) -> Iterator[pathlib.Path]:
     """Yield a new temporary folder beside `path`, which replaces `path` when the block succeeds.
 
     `path` must be absent or an empty folder. Errors are those of `replacing`.
@@ -76,7 +77,7 @@ def replacing_folder(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
 
 
 @contextlib.contextmanager
-def temporary_folder(parent: str | os.PathLike[str], name: str) -> Iterator[pathlib.Path]:
+def temporary_folder(parent: Path, name: str) -> Iterator[pathlib.Path]:
     """Yield a new folder in `parent`, which is made; it is removed after the block.
 
     Errors are those of `replacing`.
@@ -139,33 +140,36 @@ def remove(entry: os.DirEntry[str]) -> None:
             os.unlink(entry.path)
 
 
-def file_digest(path: str | os.PathLike[str]) -> str:
+def file_digest(path: Path) -> str:
     """SHA-256 of a file's content, in hex."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_json(path: str | os.PathLike[str], value: Any) -> None:
+def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, completely or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n")
 
 
-def read_json(path: str | os.PathLike[str]) -> Any:
-    """Read a JSON file, in any encoding of Unicode; UserError if it is missing or not JSON."""
+def read_json(path: Path, advice: str = "") -> Any:
+    """Read a JSON file, in any encoding of Unicode.
+
+    UserError if it is missing or not JSON; `advice` ends it, such as "; delete it".
+    """
     try:
         return json.loads(pathlib.Path(path).read_bytes())  # of bytes it finds the encoding, by their mark too
     except FileNotFoundError:
         raise UserError(f"{path} is missing") from None
     except (ValueError, OSError, RecursionError) as error:
-        raise UserError(f"{path} cannot be read as JSON: {error}") from None
+        raise UserError(f"{path} cannot be read as JSON: {error}{advice}") from None
 
 
-def read_json_object(path: str | os.PathLike[str], content: str) -> dict[str, Any]:
-    """Read a JSON object, which holds `content`; UserError if it is missing or something else."""
-    value = read_json(path)
+def read_json_object(path: Path, content: str, advice: str = "") -> dict[str, Any]:
+    """Read a JSON object, which holds `content`; UserError, as of read_json, for anything else."""
+    value = read_json(path, advice)
     if not isinstance(value, dict):
-        raise UserError(f"{path} is damaged: it holds no {content} (no JSON object)")
+        raise UserError(f"{path} is damaged: it holds no {content} (no JSON object){advice}")
     return value
 
 
@@ -176,7 +180,7 @@ def is_number(value: Any) -> bool:
     return False
 
 
-def is_lfs_pointer(path: str | os.PathLike[str]) -> bool:
+def is_lfs_pointer(path: Path) -> bool:
     """Whether a file is the text that stands for a large file in a clone without Git LFS."""
     try:
         with open(path, "rb") as file:
@@ -208,7 +212,7 @@ def distinct_names(names: Sequence[str]) -> list[str]:
     return result
 
 
-def marked_encoding(path: str | os.PathLike[str]) -> str | None:
+def marked_encoding(path: Path) -> str | None:
     """The encoding of a text file by its byte order mark, as Windows programs write it; else None.
 
     OSError if it cannot be read.
@@ -218,13 +222,11 @@ def marked_encoding(path: str | os.PathLike[str]) -> str | None:
     return next((name for mark, name in MARKS.items() if start.startswith(mark)), None)
 
 
-def _opener(path: str | os.PathLike[str]) -> Callable[..., Any]:
+def _opener(path: Path) -> Callable[..., Any]:
     return OPENERS.get(pathlib.Path(path).suffix, open)
 
 
-def numbered_lines(
-    path: str | os.PathLike[str], encoding: str | None = None, comments: str | None = None
-) -> Iterator[tuple[int, str]]:
+def numbered_lines(path: Path, encoding: str | None = None, comments: str | None = None) -> Iterator[tuple[int, str]]:
     """The lines that read_numbers takes for rows, with their numbers in the file, from 1.
 
     These are the lines that are not blank. What is not text in the encoding is replaced. The
@@ -237,15 +239,13 @@ def numbered_lines(
                 yield number, content
 
 
-def line_of_row(
-    path: str | os.PathLike[str], row: int, encoding: str | None = None, comments: str | None = None
-) -> str:
+def line_of_row(path: Path, row: int, encoding: str | None = None, comments: str | None = None) -> str:
     """'<path>, line N' of a row that read_numbers has read, for messages."""
     number, _ = next(itertools.islice(numbered_lines(path, encoding, comments), row, None), (row + 1, ""))
     return f"{path}, line {number}"
 
 
-def read_numbers(path: str | os.PathLike[str], encoding: str | None = None, **how: Any) -> np.ndarray:
+def read_numbers(path: Path, encoding: str | None = None, **how: Any) -> np.ndarray:
     """A text file of numbers -> (rows, columns) float64, no rows of an empty file.
 
     Args:
@@ -289,7 +289,7 @@ def differing_settings(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> 
     return [f"{text(key)} {text(stored.get(key))} (now {text(wanted.get(key))})" for key in keys]
 
 
-def check_out(folder: str | os.PathLike[str]) -> None:
+def check_out(folder: Path) -> None:
     """UserError if files cannot be written to `folder`, which need not exist. Creates nothing."""
     folder = pathlib.Path(folder)
     check_links(folder, f"output folder {folder}")

@@ -77,7 +77,7 @@ def refuse_other_settings(folder: EvaluationFolder, settings: JsonObject) -> Non
 
 
 def _read(path: pathlib.Path) -> dict[str, typing.Any]:
-    return read_json_object(path, "settings of an evaluation")
+    return read_json_object(path, "settings of an evaluation", f"; delete {path.parent} to evaluate again")
 
 
 def _step(folder: EvaluationFolder) -> float:

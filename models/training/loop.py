@@ -91,9 +91,9 @@ class Loop:
                 "it holds other objects"
             )
         if self.folder.history.exists():
-            rows = read_json(self.folder.history)
+            rows = read_json(self.folder.history, "; delete it")
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-                raise UserError(f"{self.folder.history} is damaged: it holds no list of epochs")
+                raise UserError(f"{self.folder.history} is damaged: it holds no list of epochs; delete it")
             self.history = rows[: self.progress["step"] // self.steps]
         print(f"resuming after step {self.progress['step']} (epoch {self.progress['step'] // self.steps + 1})")
 

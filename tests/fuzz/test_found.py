@@ -113,10 +113,10 @@ FOUND = {
     ),
     "an epoch without losses": ("report", {"history.json": b'[{"epoch": 1}]'}, "is damaged"),
     "settings of any length": ("settings", {"settings.json": of("settings.json", weights="a" * 5000)}, r"a \.\.\."),
-    "settings that are a list": ("settings", {"settings.json": b"[]"}, "holds no settings"),
+    "settings that are a list": ("settings", {"settings.json": b"[]"}, "holds no settings.*; delete .* to"),
     "objects that are no names": ("split", {"split.json": b'{"train": [[1]]}'}, "is not a split"),
     "categories that are no names": ("unfinished", {"unfinished.json": b'{"categories": [[1]]}'}, "is damaged"),
-    "results that are a list": ("done", {"results.json": b"[]"}, "holds no results"),
+    "results that are a list": ("done", {"results.json": b"[]"}, "holds no results.*; delete it to reconstruct again"),
     "a manifest without models": ("manifest", {"manifest.json": b'{"libraries": []}'}, "its models lack"),
     "brackets without end": ("render", {"render.json": b"[" * 100_000}, "cannot be read as JSON"),
     # command lines

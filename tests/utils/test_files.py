@@ -138,6 +138,10 @@ def test_json_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / "x.json").write_text("{")
     with pytest.raises(UserError, match="x.json cannot be read as JSON"):
         files.read_json(tmp_path / "x.json")
+    for content in ("{", "[]"):
+        (tmp_path / "x.json").write_text(content)
+        with pytest.raises(UserError, match=r"x\.json .*; delete it$"):
+            files.read_json_object(tmp_path / "x.json", "settings", "; delete it")
 
 
 def test_differing_settings():
