@@ -1,6 +1,6 @@
 """A database larger than memory: listing its objects, an epoch's order, and reading along it.
 
-    python benchmarks/many.py --objects 20000 --out many.json
+    python -m benchmarks.many --objects 20000 --out many.json  # from the root of the project
 
 Writes shards of one synthetic object under many names (small views and few points: what grows with
 the number of objects counts), and measures in a process of its own:

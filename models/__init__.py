@@ -1,4 +1,4 @@
-"""The network: encoder, projection, decoders, losses, and the field they make."""
+"""Networks, their settings and weights, inference and training."""
 
 from utils.quiet import start_tensorflow_quietly
 

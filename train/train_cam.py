@@ -7,7 +7,7 @@ feature -> rotation (6D), distance, scale and shift of the object in the image. 
 show objects from everywhere (render_views.py --azimuth random --elevation -10 60 --distance auto 1
 1.3 --focal 0.7 2.5): a network that has seen twelve cameras knows twelve. Prints the settings, a
 progress bar (mean distance of surface points in space and in the image, x 100; share of the images
-whose rotation is right to 15 degrees), a line per epoch, and where the run is: the files of
+whose rotation is right to within 15 degrees), a line per epoch, and where the run is: the files of
 train_sdf.py. points is 100 x the distance in object-frame length, so 1 is 1 % of the object's
 longest side; pixels is 1 % of the image's side; depth is 10 x the difference of logarithms, so 1 is
 10 %; choice = 10 x cross-entropy in nats of the choice among the rotations. Kill it at any moment:
