@@ -71,13 +71,20 @@ def of_preset(name: str, cls: type[Settings] = Config) -> dict[str, typing.Any]:
     return {field: value for field, value in PRESETS[preset_name(name)].items() if field in names}
 
 
+def _implied(overrides: dict[str, typing.Any]) -> dict[str, typing.Any]:
+    """Values that follow from overridden ones, whatever the preset says."""
+    if overrides.get("optimizer", "adamw") == "adamw":
+        return {}
+    return {"weight_decay": Settings.weight_decay}  # of the loss; plus has AdamW's, 5000 times as large
+
+
 def preset(name: str, binary: bool | None = None, **overrides: typing.Any) -> Config:
     """The configuration of a preset with some settings overridden.
 
     `small` scales the points to [-1, 1]. A decoder that cannot have colours has none unless they
     are asked for.
     """
-    implied: dict[str, typing.Any] = {}
+    implied = _implied(overrides)
     name = preset_name(name)
     binary = PRESETS[name].get("binary", Config.binary) if binary is None else binary
     if name == "small":
@@ -89,4 +96,5 @@ def preset(name: str, binary: bool | None = None, **overrides: typing.Any) -> Co
 
 def camera_preset(name: str, **overrides: typing.Any) -> CameraConfig:
     """The configuration of a camera network: a preset with some settings overridden."""
-    return CameraConfig(**{**of_preset(name, CameraConfig), "preset": preset_name(name), **overrides})
+    values = {**of_preset(name, CameraConfig), **_implied(overrides), "preset": preset_name(name)}
+    return CameraConfig(**{**values, **overrides})

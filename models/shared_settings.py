@@ -187,7 +187,9 @@ class Settings(SavedSettings):
         "the weights to keep as best.h5: best = of the lowest validation loss; last = of the last epoch",
         choices=("best", "last"),
     )
-    weight_decay: float = setting(1e-5, "factor of half the sum of squared convolution weights", least=0, flag=False)
+    weight_decay: float = setting(
+        1e-5, "factor of half the sum of squared kernels in the loss; adamw: its own decay", least=0, flag=False
+    )
     precision: str = setting(
         "auto",
         TRAINED_PRECISION_HELP,

@@ -142,6 +142,15 @@ def test_presets_are_valid(name):
     assert architecture(preset(name))["binary"] == (name != "plus")
 
 
+@pytest.mark.parametrize("make", [preset, camera_preset])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "momentum"])
+def test_the_weight_decay_of_adamw_does_not_become_one_of_the_loss(make, optimizer):
+    expected = 0.05 if optimizer == "adamw" else Config.weight_decay
+    assert make("plus", optimizer=optimizer).weight_decay == expected
+    assert make("plus", optimizer=optimizer, weight_decay=0.5).weight_decay == 0.5
+    assert make("small", optimizer=optimizer).weight_decay == Config.weight_decay
+
+
 @pytest.mark.parametrize("name", ["faithful", "small"])
 def test_presets_of_vgg16_take_its_decoders(name):
     config = preset(name, decoder="threedcnn")
