@@ -8,7 +8,7 @@ In evaluation the encoder runs again for every chunk of points.
 
 import tensorflow as tf
 
-from models.networks.local_features import project, read_bilinear, resize_bilinear
+from models.networks.local_features import clipped_pixels, read_bilinear, resize_bilinear
 from models.networks.vgg16 import encoder_pixels, resize_to_encoder
 
 
@@ -27,7 +27,7 @@ class Original:
         height, width = self.config.img_h, self.config.img_w
         global_feature, maps = self.encode(images)
         joined = tf.concat([resize_bilinear(feature_map, height, width) for feature_map in maps], -1)
-        local = read_bilinear(joined, project(points, trans_mat, height, width))
+        local = read_bilinear(joined, clipped_pixels(points, trans_mat, height, width))
         repeated = tf.repeat(global_feature[:, None], points.shape[1], axis=1)
         results = [
             self.stream(stream, points, f) for stream, f in zip(self.network.streams, (repeated, local), strict=True)

@@ -42,7 +42,7 @@ from benchmarks.machine import cpu_seconds, matrix_rate, matrix_rates, median_se
 from benchmarks.original import Original, convolution
 from models.config import Config
 from models.networks import losses
-from models.networks.local_features import project, read_maps
+from models.networks.local_features import clipped_pixels, read_maps
 from models.networks.precision import chosen
 from models.presets import PRESETS, preset
 from models.training.field_trainer import FieldTrainer
@@ -190,7 +190,7 @@ def part_seconds(network, batch):
 
     encoder = [w.value for w in network.encoder.trainable_variables]
     streams = [w.value for stream in network.streams for w in stream.trainable_variables]
-    uv = project(batch["points"], batch["trans_mat"], config.img_h, config.img_w)
+    uv = clipped_pixels(batch["points"], batch["trans_mat"], config.img_h, config.img_w)
     return {
         "our_encoder_s": timed(lambda: network.encoder(batch["image"], training=True), encoder),
         "reading_s": timed(lambda: read_maps(maps, uv, config.img_h, config.img_w, True), maps),

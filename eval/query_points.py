@@ -125,9 +125,19 @@ def object_frame(config: Config, norm_params: str | None) -> frames.ModelFrame:
 
 
 def read_camera(path: str, camera_frame: str, frame: frames.ModelFrame, image_size: tuple[int, ...]) -> np.ndarray:
-    """The (4, 3) camera of the object frame.
+    """Read a camera.
 
-    UserError if it cannot be of the frame that was named.
+    Args:
+        path: text file of the 4x3 matrix.
+        camera_frame: "object" or "model", the frame that it projects from.
+        frame: the object's model frame.
+        image_size: height and width of the image, pixels.
+
+    Returns:
+        (4, 3) object frame to pixels.
+
+    Raises:
+        UserError: the file holds no camera, or one that cannot be of the frame that was named.
     """
     camera = read_table(path, 3, "a camera (4 rows)")
     if len(camera) != 4:
@@ -161,7 +171,7 @@ def query_table(
         model_points: (N, 3) in that frame.
     """
     from models.inference.field_query import FieldQuery
-    from models.networks.local_features import project as clipped_pixels
+    from models.networks.local_features import clipped_pixels
 
     config, query = network.config, FieldQuery(network)
     encoded = query.encode(image, camera, frame)

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from models.inference.folded_stream import fold_layer, linear, product
 from models.inference.image_terms import of_images, read_map
-from models.networks.local_features import project, scale_to_centres, to_camera_axes
+from models.networks.local_features import clipped_pixels, linear_weights, scale_to_centres, to_camera_axes
 from models.networks.residual_decoder import ResidualDecoder, fourier_features
 from models.networks.texdisn import TexDISN
 from utils.geometry import frames
@@ -86,7 +86,7 @@ class FoldedResidual:
         inputs, kernels = [fourier_features(tf.concat(coordinates, -1), config.fourier)], [self.point[0]]
         local = []
         for side, kernel in enumerate(self.feature_local):
-            uv = project((points * frames.MIRROR if side else points)[None], camera, *image)[0]
+            uv = clipped_pixels((points * frames.MIRROR if side else points)[None], camera, *image)[0]
 
             def read(term, uv=uv):
                 return read_map(term, scale_to_centres(uv, image, term.shape[1:3]))
@@ -135,5 +135,5 @@ def _enlarged(feature_map: tf.Tensor, height: int, width: int) -> tf.Tensor:
 
 def _weights(fine: int, coarse: int) -> tf.Tensor:
     """(fine, coarse) weights of a linear reading along an axis."""
-    position = tf.clip_by_value((tf.range(fine, dtype=tf.float32) + 1) * (coarse / fine) - 1, 0.0, coarse - 1.0)
-    return tf.nn.relu(1 - abs(tf.range(coarse, dtype=tf.float32) - position[:, None]))
+    position = (tf.range(fine, dtype=tf.float32) + 1) * (coarse / fine) - 1
+    return linear_weights(tf.maximum(position, 0.0), coarse)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from models.inference.folded_stream import FoldedStream
 from models.inference.image_terms import of_images, read_map, stream_terms
-from models.networks.local_features import project, scale_to_map, to_camera_axes
+from models.networks.local_features import clipped_pixels, scale_to_map, to_camera_axes
 from models.networks.texdisn import TexDISN
 
 
@@ -57,7 +57,7 @@ class FoldedStreams:
         bilinearly.
         """
         image = self.config.img_h, self.config.img_w
-        uv = scale_to_map(project(points[None], camera, *image)[0], image, self.map_size)
+        uv = scale_to_map(clipped_pixels(points[None], camera, *image)[0], image, self.map_size)
 
         def read(x: tf.Tensor) -> tf.Tensor:
             return x if x.shape.rank == 1 else read_map(x, uv)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 
-def project(points: tf.Tensor, trans_mat: tf.Tensor, height: int, width: int) -> tf.Tensor:
+def clipped_pixels(points: tf.Tensor, trans_mat: tf.Tensor, height: int, width: int) -> tf.Tensor:
     """Project points to pixels, clipped to the image; float32 throughout.
 
     [x y z 1] @ trans_mat = (u w, v w, w).
@@ -84,7 +84,7 @@ def read_bilinear(feature_map: tf.Tensor, uv: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(values * weights[..., None], -2)
 
 
-def _linear_weights(position: tf.Tensor, cells: int) -> tf.Tensor:
+def linear_weights(position: tf.Tensor, cells: int) -> tf.Tensor:
     """Weights (..., cells) of reading an axis of that many cells linearly at positions (...).
 
     The weight of a cell is 1 - distance, or 0. Beyond the centre of the last cell its value counts.
@@ -99,7 +99,7 @@ def read_small(feature_map: tf.Tensor, uv: tf.Tensor) -> tf.Tensor:
     For small maps it is faster: the gradient is a product too instead of a scattered sum.
     """
     height, width, channels = feature_map.shape[1:]
-    column, row = _linear_weights(uv[..., 0], width), _linear_weights(uv[..., 1], height)
+    column, row = linear_weights(uv[..., 0], width), linear_weights(uv[..., 1], height)
     weights = tf.cast(row[..., None] * column[..., None, :], feature_map.dtype)
     weights = tf.reshape(weights, (-1, uv.shape[1] or tf.shape(uv)[1], height * width))
     return tf.matmul(weights, tf.reshape(feature_map, (-1, height * width, channels)))
@@ -121,7 +121,7 @@ def _axis_weights(pixel: tf.Tensor, pixels: int, cells: int) -> tf.Tensor:
     """
     low = tf.floor(pixel)
     fraction = (pixel - low)[..., None]
-    below, above = (_linear_weights(end * (cells / pixels), cells) for end in (low, tf.minimum(low + 1, pixels - 1.0)))
+    below, above = (linear_weights(end * (cells / pixels), cells) for end in (low, tf.minimum(low + 1, pixels - 1.0)))
     return (1 - fraction) * below + fraction * above
 
 

@@ -13,13 +13,13 @@ import tensorflow as tf
 
 from models.config import Config
 from models.networks.layers import BuiltByCall, dense
-from models.networks.local_features import project, read_bilinear, read_small, scale_to_centres, to_camera_axes
+from models.networks.local_features import clipped_pixels, read_bilinear, read_small, scale_to_centres, to_camera_axes
 from utils.geometry import frames
 
 SMALL_MAP = 16 * 16  # cells up to which a map is read by a product
 SMALL = 0.04  # variance scale of the last layer: a soft occupancy begins undecided everywhere
 
-Encoded = tuple[tf.Tensor, list[tf.Tensor]]
+EncodedImages = tuple[tf.Tensor, list[tf.Tensor]]
 
 
 def fourier_features(coordinates: tf.Tensor, octaves: int) -> tf.Tensor:
@@ -55,11 +55,11 @@ class ResidualDecoder(BuiltByCall, keras.layers.Layer):
         self.colour_hidden = dense(width // 2, "colour_hidden", policy)
         self.colour_out = dense(3, "colour", "float32")
 
-    def encode(self, global_feature: tf.Tensor, maps: list[tf.Tensor], training: bool = False) -> Encoded:
+    def encode(self, global_feature: tf.Tensor, maps: list[tf.Tensor], training: bool = False) -> EncodedImages:
         """What decode() takes: the product of the global feature (B, 1, W), and the maps."""
         return self.feature_global(global_feature)[:, None], maps
 
-    def hidden(self, encoded: Encoded, points: tf.Tensor, trans_mat: tf.Tensor) -> tf.Tensor:
+    def hidden(self, encoded: EncodedImages, points: tf.Tensor, trans_mat: tf.Tensor) -> tf.Tensor:
         """Points (B, N, 3) -> (B, N, W), from which geometry and colour follow."""
         image_term, maps = encoded
         config = self.config
@@ -81,7 +81,7 @@ class ResidualDecoder(BuiltByCall, keras.layers.Layer):
         sides), side by side.
         """
         image = self.config.img_h, self.config.img_w
-        uv = project(tf.concat(sides, 1), trans_mat, *image)
+        uv = clipped_pixels(tf.concat(sides, 1), trans_mat, *image)
         values = []
         for feature_map in maps:
             height, width = feature_map.shape[1:3]
@@ -99,7 +99,7 @@ class ResidualDecoder(BuiltByCall, keras.layers.Layer):
         return tf.sigmoid(self.colour_out(tf.cast(tf.nn.relu(self.colour_hidden(hidden)), tf.float32)))
 
     def decode(
-        self, encoded: Encoded, points: tf.Tensor, trans_mat: tf.Tensor, training: bool = False
+        self, encoded: EncodedImages, points: tf.Tensor, trans_mat: tf.Tensor, training: bool = False
     ) -> tuple[tf.Tensor, tf.Tensor | None]:
         """Points (B, N, 3) -> geometry (B, N, 1), colour (B, N, 3) or None."""
         hidden = self.hidden(encoded, points, trans_mat)

@@ -1,6 +1,6 @@
-"""The field network: VGG16 encoder, projected local features, decoders.
+"""The field network: an encoder, local features where points project to, decoders.
 
-It is the network of Wu 2021, after DISN (Xu et al. 2019).
+With the default settings it is the network of Wu 2021, after DISN (Xu et al. 2019).
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from models.config import Config
 from models.networks.decoder import Stream
 from models.networks.encoders import build_encoder
 from models.networks.layers import BuiltByCall, policies
-from models.networks.local_features import project, read_maps, to_camera_axes
+from models.networks.local_features import clipped_pixels, read_maps, to_camera_axes
 from models.networks.residual_decoder import ResidualDecoder
 from models.networks.voxel_decoder import VoxelDecoder
 
@@ -73,7 +73,7 @@ class TexDISN(BuiltByCall, keras.Model):
         if not count:
             return global_feature[:, None], None
         height, width = self.config.img_h, self.config.img_w
-        uv = project(points, trans_mat, height, width)
+        uv = clipped_pixels(points, trans_mat, height, width)
         return global_feature[:, None], read_maps(maps[:count], uv, height, width, self.config.resized_reading)
 
     def stream_inputs(

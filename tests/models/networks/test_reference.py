@@ -13,7 +13,7 @@ import tensorflow as tf
 from eval import query_points
 from models.config import Config
 from models.networks import layers, losses, texdisn
-from models.networks.local_features import project
+from models.networks.local_features import clipped_pixels
 from models.weights.sources import open_model
 from tests.helpers import tf1_models
 from tests.reference import reference
@@ -56,7 +56,7 @@ def test_outputs_and_losses_equal_the_records(case, precision):
     image = image if binary else image[..., ::-1]  # the record's image is BGR, as its weights take it
     encoded = model.encode(image)
     points, trans_mat = tf.constant(record["points"]), tf.constant(record["trans_mat"])
-    pixels = project(points, trans_mat, *image.shape[1:3])
+    pixels = clipped_pixels(points, trans_mat, *image.shape[1:3])
     close(pixels, record["image_points"])
     global_feature, local_feature = model.features(encoded, points, trans_mat)
     close(global_feature[:, 0], record["global_feature"], tolerance)

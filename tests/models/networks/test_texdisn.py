@@ -10,8 +10,7 @@ import tensorflow as tf
 from models.config import Config
 from models.inference.field_query import FieldQuery
 from models.networks import layers, losses, texdisn
-from models.networks.local_features import project as project_tensors
-from models.networks.local_features import read_bilinear, read_maps, read_small, resize_bilinear
+from models.networks.local_features import clipped_pixels, read_bilinear, read_maps, read_small, resize_bilinear
 from models.networks.vgg16 import resize_to_encoder
 from models.presets import preset
 from models.training.trainer import StepDecay
@@ -203,7 +202,7 @@ def test_resize_against_brute_force_and_alpha_is_nearest(rng):
 def test_projection_agrees_with_frames_and_is_clipped(rng):
     points = rng.uniform(-1.5, 1.5, (1, 100, 3))
     matrix = compose(intrinsics(50), look_at(70, 10, 3))
-    uv = project_tensors(tf.constant(points, tf.float32), tf.constant(matrix[None], tf.float32), 50, 50)[0]
+    uv = clipped_pixels(tf.constant(points, tf.float32), tf.constant(matrix[None], tf.float32), 50, 50)[0]
     expected, _ = project(points[0], matrix)
     assert (np.abs(expected - np.clip(expected, 0, 49)) > 0).any()
     np.testing.assert_allclose(uv, np.clip(expected, 0, 49), atol=1e-3)
