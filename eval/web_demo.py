@@ -84,7 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
     return p
 
 
-def validate(args: argparse.Namespace) -> None:
+def check(args: argparse.Namespace) -> None:
     """Raise UserError for a page that cannot be served, before anything is loaded."""
     if args.examples != ROOT / "examples" and not args.examples.is_dir():
         raise UserError(f"--examples {args.examples} is not a folder")
@@ -159,7 +159,7 @@ def remove_abandoned(folder: pathlib.Path) -> None:
 
 def main(argv: list[str]) -> None:
     args = build_parser().parse_args(argv)
-    validate(args)
+    check(args)
 
     remove_abandoned(pathlib.Path(tempfile.gettempdir()))
     root, code = pathlib.Path(tempfile.mkdtemp(prefix=PREFIX)), 0
@@ -176,4 +176,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, resumes=False)

@@ -15,7 +15,7 @@ from utils import cli
 from utils.errors import UserError
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: list[str]) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("weights", help="file efficientnet-lite0-57934424.pth")
     parser.add_argument("--out", type=pathlib.Path, required=True, help=".npz file to write")

@@ -50,7 +50,8 @@ def export_weights(source: Run, target: Run) -> float:
         def copy(name: str, item: h5py.Dataset | h5py.Group) -> None:
             nonlocal change
             if isinstance(item, h5py.Dataset):
-                values, exported = item[()], halved(item[()])
+                values = item[()]
+                exported = halved(values)
                 hdf5.put(small, f"network/{name}", exported, **(PACKED if exported.size > SMALL else {}))
                 change = max(change, float(np.abs(values - exported).max(initial=0)))
 

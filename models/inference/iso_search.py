@@ -75,7 +75,14 @@ def solid_iso(model: ModelSource) -> float:
 def find_iso(
     path: pathlib.Path, model: ModelSource, query: FieldQuery, database: Database, entries: list[ObjectEntry]
 ) -> dict[str, typing.Any]:
-    """The best iso value on validation objects: from the file `path`, or searched.
+    """The best iso value on validation objects: from a file, or searched.
+
+    Args:
+        path: the file, which need not exist; it is not written here.
+        model: the weights.
+        query: the network that has them.
+        database: of the objects.
+        entries: the validation objects.
 
     Returns:
         The content of the file: what search_iso returns, and the weights and the objects by their
@@ -107,8 +114,8 @@ def find_iso(
 def remarks(found: dict[str, typing.Any]) -> list[str]:
     """Lines about a found iso value (of search_iso).
 
-    One tells how many images could not be read, one a value at an end of those that were tried.
-    There the best one may lie beyond, which a network that learned its field does not need.
+    One tells how many images could not be read, one that the value is an end of the range that was
+    tried: the best one may lie beyond, though not that of a network that has learned its field.
     """
     tried = sorted(map(float, found.get("iou_by_iso", ())))
     parts = []
@@ -128,7 +135,7 @@ def search_iso(query: FieldQuery, database: Database, entries: list[ObjectEntry]
 
     Returns:
         iso, iou (mean over categories), images, unread (their number, where some cannot be read),
-        iou_by_iso {iso value: iou}; and solid, where a mesh to look at is better taken. Binary:
+        iou_by_iso {iso value: iou}; and solid, the better value for a mesh to look at. Binary:
         {iso, iou}, where the filled voxels agree best with the true ones, filled; the IoU of
         surface voxels prefers holes to a wall one voxel too thick. SDF: {iso, f_score}, where the
         F-score of the surface at NEAR is highest; the IoU of surface voxels prefers a surface half

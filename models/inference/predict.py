@@ -105,9 +105,19 @@ def surface_voxels(field: FieldGrid, binary: bool, iso: float) -> tuple[np.ndarr
 def coloured_surface(
     field: FieldGrid, binary: bool, iso: float, fill: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Vertices (V, 3) object frame, faces (F, 3), colours (V, 3).
+    """The surface of a field on a grid, with its colours.
 
-    UserError where there is no surface.
+    Args:
+        field: the field.
+        binary: whether it holds occupancy logits (True) or signed distances.
+        iso: value of the field at the surface.
+        fill: leave out the walls of closed cavities.
+
+    Returns:
+        Vertices (V, 3) object frame, faces (F, 3), colours (V, 3) in [0, 1].
+
+    Raises:
+        UserError: there is no surface at the iso value.
     """
     vertices, faces = dense.extract(field.grid(), binary, iso, fill, field.line)
     return vertices, faces, field_grid.interpolate_colours(vertices, field)
@@ -163,13 +173,11 @@ def mesh_of_image(
     trans_mat: np.ndarray,
     resolution: int,
     iso: float,
-    *,
-    inner_walls: bool = True,
     frame: frames.ModelFrame | None = None,
 ) -> PredictedMesh:
     """extract_mesh() of an (H, W, 4) uint8 image and its (4, 3) object-frame camera."""
     encoded = query.encode(*network_view(rgba, trans_mat, query.config), frame)
-    return extract_mesh(query, encoded, resolution, iso, inner_walls=inner_walls)
+    return extract_mesh(query, encoded, resolution, iso)
 
 
 def mesh_of_view(
@@ -177,6 +185,4 @@ def mesh_of_view(
 ) -> PredictedMesh:
     """mesh_of_image() of a view of an object of the database."""
     frame = object_frame(query.config, database, entry)
-    return mesh_of_image(
-        query, database.image(entry, view), database.trans_mat(entry, view), resolution, iso, frame=frame
-    )
+    return mesh_of_image(query, database.image(entry, view), database.trans_mat(entry, view), resolution, iso, frame)

@@ -11,7 +11,7 @@ import tensorflow as tf
 import trimesh
 
 from benchmarks.original import Original
-from data.network_input import network_camera, network_image
+from data.network_input import network_camera, network_image, network_view
 from models.inference import chunks, field_query, predict
 from models.inference.field_query import FieldQuery
 from models.networks import texdisn
@@ -222,10 +222,9 @@ def test_an_empty_field_says_so(binary):
 def test_a_surface_of_one_wall_keeps_it_when_inner_walls_are_left_out():
     model = texdisn.build_field_network(tiny.config(False))
     tiny.make_octahedron(model, 0.5)
-    picture = pictures(np.random.default_rng(0))[0]
-    with_all, outer = (
-        predict.mesh_of_image(FieldQuery(model), *picture, 64, 0.0, inner_walls=walls) for walls in (True, False)
-    )
+    query = FieldQuery(model)
+    encoded = query.encode(*network_view(*pictures(np.random.default_rng(0))[0], model.config))
+    with_all, outer = (predict.extract_mesh(query, encoded, 64, 0.0, inner_walls=walls) for walls in (True, False))
     np.testing.assert_allclose(with_all.vertices, outer.vertices)
     np.testing.assert_allclose(with_all.normals, outer.normals)
 
