@@ -84,7 +84,7 @@ def camera(azimuth: float, elevation: float, distance: float, size: int) -> np.n
         size: pixels.
 
     Raises:
-        UserError: the elevation or the distance is none that a reconstruction takes.
+        UserError: the elevation or the distance is out of range.
     """
     check_angles((azimuth, elevation, distance), f"camera {azimuth},{elevation},{distance}")
     return compose(intrinsics(size), look_at(azimuth, elevation, distance))

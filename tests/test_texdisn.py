@@ -84,7 +84,7 @@ def test_images_in_every_form_give_the_same_mesh(model, monkeypatch):
     for same in (mask / 255, PIL.Image.fromarray(mask), mask.astype(float)):
         assert np.array_equal(model.reconstruct(image, mask=same, resolution=24).mask, first.mask)
     for wrong in (mask / np.nan, mask.astype(str)):
-        with pytest.raises(texdisn.UserError, match="the mask has values that are no numbers"):
+        with pytest.raises(texdisn.UserError, match="the mask has values that are not finite numbers"):
             model.reconstruct(image, mask=wrong)
     with pytest.raises(texdisn.UserError, match="must have one size"):
         model.reconstruct(image, mask=mask[:-1])

@@ -37,13 +37,12 @@ class CategoryClassifier:
     def category(self, features: np.ndarray, known: bool) -> Category:
         """The likeliest category of an image and its probability.
 
-        The name is None where that is below the limit, or the category is that of what belongs to
-        no other.
+        The name is None where that is below the limit, or the category is OTHER.
 
         Args:
             features: (D,) the description of the image.
-            known: whether the image is like those of the training. An unlike one has no name: it
-                may show what is of no category at all.
+            known: whether the image is like those of the training. Others get no name: they may
+                show something that belongs to none of the categories.
         """
         values = self.probabilities(features[None])[0]
         best = int(values.argmax())

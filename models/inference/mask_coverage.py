@@ -48,9 +48,9 @@ def iso_covering_mask(query: FieldQuery, encoded: Encoded, camera: np.ndarray, m
 def _covering(query: FieldQuery, encoded: Encoded, camera: np.ndarray, object_pixels: np.ndarray, iso: float) -> float:
     """The value at which SHARE of the pixels is covered; `iso` or one beyond it if `iso` does.
 
-    A pixel is as deep as the deepest of the cells in it. Only the shallowest pixels matter. So of
-    every pixel the cell that seems to be the deepest is queried first, which gives it a depth at
-    least; then all cells of the pixels that seem to be the shallowest, until these are known.
+    A pixel is as deep as the deepest of the cells in it. Only the shallowest pixels matter. So in
+    every pixel the cell that seems to be the deepest is queried first, a lower bound of its depth;
+    then all cells of the pixels that seem to be the shallowest, until these are known.
 
     Args:
         query, encoded, iso: as of iso_covering_mask.

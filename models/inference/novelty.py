@@ -108,7 +108,7 @@ def _array(file: h5py.File, name: str) -> np.ndarray:
 def known_images(model: ModelSource) -> Known | None:
     """What the images are like that weights were trained on.
 
-    None where that is not stored, or by an earlier version, which described images otherwise.
+    None where that is not stored, or was stored by a version that described images differently.
     """
     return Known.load(model.run.novelty, file_digest(model.weights)) if isinstance(model, RunModel) else None
 

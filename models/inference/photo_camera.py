@@ -21,8 +21,8 @@ from utils.geometry.cameras import (
     resize_camera,
 )
 
-# Of an estimated camera. Of the validation images below it less than half of the cameras are right,
-# and of the others nearly as many.
+# Support of an estimated camera. Below it, fewer than half of the cameras of validation images are
+# right, and nearly as many of the likeliest other ones.
 UNSURE = 0.7
 
 Camera = str | tuple[float, ...] | np.ndarray
@@ -50,7 +50,7 @@ def photo_camera(
         estimator: loads the camera network, which a given camera does not need.
 
     Raises:
-        UserError: the camera is none.
+        UserError: the camera cannot be used.
     """
     if isinstance(camera, np.ndarray):  # of the file's pixels
         return PhotoCamera(resize_camera(check_camera(camera, "camera"), size, rgba.shape[:2]), "given")

@@ -230,7 +230,7 @@ def _foreground(photo: Photo, mask: str | os.PathLike[str] | PIL.Image.Image | n
     if mask.shape not in (photo.size, photo.rgba.shape[:2]):
         raise UserError(f"the mask is {mask.shape} and the image {photo.size}: they must have one size")
     if mask.dtype.kind not in "buif" or not np.isfinite(mask).all():
-        raise UserError("the mask has values that are no numbers")
+        raise UserError("the mask has values that are not finite numbers")
     in_shares = mask.dtype == bool or (mask.dtype.kind == "f" and mask.max() <= 1)
     alpha = np.rint(np.clip(mask * (255 if in_shares else 1), 0, 255))
     return given_mask(resize_mask(alpha.astype(np.uint8), photo.rgba.shape[:2]), "array", photo.name)

@@ -55,7 +55,7 @@ class Cosine(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class OwnOptimizer(keras.optimizers.Optimizer):
-    """What both optimisers have that Keras's have not.
+    """What Keras's optimisers lack.
 
     It averages over a tenth of the steps so far, until that is what its factor says: otherwise the
     first weights would be most of the average of a short training. It takes gradients that are
@@ -210,7 +210,7 @@ class Trainer(abc.ABC):
 
     @contextlib.contextmanager
     def averaged_weights(self) -> collections.abc.Iterator[None]:
-        """The network has its averaged weights (config.averaging) for a while."""
+        """Give the network its averaged weights (config.averaging) in the block."""
         if not self.config.averaging:
             yield
             return

@@ -55,7 +55,7 @@ def check_network(tensors: Mapping[str, np.ndarray]) -> None:
         if name in tensors and tensors[name].shape != shape
     ]
     blocks = [name for name in map(str, tensors) if name.startswith("_blocks.")]
-    problems += [f"{name} is no part of it" for name in blocks if name not in wanted and not name.endswith(COUNTER)]
+    problems += [f"{name} is not part of it" for name in blocks if name not in wanted and not name.endswith(COUNTER)]
     if problems:
         raise UserError(f"these are not the weights of EfficientNet-Lite0: {first_of(problems, 4)}")
 

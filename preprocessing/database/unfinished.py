@@ -18,7 +18,7 @@ def begun(out: pathlib.Path) -> set[str]:
         return set()
     categories = read_json_object(path, "categories").get("categories", [])
     if not isinstance(categories, list) or not all(isinstance(category, str) for category in categories):
-        raise UserError(f"{path} is damaged: its categories are no names")
+        raise UserError(f"{path} is damaged: its categories are not names")
     return set(categories)
 
 

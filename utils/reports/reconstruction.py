@@ -76,7 +76,7 @@ class Reconstruction:
             texture_size: side of a UV texture in pixels, 64 to 8192; default: 512.
 
         Raises:
-            UserError: a format, a texture or a size that there is not, or a size without texture.
+            UserError: an unknown format or texture, a size out of range or without a texture.
         """
         path = pathlib.Path(path)
         check_suffix(path)

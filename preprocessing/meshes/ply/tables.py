@@ -150,7 +150,7 @@ def _numbers(text: bytes, path: pathlib.Path) -> bytes:
     try:
         return np.fromstring(text, dtype=NUMBER, sep=" ").tobytes()
     except ValueError:
-        raise UserError(f"{path} cannot be read: something after its header is no number") from None
+        raise UserError(f"{path} cannot be read: something after its header is not a number") from None
 
 
 def _read_element(
