@@ -8,6 +8,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageCms
 
 from utils.errors import UserError
@@ -343,6 +344,26 @@ def test_grey_tiffs_of_any_depth_show_black_and_white(bits, photometric):
     grey = decode_photo(grey_tiff(stored, bits, photometric), "a.tif").rgba[..., 0]
     shown = RAMP / 257 if photometric else 255 - RAMP / 257
     assert abs(grey - shown).max() <= 1
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("options", [
+    {"photometric": "rgb"},
+    {"photometric": "rgb", "extrasamples": ["unassalpha"]},
+    {"photometric": "rgb", "extrasamples": ["assocalpha"]},
+    {"photometric": "separated"},
+])  # fmt: skip
+def test_tiffs_in_planes_are_those_in_pixels(dtype, options):
+    channels = 3 if options == {"photometric": "rgb"} else 4
+    values = np.dstack([colours(), np.full((24, 40), 255, np.uint8)])[..., :channels]
+    values = values.astype(dtype) * (np.iinfo(dtype).max // 255)
+    together, planes = io.BytesIO(), io.BytesIO()
+    tifffile.imwrite(together, values, planarconfig="contig", **options)
+    tifffile.imwrite(planes, np.moveaxis(values, -1, 0), planarconfig="separate", rowsperstrip=5, **options)
+    seen = decode_photo(together.getvalue(), "a.tif").rgba
+    np.testing.assert_array_equal(decode_photo(planes.getvalue(), "a.tif").rgba, seen)
+    if channels == 3:
+        np.testing.assert_array_equal(seen[..., :3], colours())
 
 
 def test_the_frame_of_a_pillow_image_is_the_callers_choice():
