@@ -240,6 +240,24 @@ def test_views_keep_their_size(tmp_path):
         assert result.size == (height, width)
 
 
+def area_shares(old, new):
+    """(new, old): the share of each of `old` pixels in each of `new` ones along the same side."""
+    first, start = np.arange(old), np.arange(new)[:, None] * old / new
+    return np.clip(np.minimum(first + 1, start + old / new) - np.maximum(first, start), 0, None) * new / old
+
+
+@pytest.mark.parametrize("mode, name", [("L", "a.png"), ("LA", "a.png"), ("RGB", "a.png"), ("CMYK", "a.tif")])
+@pytest.mark.parametrize("size", [(70, 100), (66, 41), (128, 96), (20, 65)])
+def test_reducing_is_the_mean_over_areas(tmp_path, mode, name, size):
+    values = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    image = Image.fromarray(values).convert(mode)
+    shown = np.asarray(image.convert("RGBA")).astype(float)
+    small = read_photo(saved(tmp_path / name, image), longest=64).rgba
+    rows, columns = (area_shares(old, new) for old, new in zip(size, small.shape[:2], strict=True))
+    expected = np.einsum("ab,bdk,cd->ack", rows, shown, columns)
+    assert abs(small - expected).max() <= (2 if mode == "CMYK" else 1)
+
+
 def test_reducing_weights_colours_by_alpha(tmp_path):
     rgba = np.zeros((64, 64, 4), np.uint8)
     rgba[..., 1] = 255  # green, but nobody sees it
