@@ -81,7 +81,8 @@ def test_images_in_every_form_give_the_same_mesh(model, monkeypatch):
     mask = np.asarray(image)[..., 3]
     other = model.reconstruct(np.asarray(image.convert("RGB")), mask=mask, resolution=24)
     assert other.foreground == "array" and np.array_equal(other.mask, first.mask)
-    for same in (mask / 255, PIL.Image.fromarray(mask), mask.astype(float)):
+    grey, numbers = PIL.Image.fromarray(mask), PIL.Image.fromarray(mask.astype(np.int32))
+    for same in (mask / 255, mask.astype(float), mask.tolist(), grey, grey.convert("P"), grey.convert("RGB"), numbers):
         assert np.array_equal(model.reconstruct(image, mask=same, resolution=24).mask, first.mask)
     for wrong in (mask / np.nan, mask.astype(str)):
         with pytest.raises(texdisn.UserError, match="the mask has values that are not finite numbers"):

@@ -105,8 +105,8 @@ class Reconstructor:
 
         Args:
             image: a path, a PIL image, an (H, W, 3 or 4) array or a Photo.
-            mask: as utils.images.foreground.foreground takes it, or an (H, W) array or grey PIL
-                image: true, 255, or 1.0 where the object is.
+            mask: as utils.images.foreground.foreground takes it, or an (H, W) array: true, 255, or
+                1.0 where the object is.
             camera: "est"; (azimuth, elevation) in degrees, the rest estimated; (azimuth, elevation,
                 distance), looking at the middle of the image with the default focal length; or a
                 (4, 3) trans_mat of the image as it is given.
@@ -224,7 +224,8 @@ class Reconstructor:
 
 def _foreground(photo: Photo, mask: str | os.PathLike[str] | PIL.Image.Image | np.ndarray) -> Foreground:
     """The object of a photo by a mask array, or as utils.images.foreground finds it."""
-    if isinstance(mask, (str, os.PathLike)):
+    numbers = isinstance(mask, PIL.Image.Image) and mask.mode in ("I", "F")  # with the white of arrays
+    if isinstance(mask, (str, os.PathLike, PIL.Image.Image)) and not numbers:
         return foreground(photo, mask)
     mask = np.asarray(mask)
     if mask.shape not in (photo.size, photo.rgba.shape[:2]):

@@ -7,6 +7,7 @@ import os
 
 import cv2
 import numpy as np
+from PIL import Image
 from scipy.ndimage import distance_transform_edt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
@@ -14,7 +15,7 @@ from skimage.segmentation import slic
 
 from utils.errors import UserError
 from utils.images.mask_parts import LEAST, OBJECT, OPAQUE, doubts, made_opaque, without_specks, without_strays
-from utils.images.photo import Photo, read_photo
+from utils.images.photo import Photo, as_photo
 from utils.images.resize import fitted_size, resize_mask
 
 CLEAR = 5  # alpha up to which a pixel counts as entirely clear: rounding is not transparency
@@ -42,27 +43,29 @@ class Foreground:
     notes: list[str]
 
 
-def foreground(photo: Photo, mask: str | os.PathLike[str] = "auto") -> Foreground:
+def foreground(photo: Photo, mask: str | os.PathLike[str] | Image.Image = "auto") -> Foreground:
     """Find the object in a photograph.
 
     Args:
         photo: the photograph.
         mask: "auto" (its transparency where it has any, else rembg where that is installed, else
-            GrabCut), "alpha" (its transparency), "none" (the whole image is the object), or the
-            path of a mask file: white is object; of the photograph's size or aspect ratio.
+            GrabCut), "alpha" (its transparency), "none" (the whole image is the object), or a mask,
+            as the path of a file or a PIL image: white is object; of the photograph's size or
+            aspect ratio.
 
     Returns:
         The mask, in the size of photo.rgba.
 
     Raises:
-        UserError: there is no object, or no background, or the mask file does not fit.
+        UserError: there is no object, or no background, or the mask does not fit.
     """
     if mask == "none":
         return Foreground(np.full(photo.rgba.shape[:2], 255, np.uint8), "none", [])
     if mask == "alpha" or (mask == "auto" and _has_clear_part(photo.rgba)):
         return given_mask(_own_alpha(photo), "alpha", photo.name)
     if mask != "auto":
-        return given_mask(_from_file(photo, mask), "file", str(mask))
+        alpha, name = _from_image(photo, mask)
+        return given_mask(alpha, "file", name)
     result = _automatic(np.ascontiguousarray(photo.rgba[..., :3]))
     if not LEAST < (result.alpha >= OBJECT).mean() < MOST:
         raise UserError(f"{photo.name}: no object can be distinguished from the background: {ADVICE}")
@@ -98,26 +101,26 @@ def _own_alpha(photo: Photo) -> np.ndarray:
     return alpha
 
 
-def _from_file(photo: Photo, path: str | os.PathLike[str]) -> np.ndarray:
-    """Read the mask of a photograph from a file."""
-    mask = read_photo(path)
+def _from_image(photo: Photo, image: str | os.PathLike[str] | Image.Image) -> tuple[np.ndarray, str]:
+    """The mask of a photograph from a file or a PIL image, and its name for messages."""
+    mask, name = as_photo(image), "the mask" if isinstance(image, Image.Image) else str(image)
     (height, width), (photo_height, photo_width) = mask.size, photo.size
     # the same aspect ratio: one side scaled like the other, up to the rounding of a pixel
     if abs(height * photo_width - width * photo_height) > max(photo_height, photo_width, height, width):
         raise UserError(
-            f"{path} is {width}x{height} and {photo.name} {photo_width}x{photo_height}: "
+            f"{name} is {width}x{height} and {photo.name} {photo_width}x{photo_height}: "
             "the mask must have the photograph's size or aspect ratio"
         )
     # a mask is grey, or it is the object on a clear background
     grey = mask.rgba[..., 3] if _has_clear_part(mask.rgba) else cv2.cvtColor(mask.rgba[..., :3], cv2.COLOR_RGB2GRAY)
     if grey.max() <= CLEAR:
-        raise UserError(f"{path} is entirely black: a mask is white where the object is")
+        raise UserError(f"{name} is entirely black: a mask is white where the object is")
     if grey.min() >= OPAQUE:
         raise UserError(
-            f"{path} is entirely white: a mask is black where the background is; "
+            f"{name} is entirely white: a mask is black where the background is; "
             "use mask none for an image without background"
         )
-    return resize_mask(grey, photo.rgba.shape[:2])
+    return resize_mask(grey, photo.rgba.shape[:2]), name
 
 
 def _automatic(rgb: np.ndarray) -> Foreground:

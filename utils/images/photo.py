@@ -8,9 +8,10 @@ import pathlib
 import warnings
 from collections.abc import Iterator
 
+import cv2
 import numpy as np
 from PIL import Image
-from PIL.Image import Resampling, Transpose
+from PIL.Image import Transpose
 
 from utils.errors import UserError
 from utils.images.contents import check_png, other_content
@@ -216,13 +217,24 @@ def _decode(image: Image.Image, name: str, longest: int | None, draft: bool = Tr
     has_alpha = image.mode in ALPHA_MODES or "transparency" in image.info
     image = eight_bit(image, name)
     if image.size != size:
-        image = image.resize(size, Resampling.BOX)  # area average with colours weighted by alpha, as in resize.py
+        image = _averaged(image, size)
     if turn is not None:
         image = image.transpose(turn)
     if profile:
         image = to_srgb(image, profile)
     upright = (width, height) if turn in SIDEWAYS else (height, width)
     return Photo(np.asarray(image.convert("RGBA")), name, upright, notes, has_alpha)
+
+
+def _averaged(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Reduce an image to (width, height): means over areas, colours weighted by alpha.
+
+    resize.py does the same with four times the memory. Pillow's BOX filter averages whole pixels
+    only, which moves edges by up to half of one.
+    """
+    mode = {"LA": "La", "RGBA": "RGBa"}.get(image.mode, image.mode)
+    small = cv2.resize(np.asarray(image.convert(mode)), size, interpolation=cv2.INTER_AREA)
+    return Image.frombytes(mode, size, small.tobytes()).convert(image.mode)
 
 
 def _turn(image: Image.Image) -> Transpose | None:

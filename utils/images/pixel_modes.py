@@ -7,6 +7,8 @@ from PIL import Image, ImageCms, TiffImagePlugin
 
 from utils.errors import UserError
 
+TiffImagePlugin.READ_LIBTIFF = True  # Pillow's own decoder takes 16-bit colours in planes for 8-bit ones
+
 # Pillow's names of pixels with less or more than 8 bits that it scales -> the scale of a value
 STORED = {"L;2": lambda v: 85 * v, "L;4": lambda v: 17 * v, "RGB;16B": lambda v: tuple(x >> 8 for x in v)}
 

@@ -11,8 +11,8 @@ from utils.mesh.mesh import area_vectors, face_areas
 from utils.stages import check_stop
 
 SIZE = 1024  # texels along a side
-# Texels between charts (3 where xatlas needs more room than the texture has): bilinear lookups of
-# one chart then read nothing of another.
+# Texels between charts (2 to 3 where xatlas needs more room than the texture has): bilinear
+# lookups of one chart then read nothing of another.
 PADDING = 4
 CHART = 500  # faces of a chart, about, at most: the time of xatlas grows with the square of it
 BATCH = 1 << 20  # texels rasterised, and points coloured, at a time

@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from utils.errors import UserError
 from utils.images import foreground as foreground_module
 from utils.images.foreground import foreground
 from utils.images.mask_parts import OPAQUE
-from utils.images.photo import Photo, read_photo
+from utils.images.photo import ORIENTATION, Photo, read_photo
 
 
 def disc(height=240, width=320):
@@ -133,6 +134,29 @@ def test_mask_files_of_every_kind(tmp_path, channels):
     result = foreground(scene(background("plain"), shape), str(tmp_path / "m.png"))
     assert result.used == "file"
     np.testing.assert_array_equal(result.alpha, np.where(shape, 255, 0))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+@pytest.mark.parametrize("orientation", [1, 3])
+def test_a_pillow_image_is_the_mask_that_it_shows(mode, orientation):
+    shape = disc()
+    mask = Image.fromarray(np.where(shape, 255, 0).astype(np.uint8))
+    if mode == "I;16":
+        mask = Image.fromarray(np.where(shape, 65535, 0).astype(np.uint16))
+    elif mode == "P":  # white is the first colour
+        mask = Image.fromarray(np.where(shape, 0, 1).astype(np.uint8))
+        mask.putpalette([255, 255, 255, 0, 0, 0])
+    else:
+        mask = mask.convert(mode)
+    mask.getexif()[ORIENTATION] = orientation
+    upright = shape if orientation == 1 else shape[::-1, ::-1]
+    result = foreground(scene(background("plain"), upright), mask)
+    np.testing.assert_array_equal(result.alpha, np.where(upright, 255, 0))
+
+
+def test_a_pillow_image_that_is_no_mask_is_called_the_mask():
+    with pytest.raises(UserError, match="^the mask is 320x240 and photo.png 240x240"):
+        foreground(scene(background("plain", 240, 240), disc(240, 240)), Image.new("L", (320, 240)))
 
 
 @pytest.mark.parametrize("scale", [0.5, 2])

@@ -8,6 +8,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageCms
 
 from utils.errors import UserError
@@ -239,6 +240,24 @@ def test_views_keep_their_size(tmp_path):
         assert result.size == (height, width)
 
 
+def area_shares(old, new):
+    """(new, old): the share of each of `old` pixels in each of `new` ones along the same side."""
+    first, start = np.arange(old), np.arange(new)[:, None] * old / new
+    return np.clip(np.minimum(first + 1, start + old / new) - np.maximum(first, start), 0, None) * new / old
+
+
+@pytest.mark.parametrize("mode, name", [("L", "a.png"), ("LA", "a.png"), ("RGB", "a.png"), ("CMYK", "a.tif")])
+@pytest.mark.parametrize("size", [(70, 100), (66, 41), (128, 96), (20, 65)])
+def test_reducing_is_the_mean_over_areas(tmp_path, mode, name, size):
+    values = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    image = Image.fromarray(values).convert(mode)
+    shown = np.asarray(image.convert("RGBA")).astype(float)
+    small = read_photo(saved(tmp_path / name, image), longest=64).rgba
+    rows, columns = (area_shares(old, new) for old, new in zip(size, small.shape[:2], strict=True))
+    expected = np.einsum("ab,bdk,cd->ack", rows, shown, columns)
+    assert abs(small - expected).max() <= (2 if mode == "CMYK" else 1)
+
+
 def test_reducing_weights_colours_by_alpha(tmp_path):
     rgba = np.zeros((64, 64, 4), np.uint8)
     rgba[..., 1] = 255  # green, but nobody sees it
@@ -343,6 +362,26 @@ def test_grey_tiffs_of_any_depth_show_black_and_white(bits, photometric):
     grey = decode_photo(grey_tiff(stored, bits, photometric), "a.tif").rgba[..., 0]
     shown = RAMP / 257 if photometric else 255 - RAMP / 257
     assert abs(grey - shown).max() <= 1
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("options", [
+    {"photometric": "rgb"},
+    {"photometric": "rgb", "extrasamples": ["unassalpha"]},
+    {"photometric": "rgb", "extrasamples": ["assocalpha"]},
+    {"photometric": "separated"},
+])  # fmt: skip
+def test_tiffs_in_planes_are_those_in_pixels(dtype, options):
+    channels = 3 if options == {"photometric": "rgb"} else 4
+    values = np.dstack([colours(), np.full((24, 40), 255, np.uint8)])[..., :channels]
+    values = values.astype(dtype) * (np.iinfo(dtype).max // 255)
+    together, planes = io.BytesIO(), io.BytesIO()
+    tifffile.imwrite(together, values, planarconfig="contig", **options)
+    tifffile.imwrite(planes, np.moveaxis(values, -1, 0), planarconfig="separate", rowsperstrip=5, **options)
+    seen = decode_photo(together.getvalue(), "a.tif").rgba
+    np.testing.assert_array_equal(decode_photo(planes.getvalue(), "a.tif").rgba, seen)
+    if channels == 3:
+        np.testing.assert_array_equal(seen[..., :3], colours())
 
 
 def test_the_frame_of_a_pillow_image_is_the_callers_choice():
