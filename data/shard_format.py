@@ -30,7 +30,7 @@ FORMAT, VERSION = "texdisn-shard", 1
 SPLITS = ("train", "val", "test")
 ATTRIBUTES_DIGEST = "attributes_sha256"  # HDF5 has no checksums for the texts of attributes
 UNFINISHED = "unfinished.json"  # this file is in the folder while the database is being built
-_NAME = re.compile(r"(?P<category>[^.].*)_(?P<split>train|val|test)_(?P<number>\d{3,})\.h5")
+_NAME = re.compile(r"(?P<category>[^.].*)_(?P<split>train|val|test)_(?P<number>\d{3,})\.h5", re.DOTALL)
 
 Inputs: TypeAlias = "str | list[Any]"  # digests of an object's files, see above
 

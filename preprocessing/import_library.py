@@ -38,7 +38,8 @@ def find_libraries(paths: list[pathlib.Path]) -> list[pathlib.Path]:
     libraries: list[pathlib.Path] = []
     for path in paths:
         if path.is_dir():
-            found = sorted(file for file in path.rglob("*.sh3f") if not hidden(file, path))
+            files = (file for file in path.rglob("*") if file.suffix.lower() == ".sh3f")
+            found = sorted(file for file in files if not hidden(file, path))
             if not found:
                 raise UserError(f"{path} holds no .sh3f files")
             libraries += found

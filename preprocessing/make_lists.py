@@ -8,10 +8,11 @@ agree; numbers that count more than three objects and more than a twentieth of a
 Stretched copies (render_views.py --stretched) stay with their object, and are listed for training
 alone. Writes {train,val,test}_list_<category>.txt into the raw folder, or into --out, where
 gen_db.py finds them (--lst_dir). <category> is the name, also of folders called by the synset id;
-lists under that id are replaced. The split follows from names and shapes alone: it is the same on
-every machine. With --given, a file decides: {split: ["<category>/<object>", ...]}, such as that of
-the objects that the pretrained weights know (models/pretrained/split.json). Prints the sizes of the
-splits and the largest groups.
+lists under that id are replaced. DISN's (<category>_train.lst) are kept, and none are written
+beside them, since gen_db.py refuses two lists of one category. The split follows from names and
+shapes alone: it is the same on every machine. With --given, a file decides: {split:
+["<category>/<object>", ...]}, such as that of the objects that the pretrained weights know
+(models/pretrained/split.json). Prints the sizes of the splits and the largest groups.
 """
 
 import argparse
@@ -41,6 +42,18 @@ def surface_of(raw: RawObject) -> np.ndarray:
         return read_hdf5(raw.surface, ["points"])[0]["points"]
     except UserError as error:
         raise UserError(f"{error}; render the object again") from None
+
+
+def check_lists(folder: pathlib.Path, objects: list[RawObject]) -> None:
+    """UserError if gen_db.py would refuse the lists that are to be written for objects."""
+    for raw in objects:
+        if set(raw.object_id) & set("\r\n"):
+            raise UserError(f"{str(raw.folder)!r}: lists cannot hold a name with a line break: rename it")
+    for category in sorted({raw.category for raw in objects}):
+        for spelling in categories.spellings(category):
+            for path in (folder / f"{spelling}_{split}.lst" for split in SPLITS):
+                if path.is_file():
+                    raise UserError(f"{path} is a list of the same category: remove it, or give another --out")
 
 
 def write_lists(
@@ -117,6 +130,7 @@ def main(argv: list[str] | None = None) -> None:
     ids = [key(raw.category, raw.object_id) for raw in objects]
     print(f"{len(objects)} objects in {args.raw}")
     out = args.out or args.raw
+    check_lists(out, objects)
     if args.given:
         split_of = given_split(args.given)
         own_splits = [split_of.get(origin(own)) for own in ids]

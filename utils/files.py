@@ -26,7 +26,7 @@ from utils.links import check_links
 
 Path = str | os.PathLike[str]
 LONGEST = 100  # characters of a value in a message
-TEMPORARY = re.compile(r"\..*\.\d+\.texdisn-tmp(\..*)?")  # names of what is being written
+TEMPORARY = re.compile(r"\..*\.\d+\.texdisn-tmp(\..*)?", re.DOTALL)  # names of what is being written
 LFS = b"version https://git-lfs"  # the beginning of a pointer of Git LFS
 # byte order marks of text files -> their encodings, which leave the mark out; the longest first
 MARKS = {

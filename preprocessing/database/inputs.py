@@ -1,6 +1,7 @@
 """What the files of an object hold, in digests: they tell whether a shard is still up to date."""
 
 import hashlib
+import os
 import pathlib
 from collections.abc import Set
 
@@ -69,8 +70,9 @@ def _files(source: Source) -> list[tuple[str, pathlib.Path]]:
     files = [
         (prefix + path.relative_to(folder).as_posix(), path)
         for prefix, folder in folders.items()
-        for path in folder.rglob("*")
-        if path.is_file() and not path.name.startswith(".")
+        for place, _, names in os.walk(folder, followlinks=True)  # unlike rglob, which passes links by
+        for path in (pathlib.Path(place, name) for name in names if not name.startswith("."))
+        if path.is_file()
     ]
     mesh = getattr(source, "mesh", None)
     return sorted([*files, *([("mesh", mesh)] if mesh else [])])

@@ -49,7 +49,7 @@ def _meshes_of(entry: pathlib.Path) -> list[pathlib.Path]:
 
     ShapeNet v2 has models/*.obj, v1 model.obj; model_normalized.obj comes before all others.
     """
-    if entry.is_file():
+    if not entry.is_dir():  # a link to nothing too, so that it is reported as missing
         return [entry] if entry.suffix.lower() in SUFFIXES else []
     paths = sorted([*entry.glob("models/*.obj"), *entry.glob("model.obj")])
     return [path for path in paths if path.name == "model_normalized.obj"] or paths

@@ -67,7 +67,7 @@ def read_samples(path: pathlib.Path) -> Samples:
         return Samples(samples[:, :3], samples[:, 3], c, m, is_grid=False)
     corners = checked(data["sdf_params"], (6,), path, "sdf_params").astype(np.float64)
     side = round(len(samples) ** (1 / 3))
-    if side**3 != len(samples):
+    if side < 2 or side**3 != len(samples):
         raise UserError(f"{path}: pc_sdf_sample has one column and {len(samples)} rows, which is not a cubic grid")
     x, y, z = (np.linspace(corners[k], corners[k + 3], side) for k in range(3))
     z, y, x = np.meshgrid(z, y, x, indexing="ij")
@@ -84,7 +84,7 @@ def _surface(samples: Samples, path: pathlib.Path) -> tuple[np.ndarray, np.ndarr
     if samples.is_grid:
         side = round(len(points) ** (1 / 3))
         field = distances.reshape(side, side, side).transpose(2, 1, 0)
-        vertices, faces = grid_surface(field, points[0], points[1, 0] - points[0, 0], ISO, path)
+        vertices, faces = grid_surface(field, points[0], (points[-1] - points[0]) / (side - 1), ISO, path)
     else:
         vertices, faces = scattered_surface(points, distances, ISO, path)
     return moved_inwards(vertices, faces, ISO), faces

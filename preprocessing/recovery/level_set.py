@@ -58,14 +58,18 @@ def scattered_surface(
 
 
 def grid_surface(
-    field: np.ndarray, low: Sequence[float] | np.ndarray, cell: float, iso: float, where: str | os.PathLike[str]
+    field: np.ndarray,
+    low: Sequence[float] | np.ndarray,
+    cell: float | np.ndarray,
+    iso: float,
+    where: str | os.PathLike[str],
 ) -> tuple[np.ndarray, np.ndarray]:
     """The same from distances on a regular grid, linear between its nodes.
 
     Args:
         field: (X, Y, Z) signed distances, negative inside.
         low: (3,) position of the first node.
-        cell: distance of neighbouring nodes.
+        cell: distance of neighbouring nodes, the same along all axes or (3,).
         iso: the distance at which the surface is extracted.
         where: the file of the distances, for errors.
     """

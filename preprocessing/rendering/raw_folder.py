@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from data.categories import name as category_name
 from data.categories import spellings
-from data.raw_layout import STRETCHED, RawObject, render_settings, render_settings_path
+from data.raw_layout import STRETCHED, RawObject, find_objects, render_settings, render_settings_path
 from preprocessing.meshes.distances import UNRECORDED_SIGN
 from preprocessing.meshes.find import MeshFile, find_meshes
 from preprocessing.rendering.raw_writer import UNFINISHED, Settings, Task, is_done, process_died, write_object
@@ -77,6 +77,9 @@ def _render_missing(
     counts = f"{done} are done already, {len(missing)} to render, {settings.views} views each"
     copies = f", {stretched} stretched copies of each" if stretched else ""
     print(f"{len(files)} meshes in {meshes}{copies}: {counts}")
+    if others := _others(out, tasks, categories):
+        reason = f"of none of them, such as {others[0]}: delete the folders of meshes that are gone"
+        print(f"{len(others)} objects in {out} are {reason}")
     engine.share_cores()
     failed = _render(missing, engine)
     print(f"{len(missing) - failed} objects written, {done} were there already: {out}")
@@ -94,6 +97,17 @@ def _select(files: list[MeshFile], categories: Sequence[str] | None, folder: pat
             raise UserError(f"category {category}: {folder} has {' '.join(present)}")
     wanted = {category_name(category) for category in categories}
     return [file for file in files if category_name(file.category) in wanted]
+
+
+def _others(out: pathlib.Path, tasks: list[Task], categories: Sequence[str] | None) -> list[pathlib.Path]:
+    """Folders of the objects of a raw folder, in the wanted categories, that no task makes.
+
+    They are of other folders of meshes, or their meshes were removed or renamed.
+    """
+    objects = find_objects(out) if any(out.glob("*/*/views")) else []
+    wanted = {category_name(category) for category in categories or (raw.category for raw in objects)}
+    made = {task.target.folder for task in tasks}
+    return [raw.folder for raw in objects if category_name(raw.category) in wanted and raw.folder not in made]
 
 
 def _check_names(tasks: list[Task]) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import pathlib
 import shutil
+import tempfile
 import warnings
 
 import cv2
@@ -183,8 +184,8 @@ def _write(task: Task) -> None:
     write_json(unfinished.source, side_digests({task.mesh.name, *side_files}, task.mesh))
     target.folder.parent.mkdir(parents=True, exist_ok=True)
     if target.folder.exists():  # incomplete, or of another mesh
-        outdated = unfinished.folder.with_name(f"{target.object_id}.outdated")
-        os.replace(target.folder, outdated)
+        outdated = tempfile.mkdtemp(prefix=".", dir=unfinished.root)  # hidden, so no category
+        os.replace(target.folder, os.path.join(outdated, "object"))
         shutil.rmtree(outdated, ignore_errors=True)
     os.replace(unfinished.folder, target.folder)
 

@@ -5,6 +5,7 @@ A network that trained on one of them has all but seen the others.
 """
 
 import collections
+import functools
 import re
 from collections.abc import Sequence
 
@@ -19,6 +20,7 @@ from preprocessing.splitting.group_split import too_large
 EXTENT = 0.03  # object-frame length by which the sides of the bounding boxes may differ
 DISTANCE = 0.013  # mean distance between two surfaces, object-frame length
 POINTS = 400  # of a surface that are compared with all of another one
+SPACING = 1.15  # times the spacing of its own points that a surface may be away, where these are sparse
 
 
 def stem(object_id: str) -> str:
@@ -53,16 +55,20 @@ def near_duplicates(ids: Sequence[str], surfaces: Sequence[np.ndarray]) -> np.nd
         counted = too_large(sizes[stems[original]], len(stems))
         pairs.append((first_of.setdefault(original if counted else stems[original], i), i))
     extents = np.array([np.ptp(points, axis=0) for points in surfaces]).reshape(-1, 3)
-    trees: dict[int, cKDTree] = {}
 
+    @functools.cache
     def tree(i: int) -> cKDTree:
-        if i not in trees:
-            trees[i] = cKDTree(surfaces[i])
-        return trees[i]
+        return cKDTree(surfaces[i])
+
+    @functools.cache
+    def spacing(i: int) -> float:
+        """Mean distance from a point of a surface to the next, as between two samples of one."""
+        return float(tree(i).query(surfaces[i][:POINTS], 2)[0][:, 1].mean())
 
     for i, j in cKDTree(extents).query_pairs(EXTENT) if len(ids) else ():
+        limit = max(2 * DISTANCE, SPACING * (spacing(i) + spacing(j)))
         there = tree(i).query(surfaces[j][:POINTS])[0].mean()
-        if there < 2 * DISTANCE and there + tree(j).query(surfaces[i][:POINTS])[0].mean() < 2 * DISTANCE:
+        if there < limit and there + tree(j).query(surfaces[i][:POINTS])[0].mean() < limit:
             pairs.append((i, j))
     rows, columns = np.array(pairs, int).reshape(-1, 2).T
     graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(len(ids), len(ids)))

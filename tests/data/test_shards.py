@@ -302,6 +302,14 @@ def test_nothing_is_half_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("category", ["-dash", "with space", "ünï", "two\nlines", "a_train_000", "a.h5", "100% #1"])
+def test_a_category_may_have_any_name(category, tmp_path):
+    path = tmp_path / shard_name(category, "val", 0)
+    write_shard(path, [record(0, "a", category)], {})
+    assert find_shards(tmp_path) == [(path, category, "val")]
+    assert [entry.name for entry in Database(tmp_path).objects("val")] == [f"{category}/a"]
+
+
 def test_shards_are_found_in_the_order_of_their_numbers(tmp_path):
     names = [shard_name("a_val", "train", number) for number in (2, 10, 1000)]
     for name in [*names, "notes.h5", ".a_train_000.17.tmp.h5", f"._{names[0]}", "a_train_0.h5"]:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.fuzz.run import TARGETS, write
 from tests.fuzz.targets import images, texts, weights
-from utils import hdf5_limits
+from utils import hdf5, hdf5_limits
 from utils.errors import UserError
 from utils.files import natural
 from utils.images.photo import read_photo
@@ -172,9 +172,10 @@ def test_digits_that_are_no_numbers_are_sorted_as_text():
 
 
 def test_compressed_and_chunked_data_of_usual_files_are_read(tmp_path):
-    values = np.zeros((300, 138, 138, 4), np.uint8)  # images of one colour, 23 MB in some 100 kB
+    values = np.zeros((70, 512, 512, 4), np.uint8)  # empty images, 73 MB, stored as those of a shard
     with h5py.File(tmp_path / "a.h5", "w") as file:
-        file.create_dataset("images", data=values, chunks=(1, 138, 138, 4), compression="gzip")
+        storage = {"chunks": (1, 512, 512, 4), "compression": "gzip", "compression_opts": 1}
+        hdf5.put(file, "images", values, checksums=True, **storage)
         file.create_dataset("growing", shape=(0, 3), maxshape=(None, 3))
         file["names"], file["one"] = ["a", "b"], 1.5
     with h5py.File(tmp_path / "a.h5") as file:

@@ -123,17 +123,20 @@ def original_camera(row, axes):
 NORM = np.array([0.03, -0.01, 0.06, 0.4])  # DISN's centre (mean of surface samples, not of the box) and scale
 
 
-def write_disn(root, images, category, object_id, rng, count=16384, full_grid=None):
-    """Write ori_sample.h5 and NN.h5 like DISN; full_grid: side of a grid instead of samples."""
+def write_disn(root, images, category, object_id, rng, count=16384, full_grid=None, sides=(1, 1, 1)):
+    """Write ori_sample.h5 and NN.h5 like DISN; full_grid: side of a grid instead of samples.
+
+    sides: of the grid, over that of a cube 1.2 times as large as the box.
+    """
 
     def distance(d):  # in DISN's frame d = (x - c) / m
         return box_distance(object_points(d * NORM[3] + NORM[:3])) / SCALE / NORM[3]
 
-    middle, half = (CENTRE - NORM[:3]) / NORM[3], 1.2 * HALF.max() / NORM[3]  # a cube, 1.2 times as large as the box
+    middle, half = (CENTRE - NORM[:3]) / NORM[3], 1.2 * HALF.max() / NORM[3] * np.array(sides)
     corners = np.concatenate([middle - half, middle + half])
     if full_grid:
         z, y, x = np.meshgrid(
-            *(np.linspace(middle[k] - half, middle[k] + half, full_grid) for k in (2, 1, 0)), indexing="ij"
+            *(np.linspace(middle[k] - half[k], middle[k] + half[k], full_grid) for k in (2, 1, 0)), indexing="ij"
         )
         samples = distance(np.stack([x, y, z], -1).reshape(-1, 3))[:, None]
     else:  # points of a 257^3 grid within 0.1 of the surface, a quarter in each of four layers, layer after layer

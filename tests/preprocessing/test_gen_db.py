@@ -306,6 +306,20 @@ def test_files_count_by_their_content_wherever_they_are(few, capsys):
     assert after == {path.name: path.read_bytes() for path, _, _ in find_shards(root / "fresh")}
 
 
+def test_files_count_behind_links_too(few, capsys):
+    root = few
+    views = RawObject(root / "raw", "chair", "c4").views_folder
+    shutil.copytree(views, root / "elsewhere")
+    build(root)
+    shutil.rmtree(views)
+    views.symlink_to(root / "elsewhere")
+    build(root)
+    assert "read again" not in capsys.readouterr().out
+    cv2.imwrite(str(views / "01.png"), 255 - cv2.imread(str(views / "01.png")))
+    build(root)
+    assert "1 objects are read again, since their files have changed" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("kind", ["view", "colour_volume"])
 @pytest.mark.parametrize("size", ["1", "2"])
 def test_an_object_that_is_damaged_later_is_left_out_as_of_a_fresh_database(few, capsys, kind, size):

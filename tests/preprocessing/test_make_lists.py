@@ -68,6 +68,18 @@ def test_shapes_that_nearly_agree_are_in_one_group_and_chains_join(rng):
     assert len(near_duplicates([], [])) == 0
 
 
+@pytest.mark.parametrize("count", [300, 4096, 16384])
+def test_copies_are_in_one_group_however_few_points_their_surfaces_have(rng, count):
+    planks = [(0, y) for y in np.linspace(-0.49, 0.49, 12)]  # of a shelf, whose surface is large
+
+    def shelf():
+        rows = np.array(planks)[rng.integers(len(planks), size=count)]
+        return box(rng, count, (0.35, 0.01, 0.25)) + np.stack([rows[:, 0], rows[:, 1], rows[:, 0]], 1)
+
+    shapes = [shelf(), shelf(), box(rng, count), box(rng, count), sphere(rng, count)]
+    assert near_duplicates([f"a/{word}" for word in "pqrst"], shapes).tolist() == [0, 0, 1, 1, 2]
+
+
 def test_numbers_that_count_a_collection_group_nothing(rng):
     """Else a folder 0001, 0002, ... would be for training alone."""
     ids = [f"chair/{i:04d}" for i in range(40)] + ["chair/desk_1", "chair/desk_2", "chair/0007_stretched1"]
@@ -145,6 +157,21 @@ def test_every_object_is_listed_once_whatever_its_name_and_the_spelling_of_its_c
     lists = split_objects("chair", words, tmp_path, None, SHARES)
     assert sorted(sum(lists.ids.values(), [])) == sorted(words) and not lists.absent and all(lists.ids.values())
     assert len(list(tmp_path.glob("*.txt"))) == 3
+
+
+@pytest.mark.parametrize("name", ["ball_train.lst", "ball_val.lst", "03001627_test.lst", "chair_test.lst"])
+def test_lists_that_gen_db_would_refuse_are_not_written(rng, tmp_path, name):
+    write_raw(tmp_path, "ball", "a", sphere(rng, 500))
+    write_raw(tmp_path, "chair", "b", box(rng, 500))
+    (tmp_path / name).write_text("a\n")
+    with pytest.raises(UserError, match=f"{name} is a list of the same category: remove it, or give another --out"):
+        make_lists.main(["--raw", str(tmp_path)])
+    assert not list(tmp_path.glob("*.txt")) and (tmp_path / name).read_text() == "a\n"
+    make_lists.main(["--raw", str(tmp_path), "--out", str(tmp_path / "l")])
+    assert split_objects("ball", ["a"], tmp_path, tmp_path / "l", SHARES).unlisted == 0
+    write_raw(tmp_path, "chair", "two\nlines", box(rng, 500))
+    with pytest.raises(UserError, match=r"two\\nlines.*: lists cannot hold a name with a line break: rename it"):
+        make_lists.main(["--raw", str(tmp_path), "--out", str(tmp_path / "l")])
 
 
 def test_the_lists_are_those_that_gen_db_reads(rng, tmp_path):

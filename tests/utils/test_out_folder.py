@@ -105,7 +105,7 @@ def test_half_written_files_and_folders_go_whole_ones_stay(tmp_path):
     for path in kept:
         path.touch()
     left = []
-    for path in (tmp_path / "x.json", tmp_path / "a" / "b.obj", tmp_path / "plain"):
+    for path in (tmp_path / "x.json", tmp_path / "a" / "b.obj", tmp_path / "plain", tmp_path / "two\nlines.h5"):
         with replacing(path) as temporary:
             left.append(temporary)
             temporary.touch()

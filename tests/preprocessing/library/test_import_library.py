@@ -264,8 +264,8 @@ def test_names_and_credits_of_several_libraries(tmp_path):
 
 
 def test_hidden_files_of_a_folder_are_no_libraries(tmp_path):
-    for name in ("a.sh3f", "._a.sh3f", ".deleted/b.sh3f", "more/c.sh3f"):
+    for name in ("a.sh3f", "._a.sh3f", ".deleted/b.sh3f", "more/C.SH3F"):
         (tmp_path / ".folder" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / ".folder" / name).touch()
     found = import_library.find_libraries([tmp_path / ".folder"])  # what is named itself may be hidden
-    assert [path.name for path in found] == ["a.sh3f", "c.sh3f"]
+    assert [path.name for path in found] == ["a.sh3f", "C.SH3F"]

@@ -3,6 +3,7 @@
 import pytest
 
 from preprocessing.meshes.find import find_meshes
+from preprocessing.meshes.load import load_mesh
 from utils.errors import UserError
 
 
@@ -32,6 +33,19 @@ def test_meshes_are_found_in_both_layouts(tmp_path):
     for folder in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(UserError, match=r"<category>/<object>"):
             find_meshes(folder)
+
+
+def test_links_are_followed_and_those_to_nothing_are_no_less_meshes(tmp_path):
+    (tmp_path / "stored").mkdir()
+    (tmp_path / "stored" / "x").touch()
+    (tmp_path / "m" / "chair").mkdir(parents=True)
+    for name, target in (("a.glb", "x"), ("b.glb", "gone"), ("c.txt", "gone")):
+        (tmp_path / "m" / "chair" / name).symlink_to(tmp_path / "stored" / target)
+    (tmp_path / "m" / "linked").symlink_to(tmp_path / "m" / "chair")
+    names = [(category, name) for category, name, _ in find_meshes(tmp_path / "m")]
+    assert names == [("chair", "a"), ("chair", "b"), ("linked", "a"), ("linked", "b")]
+    with pytest.raises(UserError, match=r"b.glb is missing"):
+        load_mesh(tmp_path / "m" / "chair" / "b.glb")
 
 
 def test_meshes_of_one_name_are_all_kept(tmp_path, capsys):

@@ -178,8 +178,10 @@ def test_disn_with_its_mesh_and_offset(disn, tmp_path):
     assert_box(record, 1e-5, 1e-5, 0)
 
 
-def test_disn_full_grid(tmp_path):
-    external.write_disn(tmp_path / "raw", tmp_path / "raw", "chair", "a", np.random.default_rng(0), full_grid=65)
+@pytest.mark.parametrize("sides", [(1, 1, 1), (1, 0.8, 0.5)], ids=["a cube", "a box"])
+def test_disn_full_grid(tmp_path, sides):
+    raw = tmp_path / "raw"
+    external.write_disn(raw, raw, "chair", "a", np.random.default_rng(0), full_grid=65, sides=sides)
     database = build(tmp_path)  # everything in one folder
     (record,) = (database.record(entry) for entry in database.objects("train"))
     assert_pixels(record, edge_pixels, record.scale, record.centre)
