@@ -78,8 +78,8 @@ def _render_missing(
     copies = f", {stretched} stretched copies of each" if stretched else ""
     print(f"{len(files)} meshes in {meshes}{copies}: {counts}")
     if others := _others(out, tasks, categories):
-        reason = f"of none of them, such as {others[0]}: delete the folders of meshes that are gone"
-        print(f"{len(others)} objects in {out} are {reason}")
+        which = f"of other meshes, such as {others[0]}; where a mesh is gone, delete the object's folder"
+        print(f"{len(others)} objects in {out} are {which}")
     engine.share_cores()
     failed = _render(missing, engine)
     print(f"{len(missing) - failed} objects written, {done} were there already: {out}")

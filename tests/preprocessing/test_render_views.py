@@ -402,19 +402,19 @@ def test_objects_whose_mesh_is_gone_are_told_and_long_names_are_rendered_again(t
         (meshes / category).mkdir(parents=True, exist_ok=True)
         trimesh.creation.box().export(meshes / category / f"{name}.ply")
     render_views.main([*command, "--stretched", "0"])
-    assert "of none of them" not in capsys.readouterr().out
+    assert "of other meshes" not in capsys.readouterr().out
     (meshes / "box" / "b.ply").rename(meshes / "box" / "d.ply")
     trimesh.creation.box([1, 0.5, 0.5]).export(meshes / "box" / f"{long}.ply")
     (meshes / "chair" / "c.ply").unlink()
     render_views.main([*command, "--categories", "box"])
     said = capsys.readouterr().out
-    assert f"1 objects in {raw} are of none of them, such as {raw}/box/b:" in said and "2 objects written" in said
+    assert f"1 objects in {raw} are of other meshes, such as {raw}/box/b;" in said and "2 objects written" in said
     render_views.main(command)
-    assert f"2 objects in {raw} are of none of them, such as {raw}/box/b:" in capsys.readouterr().out
+    assert f"2 objects in {raw} are of other meshes, such as {raw}/box/b;" in capsys.readouterr().out
     shutil.rmtree(raw / "box" / "b")
     shutil.rmtree(raw / "chair")
     render_views.main(command)
-    assert "of none of them" not in capsys.readouterr().out
+    assert "of other meshes" not in capsys.readouterr().out
 
 
 def test_an_object_with_the_name_of_a_stretched_copy_is_refused_before_the_work(tmp_path):
