@@ -13,8 +13,6 @@ gallery, and no database is needed. The last line of the output is the path of t
 """
 
 import argparse
-import base64
-import io
 import os
 import pathlib
 import urllib.parse
@@ -23,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import trimesh
-from PIL import Image
 from tqdm import tqdm
 
 from data.data_sets import DataSets, read_data_sets
@@ -40,11 +37,11 @@ from utils.metrics.summary import summarise
 from utils.metrics.voxel_metrics import true_voxels
 from utils.provenance import provenance
 from utils.rendering import figure
+from utils.reports.elements import text
 from utils.reports.html import Report, page
-from utils.reports.images import Card, Links, Row, choose
+from utils.reports.images import Card, Links, Row, choose, embedded
 from utils.surface.txt_format import read_txt
 
-IMAGE_SIDE = 224  # pixels: about the size of an image on a screen of two pixels a point
 COMMAND = "python eval/eval.py --restore_model"
 NEEDED = ("db", "definitions", "images", "iso", "metrics", "mode", "results", "split", "step", "weights")
 
@@ -210,7 +207,10 @@ def gallery(results: Mapping[str, Any], out: EvaluationFolder, db: pathlib.Path,
             raise UserError(
                 f"{db} has no {name} in its {results['split']} split: it is not the evaluation's database; give --db"
             )
-        image = embedded(database.image(entry, entry.view_names.index(row["view"])))
+        try:
+            image = embedded(database.image(entry, entry.view_names.index(row["view"])))
+        except UserError as error:  # a failure of the evaluation, which did not end it
+            image = f'<p class="bad">{text(str(error))}</p>'
         predicted, truth, lacking = renderings(results, out, database, entry, row)
         cards.append(Card(label=label, row=row, image=image, predicted=predicted, truth=truth, lacking=lacking))
     return cards
@@ -241,17 +241,6 @@ def renderings(
     views = figure.crop_alike([*predicted, *figure.render_sides(*cubes(*true_voxels(*database.voxels(entry))))])
     elements = [embedded(view) for view in views]
     return elements[: len(predicted)], elements[len(predicted) :], lacking
-
-
-def embedded(rgba: np.ndarray) -> str:
-    """An img element with an (H, W, 4) uint8 image on white, reduced to IMAGE_SIDE, as WebP."""
-    image = Image.fromarray(rgba, "RGBA")
-    image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    image.thumbnail((IMAGE_SIDE, IMAGE_SIDE))
-    out = io.BytesIO()
-    image.save(out, "WEBP", quality=85)
-    data = base64.b64encode(out.getvalue()).decode()
-    return f'<img alt="" width="{image.width}" height="{image.height}" src="data:image/webp;base64,{data}">'
 
 
 def main(argv: list[str]) -> None:

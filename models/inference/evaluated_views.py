@@ -234,9 +234,9 @@ def _finished_rows(path: pathlib.Path) -> dict[tuple[str, str, str], Row]:
     if lines != found:
         with replacing(path) as temporary:
             temporary.write_text("".join(lines))
-    rows = [row for row in rows if not _tried_again(row)]
-    print(f"{len(rows)} images are done already")
-    return {(row["category"], row["object_id"], row["view"]): row for row in rows}
+    done = {(row["category"], row["object_id"], row["view"]): row for row in rows if not _tried_again(row)}
+    print(f"{len(done)} images are done already")
+    return done
 
 
 def checked_row(row: typing.Any) -> Row:

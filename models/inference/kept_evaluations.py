@@ -28,10 +28,11 @@ def make_way(folder: EvaluationFolder, settings: JsonObject) -> None:
     'step'.
 
     Raises:
-        UserError: the folder holds results of the same weights with other settings.
+        UserError: the folder holds results with other settings than the weights; nothing is moved.
     """
     stored = _read(folder.settings) if folder.settings.exists() else None
     if stored is not None and _digest(stored) not in (None, _digest(settings)):
+        refuse_other_settings(folder, {name: v for name, v in settings.items() if name not in ("weights", "step")})
         kept = _place(folder, stored)
         print(f"the evaluation of step {stored.get('step')} is kept in {kept.path}")
         _move([*folder.of_weights, folder.settings], kept)

@@ -77,8 +77,9 @@ def _covering(query: FieldQuery, encoded: Encoded, camera: np.ndarray, object_pi
     while True:
         shallow = np.argsort(deepest, kind="stable")
         lowest = shallow[:decisive]
-        if complete[lowest].all() or deepest[lowest[-1]] >= sign * iso:
-            return sign * float(np.quantile(deepest, 1 - SHARE))
+        reached = float(np.quantile(deepest, 1 - SHARE))  # at least, while cells are left
+        if complete[lowest].all() or reached >= sign * iso:
+            return sign * reached
         chosen = shallow[~complete[shallow]][:TOGETHER]
         cells = np.flatnonzero(np.isin(pixel, chosen))
         np.maximum.at(deepest, pixel[cells], sign * query.geometry(encoded, points[cells]))

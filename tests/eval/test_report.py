@@ -310,6 +310,17 @@ def test_a_prediction_that_is_not_stored_is_reported_as_missing(evaluated, tmp_p
     assert "00_pred.txt is missing" in "".join(page.texts["gallery"])
 
 
+def test_a_view_that_cannot_be_read_does_not_end_the_report(evaluated, tmp_path, monkeypatch):
+    """As it does not end the evaluation, whose worst image it is."""
+    monkeypatch.setattr(figure, "SIZE", 48)
+    database = shutil.copytree(evaluated.parent / "db", tmp_path / "db")
+    tiny.damage_view(database / "box_test_000.h5", 3)  # of the row that failed
+    report.main([str(evaluated), "--db", str(database), "--out", str(tmp_path / "page.html")])
+    page = ParsedPage((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert len(page.captions) == 10
+    assert "box_test_000.h5: images of box1 cannot be read" in "".join(page.texts["gallery"])
+
+
 @pytest.mark.parametrize(
     ("prepare", "flags", "message"),
     [

@@ -118,14 +118,21 @@ def _earlier(report: Report) -> str:
     """The prediction's means of other weights that were evaluated in the same folder, by step."""
     if not report.earlier:
         return ""
-    names, rows = report.results["metrics"], []
+    names, rows, evaluated = report.results["metrics"], [], _images(report.results)
     for results in sorted([*report.earlier, report.results], key=lambda each: each.get("step") or 0):
         prediction = results["results"]["prediction"]
         values = [METRICS[name].text(prediction[name]["mean"]) if name in prediction else "–" for name in names]
         shown = " (this page)" if results is report.results else ""
+        if _images(results) != evaluated:  # --views, --limit and --category may change in a folder
+            shown = f" (other images: {prediction['images']})"
         rows.append([f"{text(results.get('step'))}{shown}", *values])
     heading = ["step", *(text(METRICS[name].heading) for name in names)]
     return f"<p>Mean of the prediction over categories.</p>{table(heading, rows, 'numbers')}"
+
+
+def _images(results: Mapping[str, Any]) -> set[tuple[str, str, str]]:
+    """Category, object and view of every image of an evaluation."""
+    return {(row["category"], row["object_id"], row["view"]) for row in results["images"]["prediction"]}
 
 
 def _failures(results: Mapping[str, Any]) -> str:

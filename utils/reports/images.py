@@ -1,9 +1,14 @@
 """The images of a report: the gallery, and a table of all of them with links to their files."""
 
+import base64
 import dataclasses
+import io
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
+from PIL import Image
 
 from utils.metrics.registry import METRICS
 from utils.reports.elements import table, text
@@ -11,6 +16,7 @@ from utils.reports.elements import table, text
 Row = Mapping[str, Any]  # of results.json: one image
 Links = Mapping[tuple[str, str, str], Mapping[str, str]]  # {(category, object id, view): {file: URL}}
 IN_CAPTION = 2  # metrics
+IMAGE_SIDE = 224  # pixels: about the size of an image on a screen of two pixels a point
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -19,7 +25,7 @@ class Card:
 
     label: str  # why it is shown, such as 'best of 16'
     row: Row
-    image: str  # the input
+    image: str  # the input, or why it is missing
     predicted: Sequence[str]  # the prediction from a few sides; empty where there is none to show
     truth: Sequence[str]  # the true voxels from the same sides
     lacking: str | None  # why `predicted` is empty
@@ -58,6 +64,17 @@ def choose(rows: Sequence[Row], name: str, count: int) -> list[tuple[str, Row]]:
         *((f"rank {rank + 1} of {len(ranked)}", ranked[rank]) for rank in between),
         (f"worst of {len(ranked)}", ranked[-1]),
     ]
+
+
+def embedded(rgba: np.ndarray) -> str:
+    """An img element with an (H, W, 4) uint8 image on white, reduced to IMAGE_SIDE, as WebP."""
+    image = Image.fromarray(rgba, "RGBA")
+    image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    image.thumbnail((IMAGE_SIDE, IMAGE_SIDE))
+    out = io.BytesIO()
+    image.save(out, "WEBP", quality=85)
+    data = base64.b64encode(out.getvalue()).decode()
+    return f'<img alt="" width="{image.width}" height="{image.height}" src="data:image/webp;base64,{data}">'
 
 
 def gallery(cards: Sequence[Card], names: Sequence[str], links: Links) -> str:

@@ -71,6 +71,14 @@ def test_finished_rows_are_never_written_over(cut, tmp_path):
         assert cut or path.stat().st_mtime_ns == written
 
 
+def test_an_image_with_several_rows_is_done_once(tmp_path, capsys):
+    """Metrics that were added later have left a row of their own."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({**ROW, "psnr": value}) + "\n" for value in (1.0, 2.0)))
+    assert [row["psnr"] for row in _finished_rows(path).values()] == [2.0]
+    assert capsys.readouterr().out == "1 images are done already\n"
+
+
 @pytest.mark.parametrize("value", ["NaN", "1e999", "-Infinity", "true", '"x"'])
 def test_values_that_are_no_finite_numbers_are_named(value, tmp_path):
     path = tmp_path / "rows.jsonl"

@@ -83,11 +83,13 @@ def test_a_move_that_was_interrupted_never_mixes_results(moves, then, goal, tmp_
         evaluate(tmp_path, of)
 
 
-def test_other_settings_of_the_same_weights_are_refused(tmp_path):
+@pytest.mark.parametrize(("weights", "step"), [("a", 10), ("b", 20)])
+def test_other_settings_are_refused_whatever_the_weights(weights, step, tmp_path):
+    """A report compares the results of all weights that a folder keeps."""
     evaluate(tmp_path, A)
-    with pytest.raises(UserError, match="other settings .*split test .now val"):
-        make_way(EvaluationFolder(tmp_path), settings("a", 10, split="val"))
-    assert shown(tmp_path) == "a.h5"
+    with pytest.raises(UserError, match=r"other settings \(split test .now val.\);"):
+        make_way(EvaluationFolder(tmp_path), {**settings(weights, step), "split": "val"})
+    assert shown(tmp_path) == "a.h5" and not (tmp_path / "steps").exists()
 
 
 def test_a_database_counts_by_its_content(tmp_path):

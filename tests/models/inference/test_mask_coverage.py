@@ -73,16 +73,29 @@ def test_distances_go_up_by_a_voxel_at_most():
     assert -0.04 < inner <= -0.04 + 1 / frames.VOXELS
 
 
-@pytest.mark.parametrize("binary", [True, False])
-@pytest.mark.parametrize("seed", range(4))
-def test_asking_few_cells_gives_the_value_of_asking_all(binary, seed):
-    """A lumpy field, some of whose pixels only cells between those of the coarse grid cover."""
+def lumpy(binary, seed):
+    """A field some of whose pixels only cells between those of the coarse grid cover."""
     rng = np.random.default_rng(seed)
     waves = rng.normal(0, 40, (3, 12))
     phases = rng.uniform(0, 7, 12)
-    thin = query_of(
+    return query_of(
         binary, lambda p: np.sin(p @ waves + phases).sum(1) + 9 - 30 * np.linalg.norm(p * [1, 0.5, 3], axis=1)
     )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_value_at_which_the_mask_is_covered_stays(seed):
+    """Also where few pixels are nearly uncovered, whose cells have to be asked to know."""
+    thin, shape = lumpy(True, seed), mask(0.25)
+    covering = all_cells(thin, CAMERA, shape, np.inf)
+    for less in (0.01, 0.1, 0.3, 0.5, 0.8):
+        assert iso_covering_mask(thin, None, CAMERA, shape, covering - less) == pytest.approx(covering - less)
+
+
+@pytest.mark.parametrize("binary", [True, False])
+@pytest.mark.parametrize("seed", range(4))
+def test_asking_few_cells_gives_the_value_of_asking_all(binary, seed):
+    thin = lumpy(binary, seed)
     shape = mask(0.25)
     for iso in (2.0, -2.0, 6.0):
         iso = iso if binary else -iso / 50

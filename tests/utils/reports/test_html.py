@@ -20,9 +20,10 @@ ROW = {"category": "box", "object_id": "a", "view": "00", "failed": None, "no_me
 def report(values, name, **results):
     """A Report of one image whose metric `name` is {method: value}."""
     tables = {method: [{**ROW, name: value}] for method, value in values.items()}
-    results |= {
-        "weights": {"file": "best.h5"},
+    results = {
         "step": 3,
+        **results,
+        "weights": {"file": "best.h5"},
         "split": "test",
         "metrics": [name],
         "definitions": registry.definitions([name]),
@@ -52,6 +53,15 @@ def test_images_unlike_those_of_the_training_are_marked(distance):
     card = Card(label="best", row=row, image="", predicted=(), truth=(), lacking="not stored")
     marks = page(dataclasses.replace(shown, cards=[card])).count("unlike the images of the training: 1.25 times")
     assert marks == (2 if distance == 1.25 else 0)  # in the gallery, and in the list of all images
+
+
+def test_other_weights_on_other_images_are_no_comparison():
+    shown, same, other = (report({"prediction": 0.5}, "iou", step=step).results for step in (3, 1, 2))
+    other["images"]["prediction"] = [{**ROW, "view": view, "iou": 0.5} for view in ("00", "01")]
+    other["results"]["prediction"] = summarise(other["images"]["prediction"], ["iou"])
+    source = page(dataclasses.replace(report({"prediction": 0.5}, "iou"), results=shown, earlier=[same, other]))
+    steps = [row[0] for row in ParsedPage(source).rows("earlier")]
+    assert steps == ["step", "1", "2 (other images: 2)", "3 (this page)"]
 
 
 def test_cameras_have_a_section():
