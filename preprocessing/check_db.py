@@ -184,7 +184,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for defect in findings.defects:
         print(f"defect: {defect}")
     if findings.defects:
-        advice = "delete the shards named above and start gen_db.py again"
+        advice = "mend the data set where it causes them, delete the shards named above, start gen_db.py again"
         raise UserError(f"{len(findings.defects)} defects in {args.db}; {advice}")
     print(f"no defects: {args.db}")
 

@@ -37,6 +37,26 @@ from utils.surface.txt_format import read_txt, write_txt
 Row = dict[str, typing.Any]
 
 
+def choose_views(
+    entries: list[ObjectEntry], views: list[int] | None, limit: int | None
+) -> list[tuple[ObjectEntry, int]]:
+    """The (entry, view index) pairs to evaluate; UserError for no view, or one that is not there."""
+    if views is not None and (not views or min(views) < 0 or len(set(views)) < len(views)):
+        raise UserError(f"views {views}: give one index or more, from 0 on, each once; or None for all views")
+    if limit is not None and limit < 1:
+        raise UserError(f"limit {limit}: give 1 object of each category or more, or None for all")
+    counts, pairs = collections.Counter[str](), []
+    for entry in entries:
+        counts[entry.category] += 1
+        if limit is not None and counts[entry.category] > limit:
+            continue
+        wanted = range(len(entry.view_names)) if views is None else views
+        if max(wanted) >= len(entry.view_names):
+            raise UserError(f"{entry.name} has {len(entry.view_names)} views, there is no view {max(wanted)}")
+        pairs += [(entry, view) for view in wanted]
+    return pairs
+
+
 @dataclasses.dataclass(frozen=True)
 class ViewEvaluator:
     """Predicts and measures views of one database into one folder; it resumes where it stopped."""

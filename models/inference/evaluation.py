@@ -18,7 +18,7 @@ from data.spread import spread
 from models.inference import iso_search
 from models.inference.baseline_rows import Baselines, Pair
 from models.inference.camera_estimator import CameraEstimator
-from models.inference.evaluated_views import Row, ViewEvaluator
+from models.inference.evaluated_views import Row, ViewEvaluator, choose_views
 from models.inference.evaluation_folder import EvaluationFolder
 from models.inference.field_query import FieldQuery
 from models.inference.image_description import describe_views
@@ -60,21 +60,6 @@ class Options:
     engine: Engine = HERE  # where the objects are evaluated
 
 
-def choose_views(entries: list[ObjectEntry], views: list[int] | None, limit: int | None) -> list[Pair]:
-    """The (entry, view index) pairs to evaluate; UserError for a view that an object lacks."""
-    counts: dict[str, int] = {}
-    pairs = []
-    for entry in entries:
-        counts[entry.category] = counts.get(entry.category, 0) + 1
-        if limit is not None and counts[entry.category] > limit:
-            continue
-        wanted = range(len(entry.view_names)) if views is None else views
-        if max(wanted) >= len(entry.view_names):
-            raise UserError(f"{entry.name} has {len(entry.view_names)} views, there is no view {max(wanted)}")
-        pairs += [(entry, view) for view in wanted]
-    return pairs
-
-
 def _readable(database: Database, pairs: list[Pair], camera: bool = False) -> list[Pair]:
     """The pairs whose view (with `camera`: its camera too) can be read.
 
@@ -103,13 +88,12 @@ class Evaluation:
         if not self.config.colour:
             self.names = registry.without_colour(self.names)
             print("the network predicts no colours: they are grey in every file; metrics of colours are left out")
-        category = options.category
-        self.pairs = choose_views(database.objects(options.split, category), options.views, options.limit)
+        self.pairs = choose_views(database.objects(options.split, options.category), options.views, options.limit)
         if not isinstance(options.figure_objects, int):
             names = {entry.name for entry, _ in self.pairs}
             if missing := [name for name in options.figure_objects if name not in names]:
                 raise UserError(f"the figure cannot show {missing[0]}, which is not among the evaluated objects")
-        self.train, self.val = (database.objects(split, category, needed=False) for split in ("train", "val"))
+        self.train, self.val = (database.objects(split, options.category, needed=False) for split in ("train", "val"))
         self.network = build_field_network(self.config)
         model.load(self.network)
         self.query = FieldQuery(self.network)

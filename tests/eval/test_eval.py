@@ -14,7 +14,7 @@ import trimesh
 
 from data.shards import Database
 from models.inference import iso_search
-from models.inference.evaluated_views import ViewEvaluator
+from models.inference.evaluated_views import ViewEvaluator, choose_views
 from models.inference.evaluation import Evaluation, Options
 from models.inference.field_query import FieldQuery
 from models.networks.texdisn import build_field_network
@@ -270,6 +270,16 @@ def test_views_and_categories_that_are_not_there(tiny_database, tmp_path, eagerl
     Run(run).best.unlink()
     with pytest.raises(UserError, match="no checkpoint yet"):
         evaluation.main(["--restore_model", str(run)])
+
+
+@pytest.mark.parametrize(
+    "option", [{"views": []}, {"views": [-1]}, {"views": [0, 1, 0]}, {"limit": 0}, {"limit": -2}], ids=str
+)
+def test_views_and_limits_that_mean_nothing_are_refused(option, tiny_database):
+    entries = Database(tiny_database).objects("test", "all")
+    (name,) = option
+    with pytest.raises(UserError, match=f"{name} .*give"):
+        choose_views(entries, **{"views": None, "limit": None, **option})
 
 
 def test_help_lists_the_metrics(capsys):
