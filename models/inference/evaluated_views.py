@@ -40,7 +40,7 @@ Row = dict[str, typing.Any]
 def choose_views(
     entries: list[ObjectEntry], views: list[int] | None, limit: int | None
 ) -> list[tuple[ObjectEntry, int]]:
-    """The (entry, view index) pairs to evaluate; UserError for no view, or one that is not there."""
+    """The (entry, view index) pairs to evaluate; UserError for no view or one that is not there."""
     if views is not None and (not views or min(views) < 0 or len(set(views)) < len(views)):
         raise UserError(f"views {views}: give one index or more, from 0 on, each once; or None for all views")
     if limit is not None and limit < 1:
