@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from preprocessing.meshes import textures
 from preprocessing.meshes.side_files import find_side_file
@@ -31,6 +31,20 @@ def test_a_picture_of_usual_size_keeps_its_texels():
     opaque = Image.fromarray(texels[..., :3])
     for form in ("BMP", "PPM"):
         assert np.array_equal(decode_texture(encoded(opaque, form), "a")[..., :3], texels[..., :3])
+
+
+@pytest.mark.parametrize(("form", "compression"), [("TIFF", None), ("TIFF", "tiff_lzw"), ("PNG", None), ("JPEG", None)])
+def test_no_orientation_tag_turns_a_texture(form, compression):
+    """As viewers show meshes: texture coordinates belong to the pixels as they are stored."""
+    options = {"compression": compression} if compression else {}
+    for height, width in ((2, 3), (1, 2 * LARGEST_TEXTURE)):
+        texels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+        picture, exif = Image.fromarray(texels), Image.Exif()
+        plain = decode_texture(encoded(picture, form, **options), "a")
+        for orientation in range(1, 9):
+            exif[ExifTags.Base.Orientation] = orientation
+            tagged = decode_texture(encoded(picture, form, exif=exif, **options), "a")
+            assert np.abs(plain.astype(int) - tagged).max() <= (width > LARGEST_TEXTURE), orientation  # of means
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I", "CMYK"])
