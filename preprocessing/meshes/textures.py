@@ -15,7 +15,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from preprocessing.meshes.side_files import find_side_file
 from utils.errors import UserError, first_of
 from utils.images.contents import check_png, other_content
-from utils.images.pixel_modes import eight_bit
+from utils.images.pixel_modes import eight_bit, scale_transparent_value
 from utils.mesh.mesh import shrink_texture
 
 LARGEST_TEXTURE = 1024  # texels a side: a view of 138 pixels, supersampled, shows half of that
@@ -112,6 +112,7 @@ def decode_texture(data: bytes, name: str, opaque: bool = False) -> np.ndarray:
     try:
         # Pillow warns of sizes, which _texels checks, and of odd metadata, which do no harm
         with warnings.catch_warnings(action="ignore"), _open(data) as picture:
+            scale_transparent_value(picture)
             # Pillow turns pictures of this format alone
             turn = picture.getexif().get(ExifTags.Base.Orientation) if isinstance(picture, TiffImageFile) else None
             texels = _texels(picture, name, opaque)

@@ -24,6 +24,13 @@ def encoded(image, form="PNG", **options):
     return buffer.getvalue()
 
 
+def png_of(*chunks):
+    """The bytes of a PNG of chunks, which begin with their kind."""
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk in chunks
+    )
+
+
 def test_a_picture_of_usual_size_keeps_its_texels():
     texels = np.random.default_rng(0).integers(0, 256, (20, 30, 4), dtype=np.uint8)
     for form in ("PNG", "TIFF", "TGA"):
@@ -45,6 +52,20 @@ def test_no_orientation_tag_turns_a_texture(form, compression):
             exif[ExifTags.Base.Orientation] = orientation
             tagged = decode_texture(encoded(picture, form, exif=exif, **options), "a")
             assert np.abs(plain.astype(int) - tagged).max() <= (width > LARGEST_TEXTURE), orientation  # of means
+
+
+@pytest.mark.parametrize(("depth", "channels"), [(1, 1), (2, 1), (4, 1), (8, 1), (16, 1), (8, 3), (16, 3)])
+@pytest.mark.parametrize("width", [16, 2 * LARGEST_TEXTURE])
+def test_the_transparent_value_of_a_png_of_any_depth_makes_holes(depth, channels, width):
+    key, other = 2 ** (depth - 1) - 1, 2**depth - 1
+    left = np.arange(width) < width // 2
+    values = np.repeat(np.where(left, key, other).astype(">u2"), channels)
+    row = b"\0" + np.packbits(np.unpackbits(values.view(np.uint8).reshape(-1, 2), axis=1)[:, -depth:]).tobytes()
+    head = b"IHDR" + struct.pack(">IIBBBBB", width, 1, depth, channels - 1, 0, 0, 0)
+    hole = b"tRNS" + struct.pack(f">{channels}H", *[key] * channels)
+    texture = decode_texture(png_of(head, hole, b"IDAT" + zlib.compress(row), b"IEND"), "a")
+    half = texture.shape[1] // 2
+    assert (texture[:, :half, 3] == 0).all() and (texture[:, half:] == 255).all()
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I", "CMYK"])
@@ -114,11 +135,8 @@ def test_pictures_are_decoded_within_memory(monkeypatch):
 
 @pytest.mark.parametrize(("width", "height"), [(20000, 20000), (100000, 90000)])
 def test_the_header_alone_gives_away_the_size(width, height):
-    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    data = b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(part) - 4) + part + struct.pack(">I", zlib.crc32(part))
-        for part in (chunk, b"IDAT" + zlib.compress(b"\0" * 1000), b"IEND")
-    )
+    head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = png_of(head, b"IDAT" + zlib.compress(b"\0" * 1000), b"IEND")
     with pytest.raises(UserError, match=f"a.png has {width}x{height} pixels, too many"):
         decode_texture(data, "a.png")
 
