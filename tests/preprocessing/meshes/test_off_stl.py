@@ -222,6 +222,17 @@ def binary_stl(path, header, attributes):
     return load_mesh(path)
 
 
+@pytest.mark.parametrize("more", [0, 3, 50, 100, 120])
+def test_triangles_beyond_the_declared_are_told(tmp_path, more):
+    binary_stl(tmp_path / "a.stl", b"VisCAM", [0x8000, 0x8000])
+    (tmp_path / "a.stl").write_bytes((tmp_path / "a.stl").read_bytes() + b"\1" * more)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert len(load_mesh(tmp_path / "a.stl").faces) == 2
+    text = f"a.stl declares 2 triangles, but has {2 + more // 50}: those beyond are left out"
+    assert [str(warning.message).endswith(text) for warning in caught] == [True] * (more in (50, 100))
+
+
 def test_colours_of_stl(tmp_path):
     with warnings.catch_warnings(action="error"):
         viscam = binary_stl(tmp_path / "a.stl", b"VisCAM", [0x8000 | 31 << 10, 0])
