@@ -172,7 +172,7 @@ def _texels(picture: Image.Image, name: str, opaque: bool) -> np.ndarray:
         raise UserError(f"{name} has {shown} pixels, too many to decode: make it smaller")
     picture.load()
     if picture.size == (width, height):
-        return np.asarray(_rgba(picture, name, opaque))
+        return np.asarray(_rgba(picture, picture, name, opaque))
     # in strips, since RGBA is larger than most modes; `eight_bit` finds the white of I in the whole
     scale, rows = picture.height / height, height if picture.mode == "I" else STRIP
     strips = []
@@ -180,15 +180,15 @@ def _texels(picture: Image.Image, name: str, opaque: bool) -> np.ndarray:
         stop = min(start + rows, height)
         top, bottom = start * scale, min(stop * scale, picture.height)
         first = int(top)
-        strip = _rgba(picture.crop((0, first, picture.width, int(np.ceil(bottom)))), name, opaque)
+        strip = _rgba(picture.crop((0, first, picture.width, int(np.ceil(bottom)))), picture, name, opaque)
         box = (0, top - first, picture.width, min(bottom - first, strip.height))
         strips.append(shrink_texture(strip, (width, stop - start), box))
     return np.concatenate(strips)
 
 
-def _rgba(picture: Image.Image, name: str, opaque: bool) -> Image.Image:
-    """A loaded picture of any mode as RGBA; an `opaque` one without its alpha."""
-    rgba = eight_bit(picture, name).convert("RGBA")
+def _rgba(part: Image.Image, whole: Image.Image, name: str, opaque: bool) -> Image.Image:
+    """A part of a loaded picture of any mode as RGBA; an `opaque` one without its alpha."""
+    rgba = eight_bit(part, name, whole).convert("RGBA")
     if opaque:
         rgba.putalpha(255)
     return rgba

@@ -14,6 +14,7 @@ from PIL import ExifTags, Image
 from preprocessing.meshes import textures
 from preprocessing.meshes.side_files import find_side_file
 from preprocessing.meshes.textures import LARGEST_TEXTURE, Textures, decode_texture
+from tests.utils.images.test_photo import grey_tiff
 from utils.errors import UserError
 
 
@@ -52,6 +53,15 @@ def test_no_orientation_tag_turns_a_texture(form, compression):
             exif[ExifTags.Base.Orientation] = orientation
             tagged = decode_texture(encoded(picture, form, exif=exif, **options), "a")
             assert np.abs(plain.astype(int) - tagged).max() <= (width > LARGEST_TEXTURE), orientation  # of means
+
+
+@pytest.mark.parametrize(("bits", "photometric"), [(8, 0), (12, 1), (16, 0), (16, 1)])
+@pytest.mark.parametrize("width", [16, 2 * LARGEST_TEXTURE])
+def test_grey_tiffs_of_any_depth_and_size_show_black_and_white(bits, photometric, width):
+    ramp = np.tile(np.linspace(0, 1, width), (2, 1))
+    grey = decode_texture(grey_tiff(np.rint(ramp * (2**bits - 1)).astype(np.uint16), bits, photometric), "a")[..., 0]
+    shown = 255 * np.linspace(0, 1, grey.shape[1])
+    assert np.abs(grey - (shown if photometric else 255 - shown)).max() <= 1
 
 
 @pytest.mark.parametrize(("depth", "channels"), [(1, 1), (2, 1), (4, 1), (8, 1), (16, 1), (8, 3), (16, 3)])
