@@ -36,8 +36,8 @@ def read_mesh(path: pathlib.Path) -> Mesh:
     """Read an .off file with the colours of its vertices or faces, which COFF need not announce.
 
     Texture coordinates are ignored, since the format names no texture. Warns of colours that are
-    numbers in a table, which no file contains. UserError if the file is damaged, binary or holds
-    no triangles.
+    numbers in a table, which no file contains, and of more faces than the header declares.
+    UserError if the file is damaged, binary or holds no triangles.
     """
     encoding = marked_encoding(path)
     text = as_nan(path.read_bytes().decode(encoding or "latin-1", "replace"))
@@ -49,13 +49,16 @@ def read_mesh(path: pathlib.Path) -> Mesh:
         header = _read_header(lines, path)
         split = header.first + header.vertices
         vertices = _rows(lines[header.first : split])
-        faces = _rows(lines[split : split + header.faces])
+        faces, left = _rows(lines[split : split + header.faces]), len(lines) - split - header.faces
         if (vertices.counts != vertices.counts[:1]).any() or len(faces.counts) < header.faces or not _are_faces(faces):
-            vertices, faces = _without_lines(lines[header.first :], header)
+            vertices, faces, left = _without_lines(lines[header.first :], header)
         table = vertices.numbers.reshape(header.vertices, -1)
         polygons = PolygonMesh(*_positions(table, header.letters), *_corners(faces))
     except (ValueError, IndexError):
         raise UserError(f"{path} cannot be read: it is damaged or cut off, or its header has wrong numbers") from None
+    if left > 0:
+        text = f"{path} declares {header.faces} faces, but has {header.faces + left}: those beyond are left out"
+        warnings.warn(text, stacklevel=2)
     polygons.normals, polygons.colours = _normals_and_colours(table, header.letters)
     polygons.polygon_colours = _face_colours(faces, polygons.sizes, path)
     return to_mesh(polygons, path)
@@ -95,8 +98,8 @@ def _rows(lines: list[str]) -> _Rows:
     return _Rows(numbers, np.cumsum(counts) - counts, counts)
 
 
-def _without_lines(lines: list[str], header: _Header) -> tuple[_Rows, _Rows]:
-    """Vertices and faces of a file whose lines end anywhere.
+def _without_lines(lines: list[str], header: _Header) -> tuple[_Rows, _Rows, int]:
+    """Vertices and faces of a file whose lines end anywhere, and the number of lines after them.
 
     Faces can have colours if each is in a line of its own. ValueError if the numbers do not fit.
     """
@@ -112,13 +115,13 @@ def _without_lines(lines: list[str], header: _Header) -> tuple[_Rows, _Rows]:
             last = first + header.faces
             faces = _Rows(numbers[end:], rows.starts[first:last] - end, rows.counts[first:last])
             if len(faces.starts) == header.faces and _are_faces(faces):
-                return vertices, faces
+                return vertices, faces, max(0, len(rows.starts) - last)
         starts = [end]
         while len(starts) <= header.faces and starts[-1] < len(numbers) and 0 <= numbers[starts[-1]] <= len(numbers):
             starts.append(starts[-1] + 1 + int(numbers[starts[-1]]))
         if len(starts) > header.faces and starts[-1] == len(numbers):
             bounds = np.array(starts, np.int64) - end
-            return vertices, _Rows(numbers[end:], bounds[:-1], np.diff(bounds))
+            return vertices, _Rows(numbers[end:], bounds[:-1], np.diff(bounds)), 0
     raise ValueError
 
 

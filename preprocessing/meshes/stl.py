@@ -22,7 +22,8 @@ def read_mesh(path: pathlib.Path) -> Mesh:
     """Read an .stl file; equal points become one vertex, so that normals are smooth.
 
     The colours that VisCAM, SolidView and Magics put into binary files are read. Warns if there
-    are none. UserError if the file is damaged or holds no triangles.
+    are none, and of more triangles than the header declares. UserError if the file is damaged or
+    holds no triangles.
     """
     raw = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     colours = None
@@ -77,10 +78,13 @@ def _read_text(raw: bytes, path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _read_binary(raw: bytes, path: pathlib.Path) -> np.ndarray:
-    """(T,) TRIANGLE of a binary file."""
-    count, held = _declared(raw), max(0, len(raw) - HEADER) // TRIANGLE.itemsize
+    """(T,) TRIANGLE of a binary file. Warns of more than its header declares."""
+    count, (held, rest) = _declared(raw), divmod(max(0, len(raw) - HEADER), TRIANGLE.itemsize)
     if len(raw) < HEADER or count > held:
         raise UserError(f"{path} cannot be read: it declares {count} triangles, but has room for {held}")
+    if count < held and not rest:  # otherwise it is something else, such as a comment
+        text = f"{path} declares {count} triangles, but has {held}: those beyond are left out"
+        warnings.warn(text, stacklevel=3)
     return np.frombuffer(raw, TRIANGLE, count, HEADER)
 
 

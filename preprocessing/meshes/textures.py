@@ -7,14 +7,15 @@ import warnings
 from collections.abc import Callable
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from preprocessing.meshes.side_files import find_side_file
 from utils.errors import UserError, first_of
 from utils.images.contents import check_png, other_content
-from utils.images.pixel_modes import eight_bit
+from utils.images.pixel_modes import eight_bit, scale_transparent_value
 from utils.mesh.mesh import shrink_texture
 
 LARGEST_TEXTURE = 1024  # texels a side: a view of 138 pixels, supersampled, shows half of that
@@ -22,6 +23,15 @@ FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "DIB", "TIFF", "GIF", "PPM", "T
 MAX_BYTES = 256_000_000  # of the file
 MAX_DECODED = 640_000_000  # bytes that Pillow needs for the whole picture
 BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I": 24}  # of Pillow; of `eight_bit` for I; other modes need 4
+AS_STORED = {  # orientation of a TIFF -> what undoes Pillow's turn; as in ImageOps.exif_transpose
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
 STRIP = 32  # rows of the result that are made at a time
 
 
@@ -83,6 +93,7 @@ class Textures:
 def decode_texture(data: bytes, name: str, opaque: bool = False) -> np.ndarray:
     """The bytes of an image file -> (H, W, 4) uint8 RGBA, at most LARGEST_TEXTURE a side.
 
+    Texture coordinates belong to the pixels as they are stored, so that no orientation tag counts.
     Pictures that Pillow would need more than MAX_DECODED bytes for are not decoded. Of a large
     JPEG, it only decodes an eighth of the size.
 
@@ -101,7 +112,11 @@ def decode_texture(data: bytes, name: str, opaque: bool = False) -> np.ndarray:
     try:
         # Pillow warns of sizes, which _texels checks, and of odd metadata, which do no harm
         with warnings.catch_warnings(action="ignore"), _open(data) as picture:
-            return _texels(picture, name, opaque)
+            scale_transparent_value(picture)
+            # Pillow turns pictures of this format alone
+            turn = picture.getexif().get(ExifTags.Base.Orientation) if isinstance(picture, TiffImageFile) else None
+            texels = _texels(picture, name, opaque)
+            return np.asarray(Image.fromarray(texels).transpose(AS_STORED[turn])) if turn in AS_STORED else texels
     except UserError:
         raise
     except Image.DecompressionBombError:
@@ -157,7 +172,7 @@ def _texels(picture: Image.Image, name: str, opaque: bool) -> np.ndarray:
         raise UserError(f"{name} has {shown} pixels, too many to decode: make it smaller")
     picture.load()
     if picture.size == (width, height):
-        return np.asarray(_rgba(picture, name, opaque))
+        return np.asarray(_rgba(picture, picture, name, opaque))
     # in strips, since RGBA is larger than most modes; `eight_bit` finds the white of I in the whole
     scale, rows = picture.height / height, height if picture.mode == "I" else STRIP
     strips = []
@@ -165,15 +180,15 @@ def _texels(picture: Image.Image, name: str, opaque: bool) -> np.ndarray:
         stop = min(start + rows, height)
         top, bottom = start * scale, min(stop * scale, picture.height)
         first = int(top)
-        strip = _rgba(picture.crop((0, first, picture.width, int(np.ceil(bottom)))), name, opaque)
+        strip = _rgba(picture.crop((0, first, picture.width, int(np.ceil(bottom)))), picture, name, opaque)
         box = (0, top - first, picture.width, min(bottom - first, strip.height))
         strips.append(shrink_texture(strip, (width, stop - start), box))
     return np.concatenate(strips)
 
 
-def _rgba(picture: Image.Image, name: str, opaque: bool) -> Image.Image:
-    """A loaded picture of any mode as RGBA; an `opaque` one without its alpha."""
-    rgba = eight_bit(picture, name).convert("RGBA")
+def _rgba(part: Image.Image, whole: Image.Image, name: str, opaque: bool) -> Image.Image:
+    """A part of a loaded picture of any mode as RGBA; an `opaque` one without its alpha."""
+    rgba = eight_bit(part, name, whole).convert("RGBA")
     if opaque:
         rgba.putalpha(255)
     return rgba

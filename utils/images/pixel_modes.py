@@ -25,19 +25,20 @@ def scale_transparent_value(image: Image.Image) -> None:
         image.info["transparency"] = STORED[stored](image.info["transparency"])
 
 
-def eight_bit(image: Image.Image, name: str) -> Image.Image:
+def eight_bit(image: Image.Image, name: str, file: Image.Image | None = None) -> Image.Image:
     """A loaded Pillow image of any mode -> L, LA, RGB, RGBA or CMYK.
 
     Args:
         image: a loaded image.
         name: the file, for messages.
+        file: what the image is a part of, since parts have no tags; None: nothing else.
 
     Raises:
         UserError: black or white of the image is not known.
     """
     mode = image.mode
     if mode == "I" or mode.startswith("I;16"):
-        return _grey(np.asarray(image), image.info.get("transparency"), name, *_tiff_scale(image))
+        return _grey(np.asarray(image), image.info.get("transparency"), name, *_tiff_scale(file or image))
     if mode == "F":
         raise UserError(f"{name} has floating-point pixels, whose white is not known: save it with 8 or 16 bits")
     if mode in ("La", "RGBa", "PA"):

@@ -10,6 +10,7 @@ import dataclasses
 import pathlib
 import re
 import struct
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ TYPES = {
 }
 STRUCT_CODES = {"i1": "b", "u1": "B", "i2": "h", "u2": "H", "i4": "i", "u4": "I", "i8": "q", "u8": "Q", "f8": "d"}
 ORDERS = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
+PADDING = b"\0\t\n\r "  # what programs leave behind binary data
 NUMBER = "<f8"  # how numbers of ASCII files are laid out
 
 
@@ -65,7 +67,10 @@ class _Header(NamedTuple):
 
 
 def read_ply(path: pathlib.Path) -> PlyFile:
-    """Read a PLY file, ASCII or binary; UserError if it breaks the format or is cut off."""
+    """Read a PLY file, ASCII or binary; UserError if it breaks the format or is cut off.
+
+    Warns of data behind those that the header declares.
+    """
     raw = path.read_bytes()
     header, position = _split_header(raw, path)
     if header.order:
@@ -81,6 +86,9 @@ def read_ply(path: pathlib.Path) -> PlyFile:
             raise UserError(f"{path} cannot be read: it is damaged, or too short for {count} x {name}") from None
     if replaced and position < len(body):
         raise UserError(f"{path} cannot be read: it holds more numbers than its header declares")
+    if bytes(body[position:]).strip(PADDING):
+        text = f"{path} has {len(body) - position} bytes more than its header declares: they are left out"
+        warnings.warn(text, stacklevel=3)
     return PlyFile(elements, header.comments)
 
 

@@ -99,6 +99,18 @@ def test_colours_from_a_table_are_warned_of(tmp_path):
     assert np.allclose(mesh.materials[0].factor[:3], UNCOLOURED)
 
 
+@pytest.mark.parametrize("per_line", [1, 2])
+@pytest.mark.parametrize("more", [0, 1, 5])
+def test_faces_beyond_the_declared_are_told(tmp_path, per_line, more):
+    vertices = [" ".join(SQUARE[k : k + per_line]) for k in range(0, 4, per_line)]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        mesh = off(tmp_path / "a.off", ["OFF", "4 2 0"], vertices, [*FACES, *["3 3 2 0"] * more, "# end", ""])
+    assert np.array_equal(mesh.faces, [[0, 1, 2], [0, 2, 3]])
+    text = f"a.off declares 2 faces, but has {2 + more}: those beyond are left out"
+    assert [str(warning.message).endswith(text) for warning in caught] == [True] * (more > 0)
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 def test_comments_of_any_encoding(tmp_path, encoding, newline):
@@ -208,6 +220,17 @@ def binary_stl(path, header, attributes):
     table["attribute"] = attributes
     path.write_bytes(header.ljust(80, b"\0") + (2).to_bytes(4, "little") + table.tobytes())
     return load_mesh(path)
+
+
+@pytest.mark.parametrize("more", [0, 3, 50, 100, 120])
+def test_triangles_beyond_the_declared_are_told(tmp_path, more):
+    binary_stl(tmp_path / "a.stl", b"VisCAM", [0x8000, 0x8000])
+    (tmp_path / "a.stl").write_bytes((tmp_path / "a.stl").read_bytes() + b"\1" * more)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert len(load_mesh(tmp_path / "a.stl").faces) == 2
+    text = f"a.stl declares 2 triangles, but has {2 + more // 50}: those beyond are left out"
+    assert [str(warning.message).endswith(text) for warning in caught] == [True] * (more in (50, 100))
 
 
 def test_colours_of_stl(tmp_path):

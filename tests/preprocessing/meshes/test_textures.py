@@ -9,11 +9,12 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from preprocessing.meshes import textures
 from preprocessing.meshes.side_files import find_side_file
 from preprocessing.meshes.textures import LARGEST_TEXTURE, Textures, decode_texture
+from tests.utils.images.test_photo import grey_tiff
 from utils.errors import UserError
 
 
@@ -24,6 +25,13 @@ def encoded(image, form="PNG", **options):
     return buffer.getvalue()
 
 
+def png_of(*chunks):
+    """The bytes of a PNG of chunks, which begin with their kind."""
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk in chunks
+    )
+
+
 def test_a_picture_of_usual_size_keeps_its_texels():
     texels = np.random.default_rng(0).integers(0, 256, (20, 30, 4), dtype=np.uint8)
     for form in ("PNG", "TIFF", "TGA"):
@@ -31,6 +39,43 @@ def test_a_picture_of_usual_size_keeps_its_texels():
     opaque = Image.fromarray(texels[..., :3])
     for form in ("BMP", "PPM"):
         assert np.array_equal(decode_texture(encoded(opaque, form), "a")[..., :3], texels[..., :3])
+
+
+@pytest.mark.parametrize(("form", "compression"), [("TIFF", None), ("TIFF", "tiff_lzw"), ("PNG", None), ("JPEG", None)])
+def test_no_orientation_tag_turns_a_texture(form, compression):
+    """As viewers show meshes: texture coordinates belong to the pixels as they are stored."""
+    options = {"compression": compression} if compression else {}
+    for height, width in ((2, 3), (1, 2 * LARGEST_TEXTURE)):
+        texels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+        picture, exif = Image.fromarray(texels), Image.Exif()
+        plain = decode_texture(encoded(picture, form, **options), "a")
+        for orientation in range(1, 9):
+            exif[ExifTags.Base.Orientation] = orientation
+            tagged = decode_texture(encoded(picture, form, exif=exif, **options), "a")
+            assert np.abs(plain.astype(int) - tagged).max() <= (width > LARGEST_TEXTURE), orientation  # of means
+
+
+@pytest.mark.parametrize(("bits", "photometric"), [(8, 0), (12, 1), (16, 0), (16, 1)])
+@pytest.mark.parametrize("width", [16, 2 * LARGEST_TEXTURE])
+def test_grey_tiffs_of_any_depth_and_size_show_black_and_white(bits, photometric, width):
+    ramp = np.tile(np.linspace(0, 1, width), (2, 1))
+    grey = decode_texture(grey_tiff(np.rint(ramp * (2**bits - 1)).astype(np.uint16), bits, photometric), "a")[..., 0]
+    shown = 255 * np.linspace(0, 1, grey.shape[1])
+    assert np.abs(grey - (shown if photometric else 255 - shown)).max() <= 1
+
+
+@pytest.mark.parametrize(("depth", "channels"), [(1, 1), (2, 1), (4, 1), (8, 1), (16, 1), (8, 3), (16, 3)])
+@pytest.mark.parametrize("width", [16, 2 * LARGEST_TEXTURE])
+def test_the_transparent_value_of_a_png_of_any_depth_makes_holes(depth, channels, width):
+    key, other = 2 ** (depth - 1) - 1, 2**depth - 1
+    left = np.arange(width) < width // 2
+    values = np.repeat(np.where(left, key, other).astype(">u2"), channels)
+    row = b"\0" + np.packbits(np.unpackbits(values.view(np.uint8).reshape(-1, 2), axis=1)[:, -depth:]).tobytes()
+    head = b"IHDR" + struct.pack(">IIBBBBB", width, 1, depth, channels - 1, 0, 0, 0)
+    hole = b"tRNS" + struct.pack(f">{channels}H", *[key] * channels)
+    texture = decode_texture(png_of(head, hole, b"IDAT" + zlib.compress(row), b"IEND"), "a")
+    half = texture.shape[1] // 2
+    assert (texture[:, :half, 3] == 0).all() and (texture[:, half:] == 255).all()
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I", "CMYK"])
@@ -100,11 +145,8 @@ def test_pictures_are_decoded_within_memory(monkeypatch):
 
 @pytest.mark.parametrize(("width", "height"), [(20000, 20000), (100000, 90000)])
 def test_the_header_alone_gives_away_the_size(width, height):
-    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    data = b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(part) - 4) + part + struct.pack(">I", zlib.crc32(part))
-        for part in (chunk, b"IDAT" + zlib.compress(b"\0" * 1000), b"IEND")
-    )
+    head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = png_of(head, b"IDAT" + zlib.compress(b"\0" * 1000), b"IEND")
     with pytest.raises(UserError, match=f"a.png has {width}x{height} pixels, too many"):
         decode_texture(data, "a.png")
 

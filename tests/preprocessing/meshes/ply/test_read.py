@@ -371,6 +371,18 @@ def test_files_that_are_cut_off_or_inconsistent(tmp_path, encoding):
         load_mesh(tmp_path / "d.ply")
 
 
+@pytest.mark.parametrize("encoding", ["little", "big"])
+@pytest.mark.parametrize("more", [b"", b"\n", bytes(40), b"\3" + bytes(12), b"\n\1"])
+def test_data_beyond_the_declared_are_told(tmp_path, encoding, more):
+    write(tmp_path / "a.ply", square(), [[0, 1, 2, 3]], encoding=encoding)
+    (tmp_path / "a.ply").write_bytes((tmp_path / "a.ply").read_bytes() + more)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert len(load_mesh(tmp_path / "a.ply").faces) == 2
+    text = f"a.ply has {len(more)} bytes more than its header declares: they are left out"
+    assert [str(warning.message).endswith(text) for warning in caught] == [True] * any(more.strip())
+
+
 def test_alpha_of_textures_is_ignored(tmp_path):
     Image.fromarray(np.full((4, 4, 4), [200, 120, 40, 0], np.uint8)).save(tmp_path / "t.png")
     vertex = positions(SQUARE) | dict(zip("st", SQUARE.T[:2].astype(np.float32), strict=True))
