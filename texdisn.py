@@ -9,7 +9,6 @@
 docs/python.md shows the rest. The commands in eval/ make the same calls.
 """
 
-import os
 import pathlib
 import typing
 
@@ -22,6 +21,7 @@ from models.inference.predict import predict_view
 from models.inference.reconstruct import PRETRAINED_CAMERA, PRETRAINED_FIELD, Reconstructor
 from models.weights.sources import open_model
 from utils.errors import UserError
+from utils.files import Path
 from utils.geometry.cameras import check_angles, compose, intrinsics, look_at, parse_camera
 from utils.images.photo import Photo, read_photo
 from utils.reports.reconstruction import Reconstruction
@@ -47,8 +47,6 @@ __all__ = [
     "predict_view",
     "read_photo",
 ]
-
-Path = str | os.PathLike[str]
 
 
 def load_model(

@@ -29,14 +29,19 @@ class Lists:
     unlisted: int  # number of objects that are in the data set but in no list
 
 
-def find_list(folder: str | os.PathLike[str], split: str, category: str) -> pathlib.Path | None:
-    """The list file of a split, under either spelling of the category; None if there is none."""
+def lists_of(folder: str | os.PathLike[str], split: str, category: str) -> list[pathlib.Path]:
+    """The list files of a split that are there, under either spelling of the category."""
     names = [
         name
         for spelling in categories.spellings(category)
         for name in (f"{split}_list_{spelling}.txt", f"{spelling}_{split}.lst")
     ]
-    paths = [path for name in names if (path := pathlib.Path(folder) / name).is_file()]
+    return [path for name in names if (path := pathlib.Path(folder) / name).is_file()]
+
+
+def find_list(folder: str | os.PathLike[str], split: str, category: str) -> pathlib.Path | None:
+    """The list file of a split, under either spelling of the category; None if there is none."""
+    paths = lists_of(folder, split, category)
     if len(paths) > 1:
         raise UserError(f"{paths[0]} and {paths[1]} are lists of the same category: remove one of them")
     return paths[0] if paths else None

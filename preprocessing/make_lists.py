@@ -17,6 +17,7 @@ shapes alone: it is the same on every machine. With --given, a file decides: {sp
 
 import argparse
 import collections
+import itertools
 import pathlib
 from collections.abc import Sequence
 
@@ -24,6 +25,7 @@ import numpy as np
 from tqdm import tqdm
 
 from data import categories
+from data.lists import lists_of
 from data.raw_layout import RawObject, find_objects, origin
 from data.shard_format import SPLITS
 from preprocessing.database.flags import INFO
@@ -49,11 +51,10 @@ def check_lists(folder: pathlib.Path, objects: list[RawObject]) -> None:
     for raw in objects:
         if set(raw.object_id) & set("\r\n"):
             raise UserError(f"{str(raw.folder)!r}: lists cannot hold a name with a line break: rename it")
-    for category in sorted({raw.category for raw in objects}):
-        for spelling in categories.spellings(category):
-            for path in (folder / f"{spelling}_{split}.lst" for split in SPLITS):
-                if path.is_file():
-                    raise UserError(f"{path} is a list of the same category: remove it, or give another --out")
+    for category, split in itertools.product(sorted({raw.category for raw in objects}), SPLITS):
+        for path in lists_of(folder, split, category):
+            if path.suffix == ".lst":  # the others are written anew
+                raise UserError(f"{path} is a list of the same category: remove it, or give another --out")
 
 
 def write_lists(

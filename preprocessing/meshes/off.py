@@ -56,7 +56,7 @@ def read_mesh(path: pathlib.Path) -> Mesh:
         polygons = PolygonMesh(*_positions(table, header.letters), *_corners(faces))
     except (ValueError, IndexError):
         raise UserError(f"{path} cannot be read: it is damaged or cut off, or its header has wrong numbers") from None
-    if left > 0:
+    if left:
         text = f"{path} declares {header.faces} faces, but has {header.faces + left}: those beyond are left out"
         warnings.warn(text, stacklevel=2)
     polygons.normals, polygons.colours = _normals_and_colours(table, header.letters)
@@ -115,7 +115,7 @@ def _without_lines(lines: list[str], header: _Header) -> tuple[_Rows, _Rows, int
             last = first + header.faces
             faces = _Rows(numbers[end:], rows.starts[first:last] - end, rows.counts[first:last])
             if len(faces.starts) == header.faces and _are_faces(faces):
-                return vertices, faces, max(0, len(rows.starts) - last)
+                return vertices, faces, len(rows.starts) - last
         starts = [end]
         while len(starts) <= header.faces and starts[-1] < len(numbers) and 0 <= numbers[starts[-1]] <= len(numbers):
             starts.append(starts[-1] + 1 + int(numbers[starts[-1]]))

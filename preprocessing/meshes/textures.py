@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
@@ -15,6 +15,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from preprocessing.meshes.side_files import find_side_file
 from utils.errors import UserError, first_of
 from utils.images.contents import check_png, other_content
+from utils.images.photo import ORIENTATION, TURNS
 from utils.images.pixel_modes import eight_bit, scale_transparent_value
 from utils.mesh.mesh import shrink_texture
 
@@ -23,15 +24,8 @@ FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "DIB", "TIFF", "GIF", "PPM", "T
 MAX_BYTES = 256_000_000  # of the file
 MAX_DECODED = 640_000_000  # bytes that Pillow needs for the whole picture
 BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I": 24}  # of Pillow; of `eight_bit` for I; other modes need 4
-AS_STORED = {  # orientation of a TIFF -> what undoes Pillow's turn; as in ImageOps.exif_transpose
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
+QUARTERS = Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270
+TURNED_BACK = dict(zip(QUARTERS, QUARTERS[::-1], strict=True))  # all other turns undo themselves
 STRIP = 32  # rows of the result that are made at a time
 
 
@@ -114,9 +108,11 @@ def decode_texture(data: bytes, name: str, opaque: bool = False) -> np.ndarray:
         with warnings.catch_warnings(action="ignore"), _open(data) as picture:
             scale_transparent_value(picture)
             # Pillow turns pictures of this format alone
-            turn = picture.getexif().get(ExifTags.Base.Orientation) if isinstance(picture, TiffImageFile) else None
+            turn = TURNS.get(picture.getexif().get(ORIENTATION, 1)) if isinstance(picture, TiffImageFile) else None
             texels = _texels(picture, name, opaque)
-            return np.asarray(Image.fromarray(texels).transpose(AS_STORED[turn])) if turn in AS_STORED else texels
+            if turn is None:
+                return texels
+            return np.asarray(Image.fromarray(texels).transpose(TURNED_BACK.get(turn, turn)))
     except UserError:
         raise
     except Image.DecompressionBombError:
