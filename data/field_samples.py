@@ -92,7 +92,7 @@ class FieldSamples:
                 rgba, trans_mat, config.augmirror, config.augcolours, rng
             )
         factors = np.ones(3)
-        if augment and config.augshape:
+        if augment and config.augshape and not config.binary:  # voxels stay where they are
             rgba, trans_mat = warped_view(rgba, trans_mat, rng)
             factors = stretch_factors(extent(database, entry), rng)
             trans_mat = stretched_camera(trans_mat, factors)

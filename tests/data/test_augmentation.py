@@ -102,7 +102,7 @@ def test_another_light_keeps_the_order_of_brightness(rng):
     assert np.std([r[25].mean() for r in lit]) > 0.03
 
 
-@pytest.mark.parametrize(("binary", "augshape"), [(True, False), (False, False), (False, True)])
+@pytest.mark.parametrize(("binary", "augshape"), [(True, False), (True, True), (False, False), (False, True)])
 def test_changed_samples_agree_with_their_images(binary, augshape, tiny_database):
     """Where a sample's colours are known, they are those of the image at the points' pixels."""
     database = Database(tiny_database)
