@@ -116,7 +116,7 @@ def train_on_devices(database, folder):
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     take_the_place()
-    config = tiny.config(normalisation=True, max_epoch=2)
+    config = tiny.config(normalisation=True, max_epoch=2, optimizer="adamw", weight_decay=0.5, encoder_rate=0.3)
     for name, strategy in ("one", tf.distribute.get_strategy()), ("two", tf.distribute.MirroredStrategy(TWO_DEVICES)):
         count = strategy.num_replicas_in_sync
         assert count == (1 if name == "one" else 2)

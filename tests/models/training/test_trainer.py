@@ -54,8 +54,9 @@ def test_cosine_rises_and_falls_to_zero():
     assert np.argmax(rates) in (3, 4) and (np.diff(rates[5:]) < 0).all()
 
 
-def test_the_encoder_stands_still_at_rate_0(batch, eagerly, few_layers):
-    trainer = trainer_of(encoder_rate=0.0)
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_the_encoder_stands_still_at_rate_0(optimizer, batch, eagerly, few_layers):
+    trainer = trainer_of(encoder_rate=0.0, optimizer=optimizer, weight_decay=0.5, learning_rate=0.01)
     before = values(trainer)
     trainer.train_step(batch(trainer.config))
     moved = {path for path, value in values(trainer).items() if not np.array_equal(value, before[path])}
@@ -64,16 +65,19 @@ def test_the_encoder_stands_still_at_rate_0(batch, eagerly, few_layers):
 
 
 def test_adamw_is_adam_with_weights_that_shrink(batch, eagerly, few_layers):
-    """A step of AdamW is a step of Adam minus rate x decay x weight (Loshchilov & Hutter 2019)."""
-    decay, rate = 0.5, 0.01
-    plain = trainer_of(learning_rate=rate, weight_decay=0.0)
-    decayed = trainer_of(learning_rate=rate, weight_decay=decay, optimizer="adamw")
-    before = values(plain)
+    """A step of AdamW is a step of Adam minus rate x decay x weight (Loshchilov & Hutter 2019).
+
+    The rate of the encoder is its own.
+    """
+    decay, rate, share = 0.5, 0.01, 0.25
+    plain = trainer_of(learning_rate=rate, weight_decay=0.0, encoder_rate=share)
+    decayed = trainer_of(learning_rate=rate, weight_decay=decay, encoder_rate=share, optimizer="adamw")
+    before, encoder = values(plain), {v.path for v in plain.network.encoder.trainable_variables}
     for trainer in (plain, decayed):
         trainer.train_step(batch(trainer.config))
-    expected = {path: value - rate * decay * before[path] for path, value in values(plain).items()}
     for path, value in values(decayed).items():
-        np.testing.assert_allclose(value, expected[path], atol=1e-5)
+        shrunk = rate * (share if path in encoder else 1) * decay * before[path]
+        np.testing.assert_allclose(value, values(plain)[path] - shrunk, atol=1e-6)
 
 
 def test_averaged_weights_by_their_definition(batch, eagerly, few_layers):
