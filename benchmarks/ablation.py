@@ -35,7 +35,7 @@ VALIDATION = 2  # validation objects of which one chooses the iso value
 # forget sooner.
 COMMON = "--img_h 96 --img_w 96 --num_sample_points 256 --max_epoch 1000"
 # The last two flags are the preset as it was when the table was measured; so is its weight decay,
-# which has no flag.
+# which has no flag, and which then took the encoder's weights at the rate of the rest.
 PLUS = f"--preset plus {COMMON} --averaging 0.99 --warm_up 100 --fourier 6 --no-augshape"
 WEIGHT_DECAY = 0.02
 
