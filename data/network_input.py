@@ -1,16 +1,22 @@
 """A view as a network receives it: the image, its camera, the model frame of the object."""
 
+import contextlib
 import functools
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 
 from data.augmentation import relit
 from data.shards import Database, ObjectEntry
+from data.spread import spread
+from utils.errors import UserError
 from utils.geometry import frames
 from utils.geometry.cameras import resize_camera
 from utils.images.crop import Square, object_square
 from utils.images.resize import resize_image
+
+MASKS = 8  # objects whose first views tell whether views have masks
 
 
 class ViewSettings(Protocol):
@@ -114,6 +120,23 @@ def object_frame(config: FieldSettings, database: Database, entry: ObjectEntry) 
     if config.model_frame == "sphere":
         return frames.sphere_frame(database.surface(entry)[0])
     return frames.cube_frame(config.binary)
+
+
+def check_masks(database: Database, entries: Sequence[ObjectEntry], names: Sequence[str]) -> None:
+    """UserError if the views of objects have no foreground mask (Im2Avatar's are plain RGB).
+
+    Views that cannot be read do not tell.
+
+    names: of the settings that need a mask; without any, nothing is wrong.
+    """
+    alphas = []
+    for entry in spread(entries, MASKS) if names else ():
+        with contextlib.suppress(UserError):
+            alphas.append(database.image(entry, 0)[..., 3])
+    if alphas and all((alpha == 255).all() for alpha in alphas):
+        raise UserError(
+            f"the views of {database.path} have no transparent background: {', '.join(names)} would do nothing right"
+        )
 
 
 def _crop(rgba: np.ndarray, config: ViewSettings) -> Square | None:

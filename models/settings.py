@@ -117,6 +117,17 @@ def architecture(config: SavedSettings) -> dict[str, typing.Any]:
     return {f.name: getattr(config, f.name) for f in dataclasses.fields(config) if f.metadata["architecture"]}
 
 
+def needing_masks(config: SavedSettings) -> list[str]:
+    """Names of the settings in use that need a foreground mask of every view."""
+    fields = dataclasses.fields(config)
+    return [field.name for field in fields if field.metadata["needs_mask"] and getattr(config, field.name)]
+
+
+def seen_masks(config: SavedSettings) -> list[str]:
+    """Those of them that a trained network needs too: it sees the mask, or what that cuts out."""
+    return [name for name in needing_masks(config) if name in architecture(config)]
+
+
 def handed_on(config: SavedSettings) -> dict[str, typing.Any]:
     """{setting: value} that a run takes over with the weights of another: what the network is, and
     what it was trained to see and to say.

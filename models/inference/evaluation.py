@@ -12,9 +12,10 @@ import typing
 
 from data.data_sets import DataSets
 from data.estimated_cameras import EstimatedCameras
-from data.network_input import network_image
+from data.network_input import check_masks, network_image
 from data.shards import Database, ObjectEntry
 from data.spread import spread
+from models.config import CameraConfig, Config
 from models.inference import iso_search
 from models.inference.baseline_rows import Baselines, Pair
 from models.inference.camera_estimator import CameraEstimator
@@ -27,6 +28,7 @@ from models.inference.novelty import known_images
 from models.inference.predict import coloured_surface, predict_view
 from models.networks.precision import chosen, described
 from models.networks.texdisn import build_field_network
+from models.settings import seen_masks
 from models.weights.sources import ModelSource
 from models.weights.tf1_conventions import record
 from utils.engines import HERE, Engine
@@ -89,6 +91,7 @@ class Evaluation:
             self.names = registry.without_colour(self.names)
             print("the network predicts no colours: they are grey in every file; metrics of colours are left out")
         self.pairs = choose_views(database.objects(options.split, options.category), options.views, options.limit)
+        self._check_masks(self.config)
         if not isinstance(options.figure_objects, int):
             names = {entry.name for entry, _ in self.pairs}
             if missing := [name for name in options.figure_objects if name not in names]:
@@ -139,6 +142,10 @@ class Evaluation:
         if options.figure_objects:
             self._write_figure(tables["prediction"])
         return results
+
+    def _check_masks(self, config: Config | CameraConfig) -> None:
+        """Refuse views without the mask that a network sees."""
+        check_masks(self.database, list(dict.fromkeys(entry for entry, _ in self.pairs)), seen_masks(config))
 
     def _begin(self) -> dict[str, typing.Any]:
         """The settings that predictions depend on; refuses a folder that has others.
@@ -197,6 +204,7 @@ class Evaluation:
     def _open_estimator(self, settings: dict[str, typing.Any]) -> CameraEstimator:
         """The camera network; UserError where the folder has the cameras of another one."""
         estimator = CameraEstimator(self.options.camera_run, self.config.precision)
+        self._check_masks(estimator.config)
         folder = self.folder.with_estimated_cameras()
         weights = {"file": str(estimator.weights), "sha256": file_digest(estimator.weights)}
         settings = {**settings, "cam_est": weights}

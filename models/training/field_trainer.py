@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from data.estimated_cameras import EstimatedCameras
 from data.field_samples import FieldSamples
+from data.network_input import check_masks
 from data.shards import Database, ObjectEntry
 from data.spread import spread
 from models.choices import PRECISIONS
@@ -13,6 +14,7 @@ from models.inference.camera_estimator import CameraEstimator
 from models.inference.field_query import FieldQuery
 from models.networks import losses
 from models.networks.texdisn import build_field_network
+from models.settings import seen_masks
 from models.training.preview import validation_preview
 from models.training.trainer import Look, Trainer
 from models.training.validation_scores import validation_scores
@@ -53,4 +55,6 @@ class FieldTrainer(Trainer):
             return database
         views = [(entry, view) for entry in entries for view in range(len(entry.view_names))]
         precision = config.precision if config.precision in PRECISIONS else "auto"  # float16 is of training alone
-        return EstimatedCameras(database, CameraEstimator(config.cam_est, precision), views)
+        estimator = CameraEstimator(config.cam_est, precision)
+        check_masks(database, entries, seen_masks(estimator.config))
+        return EstimatedCameras(database, estimator, views)

@@ -8,18 +8,18 @@ import typing
 
 import keras
 
+from data.network_input import check_masks
 from data.raw_layout import VIEW_SETTINGS, hand_on_render_settings, render_settings
-from data.shards import Database, ObjectEntry
+from data.shards import Database
 from models.config import CameraConfig, Config
 from models.networks.precision import described
-from models.settings import handed_on
+from models.settings import handed_on, needing_masks
 from models.training.devices import choose_strategy, end_together, no_worker_lost
 from models.training.flags import ENCODER_ONLY, FirstWeights, Plan
 from models.training.loop import Loop
 from models.training.trainer import Trainer
 from models.weights.encoder_sources import open_encoder
 from models.weights.sources import RunModel, open_model
-from utils.errors import UserError
 from utils.files import differing_settings
 
 
@@ -48,7 +48,7 @@ def _train(plan: Plan, trainer_class: type[Trainer], clock: collections.abc.Call
     config, run = plan.config, plan.run
     database = Database(config.db)
     training, validation = (database.objects(split, config.category) for split in ("train", "val"))
-    check_masks(config, database, training)
+    check_masks(database, training, needing_masks(config))
     compare_views(config, plan.first_weights)
     strategy = choose_strategy()
     state = "resuming" if plan.resumed else "training"
@@ -86,14 +86,3 @@ def compare_views(config: typing.Any, first: FirstWeights | None) -> None:
     theirs, ours = ({name: each.get(name) for name in VIEW_SETTINGS} for each in (first.views, views))
     if different := differing_settings(theirs, ours):
         print(f"the weights of {first.source} were trained on other views: {', '.join(different)}")
-
-
-def check_masks(config: typing.Any, database: Database, entries: list[ObjectEntry]) -> None:
-    """Refuse settings that need a foreground mask where the views have none (Im2Avatar's are plain
-    RGB).
-    """
-    names = [f.name for f in dataclasses.fields(config) if f.metadata["needs_mask"] and getattr(config, f.name)]
-    if names and all((database.image(entry, 0)[..., 3] == 255).all() for entry in entries[:8]):
-        raise UserError(
-            f"the views of {database.path} have no transparent background: {', '.join(names)} would do nothing right"
-        )

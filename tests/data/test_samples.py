@@ -5,7 +5,7 @@ import pytest
 
 from data import camera_samples
 from data.field_samples import FieldSamples, voxel_points
-from data.network_input import network_camera, network_image, network_view
+from data.network_input import check_masks, network_camera, network_image, network_view
 from data.pipeline import batches, epoch_order
 from data.shards import Database
 from tests.helpers import tiny
@@ -117,6 +117,36 @@ def test_augmentations_change_what_they_say_and_nothing_else(database):
     assert (back[empty] != plain[empty]).any() and np.allclose(back[~empty], plain[~empty])
     for overrides in ({"augcolorfore": True}, {"augcolorback": True}):  # never in evaluation
         np.testing.assert_array_equal(network_image(rgba, tiny.config(**overrides)), plain)
+
+
+def opaque(database, monkeypatch, but=()):
+    """Make the views of a database plain RGB, but for some of its objects."""
+    read = database.image
+
+    def image(entry, view):
+        rgba = read(entry, view).copy()
+        rgba[..., 3] = rgba[..., 3] if entry in but else 255
+        return rgba
+
+    monkeypatch.setattr(database, "image", image)
+
+
+def test_views_without_masks_are_refused_where_masks_are_needed(database, monkeypatch):
+    entries = database.objects("train")
+    check_masks(database, entries, ["alpha"])
+    opaque(database, monkeypatch, but=entries[-1:])
+    check_masks(database, entries, ["alpha"])  # a part of a view or of the objects without background is fine
+    monkeypatch.undo()
+    opaque(database, monkeypatch)
+    check_masks(database, entries, [])
+    with pytest.raises(UserError, match="no transparent background: alpha, crop would do nothing right"):
+        check_masks(database, entries, ["alpha", "crop"])
+
+    def unreadable(entry, view):
+        raise UserError("damaged")
+
+    monkeypatch.setattr(database, "image", unreadable)
+    check_masks(database, entries, ["alpha"])
 
 
 def soft_image():

@@ -12,6 +12,7 @@ from models.inference import evaluation, iso_search
 from models.inference.evaluated_views import ViewEvaluator
 from models.inference.evaluation import Evaluation, Options
 from models.inference.evaluation_folder import EvaluationFolder
+from models.training.field_trainer import FieldTrainer
 from models.weights.sources import open_model
 from tests.helpers import tiny
 from utils import files
@@ -120,3 +121,27 @@ def test_another_camera_network_is_refused_before_the_images_are_predicted(
         options = Options(views=[0], limit=1, resolution=8, figure_objects=0, camera_run=str(run))
         with pytest.raises(UserError, match=reason):
             Evaluation(model, Database(tiny_database), out, options).run()
+
+
+@pytest.mark.parametrize("given", [{"alpha": True}, {"crop": 0.85}])
+def test_networks_that_see_masks_refuse_views_without_any(given, tiny_database, tmp_path, monkeypatch, built_once):
+    """Of the evaluated network and of the one that estimates cameras; in training with cameras of
+    such a network too. What only changed the training is no matter.
+    """
+    database, read = Database(tiny_database), Database.image
+    opaque = np.array([0, 0, 0, 255], np.uint8)
+    monkeypatch.setattr(Database, "image", lambda *view: read(*view) | opaque)
+    cameras = tiny.camera_run(tmp_path / "cameras", **given)
+    run = tiny.field_run(tmp_path / "run", tiny_database, True)
+    model, options = open_model(run), Options(views=[0], figure_objects=0, camera_run=str(cameras))
+    (name,) = given
+    with pytest.raises(UserError, match=f"no transparent background: {name} would"):
+        Evaluation(model, database, tmp_path / "out", options).run()
+    with pytest.raises(UserError, match=f"no transparent background: {name} would"):
+        config = tiny.config(cam_est=str(cameras))
+        FieldTrainer.source_database(config, database.objects("train"), database)
+    model.config = dataclasses.replace(model.config, augcolorback=True)
+    Evaluation(model, database, tmp_path / "other", options)
+    model.config = dataclasses.replace(model.config, **given)
+    with pytest.raises(UserError, match=f"no transparent background: {name} would"):
+        Evaluation(model, database, tmp_path / "other", options)
