@@ -22,6 +22,7 @@ from utils.files import file_digest
 COMPONENTS = 128  # of more, images of categories that were left out are not found more often
 KNOWN = 0.95  # share of the images of known objects that are within the limit
 FOLDS = 6  # parts of the objects, each of which is measured by the others
+LEAST = 1e-6  # deviation, variance and limit of images that do not differ
 # Of the outlines of mask and surface; 98 % of 126 validation images of the pretrained weights reach
 # 0.64. Unknown things do not fall short of it: a field follows the outline of anything.
 OVERLAP = 0.5
@@ -66,16 +67,17 @@ class Known:
         else:
             parts = [number % FOLDS == fold for fold in range(FOLDS)]
             distances = np.concatenate([cls._fitted(features[~part])._distance(features[part]) for part in parts])
-        return dataclasses.replace(known, limit=float(np.quantile(distances, KNOWN)))
+        limit = max(float(np.quantile(distances, KNOWN)), LEAST)  # 0 where all images are the same
+        return dataclasses.replace(known, limit=limit)
 
     @classmethod
     def _fitted(cls, features: np.ndarray) -> typing.Self:
         """The distribution of features (N, D), with a limit of 1."""
-        mean, scale = features.mean(0), np.maximum(features.std(0), 1e-6)
-        values, vectors = np.linalg.eigh(np.cov(((features - mean) / scale).T))
+        mean, scale = features.mean(0), np.maximum(features.std(0), LEAST)
+        values, vectors = np.linalg.eigh(np.cov(((features - mean) / scale).T, ddof=min(1, len(features) - 1)))
         count = min(COMPONENTS, len(values) - 1)
         variances, axes = values[::-1][:count], vectors[:, ::-1][:, :count].T
-        rest = max(float(values[: len(values) - count].mean()), 1e-6)
+        rest = max(float(values[: len(values) - count].mean()), LEAST)
         return cls(mean, scale, axes, np.maximum(variances, rest), rest, 1.0)
 
     def save(self, path: str | os.PathLike[str], weights: str) -> None:

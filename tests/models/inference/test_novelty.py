@@ -62,6 +62,15 @@ def test_the_limit_leaves_the_wanted_share_of_unseen_objects(data):
     assert (every.distance(views) <= 1).mean() == pytest.approx(KNOWN, abs=0.005)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("count", [1, 2, 12])
+def test_images_that_are_all_alike_are_known_and_others_are_not(count, data):
+    """One image, or views of a ball: their distances and the limit of these are finite."""
+    image, other = data(1), data(1)
+    known = Known.of(np.repeat(image, count, 0), OBJECTS[:count])
+    assert known.distance(image)[0] <= 1 < known.distance(other)[0] < np.inf
+
+
 def test_a_file_belongs_to_its_weights(data, tmp_path):
     known = Known.of(data(500), OBJECTS)
     path = tmp_path / "novelty.h5"
