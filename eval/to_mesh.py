@@ -72,8 +72,7 @@ def main(argv: Sequence[str]) -> None:
     coloured = int(field.coloured().sum())
     print(f"{args.txt}: {field.resolution}^3 points, {coloured} coloured; mode {mode}, iso value {iso:.6g}")
     try:
-        vertices, faces = dense.extract(field.grid(), mode == "binary", iso, args.fill, field.line)
-        colours = field_grid.interpolate_colours(vertices, field)
+        vertices, faces, colours = dense.coloured_surface(field, mode == "binary", iso, args.fill)
     except UserError as error:
         raise UserError(f"{args.txt}: {error}") from None
     if args.frame == "voxel":

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from data.shards import AGAIN, Database, ObjectEntry
 from models.inference.evaluation_folder import EvaluationFolder
 from models.inference.field_query import FieldQuery
-from models.inference.predict import mesh_of_view, predict_views, surface_voxels
+from models.inference.predict import mesh_of_view, predict_views
 from models.networks.texdisn import build_field_network
 from models.weights.sources import ModelSource
 from utils.engines import HERE, Engine
@@ -29,6 +29,7 @@ from utils.metrics import registry
 from utils.metrics.comparison import Prediction, load_truth
 from utils.processes import DIED
 from utils.surface.field_grid import FieldGrid
+from utils.surface.field_voxels import surface_voxels
 from utils.surface.txt_format import read_txt, write_txt
 
 # of results.json: category, object_id, view, the metrics, and reasons or None: failed; mesh_failed,

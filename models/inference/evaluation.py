@@ -24,7 +24,7 @@ from models.inference.field_query import FieldQuery
 from models.inference.image_description import describe_views
 from models.inference.kept_evaluations import make_way, refuse_other_settings
 from models.inference.novelty import known_images
-from models.inference.predict import coloured_surface, predict_view
+from models.inference.predict import predict_view
 from models.networks.precision import chosen, described
 from models.networks.texdisn import build_field_network
 from models.weights.sources import ModelSource
@@ -40,6 +40,7 @@ from utils.metrics.voxel_metrics import true_voxels
 from utils.provenance import provenance
 from utils.rendering.figure import FigureRow, write_figure
 from utils.surface.adaptive import check_resolution
+from utils.surface.dense import coloured_surface
 
 
 @dataclasses.dataclass(frozen=True)
