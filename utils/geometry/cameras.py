@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from utils.errors import UserError
-from utils.files import read_numbers
+from utils.text_files import read_numbers
 
 FOCAL = 35 / 32  # focal length over image width: 35 mm on a 32 mm sensor (3D-R2N2)
 MARGIN = 1.03  # 3 % around the bounding sphere, so that antialiasing and voxel corners stay in the image
