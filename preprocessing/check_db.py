@@ -22,8 +22,8 @@ import json
 import pathlib
 from collections.abc import Iterator, Sequence
 
-import cv2
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 from data.shard_format import SPLITS, UNFINISHED, ObjectRecord, find_shards
@@ -178,7 +178,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     show(findings)
     if findings.records:
         with replacing(out) as temporary:
-            temporary.write_bytes(cv2.imencode(".png", cv2.cvtColor(sheet(findings.records), cv2.COLOR_RGB2BGR))[1])
+            Image.fromarray(sheet(findings.records)).save(temporary)
         colours = "green points lie in the mask, red ones beside it"
         print(f"contact sheet of {len(findings.records)} objects ({colours}): {out}")
     for defect in findings.defects:

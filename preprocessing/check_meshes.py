@@ -22,8 +22,8 @@ import collections
 import contextlib
 import pathlib
 
-import cv2
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 from preprocessing.meshes.find import MeshFile, find_meshes
@@ -76,7 +76,7 @@ def write_report(out: pathlib.Path, rows: list[Findings], pictures: Pictures) ->
     write_table(out, rows)
     for category, named in pictures.items():
         with replacing(out / f"sheet_{category}.png") as temporary:
-            temporary.write_bytes(cv2.imencode(".png", cv2.cvtColor(contact_sheet(named), cv2.COLOR_RGB2BGR))[1])
+            Image.fromarray(contact_sheet(named)).save(temporary)
     print(f"written: {out}/meshes.csv, meshes.json, {len(pictures)} contact sheets sheet_<category>.png")
 
 

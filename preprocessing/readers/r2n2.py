@@ -62,9 +62,7 @@ def camera(row: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     size: (height, width) of the view.
     """
     azimuth, elevation, _, ratio = row[:4]
-    height, width = size
-    K = intrinsics(width)
-    K[1, 2] = (height - 1) / 2
+    K = intrinsics(size[1], height=size[0])
     return compose(K, look_at(90 - azimuth, elevation, FARTHEST * ratio))
 
 

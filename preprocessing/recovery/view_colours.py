@@ -9,7 +9,7 @@ import scipy.spatial
 
 from utils.errors import UserError
 from utils.geometry import frames
-from utils.geometry.cameras import project
+from utils.geometry.cameras import camera_centre, project
 from utils.mesh.ray_scene import RayScene
 
 CLEARANCE = 1 / frames.VOXELS  # rays to a camera start so far above the surface, object-frame length
@@ -48,8 +48,7 @@ def view_colours(
     scene, starts = RayScene(vertices, faces), vertices + CLEARANCE * normals
     total, weight = np.zeros_like(vertices), np.zeros(len(vertices))
     for image, matrix in zip(images, cameras, strict=True):
-        centre = -np.linalg.solve(matrix[:3].T, matrix[3])
-        towards = centre - starts
+        towards = camera_centre(matrix) - starts
         hidden = scene.hidden(starts, towards)
         facing = np.einsum("vk,vk->v", normals, towards / np.linalg.norm(towards, axis=1, keepdims=True))
         pixels, depth = project(vertices, matrix)

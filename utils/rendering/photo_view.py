@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from utils.geometry.cameras import decompose, pixel_rays, project, resize_camera
+from utils.geometry.cameras import camera_centre, decompose, pixel_rays, pixel_to_image, project, resize_camera
 from utils.images.mask_parts import OBJECT, OPAQUE
 from utils.images.resize import resize_image, scaled_size
 from utils.mesh.mesh import sample_texture
@@ -39,8 +39,7 @@ class PhotoView:
             surface: of the object.
         """
         self.surface, self._trans_mat = surface, np.asarray(trans_mat, np.float64)
-        P = self._trans_mat.T
-        self.eye = -np.linalg.solve(P[:, :3], P[:, 3])
+        self.eye = camera_centre(self._trans_mat)
         opaque = np.where(rgba[..., 3] >= OPAQUE, 255, 0).astype(np.uint8)
         self._picture = np.dstack([rgba[..., :3], opaque])
         self._readings: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
@@ -109,9 +108,8 @@ class PhotoView:
             (N, 3) float32 in [0, 1].
         """
         picture, trans_mat = self._reading(spacing)
-        height, width = picture.shape[:2]
-        pixels = project(points, trans_mat)[0]
-        uv = np.stack([(pixels[:, 0] + 0.5) / width, 1 - (pixels[:, 1] + 0.5) / height], 1)
+        uv = pixel_to_image(project(points, trans_mat)[0], np.array(picture.shape[1::-1]))
+        uv[:, 1] = 1 - uv[:, 1]
         rgba = sample_texture(picture, np.clip(uv, 0, 1), ("clamp", "clamp"))
         return np.minimum(rgba[:, :3] / np.maximum(rgba[:, 3:], 1e-3), 1)
 
