@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from data.shard_format import ObjectRecord
+from data.spread import spread
 from preprocessing.database.checks import in_mask
 from utils.geometry.cameras import project, resize_camera
 from utils.rendering.backgrounds import lay_over
@@ -24,11 +25,11 @@ def sheet(records: Sequence[ObjectRecord], views: int = 2) -> np.ndarray:
 
     Args:
         records: the objects.
-        views: the number of views of each.
+        views: the number of views of each, evenly spaced over all.
     """
     strips = []
     for record in records:
-        chosen = np.unique(np.linspace(0, len(record.view_names) - 1, views).round().astype(int))
+        chosen = spread(range(len(record.view_names)), views)
         blanks = [np.full((CELL + TITLE, 2 * CELL, 3), 255, np.uint8)] * (views - len(chosen))
         strips.append(np.concatenate([_pair(record, view) for view in chosen] + blanks, 1))
     if len(strips) > 1 and len(strips) % 2:
