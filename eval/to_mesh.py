@@ -15,7 +15,6 @@ mesh is watertight, and its path.
 
 import argparse
 import os
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -50,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str]) -> None:
+def main(argv: list[str]) -> None:
     args = build_parser().parse_args(argv)
 
     # late, so that --help is fast

@@ -20,7 +20,7 @@ import collections
 import dataclasses
 import json
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image
@@ -160,7 +160,7 @@ def show(findings: Findings) -> None:
         print(f"settings: {', '.join(f'{key} {value}' for key, value in json.loads(text).items())}")
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: list[str]) -> None:
     flags = parser(__doc__)
     flags.add_argument("db", type=pathlib.Path, help="folder of the database")
     flags.add_argument("--out", type=pathlib.Path, help="PNG of the contact sheet; none: DB/contact_sheet.png")

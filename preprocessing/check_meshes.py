@@ -80,7 +80,7 @@ def write_report(out: pathlib.Path, rows: list[Findings], pictures: Pictures) ->
     print(f"written: {out}/meshes.csv, meshes.json, {len(pictures)} contact sheets sheet_<category>.png")
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: list[str]) -> None:
     flags = parser(__doc__)
     flags.add_argument("meshes", type=pathlib.Path, help="folder of <category>/<object> meshes")
     flags.add_argument("--out", type=pathlib.Path, help="folder for the table and the contact sheets; none: not kept")

@@ -118,7 +118,7 @@ def record(plan: Plan, failed: dict[str, str], out: pathlib.Path) -> list[Planne
     return models
 
 
-def parse(argv: list[str] | None) -> argparse.Namespace:
+def parse(argv: list[str]) -> argparse.Namespace:
     """The arguments of the command."""
     flags = parser(__doc__)
     flags.add_argument("libraries", type=pathlib.Path, nargs="+", help=".sh3f files, or folders of them")
@@ -131,7 +131,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     return flags.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: list[str]) -> None:
     args = parse(argv)
     with working_in(args.out):
         import_all(args)
