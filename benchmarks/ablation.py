@@ -104,8 +104,8 @@ def train_and_measure(flags: str, db: str, folder: pathlib.Path, minutes: float,
     network = build_field_network(model.config)
     model.load(network)
     query = FieldQuery(network)
-    found = iso_search.search_iso(query, database, database.objects("val", "all")[::VALIDATION])
-    iso = found["solid"]["iso"]
+    best = iso_search.search_iso(query, database, database.objects("val", "all")[::VALIDATION])
+    iso = best["solid"]["iso"]
     images = []
     for entry, view, source in test_pairs(database, data_sets):
         image = {"category": entry.category, "object_id": entry.object_id, "source": source}

@@ -152,8 +152,8 @@ def retrieval(
     numbers = {entry: number for number, entry in enumerate(train)}
     own = [numbers.get(entry, -1) for entry, view in pairs if (entry, view) not in errors]
     nearest, _ = nearest_views(np.array(views), np.array(queries), np.array(owners), np.array(own))
-    found = iter(nearest)
-    return [errors[pair] if pair in errors else train[owners[next(found)]] for pair in pairs]
+    answers = iter(nearest)
+    return [errors[pair] if pair in errors else train[owners[next(answers)]] for pair in pairs]
 
 
 def thumbnail(rgba: np.ndarray, config: ViewSettings) -> np.ndarray:

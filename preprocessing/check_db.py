@@ -81,12 +81,12 @@ def check(folder: pathlib.Path, wanted: int) -> Findings:
         findings.defects += defects
         if defects:
             continue  # nothing in this shard can be relied on
-        found = len(findings.defects)
+        before = len(findings.defects)
         for record in check_shard(path, findings, findings.counts[category, split]):
             duplicates.add(split, record)
             if len(kept[category, split]) < wanted:
                 kept[category, split].append(record)
-        if len(findings.defects) == found:  # otherwise the reason is known
+        if len(findings.defects) == before:  # otherwise the reason is known
             findings.defects += checks.digest(path)
     findings.defects += setting_defects(findings) + duplicates.defects()
     findings.records = [records[i] for i in range(wanted) for records in kept.values() if i < len(records)][:wanted]

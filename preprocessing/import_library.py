@@ -39,10 +39,10 @@ def find_libraries(paths: list[pathlib.Path]) -> list[pathlib.Path]:
     for path in paths:
         if path.is_dir():
             files = (file for file in path.rglob("*") if file.suffix.lower() == ".sh3f")
-            found = sorted(file for file in files if not hidden(file, path))
-            if not found:
+            inside = sorted(file for file in files if not hidden(file, path))
+            if not inside:
                 raise UserError(f"{path} holds no .sh3f files")
-            libraries += found
+            libraries += inside
         elif path.is_file():
             libraries.append(path)
         else:

@@ -158,15 +158,15 @@ class Evaluation:
             "precision": chosen(self.config.precision),
         }
         make_way(self.folder, settings)
-        found = None
+        best_iso = None
         if options.iso is None:
-            found = iso_search.find_iso(self.folder.iso, self.model, self.query, self.database, self.val)
-            self.iso = found["iso"]
-            self.remarks += iso_search.remarks(found)
+            best_iso = iso_search.find_iso(self.folder.iso, self.model, self.query, self.database, self.val)
+            self.iso = best_iso["iso"]
+            self.remarks += iso_search.remarks(best_iso)
         settings["iso"] = self.iso
         refuse_other_settings(self.folder, settings)
-        if found is not None:  # that of a refused evaluation would replace the one that the results have
-            write_json(self.folder.iso, found)
+        if best_iso is not None:  # that of a refused evaluation would replace the one that the results have
+            write_json(self.folder.iso, best_iso)
         write_json(self.folder.settings, settings)
         return settings
 

@@ -78,11 +78,11 @@ class PhotoView:
         weights = self._weights_if_visible(points, normals)
         some = np.flatnonzero(weights)
         towards = points[some] - self.eye + NUDGE
-        steps, there = self.surface.first_hits(self.eye, towards)
+        steps, seen = self.surface.first_hits(self.eye, towards)
         hit = np.isfinite(steps)
-        distance = abs((np.where(hit, steps, 1) - 1) * (there * towards).sum(1))
+        distance = abs((np.where(hit, steps, 1) - 1) * (seen * towards).sum(1))
         distance[~hit] = np.inf
-        weights[some] *= (1 - smoothstep(distance, *ALIKE)) * smoothstep((there * normals[some]).sum(1), *PARALLEL)
+        weights[some] *= (1 - smoothstep(distance, *ALIKE)) * smoothstep((seen * normals[some]).sum(1), *PARALLEL)
         return weights
 
     def _weights_if_visible(self, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
@@ -160,14 +160,14 @@ class PhotoView:
         depths.flat[pixels] = self._depths(self._small, pixels, np.ones(3))
         K = decompose(resize_camera(self._trans_mat, self._inside.shape, self._small))[0]
         edges = np.zeros(self._small, np.uint8)
-        for here, there, focal in (
+        for first, second, focal in (
             (np.s_[:-1], np.s_[1:], K[1, 1]),
             (np.s_[:, :-1], np.s_[:, 1:], K[0, 0]),
         ):
-            near, far = np.minimum(depths[here], depths[there]), np.maximum(depths[here], depths[there])
+            near, far = np.minimum(depths[first], depths[second]), np.maximum(depths[first], depths[second])
             step = (far > near + np.maximum(JUMP, STEEP * near / focal)) & (far < np.inf)
-            edges[here] |= step
-            edges[there] |= step
+            edges[first] |= step
+            edges[second] |= step
         return edges
 
 
@@ -181,6 +181,6 @@ def _read_map(image: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     """Bilinear lookup: (h, w), (N, 2) pixels -> (N,), 0 outside the image."""
     height, width = image.shape
     u, v = pixels.T
-    there = (u >= -0.5) & (u <= width - 0.5) & (v >= -0.5) & (v <= height - 0.5)
-    values = map_coordinates(image, [np.where(there, v, 0), np.where(there, u, 0)], order=1, mode="nearest")
-    return np.where(there, values, 0)
+    within = (u >= -0.5) & (u <= width - 0.5) & (v >= -0.5) & (v <= height - 0.5)
+    values = map_coordinates(image, [np.where(within, v, 0), np.where(within, u, 0)], order=1, mode="nearest")
+    return np.where(within, values, 0)
