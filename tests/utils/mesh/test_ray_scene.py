@@ -1,6 +1,7 @@
 """Rays and distances against a triangle, whose geometry is known."""
 
 import numpy as np
+import pytest
 
 from utils.mesh.ray_scene import RayScene, barycentric
 
@@ -30,3 +31,9 @@ def test_distances_are_those_to_the_closest_points():
     places = barycentric(nearest["primitive_uvs"]) @ CORNERS
     np.testing.assert_allclose(places, [[0.2, 0.3, 1], [0.5, 1, 1], [0, 0.1, 1]], atol=1e-6)
     np.testing.assert_allclose(scene().distances(POINTS), np.linalg.norm(places - POINTS, axis=1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("threads", ["", " 2", "2,1", "many"])
+def test_rays_are_cast_whatever_the_environment_says_of_threads(monkeypatch, threads):
+    monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    assert np.isfinite(scene().cast(POINTS[:1], np.array([0, 0, 1]))["t_hit"]).all()
