@@ -25,6 +25,7 @@ from utils.cli import parser, real_number, run
 from utils.errors import UserError
 from utils.files import read_json, write_json
 from utils.metrics import registry
+from utils.surface.field_voxels import surface_voxels
 
 METRICS = ("iou", "volume_iou", "f_score_1", "f_score_2", "psnr")
 RESOLUTION = 40  # points along each axis of the measured fields
@@ -103,8 +104,8 @@ def train_and_measure(flags: str, db: str, folder: pathlib.Path, minutes: float,
     network = build_field_network(model.config)
     model.load(network)
     query = FieldQuery(network)
-    found = iso_search.search_iso(query, database, database.objects("val", "all")[::VALIDATION])
-    iso = found["solid"]["iso"]
+    best = iso_search.search_iso(query, database, database.objects("val", "all")[::VALIDATION])
+    iso = best["solid"]["iso"]
     images = []
     for entry, view, source in test_pairs(database, data_sets):
         image = {"category": entry.category, "object_id": entry.object_id, "source": source}
@@ -117,7 +118,7 @@ def train_and_measure(flags: str, db: str, folder: pathlib.Path, minutes: float,
 
 def measure(query: typing.Any, database: typing.Any, entry: typing.Any, view: int, iso: float) -> dict[str, float]:
     """The metrics of a view; their worst values where the field has no surface."""
-    from models.inference.predict import predict_view, surface_voxels
+    from models.inference.predict import predict_view
     from utils.metrics.comparison import Prediction, load_truth
 
     field = predict_view(query, database, entry, view, RESOLUTION, iso)

@@ -93,7 +93,7 @@ def died(path: pathlib.Path) -> dict[str, float]:
     raise UserError(f"the process that read {path} died")
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: list[str]) -> None:
     p = parser(__doc__)
     p.add_argument("--out", required=True, help="JSON file to write")
     args = p.parse_args(argv)

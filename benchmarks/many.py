@@ -110,10 +110,10 @@ def main(argv):
         print(
             f"{args.objects} objects, {size / 1e6:.0f} MB, written in {time.perf_counter() - start:.0f} s", flush=True
         )
-        found = folder / "found.json"
-        words = ["-m", "benchmarks.many", "--measure", folder, "--step", args.step, "--out", found]
+        findings = folder / "findings.json"
+        words = ["-m", "benchmarks.many", "--measure", folder, "--step", args.step, "--out", findings]
         subprocess.run([sys.executable, *map(str, words)], check=True)
-        result = json.loads(found.read_text()) | {"bytes": size, "step_ms": args.step}
+        result = json.loads(findings.read_text()) | {"bytes": size, "step_ms": args.step}
         for name, value in result.items():
             print(f"{name:12} {value:,.3f}")
         report(args.out, result)

@@ -152,12 +152,12 @@ def measure_solids():
     """{form: {rule: percentage of points with the wrong sign}}, and the table of it."""
     table, rows = Table("wrong signs, %"), {}
     for form, broken in FORMS.items():
-        each = [
+        errors = [
             wrong_signs(broken(make()), truth)
             for solid, (make, truth) in SOLIDS.items()
             if not (solid == "plate" and "open" in form)  # a flat tray might as well be a sheet
         ]
-        rows[form] = {rule: float(np.mean([one[rule] for one in each])) for rule in RULES}
+        rows[form] = {rule: float(np.mean([one[rule] for one in errors])) for rule in RULES}
         table.row(form, rows[form])
     for name, (make, truth) in OTHERS.items():
         rows[name] = wrong_signs(make(), truth)

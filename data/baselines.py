@@ -84,18 +84,17 @@ def accumulate(objects: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[np.nda
     return count / number, total / np.maximum(count, 1)[..., None]
 
 
-def choose_share(share: np.ndarray, objects: Iterable[np.ndarray], shares: np.ndarray = SHARES) -> tuple[float, float]:
-    """The q whose mean shape has the best mean IoU with the validation objects.
+def choose_share(share: np.ndarray, objects: Iterable[np.ndarray]) -> tuple[float, float]:
+    """The q among SHARES whose mean shape has the best mean IoU with the validation objects.
 
     Args:
         share: (64, 64, 64) of accumulate.
         objects: index (M, 3) int in 0..63 of every validation object.
-        shares: the values that q is chosen from.
 
     Returns:
         q and its mean IoU.
     """
-    masks = [share >= q - ROUNDING for q in shares]
+    masks = [share >= q - ROUNDING for q in SHARES]
     sizes = np.array([mask.sum() for mask in masks])
     scores = []
     for index in objects:
@@ -105,7 +104,7 @@ def choose_share(share: np.ndarray, objects: Iterable[np.ndarray], shares: np.nd
     if not scores:
         raise ValueError("choosing q needs at least one validation object")
     mean = np.mean(scores, 0)
-    return float(shares[mean.argmax()]), float(mean.max())
+    return float(SHARES[mean.argmax()]), float(mean.max())
 
 
 def mean_shape(share: np.ndarray, colour: np.ndarray, q: float) -> tuple[np.ndarray, np.ndarray]:
@@ -153,11 +152,11 @@ def retrieval(
     numbers = {entry: number for number, entry in enumerate(train)}
     own = [numbers.get(entry, -1) for entry, view in pairs if (entry, view) not in errors]
     nearest, _ = nearest_views(np.array(views), np.array(queries), np.array(owners), np.array(own))
-    found = iter(nearest)
-    return [errors[pair] if pair in errors else train[owners[next(found)]] for pair in pairs]
+    answers = iter(nearest)
+    return [errors[pair] if pair in errors else train[owners[next(answers)]] for pair in pairs]
 
 
-def thumbnail(rgba: np.ndarray, config: ViewSettings, size: int = THUMBNAIL) -> np.ndarray:
+def thumbnail(rgba: np.ndarray, config: ViewSettings) -> np.ndarray:
     """A small picture of what the network sees of a view: cropped, on its background.
 
     It is made of the view itself. The network's own, larger image would take four times as long and
@@ -166,17 +165,16 @@ def thumbnail(rgba: np.ndarray, config: ViewSettings, size: int = THUMBNAIL) -> 
     Args:
         rgba: the view, (H, W, 4) uint8.
         config: the settings of the network.
-        size: pixels a side.
 
     Returns:
-        (size * size * 3,) float32 in [0, 1].
+        (THUMBNAIL * THUMBNAIL * 3,) float32 in [0, 1].
     """
     if config.crop:
         rgba = object_square(rgba[..., 3], config.crop).cut(rgba)
     alpha = rgba[..., 3:].astype(np.float32) / 255
     background = 255 * (1 - alpha) if config.backcolorwhite else 0
     seen = (rgba[..., :3] * alpha + background) / np.float32(255)
-    return cv2.resize(seen, (size, size), interpolation=cv2.INTER_AREA).ravel()
+    return cv2.resize(seen, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA).ravel()
 
 
 def nearest_views(

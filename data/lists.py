@@ -16,7 +16,7 @@ from data import categories
 from data.raw_layout import origin
 from data.shard_format import SPLITS
 from utils.errors import UserError
-from utils.files import marked_encoding
+from utils.text_files import marked_encoding
 
 
 @dataclasses.dataclass

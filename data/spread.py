@@ -1,4 +1,4 @@
-"""A few objects that stand for many: evenly spaced ones, always the same."""
+"""A few objects or views that stand for many: evenly spaced ones, always the same."""
 
 from collections.abc import Sequence
 from typing import TypeVar

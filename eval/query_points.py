@@ -33,10 +33,11 @@ from models.weights import tf1_conventions
 from models.weights.run import check_there
 from utils import cli
 from utils.errors import UserError
-from utils.files import line_of_row, read_numbers, replacing
+from utils.files import replacing
 from utils.geometry import frames
 from utils.geometry.cameras import check_camera, project
 from utils.images.photo import read_view
+from utils.text_files import line_of_row, read_numbers
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -40,6 +40,7 @@ from utils.rendering import figure
 from utils.reports.elements import text
 from utils.reports.html import Report, page
 from utils.reports.images import Card, Links, Row, choose, embedded
+from utils.surface.dense import coloured_surface
 from utils.surface.txt_format import read_txt
 
 COMMAND = "python eval/eval.py --restore_model"
@@ -174,8 +175,6 @@ def predicted_mesh(
     if files.mesh.exists():
         mesh = trimesh.load(files.mesh, process=False)
         return mesh.vertices, mesh.faces, mesh.visual.vertex_colors[:, :3] / 255
-    from models.inference.predict import coloured_surface
-
     return coloured_surface(read_txt(files.field), binary, iso)
 
 

@@ -15,7 +15,6 @@ mesh is watertight, and its path.
 
 import argparse
 import os
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -50,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str]) -> None:
+def main(argv: list[str]) -> None:
     args = build_parser().parse_args(argv)
 
     # late, so that --help is fast
@@ -72,8 +71,7 @@ def main(argv: Sequence[str]) -> None:
     coloured = int(field.coloured().sum())
     print(f"{args.txt}: {field.resolution}^3 points, {coloured} coloured; mode {mode}, iso value {iso:.6g}")
     try:
-        vertices, faces = dense.extract(field.grid(), mode == "binary", iso, args.fill, field.line)
-        colours = field_grid.interpolate_colours(vertices, field)
+        vertices, faces, colours = dense.coloured_surface(field, mode == "binary", iso, args.fill)
     except UserError as error:
         raise UserError(f"{args.txt}: {error}") from None
     if args.frame == "voxel":

@@ -20,10 +20,10 @@ import collections
 import dataclasses
 import json
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-import cv2
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 from data.shard_format import SPLITS, UNFINISHED, ObjectRecord, find_shards
@@ -81,12 +81,12 @@ def check(folder: pathlib.Path, wanted: int) -> Findings:
         findings.defects += defects
         if defects:
             continue  # nothing in this shard can be relied on
-        found = len(findings.defects)
+        before = len(findings.defects)
         for record in check_shard(path, findings, findings.counts[category, split]):
             duplicates.add(split, record)
             if len(kept[category, split]) < wanted:
                 kept[category, split].append(record)
-        if len(findings.defects) == found:  # otherwise the reason is known
+        if len(findings.defects) == before:  # otherwise the reason is known
             findings.defects += checks.digest(path)
     findings.defects += setting_defects(findings) + duplicates.defects()
     findings.records = [records[i] for i in range(wanted) for records in kept.values() if i < len(records)][:wanted]
@@ -160,7 +160,7 @@ def show(findings: Findings) -> None:
         print(f"settings: {', '.join(f'{key} {value}' for key, value in json.loads(text).items())}")
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: list[str]) -> None:
     flags = parser(__doc__)
     flags.add_argument("db", type=pathlib.Path, help="folder of the database")
     flags.add_argument("--out", type=pathlib.Path, help="PNG of the contact sheet; none: DB/contact_sheet.png")
@@ -178,7 +178,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     show(findings)
     if findings.records:
         with replacing(out) as temporary:
-            temporary.write_bytes(cv2.imencode(".png", cv2.cvtColor(sheet(findings.records), cv2.COLOR_RGB2BGR))[1])
+            Image.fromarray(sheet(findings.records)).save(temporary)
         colours = "green points lie in the mask, red ones beside it"
         print(f"contact sheet of {len(findings.records)} objects ({colours}): {out}")
     for defect in findings.defects:

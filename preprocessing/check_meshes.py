@@ -22,10 +22,11 @@ import collections
 import contextlib
 import pathlib
 
-import cv2
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
+from data.spread import spread
 from preprocessing.meshes.find import MeshFile, find_meshes
 from preprocessing.survey.measure import Findings, Task, measure, process_died
 from preprocessing.survey.sheet import contact_sheet
@@ -43,15 +44,14 @@ SHEET: dict[str, float] = {"pictures": 120, "azimuth": 30, "elevation": 20}
 Pictures = dict[str, list[tuple[str, np.ndarray]]]  # {category: [(name, picture)]}
 
 
-def spread(files: list[MeshFile], count: int) -> set[MeshFile]:
-    """At most `count` meshes of each category, spread evenly over its list."""
+def pictured_meshes(files: list[MeshFile], count: int) -> set[MeshFile]:
+    """At most `count` meshes of each category, evenly spaced over its list."""
     categories = collections.defaultdict(list)
     for file in files:
         categories[file.category].append(file)
     chosen: set[MeshFile] = set()
     for group in categories.values():
-        places = np.linspace(0, len(group) - 1, min(count, len(group))).round().astype(int)
-        chosen.update(group[place] for place in places)
+        chosen.update(spread(group, count))
     return chosen
 
 
@@ -76,11 +76,11 @@ def write_report(out: pathlib.Path, rows: list[Findings], pictures: Pictures) ->
     write_table(out, rows)
     for category, named in pictures.items():
         with replacing(out / f"sheet_{category}.png") as temporary:
-            temporary.write_bytes(cv2.imencode(".png", cv2.cvtColor(contact_sheet(named), cv2.COLOR_RGB2BGR))[1])
+            Image.fromarray(contact_sheet(named)).save(temporary)
     print(f"written: {out}/meshes.csv, meshes.json, {len(pictures)} contact sheets sheet_<category>.png")
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: list[str]) -> None:
     flags = parser(__doc__)
     flags.add_argument("meshes", type=pathlib.Path, help="folder of <category>/<object> meshes")
     flags.add_argument("--out", type=pathlib.Path, help="folder for the table and the contact sheets; none: not kept")
@@ -102,7 +102,7 @@ def main(argv: list[str] | None = None) -> None:
     files = find_meshes(args.meshes)
     if args.out:
         check_out(args.out)
-    pictured = spread(files, args.pictures) if args.out else set()
+    pictured = pictured_meshes(files, args.pictures) if args.out else set()
     tasks = [Task(file, file in pictured, args.azimuth, args.elevation) for file in files]
     engine = engine_flags.of_flags(args)
     engine.share_cores()

@@ -20,7 +20,6 @@ stopped run resumes when it is started again. Exit code 3: something was left ou
 """
 
 import argparse
-from collections.abc import Sequence
 
 from data.raw_layout import hand_on_render_settings
 from preprocessing.database import flags, unfinished
@@ -54,7 +53,7 @@ def render(args: argparse.Namespace) -> str | None:
     return None
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: list[str]) -> None:
     args = flags.parse(argv, __doc__)
     if args.format == flags.AUTO:
         args.format = guess(args.raw) or DEFAULT

@@ -39,10 +39,10 @@ def find_libraries(paths: list[pathlib.Path]) -> list[pathlib.Path]:
     for path in paths:
         if path.is_dir():
             files = (file for file in path.rglob("*") if file.suffix.lower() == ".sh3f")
-            found = sorted(file for file in files if not hidden(file, path))
-            if not found:
+            inside = sorted(file for file in files if not hidden(file, path))
+            if not inside:
                 raise UserError(f"{path} holds no .sh3f files")
-            libraries += found
+            libraries += inside
         elif path.is_file():
             libraries.append(path)
         else:
@@ -118,7 +118,7 @@ def record(plan: Plan, failed: dict[str, str], out: pathlib.Path) -> list[Planne
     return models
 
 
-def parse(argv: list[str] | None) -> argparse.Namespace:
+def parse(argv: list[str]) -> argparse.Namespace:
     """The arguments of the command."""
     flags = parser(__doc__)
     flags.add_argument("libraries", type=pathlib.Path, nargs="+", help=".sh3f files, or folders of them")
@@ -131,7 +131,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     return flags.parse_args(argv)
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: list[str]) -> None:
     args = parse(argv)
     with working_in(args.out):
         import_all(args)

@@ -102,7 +102,7 @@ def given_split(path: pathlib.Path) -> dict[str, str]:
     return split_of
 
 
-def parse(argv: list[str] | None) -> argparse.Namespace:
+def parse(argv: list[str]) -> argparse.Namespace:
     shares = read_json(INFO)["split"]
     flags = parser(__doc__)
     flags.add_argument("--raw", type=pathlib.Path, required=True, help="raw folder of render_views.py")
@@ -125,7 +125,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     return args
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: list[str]) -> None:
     args = parse(argv)
     objects = find_objects(args.raw)
     ids = [key(raw.category, raw.object_id) for raw in objects]

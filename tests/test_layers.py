@@ -22,7 +22,7 @@ ROOMS = {  # package: its rooms from below; rooms of one row do not import each 
         ["errors"],
         ["links"],
         ["files", "processes", "provenance", "quiet", "signals", "stages"],
-        ["hdf5", "out_folder"],
+        ["hdf5", "out_folder", "text_files"],
         ["hdf5_limits"],
         ["cli"],
         ["engines"],

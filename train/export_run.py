@@ -83,8 +83,8 @@ def export_run(source: Run, target: Run) -> float:
         raise UserError(f"{target.folder} is the run itself: give another folder")
     views = render_settings_path(target.folder)
     outdated = (target.iso, target.level, target.novelty, target.categories, views)  # of an earlier export
-    found = target.folder.iterdir() if target.folder.is_dir() else ()
-    others = [path for path in found if path not in outdated and not path.name.startswith(".")]
+    present = target.folder.iterdir() if target.folder.is_dir() else ()
+    others = [path for path in present if path not in outdated and not path.name.startswith(".")]
     if others and not (target.best.exists() or target.config.exists()):  # a database has a render.json too
         raise UserError(f"{target.folder} holds other files than an exported run: give another folder")
     iso = None

@@ -1,25 +1,16 @@
-"""Files and folders that are either complete or absent, JSON, checks of output folders."""
+"""Files and folders that are complete or absent, their names, JSON, checks of output folders."""
 
-import bz2
-import codecs
 import contextlib
-import gzip
 import hashlib
-import itertools
 import json
-import lzma
 import math
 import os
 import pathlib
 import re
 import shutil
 import unicodedata
-import warnings
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-
-import numpy as np
 
 from utils.errors import UserError, writing
 from utils.links import check_links
@@ -28,15 +19,6 @@ Path = str | os.PathLike[str]
 LONGEST = 100  # characters of a value in a message
 TEMPORARY = re.compile(r"\..*\.\d+\.texdisn-tmp(\..*)?", re.DOTALL)  # names of what is being written
 LFS = b"version https://git-lfs"  # the beginning of a pointer of Git LFS
-# byte order marks of text files -> their encodings, which leave the mark out; the longest first
-MARKS = {
-    codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
-# compressed text files that numpy.loadtxt reads too, by their endings
-OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open, ".lzma": lzma.open}
 
 
 @contextlib.contextmanager
@@ -210,59 +192,6 @@ def distinct_names(names: Sequence[str]) -> list[str]:
         taken.add(folded(unique))
         result.append(unique)
     return result
-
-
-def marked_encoding(path: Path) -> str | None:
-    """The encoding of a text file by its byte order mark, as Windows programs write it; else None.
-
-    OSError if it cannot be read.
-    """
-    with _opener(path)(path, "rb") as file:
-        start = file.read(max(map(len, MARKS)))
-    return next((name for mark, name in MARKS.items() if start.startswith(mark)), None)
-
-
-def _opener(path: Path) -> Callable[..., Any]:
-    return OPENERS.get(pathlib.Path(path).suffix, open)
-
-
-def numbered_lines(path: Path, encoding: str | None = None, comments: str | None = None) -> Iterator[tuple[int, str]]:
-    """The lines that read_numbers takes for rows, with their numbers in the file, from 1.
-
-    These are the lines that are not blank. What is not text in the encoding is replaced. The
-    arguments are those of read_numbers; the errors too, and those of damaged packed files.
-    """
-    encoding = marked_encoding(path) or encoding
-    with _opener(path)(path, "rt", encoding=encoding, errors="replace") as lines:
-        for number, line in enumerate(lines, 1):
-            if (content := line.split(comments)[0] if comments else line).strip():
-                yield number, content
-
-
-def line_of_row(path: Path, row: int, encoding: str | None = None, comments: str | None = None) -> str:
-    """'<path>, line N' of a row that read_numbers has read, for messages."""
-    number, _ = next(itertools.islice(numbered_lines(path, encoding, comments), row, None), (row + 1, ""))
-    return f"{path}, line {number}"
-
-
-def read_numbers(path: Path, encoding: str | None = None, **how: Any) -> np.ndarray:
-    """A text file of numbers -> (rows, columns) float64, no rows of an empty file.
-
-    Args:
-        path: the file.
-        encoding: of a file without a byte order mark; None: that of the system.
-        how: further arguments of numpy.loadtxt.
-
-    Raises:
-        ValueError: it holds something else, or rows of several lengths, or is packed and damaged.
-        OSError: it cannot be read.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # about an empty file, which its shape tells
-        try:
-            return np.loadtxt(path, ndmin=2, encoding=marked_encoding(path) or encoding, **how)
-        except (EOFError, zlib.error, lzma.LZMAError) as error:
-            raise ValueError(f"it cannot be unpacked: {error}") from None
 
 
 def folded(name: str) -> str:

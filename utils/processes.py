@@ -77,8 +77,12 @@ def share_cores(jobs: int) -> None:
 
 
 def ray_threads() -> int:
-    """The threads that Open3D's rays and distances take, for `nthreads`; 0: all."""
-    return int(os.environ.get("OMP_NUM_THREADS", 0))
+    """The threads that Open3D's rays and distances take, for `nthreads`; 0: all.
+
+    OMP_NUM_THREADS may name several numbers, of nested levels, or be empty.
+    """
+    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(first) if first.isdecimal() else 0
 
 
 @contextlib.contextmanager

@@ -99,8 +99,8 @@ class Baselines:
         named = {entry.name: entry for entry in self.train}
         rows = [known.get(_key(RETRIEVAL, *pair)) for pair in pairs]
         new = [pair for pair, row in zip(pairs, rows, strict=True) if row is None]
-        found = iter(retrieval(self.database, self.train, new, self.config) if new else [])
-        return [next(found) if row is None else named[row[NEAREST]] for row in rows]
+        answers = iter(retrieval(self.database, self.train, new, self.config) if new else [])
+        return [next(answers) if row is None else named[row[NEAREST]] for row in rows]
 
     def _read(self) -> dict[Key, Row]:
         """{key: row} of the file. It begins anew where its rows are of something else.

@@ -101,12 +101,12 @@ class CameraEstimator:
         Returns:
             For each image one or two of (4, 3) trans_mat and its support.
         """
-        found = []
+        result = []
         for first in range(0, len(images), BATCH):
             batch = images[first : first + BATCH]
             estimated = estimate(self.network, np.stack([network_image(rgba, self.config) for rgba in batch]))
             for rgba, candidates in zip(batch, estimated, strict=True):
                 matrices = [camera.trans_mat(self.config.img_w) for camera, _ in candidates]
                 cameras = [source_camera(matrix, rgba, self.config) for matrix in matrices]
-                found.append([(camera, support) for camera, (_, support) in zip(cameras, candidates, strict=True)])
-        return found
+                result.append([(camera, support) for camera, (_, support) in zip(cameras, candidates, strict=True)])
+        return result

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from data.shards import AGAIN, Database, ObjectEntry
 from models.inference.evaluation_folder import EvaluationFolder
 from models.inference.field_query import FieldQuery
-from models.inference.predict import mesh_of_view, predict_views, surface_voxels
+from models.inference.predict import mesh_of_view, predict_views
 from models.networks.texdisn import build_field_network
 from models.weights.sources import ModelSource
 from utils.engines import HERE, Engine
@@ -29,6 +29,7 @@ from utils.metrics import registry
 from utils.metrics.comparison import Prediction, load_truth
 from utils.processes import DIED
 from utils.surface.field_grid import FieldGrid
+from utils.surface.field_voxels import surface_voxels
 from utils.surface.txt_format import read_txt, write_txt
 
 # of results.json: category, object_id, view, the metrics, and reasons or None: failed; mesh_failed,
@@ -86,8 +87,8 @@ class ViewEvaluator:
             names = {view: (entry.category, entry.object_id, entry.view_names[view]) for _, view in group}
             tasks.append(Task(self, entry, {view: done.get(name) for view, name in names.items()}))
         with open(path, "a") as log, tqdm(total=len(pairs), desc="evaluating", unit="image", mininterval=2) as bar:
-            for task, found in self._results(tasks, engine):
-                for row, stored in zip(found, task.known.values(), strict=True):
+            for task, results in self._results(tasks, engine):
+                for row, stored in zip(results, task.known.values(), strict=True):
                     if row != stored and not _tried_again(row):
                         log.write(json.dumps(row) + "\n")
                         log.flush()
@@ -240,10 +241,10 @@ def _finished_rows(path: pathlib.Path) -> dict[tuple[str, str, str], Row]:
     if not path.exists():
         return {}
     try:
-        found = path.read_text().splitlines(keepends=True)
+        stored = path.read_text().splitlines(keepends=True)
     except ValueError as error:
         raise UserError(f"{path} is damaged ({error}); delete {path.parent} to evaluate again") from None
-    lines = [line for line in found if line.endswith("\n")]
+    lines = [line for line in stored if line.endswith("\n")]
     rows = []
     for number, line in enumerate(lines, 1):
         try:
@@ -251,7 +252,7 @@ def _finished_rows(path: pathlib.Path) -> dict[tuple[str, str, str], Row]:
         except (ValueError, RecursionError) as error:
             reason = f"line {number}: {error}"
             raise UserError(f"{path} is damaged ({reason}); delete {path.parent} to evaluate again") from None
-    if lines != found:
+    if lines != stored:
         with replacing(path) as temporary:
             temporary.write_text("".join(lines))
     done = {(row["category"], row["object_id"], row["view"]): row for row in rows if not _tried_again(row)}

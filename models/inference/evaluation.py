@@ -25,7 +25,7 @@ from models.inference.field_query import FieldQuery
 from models.inference.image_description import describe_views
 from models.inference.kept_evaluations import make_way, refuse_other_settings
 from models.inference.novelty import known_images
-from models.inference.predict import coloured_surface, predict_view
+from models.inference.predict import predict_view
 from models.networks.precision import chosen, described
 from models.networks.texdisn import build_field_network
 from models.settings import seen_masks
@@ -42,6 +42,7 @@ from utils.metrics.voxel_metrics import true_voxels
 from utils.provenance import provenance
 from utils.rendering.figure import FigureRow, write_figure
 from utils.surface.adaptive import check_resolution
+from utils.surface.dense import coloured_surface
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,15 +165,15 @@ class Evaluation:
             "precision": chosen(self.config.precision),
         }
         make_way(self.folder, settings)
-        found = None
+        best_iso = None
         if options.iso is None:
-            found = iso_search.find_iso(self.folder.iso, self.model, self.query, self.database, self.val)
-            self.iso = found["iso"]
-            self.remarks += iso_search.remarks(found)
+            best_iso = iso_search.find_iso(self.folder.iso, self.model, self.query, self.database, self.val)
+            self.iso = best_iso["iso"]
+            self.remarks += iso_search.remarks(best_iso)
         settings["iso"] = self.iso
         refuse_other_settings(self.folder, settings)
-        if found is not None:  # that of a refused evaluation would replace the one that the results have
-            write_json(self.folder.iso, found)
+        if best_iso is not None:  # that of a refused evaluation would replace the one that the results have
+            write_json(self.folder.iso, best_iso)
         write_json(self.folder.settings, settings)
         return settings
 

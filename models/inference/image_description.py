@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from data.network_input import network_image
 from data.shards import Database, ObjectEntry
+from data.spread import spread
 from models.config import Config
 from models.networks.efficientnet import EfficientNetLite0
 from models.presets import preset
@@ -86,8 +87,7 @@ def _views(entries: list[ObjectEntry], count: int) -> list[tuple[ObjectEntry, in
     """At most `count` views of every object, evenly spaced."""
     pairs = []
     for entry in entries:
-        views = len(entry.view_names)
-        pairs += [(entry, view) for view in sorted({i * views // count for i in range(count)})]
+        pairs += [(entry, view) for view in spread(range(len(entry.view_names)), count)]
     return pairs
 
 

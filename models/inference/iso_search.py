@@ -111,21 +111,21 @@ def find_iso(
     return {**key, **best}
 
 
-def remarks(found: dict[str, typing.Any]) -> list[str]:
+def remarks(best: dict[str, typing.Any]) -> list[str]:
     """Lines about a found iso value (of search_iso).
 
     One tells how many images could not be read, one that the value is an end of the range that was
     tried: the best one may lie beyond, though not that of a network that has learned its field.
     """
-    tried = sorted(map(float, found.get("iou_by_iso", ())))
+    tried = sorted(map(float, best.get("iou_by_iso", ())))
     parts = []
-    for words, value in (("surface voxels", found["iso"]), ("solids", found.get("solid", found)["iso"])):
+    for words, value in (("surface voxels", best["iso"]), ("solids", best.get("solid", best)["iso"])):
         if len(tried) > 1 and not tried[0] < value < tried[-1]:
             end = "smallest" if value <= tried[0] else "largest"
             parts.append(f"the best iso value for {words}, {value:.4g}, is the {end} of the {len(tried)} tried")
     lines = [f"{'; '.join(parts)}: the best one may lie beyond"] if parts else []
-    if unread := found.get("unread"):
-        total = found["images"] + unread
+    if unread := best.get("unread"):
+        total = best["images"] + unread
         lines.append(f"{unread} of {total} validation images cannot be read and had no part in the iso value")
     return lines
 
@@ -163,10 +163,10 @@ def search_iso(query: FieldQuery, database: Database, entries: list[ObjectEntry]
         true, _ = true_voxels(*voxels)
         if binary:
             truth = _filled(voxels[0])
-            found = [(_iou(field, iso, true), _solid_iou(field, iso, truth)) for iso in values]
+            pairs = [(_iou(field, iso, true), _solid_iou(field, iso, truth)) for iso in values]
         else:
-            found = [_of_surface(field, iso, true, points) for iso in values]
-        for kept, column in zip((scores, solids), zip(*found, strict=True), strict=True):
+            pairs = [_of_surface(field, iso, true, points) for iso in values]
+        for kept, column in zip((scores, solids), zip(*pairs, strict=True), strict=True):
             kept.setdefault(entry.category, []).append(column)
     if not scores:
         raise UserError(f"none of the {len(chosen)} validation images can be read; the first: {unread[0]}")

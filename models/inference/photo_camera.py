@@ -62,9 +62,7 @@ def photo_camera(
     if len(camera) == 2:
         matrix = turned(rgba, estimator().cameras([rgba])[0], *camera, estimator().config)
         return PhotoCamera(matrix, "angles given, the rest estimated")
-    height, width = rgba.shape[:2]
-    K = intrinsics(width)
-    K[1, 2] = (height - 1) / 2
+    K = intrinsics(rgba.shape[1], height=rgba.shape[0])
     return PhotoCamera(compose(K, look_at(*camera)), "angles and distance given")
 
 

@@ -1,4 +1,4 @@
-"""The network's prediction for one view: the field on a grid, its surface voxels, its mesh."""
+"""The network's prediction for a view: the field on a grid, its mesh without one."""
 
 import collections.abc
 import dataclasses
@@ -10,7 +10,7 @@ from data.shards import Database, ObjectEntry
 from models.inference.field_query import Encoded, FieldQuery
 from utils.errors import UserError
 from utils.geometry import frames
-from utils.surface import adaptive, dense, field_grid, field_voxels, marching
+from utils.surface import adaptive, marching
 from utils.surface.field_grid import FieldGrid
 from utils.surface.sparse_grid import SparseGrid
 
@@ -86,41 +86,6 @@ def predict_views(
         fields = iter(predict(query, pairs, resolution, iso, frame) if pairs else [])
         for view in views[first : first + TOGETHER]:
             yield errors[view] if view in errors else next(fields)
-
-
-def surface_voxels(field: FieldGrid, binary: bool, iso: float) -> tuple[np.ndarray, np.ndarray]:
-    """Predicted surface voxels (K, 3) in the voxel frame, their colours (K, 3) in [0, 1].
-
-    Binary: the occupied cells, none where the field is empty. SDF: the extracted surface, voxelised
-    as the truth is.
-
-    Raises:
-        UserError: an SDF has no surface at the iso value.
-    """
-    if binary:
-        return field_voxels.binary_voxels(field, iso)
-    return field_voxels.sdf_surface_voxels(*coloured_surface(field, binary, iso))
-
-
-def coloured_surface(
-    field: FieldGrid, binary: bool, iso: float, fill: bool = False
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The surface of a field on a grid, with its colours.
-
-    Args:
-        field: the field.
-        binary: whether it holds occupancy logits (True) or signed distances.
-        iso: value of the field at the surface.
-        fill: leave out the walls of closed cavities.
-
-    Returns:
-        Vertices (V, 3) object frame, faces (F, 3), colours (V, 3) in [0, 1].
-
-    Raises:
-        UserError: there is no surface at the iso value.
-    """
-    vertices, faces = dense.extract(field.grid(), binary, iso, fill, field.line)
-    return vertices, faces, field_grid.interpolate_colours(vertices, field)
 
 
 def sample_surface(query: FieldQuery, encoded: Encoded, resolution: int, iso: float) -> tuple[SparseGrid, int]:

@@ -155,7 +155,7 @@ class Reconstructor:
                 vertex_colours = photo_colours.of_vertices(mesh.colours)
         return Reconstruction(
             size=photo.size,
-            photo=lay_over(photo.rgba, np.full((*rgba.shape[:2], 3), 255, np.uint8)),
+            photo=lay_over(photo.rgba),
             mask=cut_out.alpha,
             foreground=cut_out.used,
             notes=notes,

@@ -39,9 +39,9 @@ def _faster() -> tuple[str, str]:
         if all(capability and capability >= CAPABILITY for capability in capabilities):
             return "bfloat16", "the GPU has products in it"
         return "float32", "the GPU has no products in bfloat16"
-    found = [name for flag, name in EXTENSIONS.items() if flag in processor_flags()]
-    if found:
-        return "bfloat16", f"the processor has {found[0]}"
+    extensions = [name for flag, name in EXTENSIONS.items() if flag in processor_flags()]
+    if extensions:
+        return "bfloat16", f"the processor has {extensions[0]}"
     return "float32", f"the processor has neither {' nor '.join(EXTENSIONS.values())}"
 
 

@@ -50,8 +50,8 @@ def _ended_by_signals() -> collections.abc.Iterator[None]:
     TensorFlow puts a handler of SIGTERM in place there which would let none end the training; after
     the block it is Python's again.
     """
-    found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    handled = {number: handler for number, handler in found.items() if callable(handler)}  # not ignored ones
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    handled = {number: handler for number, handler in handlers.items() if callable(handler)}  # not ignored ones
     for number in handled:
         signal.signal(number, signal.SIG_DFL)
     try:

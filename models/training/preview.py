@@ -31,8 +31,8 @@ def validation_preview(query: FieldQuery, database: Database, entries: list[Obje
         points = frames.voxel_centres(RESOLUTION)
         points = points[query.occupied(query.geometry(encoded, points), iso)]
         index, colours = database.voxels(entry)
-        true = (index + 0.5) / frames.VOXELS - 0.5
         size = config.img_h, config.img_w
         predicted = splat(points, query.colour(encoded, points), camera, *size, 2)
-        rows.append(np.hstack([image[..., :3], predicted, splat(true, colours / 255, camera, *size, 1)]))
+        true = splat(frames.centres_of(index), colours / 255, camera, *size, 1)
+        rows.append(np.hstack([image[..., :3], predicted, true]))
     return np.vstack(rows)

@@ -83,6 +83,6 @@ def compare_views(config: typing.Any, first: FirstWeights | None) -> None:
     views = render_settings(pathlib.Path(config.db))
     if not (first and first.views and views):
         return
-    theirs, ours = ({name: each.get(name) for name in VIEW_SETTINGS} for each in (first.views, views))
+    theirs, ours = ({name: settings.get(name) for name in VIEW_SETTINGS} for settings in (first.views, views))
     if different := differing_settings(theirs, ours):
         print(f"the weights of {first.source} were trained on other views: {', '.join(different)}")

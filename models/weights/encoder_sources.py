@@ -190,12 +190,12 @@ def _read_numbered(root: h5py.Group) -> KerasWeights:
     """
     if "layers" not in root:
         raise KeyError("it has neither layer_names (Keras 1 and 2) nor layers (Keras 3)")
-    found = {
+    keys_of = {
         name: sorted(group["vars"], key=int) for name, group in root["layers"].items() if len(group.get("vars", ()))
     }
     return {
         name: [hdf5_limits.dataset(root, f"layers/{name}/vars/{key}")[()] for key in keys]
-        for name, keys in found.items()
+        for name, keys in keys_of.items()
     }
 
 

@@ -46,9 +46,9 @@ def find(path: str | os.PathLike[str]) -> pathlib.Path | None:
     candidates = (named, beside) if within else (beside, named)
     for prefix in candidates:
         with contextlib.suppress(OSError):  # too long for a file's name
-            found = _from_prefix(prefix)
-            if found:
-                return found
+            existing = _from_prefix(prefix)
+            if existing:
+                return existing
     advice = f": {_choice(present)}" if present else ""
     name = str(named) if len(str(named)) <= LONGEST else f"{str(named)[:LONGEST]} ..."
     raise UserError(f"{path / STATE} names {name}, which is neither there nor in {path}{advice}")

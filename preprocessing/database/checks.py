@@ -97,8 +97,7 @@ def values(record: ObjectRecord) -> list[str]:
 def _contradictions(record: ObjectRecord) -> list[str]:
     """Defects where voxels, surface points and distances of an object contradict each other."""
     defects, voxel = [], 1 / frames.VOXELS
-    centres = (record.voxels + 0.5) / frames.VOXELS - 0.5
-    far = scipy.spatial.cKDTree(centres).query(record.surface_points[:POINTS])[0] > 2 * voxel
+    far = scipy.spatial.cKDTree(frames.centres_of(record.voxels)).query(record.surface_points[:POINTS])[0] > 2 * voxel
     if far.mean() > OUTSIDE:
         defects.append(f"{far.mean():.0%} of the surface points are more than 2 voxels from the surface voxels")
     nearest = scipy.spatial.cKDTree(record.surface_points).query(record.sdf_points[:POINTS])[0]

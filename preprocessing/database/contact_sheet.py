@@ -6,8 +6,10 @@ import cv2
 import numpy as np
 
 from data.shard_format import ObjectRecord
+from data.spread import spread
 from preprocessing.database.checks import in_mask
-from utils.geometry.cameras import project
+from utils.geometry.cameras import project, resize_camera
+from utils.rendering.backgrounds import lay_over
 
 CELL = 180  # pixels of an image
 POINTS = 250  # drawn on a view
@@ -23,11 +25,11 @@ def sheet(records: Sequence[ObjectRecord], views: int = 2) -> np.ndarray:
 
     Args:
         records: the objects.
-        views: the number of views of each.
+        views: the number of views of each, evenly spaced over all.
     """
     strips = []
     for record in records:
-        chosen = np.unique(np.linspace(0, len(record.view_names) - 1, views).round().astype(int))
+        chosen = spread(range(len(record.view_names)), views)
         blanks = [np.full((CELL + TITLE, 2 * CELL, 3), 255, np.uint8)] * (views - len(chosen))
         strips.append(np.concatenate([_pair(record, view) for view in chosen] + blanks, 1))
     if len(strips) > 1 and len(strips) % 2:
@@ -38,15 +40,12 @@ def sheet(records: Sequence[ObjectRecord], views: int = 2) -> np.ndarray:
 def _pair(record: ObjectRecord, view: int) -> np.ndarray:
     """One view without and with points, under its name."""
     rgba = record.images[view]
-    height, width = rgba.shape[:2]
-    alpha = rgba[..., 3:] / 255
-    image = np.rint(rgba[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
-    method = cv2.INTER_AREA if height > CELL else cv2.INTER_NEAREST
-    image = cv2.resize(image, (CELL, CELL), interpolation=method)
+    method = cv2.INTER_AREA if len(rgba) > CELL else cv2.INTER_NEAREST
+    image = cv2.resize(lay_over(rgba), (CELL, CELL), interpolation=method)
     drawn = image // 2 + 100  # paler, so that the points show
     inside, _ = in_mask(record, view)
-    pixels = project(record.surface_points[: len(inside)].astype(np.float64), record.trans_mats[view])[0]
-    places = (pixels + 0.5) * [CELL / width, CELL / height] - 0.5
+    camera = resize_camera(record.trans_mats[view], rgba.shape[:2], (CELL, CELL))
+    places = project(record.surface_points[: len(inside)].astype(np.float64), camera)[0]
     for (u, v), good in list(zip(places, inside, strict=True))[:POINTS]:
         if abs(u) < 10 * CELL and abs(v) < 10 * CELL:
             cv2.circle(drawn, (round(u), round(v)), 1, IN if good else OUT, -1)

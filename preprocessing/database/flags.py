@@ -3,7 +3,6 @@
 import argparse
 import os
 import pathlib
-from collections.abc import Sequence
 from typing import Any
 
 from data.shard_format import SPLITS
@@ -84,11 +83,11 @@ def _defaults(path: pathlib.Path) -> dict[str, Any]:
     return defaults
 
 
-def parse(argv: Sequence[str] | None, doc: str | None) -> argparse.Namespace:
+def parse(argv: list[str], doc: str | None) -> argparse.Namespace:
     """The arguments of the command, and `shares` {split: share} from the settings file.
 
     Args:
-        argv: the words of the command line; None: those of the process.
+        argv: the words of the command line.
         doc: the text that the help begins with.
     """
     early = Parser(add_help=False, allow_abbrev=False)

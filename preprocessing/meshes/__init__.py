@@ -5,6 +5,7 @@ load.py       load_mesh, the one entry; the table of formats
 gltf/, obj/, ply/, off.py, stl.py    the formats
 side_files.py finding the files that a mesh file names
 textures.py   the pictures of textures
+no_numbers.py how Windows programs write what is no number
 colours.py    colours of any depth; the grey of surfaces without colours
 polygons.py   polygons -> triangles
 polygon_mesh.py    polygons with colours and textures as one Mesh

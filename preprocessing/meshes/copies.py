@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from preprocessing.meshes.patches import Patches, distinct_places, find_patches
 from preprocessing.meshes.visibility import Visibility
 from utils.mesh.mesh import Material, Mesh, area_vectors
-from utils.processes import ray_threads
+from utils.mesh.ray_scene import RayScene
 
 PLANES = 250  # steps of normals and heights: faces in the same ones may share a plane
 SHIFT = 0.381966  # of a step, so that usual normals and heights do not lie between two
@@ -89,24 +89,17 @@ def _meets_opposite(mesh: Mesh) -> np.ndarray:
 
 def _covered(mesh: Mesh, hidden: np.ndarray, outer: np.ndarray) -> np.ndarray:
     """(N,) whether faces (N,) `hidden` lie all over on faces (F,) `outer` of the opposite order."""
-    import open3d
-
     if not len(hidden) or not outer.any():
         return np.zeros(len(hidden), bool)
     middle, extent = mesh.vertices.mean(0), np.ptp(mesh.vertices, axis=0).max()
     vertices = (mesh.vertices - middle) / extent
-    tensor, scene = open3d.core.Tensor, open3d.t.geometry.RaycastingScene()
-    scene.add_triangles(tensor(vertices.astype(np.float32)), tensor(mesh.faces[outer].astype(np.uint32)))
     normals = area_vectors(vertices, mesh.faces[hidden])
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     places = np.einsum("pk,fki->fpi", PROBES, vertices[mesh.faces[hidden]])
-    rays = np.empty((*places.shape[:2], 6), np.float32)
-    rays[..., :3], rays[..., 3:] = places + NEAR * normals[:, None], -normals[:, None]
-    threads = ray_threads()
-    hit = scene.cast_rays(tensor(rays), nthreads=threads)
-    there = np.abs(hit["t_hit"].numpy() - NEAR) < TOUCHING
-    opposite = np.einsum("fpi,fi->fp", hit["primitive_normals"].numpy(), normals) < 0
-    return (there & opposite).all(1)
+    hits = RayScene(vertices, mesh.faces[outer]).cast(places + NEAR * normals[:, None], -normals[:, None])
+    touching = np.abs(hits["t_hit"] - NEAR) < TOUCHING
+    opposite = np.einsum("fpi,fi->fp", hits["primitive_normals"], normals) < 0
+    return (touching & opposite).all(1)
 
 
 def _votes(mesh: Mesh, patches: Patches) -> np.ndarray:

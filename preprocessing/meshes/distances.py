@@ -7,7 +7,7 @@ import numpy as np
 
 from preprocessing.meshes.inside import Solid, winding_inside
 from utils.mesh.mesh import Mesh
-from utils.processes import ray_threads
+from utils.mesh.ray_scene import RayScene
 
 NEAR = ((0.5, 0.0125), (0.3, 0.05))  # share of the points, standard deviation of their distance from the surface
 SIGNS = ("auto", "thick", "winding")  # rules for the inside of a mesh, see signed_distances
@@ -80,15 +80,15 @@ def _by_cell(points: np.ndarray) -> np.ndarray:
 
 def _in_this_order(mesh: Mesh, points: np.ndarray, sign: str) -> np.ndarray:
     """The same as signed_distances."""
-    distances = _distances(mesh.vertices, mesh.faces, points)
+    distances = RayScene(mesh.vertices, mesh.faces).distances(points).astype(np.float64)
     if sign == "winding":
         return np.where(winding_inside(mesh.vertices, mesh.faces, points), -distances, distances)
     solid = Solid(mesh)
     distances = np.where(solid.contains(points), -distances, distances)
     if sign == "thick" and len(solid.sheets):
         extent = np.ptp(mesh.vertices[mesh.faces.ravel()], axis=0).max()
-        plates = _distances(solid.vertices, solid.sheets, points) - THICKNESS / 2 * extent
-        distances = np.minimum(distances, plates)
+        plates = RayScene(solid.vertices, solid.sheets).distances(points).astype(np.float64)
+        distances = np.minimum(distances, plates - THICKNESS / 2 * extent)
     return distances
 
 
@@ -103,15 +103,3 @@ def warn_without_inside(distances: np.ndarray, sign: str, path: pathlib.Path) ->
     if not (distances < 0).any():
         remedy = "" if sign == "thick" else "; the sign 'thick' gives sheets a thickness"
         warnings.warn(f"{path} has no inside, all of its distances are positive{remedy}", stacklevel=2)
-
-
-def _distances(vertices: np.ndarray, faces: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """(N,) distances of points (N, 3) from faces (F, 3) of vertices (V, 3), without sign."""
-    import open3d
-
-    tensor = open3d.core.Tensor
-    scene = open3d.t.geometry.RaycastingScene()
-    scene.add_triangles(tensor(vertices.astype(np.float32)), tensor(faces.astype(np.uint32)))
-    threads = ray_threads()
-    distances = scene.compute_distance(tensor(np.asarray(points, np.float32)), nthreads=threads)
-    return distances.numpy().astype(np.float64)

@@ -26,17 +26,17 @@ def find_meshes(root: str | os.PathLike[str]) -> list[MeshFile]:
     root = pathlib.Path(root)
     if not root.is_dir():
         raise UserError(f"{root} is not a folder of <category>/<object>.glb")
-    found: dict[str, list[tuple[str, pathlib.Path]]] = {}  # category -> names and paths
+    meshes_of: dict[str, list[tuple[str, pathlib.Path]]] = {}  # category -> names and paths
     for entry in sorted(root.glob("*/*")):
         for path in (path for path in _meshes_of(entry) if not hidden(path, root)):
             name = entry.stem if path == entry else entry.name
-            found.setdefault(entry.parent.name, []).append((name, path))
-    if not found:
+            meshes_of.setdefault(entry.parent.name, []).append((name, path))
+    if not meshes_of:
         raise UserError(
             f"{root} holds no <category>/<object> meshes ({' '.join(SUFFIXES)}) and no <category>/<object>/models/*.obj"
         )
     files = []
-    for category, meshes in found.items():
+    for category, meshes in meshes_of.items():
         for (name, path), distinct in zip(meshes, distinct_names([name for name, _ in meshes]), strict=True):
             if distinct != name:
                 print(f"{path}: becomes {category}/{distinct}, since there is another {category}/{name}")

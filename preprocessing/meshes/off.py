@@ -11,8 +11,8 @@ from preprocessing.meshes.colours import UNCOLOURED, of_any_depth
 from preprocessing.meshes.no_numbers import as_nan
 from preprocessing.meshes.polygon_mesh import PolygonMesh, to_mesh
 from utils.errors import UserError
-from utils.files import marked_encoding
 from utils.mesh.mesh import Mesh
+from utils.text_files import marked_encoding
 
 KEYWORD = re.compile(r"((?:ST|C|N|4|n)*)OFF")
 

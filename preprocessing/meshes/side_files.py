@@ -74,10 +74,10 @@ def find_side_file(name: str, mesh: pathlib.Path, within: str = "") -> pathlib.P
     """
     places = dict.fromkeys(place for spelling in _spellings(name) for place in _places(spelling, within))
     for place in places:
-        found = None if place.split(os.sep)[:2] == ["..", ".."] else find_below(mesh.parent, place)
-        if found is not None:
-            record(os.path.relpath(found, mesh.parent))
-            return found
+        path = None if place.split(os.sep)[:2] == ["..", ".."] else find_below(mesh.parent, place)
+        if path is not None:
+            record(os.path.relpath(path, mesh.parent))
+            return path
     if places:
         record(f"{within}//{name}")
     return None

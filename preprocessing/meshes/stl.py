@@ -64,9 +64,9 @@ def _read_text(raw: bytes, path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
 
     Some programs write polygons, or faces of one or two points, though STL is for triangles.
     """
-    found = CORNER.findall(raw)
-    ends = np.flatnonzero([not words[0] for words in found])
-    words = [words for words in found if words[0]]
+    matches = CORNER.findall(raw)
+    ends = np.flatnonzero([not words[0] for words in matches])
+    words = [words for words in matches if words[0]]
     sizes = np.diff(ends - np.arange(len(ends)), prepend=0) if len(ends) else np.full(len(words) // 3, 3)
     try:
         points = np.array(words or np.zeros((0, 3))).astype(np.float64)

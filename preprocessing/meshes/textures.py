@@ -17,6 +17,7 @@ from utils.errors import UserError, first_of
 from utils.images.contents import check_png, other_content
 from utils.images.photo import ORIENTATION, TURNS
 from utils.images.pixel_modes import eight_bit, scale_transparent_value
+from utils.images.resize import fitted_size
 from utils.mesh.mesh import shrink_texture
 
 LARGEST_TEXTURE = 1024  # texels a side: a view of 138 pixels, supersampled, shows half of that
@@ -60,13 +61,6 @@ class Textures:
         if (name, within, opaque) not in self._known:
             self._known[name, within, opaque] = self.attempt(lambda: _read(name, self._mesh, within, opaque))
         return self._known[name, within, opaque]
-
-    def from_bytes(self, data: bytes, name: str) -> np.ndarray | None:
-        """The texture in the bytes of an image file, (H, W, 4) uint8 RGBA.
-
-        `name`: what stands for the picture in the warning. It is not read once only.
-        """
-        return self.attempt(lambda: decode_texture(data, name))
 
     def warn(self) -> None:
         """Warn of the pictures that could not be used since the last warning, if there are any."""
@@ -157,10 +151,9 @@ def _open(data: bytes) -> Image.Image:
 
 def _texels(picture: Image.Image, name: str, opaque: bool) -> np.ndarray:
     """An open picture, which need not be decoded yet -> (H, W, 4) uint8 RGBA."""
-    ratio = min(1.0, LARGEST_TEXTURE / max(picture.size))
-    width, height = (max(1, round(side * ratio)) for side in picture.size)
+    width, height = fitted_size(picture.size, LARGEST_TEXTURE)
     shown, whole = "x".join(map(str, picture.size)), picture.size
-    if ratio < 1:
+    if picture.size != (width, height):
         picture.draft(None, (width, height))  # only JPEG: it is decoded at a half, a quarter or an eighth
     # a progressive JPEG is kept in full until it is decoded, whatever the size
     decoded = whole if picture.info.get("progressive") else picture.size

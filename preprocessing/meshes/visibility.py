@@ -3,7 +3,7 @@
 import numpy as np
 
 from preprocessing.meshes.patches import Patches
-from utils.processes import ray_threads
+from utils.mesh.ray_scene import RayScene
 
 FACE_RAYS = 1_000_000  # rays that start at all faces together
 FEWEST, MOST = 4, 64  # of them at each side of a face
@@ -25,13 +25,7 @@ class Visibility:
     """
 
     def __init__(self, patches: Patches) -> None:
-        import open3d
-
-        self._tensor, self._none = open3d.core.Tensor, open3d.t.geometry.RaycastingScene.INVALID_ID
-        self._threads = ray_threads()
-        self._scene = open3d.t.geometry.RaycastingScene()
-        vertices, faces = patches.vertices.astype(np.float32), patches.faces.astype(np.uint32)
-        self._scene.add_triangles(self._tensor(vertices), self._tensor(faces))
+        self._scene = RayScene(patches.vertices, patches.faces)
         self.votes = self._judge_sides(patches)
 
     def inside(self, points: np.ndarray) -> np.ndarray:
@@ -60,12 +54,10 @@ class Visibility:
 
     def _first_sides(self, origins: np.ndarray, rays: np.ndarray) -> np.ndarray:
         """Indices in `votes` of what rays (..., 3) meet first; -1 where that is the sky."""
-        line = np.empty((*np.broadcast_shapes(origins.shape, rays.shape)[:-1], 6), np.float32)
-        line[..., :3], line[..., 3:] = origins, rays
-        hit = self._scene.cast_rays(self._tensor(line), nthreads=self._threads)
-        face = hit["primitive_ids"].numpy()
-        back = np.einsum("...i,...i->...", hit["primitive_normals"].numpy(), line[..., 3:]) > 0
-        return np.where(face == self._none, -1, 2 * face.astype(np.int64) + back)
+        rays = np.asarray(rays, np.float32)
+        hits = self._scene.cast(origins, rays)
+        back = np.einsum("...i,...i->...", hits["primitive_normals"], rays) > 0
+        return np.where(np.isfinite(hits["t_hit"]), 2 * hits["primitive_ids"].astype(np.int64) + back, -1)
 
     def _judge_sides(self, patches: Patches) -> np.ndarray:
         """The attribute `votes`.

@@ -69,7 +69,7 @@ def recover_cameras(
         path = raw.flow_volume(name)
         flow = checked(read_hdf5(path, ["data"])[0]["data"], (frames.VOXELS,) * 3 + (2,), path)
         seen = (np.minimum(flow[..., 0], flow[..., 1]) >= 0) & (np.maximum(flow[..., 0], flow[..., 1]) <= 1)
-        points = (dlt.turn_index(np.argwhere(seen), axes) + 0.5) / frames.VOXELS - 0.5
+        points = frames.centres_of(dlt.turn_index(np.argwhere(seen), axes))
         try:
             fit = dlt.fit_camera(points, image_to_pixel(flow[seen].astype(np.float64), np.array(size[::-1])), rng)
         except UserError as error:

@@ -93,7 +93,7 @@ def read_channels(source: ExternalObject) -> str:
     balance = (colours[:, 0].astype(np.float64) - colours[:, 2]) / 255
     products = []
     for image, matrix in zip(*read_views(source, dlt.IDENTITY, "rgb"), strict=True):
-        pixels, depth = project((index + 0.5) / frames.VOXELS - 0.5, matrix)
+        pixels, depth = project(frames.centres_of(index), matrix)
         height, width = image.shape[:2]
         u, v = np.clip(np.rint(pixels).astype(np.int64), 0, [width - 1, height - 1]).T
         nearest = np.full((height, width), -1)

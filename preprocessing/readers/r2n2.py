@@ -29,10 +29,10 @@ from preprocessing.readers.mesh_fields import distance_fields, surface_fields
 from preprocessing.readers.reader import Options, Reader
 from preprocessing.readers.views import views_for_shard
 from utils.errors import UserError
-from utils.files import read_numbers
 from utils.geometry.cameras import check_camera, compose, intrinsics, look_at
 from utils.images.photo import read_view
 from utils.mesh.mesh import normalise
+from utils.text_files import read_numbers
 
 LAYOUT = ExternalLayout(geometry="rendering/rendering_metadata.txt", views="rendering", suffix=".png")
 FARTHEST = 1.75  # units of the mesh; the metadata give distances as ratios to it
@@ -62,9 +62,7 @@ def camera(row: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     size: (height, width) of the view.
     """
     azimuth, elevation, _, ratio = row[:4]
-    height, width = size
-    K = intrinsics(width)
-    K[1, 2] = (height - 1) / 2
+    K = intrinsics(size[1], height=size[0])
     return compose(K, look_at(90 - azimuth, elevation, FARTHEST * ratio))
 
 

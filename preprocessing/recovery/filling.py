@@ -63,7 +63,7 @@ def fields_from_voxels(
     points = sample_space(points_in_voxels(index, sdf_points, rng)[0], sdf_points, rng)
     distances = read_distances(signed_distance_grid(index), points)
     surface, chosen = points_in_voxels(index, surface_points, rng)
-    nearest = scipy.spatial.cKDTree((index + 0.5) / frames.VOXELS - 0.5).query(points)[1]
+    nearest = scipy.spatial.cKDTree(frames.centres_of(index)).query(points)[1]
     return {
         "sdf_points": points.astype(np.float32),
         "sdf": distances.astype(np.float32),

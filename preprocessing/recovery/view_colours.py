@@ -9,7 +9,8 @@ import scipy.spatial
 
 from utils.errors import UserError
 from utils.geometry import frames
-from utils.geometry.cameras import project
+from utils.geometry.cameras import camera_centre, project
+from utils.mesh.ray_scene import RayScene
 
 CLEARANCE = 1 / frames.VOXELS  # rays to a camera start so far above the surface, object-frame length
 OPAQUE = 0.99  # pixels with less alpha are mixed with the background
@@ -44,18 +45,11 @@ def view_colours(
     Raises:
         UserError: no view sees anything of the surface.
     """
-    import open3d
-
-    tensor = open3d.core.Tensor
-    scene = open3d.t.geometry.RaycastingScene(nthreads=1)  # objects are read in parallel
-    scene.add_triangles(tensor(vertices.astype(np.float32)), tensor(faces.astype(np.uint32)))
-    starts = vertices + CLEARANCE * normals
+    scene, starts = RayScene(vertices, faces), vertices + CLEARANCE * normals
     total, weight = np.zeros_like(vertices), np.zeros(len(vertices))
     for image, matrix in zip(images, cameras, strict=True):
-        centre = -np.linalg.solve(matrix[:3].T, matrix[3])
-        towards = centre - starts
-        rays = np.concatenate([starts, towards], 1).astype(np.float32)
-        hidden = scene.test_occlusions(tensor(rays), tnear=0, tfar=1, nthreads=1).numpy()
+        towards = camera_centre(matrix) - starts
+        hidden = scene.hidden(starts, towards)
         facing = np.einsum("vk,vk->v", normals, towards / np.linalg.norm(towards, axis=1, keepdims=True))
         pixels, depth = project(vertices, matrix)
         place = pixels[:, ::-1].T

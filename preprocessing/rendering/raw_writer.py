@@ -20,6 +20,7 @@ from utils import hdf5
 from utils.errors import UserError, reason_of, writing
 from utils.files import read_json_object, write_json
 from utils.geometry.cameras import FOCAL, compose, fitting_distance, intrinsics, look_at
+from utils.geometry.frames import voxel_centres
 from utils.mesh import sampling, voxels
 from utils.mesh.mesh import Mesh, normalise, stretched
 from utils.processes import DIED
@@ -204,8 +205,7 @@ def _signed_distances(mesh: Mesh, points: np.ndarray, sign: str, path: pathlib.P
 
     Warns, with the name of the mesh file `path`, if no point is inside.
     """
-    steps = (np.arange(INSIDE_GRID) + 0.5) / INSIDE_GRID - 0.5
-    cube = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(-1, 3)
+    cube = voxel_centres(INSIDE_GRID)
     distances = signed_distances(mesh, np.concatenate([points, cube]), sign).astype(np.float32)
     sdf, volume = distances[: len(points)], float((distances[len(points) :] < 0).mean())
     warn_without_inside(distances, sign, path)

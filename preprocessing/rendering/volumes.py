@@ -7,7 +7,7 @@ import numpy as np
 
 from utils import hdf5
 from utils.geometry.cameras import pixel_to_image, project
-from utils.geometry.frames import VOXELS, from_voxel
+from utils.geometry.frames import VOXELS, centres_of
 
 
 def colour_volume(index: np.ndarray, colours: np.ndarray) -> np.ndarray:
@@ -28,7 +28,7 @@ def flow_volume(index: np.ndarray, trans_mat: np.ndarray, size: int) -> np.ndarr
         trans_mat: (4, 3) camera.
         size: side of the image in pixels.
     """
-    pixels, w = project(from_voxel(index - VOXELS // 2), trans_mat)
+    pixels, w = project(centres_of(index), trans_mat)
     image = pixel_to_image(pixels, size)
     visible = (w > 0) & ((image >= 0) & (image <= 1)).all(1)
     return _volume(index[visible], image[visible])

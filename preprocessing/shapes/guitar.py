@@ -40,10 +40,9 @@ def make(rng: Generator) -> list[Part]:
     return pieces
 
 
-def _half(
-    waist: float, upper: float, lower_y: float = 0.26, waist_y: float = 0.58, upper_y: float = 0.8
-) -> list[tuple[float, float]]:
+def _half(waist: float, upper: float, upper_y: float) -> list[tuple[float, float]]:
     """Right half of a waisted outline from bottom to upper bout; the lower bout is at x = 1."""
+    lower_y, waist_y = 0.26, 0.58
     between = (0.5 + 0.5 * waist, (lower_y + waist_y) / 2 + 0.02)
     return [(0.55, 0.02), (0.93, 0.12), (1.0, lower_y), between, (waist, waist_y), (upper, upper_y)]
 
@@ -61,7 +60,7 @@ def body(rng: Generator, kind: str) -> tuple[np.ndarray, float]:
     if kind == "round":  # a resonator, banjo-like, or a round ukulele
         waist, upper = rng.uniform(0.92, 1.0), rng.uniform(0.72, 0.85)
     high = rng.uniform(0.76, 0.84)
-    right, left = _half(waist, upper, upper_y=high), _half(waist, upper, upper_y=high)
+    right, left = _half(waist, upper, high), _half(waist, upper, high)
     shoulder = [(upper * 0.72, 0.955), (0.3, 0.995)]
     depth = rng.uniform(0.7, 0.82)  # where the neck meets a cut
     joint = depth
@@ -89,10 +88,10 @@ def body(rng: Generator, kind: str) -> tuple[np.ndarray, float]:
     return _spline(points), joint
 
 
-def _spline(points: np.ndarray, count: int = 64) -> np.ndarray:
-    """A smooth closed curve (count, 2) through points (n, 2), scaled to |x| <= 1, 0 <= y <= 1."""
+def _spline(points: np.ndarray) -> np.ndarray:
+    """A smooth closed curve (64, 2) through points (n, 2), scaled to |x| <= 1, 0 <= y <= 1."""
     spline, _ = scipy.interpolate.splprep([*np.vstack([points, points[:1]]).T], s=0, per=1, k=3)
-    curve = np.stack(scipy.interpolate.splev(np.linspace(0, 1, count, endpoint=False), spline), 1)
+    curve = np.stack(scipy.interpolate.splev(np.linspace(0, 1, 64, endpoint=False), spline), 1)
     curve[:, 1] -= curve[:, 1].min()
     return curve / np.array([np.abs(curve[:, 0]).max(), curve[:, 1].max()])
 

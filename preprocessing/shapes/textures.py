@@ -75,16 +75,16 @@ def noise(rng: Generator, rows: int, columns: int, size: int = SIZE) -> np.ndarr
     return np.asarray(small.resize((size, size), PIL.Image.Resampling.BICUBIC), float) / 255
 
 
-def _grid(size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
-    """v (downward) and u (to the right) of the pixel centres, (size, size) each, in [0, 1]."""
-    line = (np.arange(size) + 0.5) / size
+def _grid() -> tuple[np.ndarray, np.ndarray]:
+    """v (downward) and u (to the right) of the pixel centres, (SIZE, SIZE) each, in [0, 1]."""
+    line = (np.arange(SIZE) + 0.5) / SIZE
     v, u = np.meshgrid(line, line, indexing="ij")
     return v, u
 
 
-def wood(rng: Generator, base: np.ndarray | None = None) -> Image:
+def wood(rng: Generator) -> Image:
     """Grain along v, sometimes in boards."""
-    base = wood_colour(rng) if base is None else base
+    base = wood_colour(rng)
     v, u = _grid()
     rings = rng.uniform(5, 16) * u + rng.uniform(0.5, 2.5) * noise(rng, 4, 5)
     streaks = noise(rng, 3, 60)

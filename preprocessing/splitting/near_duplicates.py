@@ -67,8 +67,8 @@ def near_duplicates(ids: Sequence[str], surfaces: Sequence[np.ndarray]) -> np.nd
 
     for i, j in cKDTree(extents).query_pairs(EXTENT) if len(ids) else ():
         limit = max(2 * DISTANCE, SPACING * (spacing(i) + spacing(j)))
-        there = tree(i).query(surfaces[j][:POINTS])[0].mean()
-        if there < limit and there + tree(j).query(surfaces[i][:POINTS])[0].mean() < limit:
+        distance = tree(i).query(surfaces[j][:POINTS])[0].mean()
+        if distance < limit and distance + tree(j).query(surfaces[i][:POINTS])[0].mean() < limit:
             pairs.append((i, j))
     rows, columns = np.array(pairs, int).reshape(-1, 2).T
     graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(len(ids), len(ids)))

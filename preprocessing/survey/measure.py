@@ -81,7 +81,7 @@ def draw(mesh: Mesh, azimuth: float, elevation: float) -> np.ndarray:
     mesh, _, _ = normalise(mesh)
     radius = np.linalg.norm(mesh.vertices[mesh.faces.ravel()], axis=1).max()
     camera = compose(intrinsics(SIZE), look_at(azimuth, elevation, fitting_distance(radius)))
-    return lay_over(Scene(mesh).render(camera, SIZE, samples=2), np.full((SIZE, SIZE, 3), 255, np.uint8))
+    return lay_over(Scene(mesh).render(camera, SIZE, samples=2))
 
 
 def inside_share(mesh: Mesh) -> float:

@@ -4,6 +4,8 @@ import importlib
 import json
 import re
 import shutil
+import subprocess
+import sys
 import urllib.parse
 
 import numpy as np
@@ -110,6 +112,13 @@ def made(evaluated, tmp_path_factory):
     page = ParsedPage(source)
     page.folder = path.parent
     return source, page, json.loads((evaluated / "eval_test" / "results.json").read_text())
+
+
+def test_the_gallery_does_not_wait_for_tensorflow(evaluated, tmp_path):
+    words = [str(evaluated), "--objects", "1", "--out", str(tmp_path / "page.html")]
+    code = f"import sys, eval.report; eval.report.main({words}); print('tensorflow' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.splitlines()[-1] == "False"
 
 
 def test_the_page_is_self_contained(made):

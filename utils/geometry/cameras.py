@@ -6,15 +6,22 @@ from collections.abc import Sequence
 import numpy as np
 
 from utils.errors import UserError
-from utils.files import read_numbers
+from utils.text_files import read_numbers
 
 FOCAL = 35 / 32  # focal length over image width: 35 mm on a 32 mm sensor (3D-R2N2)
 MARGIN = 1.03  # 3 % around the bounding sphere, so that antialiasing and voxel corners stay in the image
 
 
-def intrinsics(size: int, focal: float = FOCAL) -> np.ndarray:
-    """(3, 3) K of a square image of `size` pixels whose principal ray passes through its middle."""
-    return np.array([[focal * size, 0, (size - 1) / 2], [0, focal * size, (size - 1) / 2], [0, 0, 1]])
+def intrinsics(width: int, focal: float = FOCAL, height: int | None = None) -> np.ndarray:
+    """(3, 3) K of an image whose principal ray passes through its middle.
+
+    Args:
+        width: pixels.
+        focal: focal length over the width.
+        height: pixels; None: as wide.
+    """
+    height = width if height is None else height
+    return np.array([[focal * width, 0, (width - 1) / 2], [0, focal * width, (height - 1) / 2], [0, 0, 1]])
 
 
 def look_at(azimuth: float, elevation: float, distance: float) -> np.ndarray:
@@ -73,6 +80,11 @@ def project(points: np.ndarray, trans_mat: np.ndarray) -> tuple[np.ndarray, np.n
     """(N, 3) object-frame points, (4, 3) trans_mat -> (N, 2) pixels, not clipped, and (N,) w."""
     h = np.concatenate([points, np.ones_like(points[:, :1])], 1) @ trans_mat
     return h[:, :2] / h[:, 2:], h[:, 2]
+
+
+def camera_centre(trans_mat: np.ndarray) -> np.ndarray:
+    """(3,) where the camera of a (4, 3) trans_mat stands."""
+    return -np.linalg.solve(trans_mat[:3].T, trans_mat[3])
 
 
 def pixel_rays(trans_mat: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

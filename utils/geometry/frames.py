@@ -29,6 +29,11 @@ def from_voxel(points: np.ndarray) -> np.ndarray:
     return (points + 0.5) / VOXELS
 
 
+def centres_of(index: np.ndarray) -> np.ndarray:
+    """(N, 3) indices 0..63 of voxels -> their centres, object frame."""
+    return (index + 0.5) / VOXELS - 0.5
+
+
 def cell_centres(resolution: int) -> np.ndarray:
     """(R,) centres of the cells along an axis of the cube, object frame: (i + 0.5)/R - 0.5."""
     return (np.arange(resolution) + 0.5) / resolution - 0.5

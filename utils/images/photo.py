@@ -131,8 +131,8 @@ def _photo_of_array(values: np.ndarray) -> Photo:
         raise UserError(f"an image array is (H, W), (H, W, 3) or (H, W, 4), not {values.shape}")
     if values.dtype != np.uint8:
         if values.dtype.kind != "f" or not (values.min() >= 0 and values.max() <= 1):
-            found = f"{values.dtype} from {values.min()} to {values.max()}"
-            raise UserError(f"an image array is uint8, or float in [0, 1], not {found}")
+            described = f"{values.dtype} from {values.min()} to {values.max()}"
+            raise UserError(f"an image array is uint8, or float in [0, 1], not {described}")
         values = np.rint(255 * values).astype(np.uint8)
     image = Image.fromarray(values.reshape(values.shape[:2]) if channels == 1 else values)
     return as_photo(image)

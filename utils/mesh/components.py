@@ -12,14 +12,14 @@ from utils.mesh.mesh import area_vectors, face_areas
 SMALL = 0.01  # components below this share of the largest one's area are small
 
 
-def large_components(vertices: np.ndarray, faces: np.ndarray, share: float = SMALL) -> np.ndarray:
+def large_components(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """(V, 3) vertices, (F, 3) faces -> (F,) bool: the faces of the components that are not small.
 
-    A component is small if its area is below `share` of that of the largest component.
+    A component is small if its area is below SMALL of that of the largest component.
     """
     component = _component_of_faces(vertices, faces)
     area = np.bincount(component, face_areas(vertices, faces))
-    return (area >= share * area.max())[component]
+    return (area >= SMALL * area.max())[component]
 
 
 def outer_walls(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:

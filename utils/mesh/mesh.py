@@ -238,7 +238,7 @@ def _wrapped(index: np.ndarray, size: int, wrap: Wrap) -> tuple[np.ndarray, np.n
         second[second == size] = 0
         return first, second
     if wrap == "clamp":
-        first, second = (np.clip(each, 0, size - 1).astype(np.int64) for each in (index, index + 1))
+        first, second = (np.clip(place, 0, size - 1).astype(np.int64) for place in (index, index + 1))
         return first, second
-    first, second = (np.mod(each, 2 * size).astype(np.int64) for each in (index, index + 1))
+    first, second = (np.mod(place, 2 * size).astype(np.int64) for place in (index, index + 1))
     return np.minimum(first, 2 * size - 1 - first), np.minimum(second, 2 * size - 1 - second)

@@ -8,6 +8,7 @@ from scipy.ndimage import distance_transform_edt
 
 from utils.errors import UserError
 from utils.mesh.mesh import area_vectors, face_areas
+from utils.mesh.ray_scene import RayScene, barycentric
 from utils.stages import check_stop
 
 SIZE = 1024  # texels along a side
@@ -123,30 +124,19 @@ def rasterise(faces: np.ndarray, uv: np.ndarray, size: int) -> Iterator[tuple[np
         row * size + column has its centre at u = (column + 0.5) / size,
         v = 1 - (row + 0.5) / size.
     """
-    import open3d
-
-    tensor = open3d.core.Tensor
     # in units of texels, where float32 is exact to a few thousandths
     flat = np.stack([uv[:, 0] * size, (1 - uv[:, 1]) * size, np.zeros(len(uv))], 1).astype(np.float32)
-    scene = open3d.t.geometry.RaycastingScene()
-    scene.add_triangles(tensor(flat), tensor(np.asarray(faces, np.uint32)))
-
-    def face_and_weights(answer):
-        second = answer["primitive_uvs"].numpy().astype(np.float64)
-        weights = np.concatenate([1 - second.sum(1, keepdims=True), second], 1)
-        return answer["primitive_ids"].numpy().astype(np.int64), weights
-
+    scene = RayScene(flat, faces)
     inside = np.zeros((size, size), np.uint8)
     for first in range(0, size * size, BATCH):
         check_stop()
         texel = np.arange(first, min(first + BATCH, size * size))
         centres = _centres(texel, size)
-        downwards = np.broadcast_to(np.array([0, 0, -1], np.float32), centres.shape)
-        answer = scene.cast_rays(tensor(np.concatenate([centres - downwards, downwards], 1)))
-        hit = np.isfinite(answer["t_hit"].numpy())
+        downwards = np.array([0, 0, -1], np.float32)
+        hits = scene.cast(centres - downwards, downwards)
+        hit = np.isfinite(hits["t_hit"])
         inside.flat[texel[hit]] = 1
-        face, weights = face_and_weights(answer)
-        yield texel[hit], face[hit], weights[hit]
+        yield texel[hit], hits["primitive_ids"][hit].astype(np.int64), barycentric(hits["primitive_uvs"][hit])
     corner = np.clip(flat[:, 1::-1].astype(np.int64), 0, size - 1)  # (row, column); also of the thinnest faces
     near = inside.copy()
     near[tuple(corner.T)] = 1
@@ -154,7 +144,8 @@ def rasterise(faces: np.ndarray, uv: np.ndarray, size: int) -> Iterator[tuple[np
     for first in range(0, len(around), BATCH):
         check_stop()
         texel = around[first : first + BATCH]
-        yield texel, *face_and_weights(scene.compute_closest_points(tensor(_centres(texel, size))))
+        nearest = scene.closest(_centres(texel, size))
+        yield texel, nearest["primitive_ids"].astype(np.int64), barycentric(nearest["primitive_uvs"])
 
 
 def _centres(texel: np.ndarray, size: int) -> np.ndarray:

@@ -22,7 +22,7 @@ class Line:
 
     method: str
     means: dict[str, float]  # {metric: value}
-    deviations: dict[str, float]
+    deviations: dict[str, float]  # of the means over categories; empty in other groups
     best: frozenset[str]  # the metrics by which no method of the group is better
 
 
@@ -37,14 +37,14 @@ class Group:
 
 def over_categories(summaries: Summaries, names: Sequence[str]) -> Group:
     """The means over categories, which results.json calls mean."""
-    return _group("all", None, {m: (_part(s, names, "mean"), _part(s, names, "std")) for m, s in summaries.items()})
+    means, deviations = ({m: _part(s, names, part) for m, s in summaries.items()} for part in ("mean", "std"))
+    return _group("all", None, means, deviations)
 
 
 def over_objects(summaries: Summaries, names: Sequence[str]) -> Group:
     """The means over all objects, whatever their category."""
     objects = next(iter(summaries.values()))["objects"]
-    values = {m: (_part(s, names, "objects_mean"), _part(s, names, "std")) for m, s in summaries.items()}
-    return _group("all objects", objects, values)
+    return _group("all objects", objects, {m: _part(s, names, "objects_mean") for m, s in summaries.items()})
 
 
 def by_group(summaries: Summaries, names: Sequence[str], grouping: str) -> list[Group]:
@@ -56,29 +56,18 @@ def by_group(summaries: Summaries, names: Sequence[str], grouping: str) -> list[
         grouping: 'categories' or 'data_sets'; of data sets that are not known there are no groups.
     """
     sizes = next(iter(summaries.values()))["objects_of"].get(grouping, {})
-    groups = []
-    for key, size in sizes.items():
-        values = {
-            method: (_part(s, names, grouping, key), _part(s, names, f"{grouping}_std", key))
-            for method, s in summaries.items()
-        }
-        groups.append(_group(key, size, values))
-    return groups
+    return [
+        _group(key, size, {method: _part(s, names, grouping, key) for method, s in summaries.items()})
+        for key, size in sizes.items()
+    ]
 
 
 def by_view(summaries: Summaries, names: Sequence[str]) -> list[Group]:
     """A group for each view that the prediction has, of its means over categories."""
-    groups = []
-    for view in summaries["prediction"][names[0]]["views"]:
-        values = {
-            method: tuple(
-                {name: s[name][part][view]["mean"] for name in names if name in s and view in s[name][part]}
-                for part in ("views", "views_std")
-            )
-            for method, s in summaries.items()
-        }
-        groups.append(_group(str(view), None, values))  # type: ignore[arg-type]
-    return groups
+    return [
+        _group(str(view), None, {method: _part(s, names, "views", view, "mean") for method, s in summaries.items()})
+        for view in summaries["prediction"][names[0]]["views"]
+    ]
 
 
 def best_methods(values: Mapping[str, float], name: str) -> set[str]:
@@ -136,14 +125,19 @@ def _part(summary: Mapping[str, Any], names: Sequence[str], *path: str) -> dict[
     return values
 
 
-def _group(name: str, objects: int | None, values: Mapping[str, tuple[dict[str, float], dict[str, float]]]) -> Group:
-    """A group of {method: (means, deviations)}; methods without any value are left out."""
-    metrics = dict.fromkeys(metric for means, _ in values.values() for metric in means)
-    best = {m: best_methods({k: means[m] for k, (means, _) in values.items() if m in means}, m) for m in metrics}
+def _group(
+    name: str,
+    objects: int | None,
+    means: Mapping[str, dict[str, float]],
+    deviations: Mapping[str, dict[str, float]] | None = None,
+) -> Group:
+    """A group of {method: {metric: value}}; methods without any value are left out."""
+    metrics = dict.fromkeys(metric for values in means.values() for metric in values)
+    best = {m: best_methods({method: values[m] for method, values in means.items() if m in values}, m) for m in metrics}
     lines = [
-        Line(method, means, deviations, frozenset(metric for metric in means if method in best[metric]))
-        for method, (means, deviations) in values.items()
-        if means
+        Line(method, values, (deviations or {}).get(method, {}), frozenset(m for m in values if method in best[m]))
+        for method, values in means.items()
+        if values
     ]
     return Group(name, objects, lines)
 

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 
 
-def lay_over(rgba: np.ndarray, background: np.ndarray) -> np.ndarray:
-    """(H, W, 4) uint8 view over an (H, W, 3) uint8 background -> (H, W, 3) uint8."""
+def lay_over(rgba: np.ndarray, background: np.ndarray | int = 255) -> np.ndarray:
+    """(H, W, 4) uint8 view over an (H, W, 3) uint8 background, or one grey -> (H, W, 3) uint8."""
     alpha = rgba[..., 3:] / 255
     return np.rint(rgba[..., :3] * alpha + background * (1 - alpha)).astype(np.uint8)
 

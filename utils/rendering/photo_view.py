@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from utils.geometry.cameras import decompose, pixel_rays, project, resize_camera
+from utils.geometry.cameras import camera_centre, decompose, pixel_rays, pixel_to_image, project, resize_camera
 from utils.images.mask_parts import OBJECT, OPAQUE
 from utils.images.resize import resize_image, scaled_size
 from utils.mesh.mesh import sample_texture
@@ -39,8 +39,7 @@ class PhotoView:
             surface: of the object.
         """
         self.surface, self._trans_mat = surface, np.asarray(trans_mat, np.float64)
-        P = self._trans_mat.T
-        self.eye = -np.linalg.solve(P[:, :3], P[:, 3])
+        self.eye = camera_centre(self._trans_mat)
         opaque = np.where(rgba[..., 3] >= OPAQUE, 255, 0).astype(np.uint8)
         self._picture = np.dstack([rgba[..., :3], opaque])
         self._readings: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
@@ -79,11 +78,11 @@ class PhotoView:
         weights = self._weights_if_visible(points, normals)
         some = np.flatnonzero(weights)
         towards = points[some] - self.eye + NUDGE
-        steps, there = self.surface.first_hits(self.eye, towards)
+        steps, seen = self.surface.first_hits(self.eye, towards)
         hit = np.isfinite(steps)
-        distance = abs((np.where(hit, steps, 1) - 1) * (there * towards).sum(1))
+        distance = abs((np.where(hit, steps, 1) - 1) * (seen * towards).sum(1))
         distance[~hit] = np.inf
-        weights[some] *= (1 - smoothstep(distance, *ALIKE)) * smoothstep((there * normals[some]).sum(1), *PARALLEL)
+        weights[some] *= (1 - smoothstep(distance, *ALIKE)) * smoothstep((seen * normals[some]).sum(1), *PARALLEL)
         return weights
 
     def _weights_if_visible(self, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
@@ -109,9 +108,8 @@ class PhotoView:
             (N, 3) float32 in [0, 1].
         """
         picture, trans_mat = self._reading(spacing)
-        height, width = picture.shape[:2]
-        pixels = project(points, trans_mat)[0]
-        uv = np.stack([(pixels[:, 0] + 0.5) / width, 1 - (pixels[:, 1] + 0.5) / height], 1)
+        uv = pixel_to_image(project(points, trans_mat)[0], np.array(picture.shape[1::-1]))
+        uv[:, 1] = 1 - uv[:, 1]
         rgba = sample_texture(picture, np.clip(uv, 0, 1), ("clamp", "clamp"))
         return np.minimum(rgba[:, :3] / np.maximum(rgba[:, 3:], 1e-3), 1)
 
@@ -162,14 +160,14 @@ class PhotoView:
         depths.flat[pixels] = self._depths(self._small, pixels, np.ones(3))
         K = decompose(resize_camera(self._trans_mat, self._inside.shape, self._small))[0]
         edges = np.zeros(self._small, np.uint8)
-        for here, there, focal in (
+        for first, second, focal in (
             (np.s_[:-1], np.s_[1:], K[1, 1]),
             (np.s_[:, :-1], np.s_[:, 1:], K[0, 0]),
         ):
-            near, far = np.minimum(depths[here], depths[there]), np.maximum(depths[here], depths[there])
+            near, far = np.minimum(depths[first], depths[second]), np.maximum(depths[first], depths[second])
             step = (far > near + np.maximum(JUMP, STEEP * near / focal)) & (far < np.inf)
-            edges[here] |= step
-            edges[there] |= step
+            edges[first] |= step
+            edges[second] |= step
         return edges
 
 
@@ -183,6 +181,6 @@ def _read_map(image: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     """Bilinear lookup: (h, w), (N, 2) pixels -> (N,), 0 outside the image."""
     height, width = image.shape
     u, v = pixels.T
-    there = (u >= -0.5) & (u <= width - 0.5) & (v >= -0.5) & (v <= height - 0.5)
-    values = map_coordinates(image, [np.where(there, v, 0), np.where(there, u, 0)], order=1, mode="nearest")
-    return np.where(there, values, 0)
+    within = (u >= -0.5) & (u <= width - 0.5) & (v >= -0.5) & (v <= height - 0.5)
+    values = map_coordinates(image, [np.where(within, v, 0), np.where(within, u, 0)], order=1, mode="nearest")
+    return np.where(within, values, 0)

@@ -1,11 +1,9 @@
 """A surface in the object frame that answers rays: what they meet first, what hides a point."""
 
-from typing import Any
-
 import numpy as np
 
 from utils.mesh.mesh import area_vectors, interpolate
-from utils.processes import ray_threads
+from utils.mesh.ray_scene import RayScene, barycentric
 
 
 class RaySurface:
@@ -15,30 +13,21 @@ class RaySurface:
     """
 
     def __init__(self, vertices: np.ndarray, faces: np.ndarray, normals: np.ndarray | None = None):
-        import open3d
-
         self.vertices, self.faces = np.asarray(vertices, np.float64), np.asarray(faces, np.int64)
         self.normals = smooth_normals(self.vertices, self.faces) if normals is None else np.asarray(normals, np.float64)
-        self._threads = ray_threads()
-        self._tensor = open3d.core.Tensor
-        self._scene = open3d.t.geometry.RaycastingScene(nthreads=self._threads)
-        self._scene.add_triangles(
-            self._tensor(self.vertices.astype(np.float32)), self._tensor(self.faces.astype(np.uint32))
-        )
+        self._scene = RayScene(self.vertices, self.faces)
 
     def depths(self, origin: np.ndarray, directions: np.ndarray) -> np.ndarray:
         """Steps along each ray to the surface: (3,) origin, (N, 3) -> (N,), inf for none."""
-        return self._scene.cast_rays(self._rays(origin, directions), nthreads=self._threads)["t_hit"].numpy()
+        return self._scene.cast(origin, directions)["t_hit"]
 
     def first_hits(self, origin: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Steps along each ray to the surface (N,), inf for none, and its unit normals (N, 3)."""
-        answer = self._scene.cast_rays(self._rays(origin, directions), nthreads=self._threads)
-        steps, normals = answer["t_hit"].numpy(), np.zeros((len(directions), 3))
+        hits = self._scene.cast(origin, directions)
+        steps, normals = hits["t_hit"], np.zeros((len(directions), 3))
         hit = np.flatnonzero(np.isfinite(steps))
-        corners = self.faces[answer["primitive_ids"].numpy()[hit].astype(np.int64)]
-        second = answer["primitive_uvs"].numpy()[hit].astype(np.float64)
-        weights = np.concatenate([1 - second.sum(1, keepdims=True), second], 1)
-        normals[hit] = unit(interpolate(self.normals, corners, weights))
+        corners = self.faces[hits["primitive_ids"][hit].astype(np.int64)]
+        normals[hit] = unit(interpolate(self.normals, corners, barycentric(hits["primitive_uvs"][hit])))
         return steps, normals
 
     def hidden(self, points: np.ndarray, eye: np.ndarray, tolerance: float) -> np.ndarray:
@@ -55,13 +44,7 @@ class RaySurface:
         towards = points - eye
         length = np.linalg.norm(towards, axis=1, keepdims=True)
         towards = towards * (1 - tolerance / np.maximum(length, tolerance))
-        rays = self._rays(eye, towards)
-        return self._scene.test_occlusions(rays, tfar=1.0, nthreads=self._threads).numpy()
-
-    def _rays(self, origin: np.ndarray, directions: np.ndarray) -> Any:
-        rays = np.empty((len(directions), 6), np.float32)
-        rays[:, :3], rays[:, 3:] = origin, directions
-        return self._tensor.from_numpy(rays)
+        return self._scene.hidden(eye, towards)
 
 
 def smooth_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:

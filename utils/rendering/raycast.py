@@ -5,7 +5,7 @@ import numpy as np
 
 from utils.geometry.cameras import project
 from utils.mesh.mesh import Mesh, albedo, area_vectors
-from utils.processes import ray_threads
+from utils.mesh.ray_scene import RayScene
 from utils.rendering.lights import CAMERA_LIGHT, Light
 
 # A vertex normal further than this from the normal of its face belongs to a sharp edge, and is not
@@ -19,15 +19,7 @@ class Scene:
     """A mesh in the object frame, ready for ray casting."""
 
     def __init__(self, mesh: Mesh):
-        import open3d
-
-        self.mesh = mesh
-        self._threads = ray_threads()
-        self._tensor = open3d.core.Tensor
-        self._scene = open3d.t.geometry.RaycastingScene(nthreads=self._threads)
-        self._scene.add_triangles(
-            self._tensor(mesh.vertices.astype(np.float32)), self._tensor(mesh.faces.astype(np.uint32))
-        )
+        self.mesh, self._scene = mesh, RayScene(mesh.vertices, mesh.faces)
         used = np.zeros(len(mesh.vertices), bool)
         used[mesh.faces] = True
         self._vertices = mesh.vertices[used]
@@ -48,15 +40,14 @@ class Scene:
             For the H rays that hit: index of the ray (H,), face (H,), barycentric weights (H, 3),
             RGBA albedo (H, 4) float32.
         """
-        rays = np.empty((len(directions), 6), np.float32)
-        rays[:, :3], rays[:, 3:] = origin, directions
-        index, hits = np.arange(len(rays)), []
+        directions = np.asarray(directions, np.float32)
+        origins = np.broadcast_to(np.asarray(origin, np.float32), directions.shape)
+        index, hits = np.arange(len(directions)), []
         for _ in range(LAYERS):
-            answer = self._scene.cast_rays(self._tensor.from_numpy(rays), nthreads=self._threads)
-            t = answer["t_hit"].numpy()
-            hit = np.flatnonzero(np.isfinite(t))
-            face = answer["primitive_ids"].numpy()[hit].astype(np.int64)
-            u, v = answer["primitive_uvs"].numpy()[hit].T
+            first = self._scene.cast(origins, directions)
+            hit = np.flatnonzero(np.isfinite(first["t_hit"]))
+            face = first["primitive_ids"][hit].astype(np.int64)
+            u, v = first["primitive_uvs"][hit].T
             weights = np.array([1 - (u + v), u, v]).T
             rgba, present = albedo(self.mesh, face, weights)
             if present.all():
@@ -66,9 +57,9 @@ class Scene:
             behind = hit[~present]
             # 3e-6: a dozen roundings of a float32 coordinate near 1, and far less than any gap
             # between two surfaces
-            step = t[behind, None] + 3e-6 / np.linalg.norm(rays[behind, 3:], axis=1, keepdims=True)
-            rays = np.concatenate([rays[behind, :3] + step * rays[behind, 3:], rays[behind, 3:]], 1)
-            index = index[behind]
+            index, origins, directions = index[behind], origins[behind], directions[behind]
+            step = first["t_hit"][behind, None] + 3e-6 / np.linalg.norm(directions, axis=1, keepdims=True)
+            origins = origins + step * directions
         if len(hits) == 1:
             return hits[0]
         ray, face, weights, rgba = (np.concatenate(arrays) for arrays in zip(*hits, strict=True))

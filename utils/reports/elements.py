@@ -23,7 +23,7 @@ def text(value: Any) -> str:
         value = f"{value:.6g}"
     elif not isinstance(value, str):
         value = json.dumps(value)
-    return html.escape(UNSHOWN.sub(lambda found: f"\\u{ord(found[0]):04x}", value))
+    return html.escape(UNSHOWN.sub(lambda match: f"\\u{ord(match[0]):04x}", value))
 
 
 def table(heading: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:

@@ -119,7 +119,7 @@ def _earlier(report: Report) -> str:
     if not report.earlier:
         return ""
     names, rows, evaluated = report.results["metrics"], [], _images(report.results)
-    for results in sorted([*report.earlier, report.results], key=lambda each: each.get("step") or 0):
+    for results in sorted([*report.earlier, report.results], key=lambda evaluation: evaluation.get("step") or 0):
         prediction = results["results"]["prediction"]
         values = [METRICS[name].text(prediction[name]["mean"]) if name in prediction else "–" for name in names]
         shown = " (this page)" if results is report.results else ""

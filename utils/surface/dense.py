@@ -8,6 +8,7 @@ from skimage.measure import marching_cubes
 
 from utils.errors import UserError
 from utils.geometry.frames import cell_centres
+from utils.surface.field_grid import FieldGrid, interpolate_colours
 
 
 @dataclasses.dataclass
@@ -71,6 +72,27 @@ def extract(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The surface of a field: arguments as for solid(), result as of Solid.surface()."""
     return solid(geometry, inside_positive, iso, fill, line).surface()
+
+
+def coloured_surface(
+    field: FieldGrid, binary: bool, iso: float, fill: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The surface of a field with its colours.
+
+    Args:
+        field: the field.
+        binary: whether it holds occupancy logits (True) or signed distances.
+        iso: value of the field at the surface.
+        fill: leave out the walls of closed cavities.
+
+    Returns:
+        Vertices (V, 3) object frame, faces (F, 3), colours (V, 3) in [0, 1].
+
+    Raises:
+        UserError: there is no surface at the iso value, or no cell has a colour.
+    """
+    vertices, faces = extract(field.grid(), binary, iso, fill, field.line)
+    return vertices, faces, interpolate_colours(vertices, field)
 
 
 def _signed(geometry: np.ndarray, inside_positive: bool, iso: float) -> np.ndarray:

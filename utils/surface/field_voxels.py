@@ -6,7 +6,22 @@ from utils.geometry.frames import VOXELS, to_voxel
 from utils.mesh.mesh import coloured_mesh
 from utils.mesh.sampling import sample_surface
 from utils.mesh.voxels import sample_count, voxelise
+from utils.surface.dense import coloured_surface
 from utils.surface.field_grid import FieldGrid, interpolate_colours
+
+
+def surface_voxels(field: FieldGrid, binary: bool, iso: float) -> tuple[np.ndarray, np.ndarray]:
+    """Predicted surface voxels (K, 3) in the voxel frame, their colours (K, 3) in [0, 1].
+
+    Binary: the occupied cells, none where the field is empty. SDF: the extracted surface, voxelised
+    as the truth is.
+
+    Raises:
+        UserError: an SDF has no surface at the iso value.
+    """
+    if binary:
+        return binary_voxels(field, iso)
+    return sdf_surface_voxels(*coloured_surface(field, binary, iso))
 
 
 def snap_to_voxels(points: np.ndarray, colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

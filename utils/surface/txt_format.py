@@ -28,6 +28,7 @@ from utils import files
 from utils.errors import UserError
 from utils.geometry import frames
 from utils.surface.field_grid import FieldGrid
+from utils.text_files import line_of_row, numbered_lines, read_numbers
 
 COLUMNS = "x y z r g b g0"
 ENCODING = "latin1"  # which any bytes are text in, for messages that name the line
@@ -75,7 +76,7 @@ def read_txt(path: str | os.PathLike[str]) -> FieldGrid:
         raise UserError(f"{path} has {table.shape[1]} columns, expected {COLUMNS} (or the first six of them)")
     bad = ~np.isfinite(table).all(1)
     if bad.any():
-        raise UserError(f"{files.line_of_row(path, bad.argmax(), ENCODING)}: a value is not a finite number")
+        raise UserError(f"{line_of_row(path, bad.argmax(), ENCODING)}: a value is not a finite number")
     line = _grid_line(path, table[:, :3])
     colours = table[:, 3:6]
     empty = np.all(np.abs(colours + 1) <= 0.01, axis=1)
@@ -83,7 +84,7 @@ def read_txt(path: str | os.PathLike[str]) -> FieldGrid:
     if wrong.any():
         row = wrong.argmax()
         remedy = "; divide colours of 0..255 by 255" if colours[row].max() > MOST else ""
-        where = files.line_of_row(path, row, ENCODING)
+        where = line_of_row(path, row, ENCODING)
         raise UserError(f"{where}: colour {_text(colours[row])} is neither in [0, 1] nor -1 -1 -1{remedy}")
     colours = np.where(empty[:, None], -1, np.clip(colours, 0, 1)).astype(np.float32)
     geometry = table[:, 6] if table.shape[1] == 7 else np.where(empty, -1, 1)
@@ -95,7 +96,7 @@ def _table(path: str | os.PathLike[str]) -> np.ndarray:
     if not pathlib.Path(path).is_file():
         raise UserError(f"{path} is {'a folder, not a file' if pathlib.Path(path).is_dir() else 'missing'}")
     try:
-        table = files.read_numbers(path, ENCODING, dtype=np.float32, comments=None)
+        table = read_numbers(path, ENCODING, dtype=np.float32, comments=None)
     except (ValueError, OSError) as error:
         raise UserError(f"{path}{_broken_line(path)} cannot be read as rows of numbers {COLUMNS}: {error}") from None
     if not table.size:
@@ -107,7 +108,7 @@ def _broken_line(path: str | os.PathLike[str]) -> str:
     """', line N' of the first line that is not numbers, or has not as many as the first line."""
     columns = None
     with contextlib.suppress(OSError, EOFError, zlib.error, lzma.LZMAError):  # it cannot be unpacked
-        for number, line in files.numbered_lines(path, ENCODING):
+        for number, line in numbered_lines(path, ENCODING):
             words = line.split()
             columns = columns or len(words)
             try:
@@ -147,7 +148,7 @@ def _grid_line(path: str | os.PathLike[str], points: np.ndarray) -> np.ndarray:
         row = off.argmax()
         cause = _cause(points, expected, row, resolution, tolerance)
         grid = f"a {resolution}^3 grid (x fastest, then y, then z)"
-        where = files.line_of_row(path, row, ENCODING)
+        where = line_of_row(path, row, ENCODING)
         raise UserError(f"{where}: {cause}; found {_text(points[row])}, expected {_text(expected[row])} of {grid}")
     cause = "its end is missing" if len(points) < resolution**3 else "it holds more than one field"
     raise UserError(f"{path} has {len(points)} rows, its grid has {resolution}^3 = {resolution**3} points: {cause}")

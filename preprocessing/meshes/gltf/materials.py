@@ -61,7 +61,7 @@ class Look:
 
     def fits(self, attributes: dict[str, np.ndarray]) -> bool:
         """Whether vertices have the texture coordinates that the textures read."""
-        return all(each is None or each.name in attributes for each in (self.base, self.emission))
+        return all(coordinates is None or coordinates.name in attributes for coordinates in (self.base, self.emission))
 
 
 class _Picture(NamedTuple):
@@ -154,7 +154,7 @@ class Materials:
     def _image(self, texture: schema_looks.Texture, opaque: bool) -> np.ndarray | None:
         """The picture of a texture; None, and a line for the warning, if it cannot be used."""
         other = texture.extensions.webp or texture.extensions.avif or texture.extensions.dds
-        sources = [each for each in (other.source if other else None, texture.source) if each is not None]
+        sources = [index for index in (other.source if other else None, texture.source) if index is not None]
         if not sources:
             return self._textures.attempt(lambda: _refuse(texture))
         if len(sources) == 2:  # the second is for readers that cannot use the first
@@ -173,10 +173,10 @@ class Materials:
                 self._images[place, opaque] = self._decode(image, index, opaque)
             except UserError as error:
                 self._images[place, opaque] = error
-        found = self._images[place, opaque]
-        if isinstance(found, UserError):
-            raise found
-        return found
+        picture = self._images[place, opaque]
+        if isinstance(picture, UserError):
+            raise picture
+        return picture
 
     def _decode(self, image: schema_looks.Image, index: int, opaque: bool) -> np.ndarray:
         """(H, W, 4) uint8 picture; UserError if it cannot be used."""

@@ -55,9 +55,9 @@ def _find(uri: str, shown: str, folder: pathlib.Path) -> pathlib.Path:
         if re.match(r"/|[A-Za-z][\w+.-]*:", place) or place.split("/")[0] == ".." or "\0" in place:
             raise UserError(f"{shown} is outside the folder of the mesh: put the file beside the mesh")
         try:
-            found = find_below(folder, place)
-            if found is not None and found.exists():
-                return found
+            path = find_below(folder, place)
+            if path is not None and path.exists():
+                return path
             record(place)
         except OSError:  # too long a name, a folder that cannot be listed
             continue

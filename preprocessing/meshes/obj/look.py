@@ -43,7 +43,7 @@ def look_of(material: MtlMaterial, textures: Textures, mesh: pathlib.Path) -> Lo
     if colour is None:
         ambient = _colour(material, "ka")
         colour = ambient if ambient is not None and ambient.any() else np.full(3, UNCOLOURED)
-    picture = next((found for found in (material.map(keyword, mesh) for keyword in keywords) if found), None)
+    picture = next((texture for texture in (material.map(keyword, mesh) for keyword in keywords) if texture), None)
     image = None if picture is None else _texels(picture, textures)
     if image is None and picture is not None and not colour.any() and picture == material.map("map_kd", mesh):
         colour = np.full(3, UNCOLOURED)  # black only stood beside the texture

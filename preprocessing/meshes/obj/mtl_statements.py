@@ -75,9 +75,9 @@ class MtlMaterial:
         trailing = TRAILING.search(text)
         if trailing and not text.startswith("-"):  # options should stand first
             text = f"{text[trailing.start() :].strip()} {text[: trailing.start()]}"
-        while found := OPTION.match(text):
-            options.append((found[1], found[2]))
-            text = text[found.end() :]
+        while match := OPTION.match(text):
+            options.append((match[1], match[2]))
+            text = text[match.end() :]
         if UNKNOWN.match(text) and find_side_file(text, mesh, self.within) is None:
             name = self._file_name(text, mesh)
             options += OPTION.findall(text[: len(text) - len(name)])

@@ -94,12 +94,12 @@ def _read_libraries(obj: ObjFile, path: pathlib.Path, notes: list[str]) -> dict[
     library: dict[str, MtlMaterial] = {}
     missing = []
     for name in dict.fromkeys(name for argument in obj.libraries for name in _file_names(argument, path)):
-        found = find_side_file(name, path)
-        if found is None or not found.is_file():
-            missing.append(f"{' '.join(name.split())[:200]} is missing" if found is None else f"{name} is not a file")
+        file = find_side_file(name, path)
+        if file is None or not file.is_file():
+            missing.append(f"{' '.join(name.split())[:200]} is missing" if file is None else f"{name} is not a file")
             continue
         try:
-            materials = read_mtl(found, os.path.relpath(found.parent, path.parent))
+            materials = read_mtl(file, os.path.relpath(file.parent, path.parent))
         except OSError as error:
             missing.append(f"{name} cannot be read ({error.strerror})")
             continue
@@ -115,10 +115,10 @@ def _read_libraries(obj: ObjFile, path: pathlib.Path, notes: list[str]) -> dict[
 
 def _own_library(path: pathlib.Path) -> dict[str, MtlMaterial] | None:
     """The materials of the library beside the mesh that has its name; None without any."""
-    found = find_below(path.parent, f"{path.stem}.mtl")
-    record(f"//{path.stem}.mtl" if found is None else found.name)
+    file = find_below(path.parent, f"{path.stem}.mtl")
+    record(f"//{path.stem}.mtl" if file is None else file.name)
     try:
-        return None if found is None else read_mtl(found, "") or None
+        return None if file is None else read_mtl(file, "") or None
     except OSError:
         return None
 
@@ -141,9 +141,9 @@ def _find_material(name: str, library: dict[str, MtlMaterial]) -> MtlMaterial | 
     if name in library or short in library:
         return library.get(name, library.get(short))
     wanted = {_plain(name), _plain(short)}
-    found = [material for other, material in library.items() if _plain(other) in wanted]
+    named = [material for other, material in library.items() if _plain(other) in wanted]
     commented = [material for other, material in library.items() if _plain(other.partition(" #")[0]) == _plain(name)]
-    return found[0] if found else commented[0] if len(commented) == 1 else None
+    return named[0] if named else commented[0] if len(commented) == 1 else None
 
 
 def _plain(name: str) -> str:

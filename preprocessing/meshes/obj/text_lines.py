@@ -3,7 +3,7 @@
 import pathlib
 import re
 
-from utils.files import marked_encoding
+from utils.text_files import marked_encoding
 
 CONTINUED = re.compile(r"\\[ \t]*\n")
 

@@ -1,1 +1,6 @@
-"""PLY files -> Mesh: the tables of the file (`tables.py`) and what they mean (`read.py`)."""
+"""PLY files -> Mesh.
+
+read.py            what the elements and properties of a file mean
+tables.py          the elements as arrays
+multi_textures.py  texture coordinates in elements of their own, as Artec writes them
+"""

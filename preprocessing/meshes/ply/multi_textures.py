@@ -39,9 +39,9 @@ def corners_and_numbers(elements: dict[str, Element], indices: Lists) -> tuple[n
     places = np.repeat(begin - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())
     pairs = np.stack([vertex.scalars["u"], vertex.scalars["v"]], axis=1)
     chosen = as_indices(rows.values[np.repeat(known, rows.sizes)])
-    there = (chosen >= 0) & (chosen < vertex.count)
+    exists = (chosen >= 0) & (chosen < vertex.count)
     uv, numbers = np.full((len(indices.values), 2), np.nan), np.full(count, -1)
-    uv[places[there]] = pairs[chosen[there]]
+    uv[places[exists]] = pairs[chosen[exists]]
     numbers[owner] = as_indices(face.scalars.get("tx", np.zeros(face.count)))[known]
     return uv, numbers
 

@@ -116,15 +116,15 @@ def _triangles_of_strips(strips: Lists) -> np.ndarray:
 
 def _colours(element: Element) -> np.ndarray | None:
     """(rows, 3) colours in [0, 1], or None. Alpha is left out: many programs write nonsense."""
-    found = []
+    channels = []
     for first in element.scalars:
         match = RED.fullmatch(first)
         if match and not first.startswith(HIGHLIGHT):
             names = tuple(f"{match[1]}{channel}{match[3]}" for channel in CHANNELS[match[2]])
             if set(names) <= element.scalars.keys():
-                found.append(names)
-    if found:
-        return of_any_depth(_columns(element, min(found, key=_rank)))
+                channels.append(names)
+    if channels:
+        return of_any_depth(_columns(element, min(channels, key=_rank)))
     for name, colours in element.lists.items():
         widths = np.unique(colours.sizes)
         if COLOUR_LIST.fullmatch(name) and len(widths) == 1 and widths[0] in (3, 4):
@@ -218,8 +218,8 @@ def _texture_numbers(face: Element, vertex: Element, indices: Lists) -> np.ndarr
         return None if of_faces is None else as_indices(of_faces)
     starts = np.cumsum(indices.sizes) - indices.sizes
     first = np.append(indices.values, -1)[np.where(indices.sizes > 0, starts, -1)]
-    there = (first >= 0) & (first < vertex.count)
-    return np.append(as_indices(of_vertices), -1)[np.where(there, first, -1)]
+    exists = (first >= 0) & (first < vertex.count)
+    return np.append(as_indices(of_vertices), -1)[np.where(exists, first, -1)]
 
 
 def _add_textures(polygons: PolygonMesh, names: list[str], numbers: np.ndarray | None, path: pathlib.Path) -> None:

@@ -173,8 +173,8 @@ def _read_element(
     lengths = [p.length_kind and order + (replaced or p.length_kind) for p in properties]
     if not properties:
         return Element(count, {}, {}), position
-    found = _read_alike(body, position, count, stored, lengths) or _read_walking(body, position, count, stored, lengths)
-    columns, sizes, end = found
+    where = body, position, count, stored, lengths
+    columns, sizes, end = _read_alike(*where) or _read_walking(*where)
     element = Element(count, {}, {})
     for prop, column, size in zip(properties, columns, sizes, strict=True):
         values = _as_declared(column, prop.kind)

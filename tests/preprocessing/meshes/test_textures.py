@@ -182,7 +182,7 @@ def test_what_is_no_texture_is_told_in_one_warning(tmp_path):
         assert f"mesh.obj: {name} {reason}" in message and "plain colours are used" in message
     reader = Textures(tmp_path / "mesh.obj")
     assert all(reader.from_file(name) is None for name in reasons)
-    assert reader.from_bytes(b"<svg/>", "image 3") is None
+    assert reader.attempt(lambda: decode_texture(b"<svg/>", "image 3")) is None
     with pytest.warns(UserWarning) as caught:
         reader.warn()
     assert len(caught) == 1 and "and 6 more" in str(caught[0].message)

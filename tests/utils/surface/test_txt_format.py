@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from utils import files
+from utils import text_files
 from utils.errors import UserError
 from utils.geometry import frames
 from utils.surface import field_grid, txt_format
@@ -189,7 +189,7 @@ def test_packed_files_are_read_and_damaged_ones_named(tmp_path, ending):
     field = random_field(4)
     write_txt(tmp_path / "a.txt", field)
     path = tmp_path / f"a.txt{ending}"
-    with files.OPENERS[ending](path, "wb") as file:
+    with text_files.OPENERS[ending](path, "wb") as file:
         file.write((tmp_path / "a.txt").read_bytes())
     np.testing.assert_array_equal(read_txt(path).geometry, field.geometry)
     whole = path.read_bytes()
