@@ -28,6 +28,15 @@ def join(parts: list[Mesh], materials: list[Material], path: pathlib.Path) -> Me
     return _without_empty_faces(_concatenate(parts, materials), path)
 
 
+def with_own_corners(mesh: Mesh) -> Mesh:
+    """The same mesh with vertices of its own for each corner of a face, face after face."""
+    order = mesh.faces.ravel()
+    values = {name: getattr(mesh, name)[order] for name in ("vertices", "normals", "uv", "colours")}
+    if mesh.emission_uv is not None:
+        values["emission_uv"] = mesh.emission_uv[order]
+    return dataclasses.replace(mesh, faces=np.arange(len(order)).reshape(-1, 3), **values)
+
+
 def _concatenate(parts: list[Mesh], materials: list[Material]) -> Mesh:
     """One Mesh of many parts whose face_material already counts in `materials`."""
     starts = np.cumsum([0] + [len(part.vertices) for part in parts[:-1]])

@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 
 from preprocessing.meshes.colours import UNCOLOURED
-from preprocessing.meshes.parts import join
+from preprocessing.meshes.parts import join, with_own_corners
 from preprocessing.meshes.polygons import triangulate
 from utils.errors import UserError
 from utils.mesh.mesh import Material, Mesh, coloured_mesh
@@ -75,7 +75,7 @@ def _textured(polygons: PolygonMesh, whole: Mesh, triangles: np.ndarray, image: 
     """The (T, 3) triangles, counted in corners, that show the images (T,)."""
     uv, part = polygons.uv, dataclasses.replace(whole, faces=polygons.corners[triangles], face_material=image)
     if polygons.corner_uv is not None:
-        part = _split(part)
+        part = with_own_corners(part)
         uv = polygons.corner_uv[triangles.ravel()]
     if uv is None:
         return part
@@ -88,16 +88,9 @@ def _plain(polygons: PolygonMesh, whole: Mesh, triangles: np.ndarray, owner: np.
     part = dataclasses.replace(whole, faces=polygons.corners[triangles], face_material=material)
     colours, of_polygons = polygons.colours, polygons.polygon_colours
     if polygons.corner_colours is not None:
-        part, colours = _split(part), polygons.corner_colours[triangles.ravel()]
+        part, colours = with_own_corners(part), polygons.corner_colours[triangles.ravel()]
     elif of_polygons is not None and (colours is None or (colours == colours[:1]).all()):
-        part, colours = _split(part), np.repeat(of_polygons[owner], 3, axis=0)
+        part, colours = with_own_corners(part), np.repeat(of_polygons[owner], 3, axis=0)
     if colours is None:
         return part
     return dataclasses.replace(part, colours=np.concatenate([colours, np.ones((len(colours), 1))], axis=1))
-
-
-def _split(mesh: Mesh) -> Mesh:
-    """The same mesh with vertices of its own for each corner of a face."""
-    order = mesh.faces.ravel()
-    values = {name: getattr(mesh, name)[order] for name in ("vertices", "normals", "uv", "colours")}
-    return dataclasses.replace(mesh, faces=np.arange(len(order)).reshape(-1, 3), **values)

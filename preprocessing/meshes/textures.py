@@ -27,7 +27,7 @@ MAX_DECODED = 640_000_000  # bytes that Pillow needs for the whole picture
 BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I": 24}  # of Pillow; of `eight_bit` for I; other modes need 4
 QUARTERS = Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270
 TURNED_BACK = dict(zip(QUARTERS, QUARTERS[::-1], strict=True))  # all other turns undo themselves
-STRIP = 32  # rows of the result that are made at a time
+STRIP = 8  # rows of the result that are made at a time
 
 
 class MissingTextures(UserWarning):
@@ -162,16 +162,15 @@ def _texels(picture: Image.Image, name: str, opaque: bool) -> np.ndarray:
     picture.load()
     if picture.size == (width, height):
         return np.asarray(_rgba(picture, picture, name, opaque))
-    # in strips, since RGBA is larger than most modes; `eight_bit` finds the white of I in the whole
-    scale, rows = picture.height / height, height if picture.mode == "I" else STRIP
-    strips = []
-    for start in range(0, height, rows):
-        stop = min(start + rows, height)
-        top, bottom = start * scale, min(stop * scale, picture.height)
-        first = int(top)
-        strip = _rgba(picture.crop((0, first, picture.width, int(np.ceil(bottom)))), picture, name, opaque)
-        box = (0, top - first, picture.width, min(bottom - first, strip.height))
-        strips.append(shrink_texture(strip, (width, stop - start), box))
+    if picture.mode == "I":  # its white is found in the whole
+        picture = eight_bit(picture, name)
+    scale, strips = picture.height / height, []
+    for start in range(0, height, STRIP):  # RGBA is larger than most modes
+        stop = min(start + STRIP, height)
+        first, last = int(start * scale), min(int(np.ceil(stop * scale)), picture.height)
+        strip = np.asarray(_rgba(picture.crop((0, first, picture.width, last)), picture, name, opaque))
+        rows = start * scale - first, min(stop * scale - first, len(strip))
+        strips.append(shrink_texture(strip, (width, stop - start), rows))
     return np.concatenate(strips)
 
 

@@ -37,8 +37,8 @@ def eight_bit(image: Image.Image, name: str, file: Image.Image | None = None) ->
         UserError: black or white of the image is not known.
     """
     mode = image.mode
-    if mode == "I" or mode.startswith("I;16"):
-        return _grey(np.asarray(image), image.info.get("transparency"), name, *_tiff_scale(file or image))
+    if mode == "I" or mode.startswith("I;16") or (mode == "L" and _is_signed(file or image)):
+        return _grey(*_stored_numbers(image, file or image), image.info.get("transparency"), name)
     if mode == "F":
         raise UserError(f"{name} has floating-point pixels, whose white is not known: save it with 8 or 16 bits")
     if mode in ("La", "RGBa", "PA"):
@@ -50,34 +50,45 @@ def eight_bit(image: Image.Image, name: str, file: Image.Image | None = None) ->
     return image.convert("L" if mode == "1" else "RGB")  # P, YCbCr, RGBX, HSV; ValueError where that is impossible
 
 
-def _tiff_scale(image: Image.Image) -> tuple[int | None, bool]:
-    """What Pillow leaves out of the grey values of a TIFF of more than 8 bits.
+def _is_signed(file: Image.Image) -> bool:
+    """Whether a file is a TIFF of signed integers."""
+    return isinstance(file, TiffImagePlugin.TiffImageFile) and file.tag_v2.get(TiffImagePlugin.SAMPLEFORMAT) == (2,)
+
+
+def _stored_numbers(image: Image.Image, file: Image.Image) -> tuple[np.ndarray, int, bool]:
+    """The grey values of a part of a file, with what Pillow leaves out of those of a TIFF.
 
     Returns:
-        The value of white where it is not that of 16 or 32 bits, and whether 0 is white.
+        The (H, W) values, the largest one of their type, and whether 0 is white.
     """
-    tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
-    bits = (tags.get(TiffImagePlugin.BITSPERSAMPLE) or (16,))[0]
-    white_is_zero = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
-    return (2**bits - 1 if 8 < bits < 16 else None), white_is_zero
+    values = np.asarray(image)
+    if not isinstance(file, TiffImagePlugin.TiffImageFile):
+        return values, 2**32 - 1, False
+    bits, signed = (file.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE) or (16,))[0], _is_signed(file)
+    if signed:
+        values = values.astype(f"i{bits // 8}")
+        if file.tag_v2.prefix == b"MM":  # libtiff puts the bytes in order, and Pillow swaps them again
+            values = values.byteswap()
+    elif bits == 32:
+        values = values.view(np.uint32)
+    white_is_zero = file.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
+    return values, 2 ** (bits - signed) - 1, white_is_zero
 
 
-def _grey(
-    values: np.ndarray, transparent: int | None, name: str, white: int | None = None, white_is_zero: bool = False
-) -> Image.Image:
-    """Integer grey values of more than 8 bits as an 8-bit image.
+def _grey(values: np.ndarray, largest: int, white_is_zero: bool, transparent: int | None, name: str) -> Image.Image:
+    """Integer grey values as an 8-bit image.
 
     Args:
         values: (H, W).
+        largest: value of their type, which is white; but 2^16 - 1 is where no value is larger.
+        white_is_zero: whether the scale is upside down.
         transparent: the value that stands for transparent pixels.
         name: the file, for messages.
-        white: the largest value; None: 2^16 - 1, or 2^32 - 1 where there are larger values.
-        white_is_zero: whether the scale is upside down.
     """
     values = values.astype(np.float64)
     if values.min() < 0:
-        raise UserError(f"{name} has negative pixels, whose black is not known: save it with 8 or 16 bits")
-    white = white or (2**16 - 1 if values.max() < 2**16 else 2**32 - 1)
+        raise UserError(f"{name} has negative pixels, whose black is not known: save it without any, in 8 or 16 bits")
+    white = largest if values.max() >= 2**16 else min(largest, 2**16 - 1)
     shares = np.minimum(values / white, 1)
     grey = Image.fromarray(np.rint(255 * (1 - shares if white_is_zero else shares)).astype(np.uint8))
     if transparent is not None:

@@ -103,10 +103,9 @@ def _smaller(image: np.ndarray | None, longest: int, opaque: bool) -> np.ndarray
         return image
     ratio = longest / max(image.shape[:2])
     height, width = (max(1, round(side * ratio)) for side in image.shape[:2])
-    picture = Image.fromarray(image)
     if opaque:
-        picture.putalpha(255)
-    return shrink_texture(picture, (width, height))
+        image = np.concatenate([image[..., :3], np.full_like(image[..., 3:], 255)], 2)
+    return shrink_texture(image, (width, height))
 
 
 def _geometry(mesh: Mesh, index: int) -> trimesh.Trimesh:

@@ -1,18 +1,25 @@
 """A surface at one of its places: a part of the resulting mesh."""
 
+import dataclasses
+
 import numpy as np
-import trimesh
 
 from preprocessing.meshes.colours import to_rgba
 from preprocessing.meshes.gltf.accessors import normalised
 from preprocessing.meshes.gltf.materials import Look
 from preprocessing.meshes.gltf.primitives import Surface
+from preprocessing.meshes.parts import with_own_corners
 from utils.mesh.light import linear_to_srgb
-from utils.mesh.mesh import Mesh
+from utils.mesh.mesh import Mesh, area_vectors
+
+EQUAL = 1e-6  # difference of normals that is rounding
 
 
 def place(surface: Surface, matrices: np.ndarray, look: Look) -> Mesh:
     """A surface in the frame of the scene; its face_material is the index of the look.
+
+    Without normals its faces are flat (section 3.7.2.1 of the specification), and the corners of
+    faces that meet at an angle become vertices of their own.
 
     Args:
         surface: in the frame of its mesh.
@@ -26,16 +33,29 @@ def place(surface: Surface, matrices: np.ndarray, look: Look) -> Mesh:
     mirrored = np.broadcast_to(np.linalg.det(linear) < 0, count)
     # a mirror reverses the winding
     faces = np.where(mirrored[surface.faces[:, :1]], surface.faces[:, ::-1], surface.faces)
-    return Mesh(
+    normals = attributes.get("NORMAL")
+    mesh = Mesh(
         vertices=vertices,
         faces=faces,
-        normals=_normals(attributes.get("NORMAL"), linear, vertices, faces),
+        normals=np.zeros((count, 3)) if normals is None else _mapped_normals(linear, normals),
         uv=np.zeros((count, 2)) if shown is None else shown.of(attributes, count),
         colours=_colours(attributes.get("COLOR_0"), count),
         face_material=np.full(len(faces), look.index),
         materials=[],
         emission_uv=None if look.emission in (None, shown) else look.emission.of(attributes, count),
     )
+    return _flat(mesh) if normals is None else mesh
+
+
+def _flat(mesh: Mesh) -> Mesh:
+    """A mesh without normals with those of its faces; 0 where a face has no area."""
+    areas = area_vectors(mesh.vertices, mesh.faces)
+    normals = areas / np.maximum(np.linalg.norm(areas, axis=1, keepdims=True), np.finfo(float).tiny)
+    of_vertices = np.zeros_like(mesh.vertices)
+    of_vertices[mesh.faces] = normals[:, None]
+    if np.allclose(of_vertices[mesh.faces], normals[:, None], rtol=0, atol=EQUAL):
+        return dataclasses.replace(mesh, normals=of_vertices)
+    return dataclasses.replace(with_own_corners(mesh), normals=np.repeat(normals, 3, axis=0))
 
 
 def _mapped(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
@@ -43,10 +63,8 @@ def _mapped(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     return vectors @ matrices[0].T if len(matrices) == 1 else np.einsum("vij,vj->vi", matrices, vectors)
 
 
-def _normals(normals: np.ndarray | None, linear: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """(V, 3) unit normals: those of the file, or else those of the faces around each vertex."""
-    if normals is None:
-        return np.array(trimesh.Trimesh(vertices, faces, process=False).vertex_normals)
+def _mapped_normals(linear: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    """(V, 3) normals of the file -> (V, 3) unit normals; `linear` is (1 or V, 3, 3)."""
     # The cofactors are the inverse transpose times the determinant. Unlike the inverse they exist
     # for maps that make a part flat.
     a, b, c = linear[:, 0], linear[:, 1], linear[:, 2]

@@ -9,10 +9,11 @@ import re
 import stat
 from urllib.parse import unquote, unquote_to_bytes
 
-from preprocessing.meshes.side_files import find_below, record
+from preprocessing.meshes.side_files import USUAL_FOLDERS, find_below, record
 from utils.errors import UserError
 
 SHOWN = 100  # characters of a URI in messages
+OUTSIDE = re.compile(r"/|\.\.(/|$)|[A-Za-z][\w+.-]*:")  # names with a colon are URLs or drives
 
 
 def read_uri(uri: str, mesh: pathlib.Path, limit: int) -> bytes:
@@ -48,12 +49,17 @@ def read_uri(uri: str, mesh: pathlib.Path, limit: int) -> bytes:
 
 
 def _find(uri: str, shown: str, folder: pathlib.Path) -> pathlib.Path:
-    """The file that a relative URI names."""
-    for name in dict.fromkeys((unquote(uri), uri)):  # many exporters leave names as they are
-        # a backslash is a separator on Windows only; names with a colon are URLs or drives
-        place = posixpath.normpath(name.replace("\\", "/"))
-        if re.match(r"/|[A-Za-z][\w+.-]*:", place) or place.split("/")[0] == ".." or "\0" in place:
-            raise UserError(f"{shown} is outside the folder of the mesh: put the file beside the mesh")
+    """The file that a URI names.
+
+    Absolute paths belong to the computer of the author, and files get moved: of a URI that leads
+    nowhere, or out of the folder, the last part is looked for in the folder and its usual ones.
+    """
+    # many exporters leave names as they are; a backslash is a separator on Windows only
+    names = [posixpath.normpath(name.replace("\\", "/")) for name in dict.fromkeys((unquote(uri), uri))]
+    inside = [name for name in names if not OUTSIDE.match(name) and "\0" not in name]
+    last = [posixpath.basename(name) for name in names if "\0" not in name]
+    moved = [posixpath.join(around, name) for name in last for around in USUAL_FOLDERS if name not in ("", "..")]
+    for place in dict.fromkeys(inside + moved):
         try:
             path = find_below(folder, place)
             if path is not None and path.exists():
@@ -61,6 +67,8 @@ def _find(uri: str, shown: str, folder: pathlib.Path) -> pathlib.Path:
             record(place)
         except OSError:  # too long a name, a folder that cannot be listed
             continue
+    if len(inside) < len(names):
+        raise UserError(f"{shown} is outside the folder of the mesh: put the file beside the mesh")
     raise UserError(f"{shown} is missing")
 
 

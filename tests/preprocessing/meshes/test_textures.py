@@ -99,6 +99,36 @@ def test_a_large_picture_is_averaged(mode):
     assert np.abs(texture - sums / np.maximum(counts, 1))[seen].max() < 2.5
 
 
+def area_means(values, count):
+    """(N, ...) -> (count, ...) exact means over equal parts of the first axis."""
+    sums = np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values.astype(float), 0)])
+    edges = np.linspace(0, len(values), count + 1)
+    below = np.minimum(edges.astype(int), len(values) - 1)
+    share = (edges - below).reshape(-1, *[1] * (values.ndim - 1))
+    return np.diff(sums[below] * (1 - share) + sums[below + 1] * share, axis=0) * count / len(values)
+
+
+@pytest.mark.parametrize("size", [(1500, 1200), (1025, 900), (2047, 31), (7, 2500)])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "I", "1"])
+def test_areas_are_averaged_at_any_factor(mode, size):
+    """Each texel is the mean over its area, with the shares of the pixels that it cuts."""
+    values = np.random.default_rng(2).integers(0, 256, (size[1], size[0], 4), dtype=np.uint8)
+    values[..., 3] |= 128  # alpha from 128 on
+    image = Image.fromarray(values).convert("L" if mode in "I1" else mode)
+    if mode == "I":
+        image = Image.fromarray(np.asarray(image).astype(np.int32) * 257)
+    image = image.convert(mode)
+    texture = decode_texture(encoded(image, "TIFF"), "a")
+    whole = np.asarray((image.point(lambda v: v / 257).convert("L") if mode == "I" else image).convert("RGBA"), float)
+    height, width = texture.shape[:2]
+    assert max(height, width) == LARGEST_TEXTURE
+    alpha = whole[..., 3:] / 255
+    means = area_means(np.concatenate([whole[..., :3] * alpha, alpha], 2), height)
+    means = area_means(means.swapaxes(0, 1), width).swapaxes(0, 1)
+    expected = np.concatenate([means[..., :3] / means[..., 3:], 255 * means[..., 3:]], 2)
+    assert np.abs(texture - expected).max() < 1  # OpenCV leaves out shares below 0.001
+
+
 @pytest.mark.parametrize("alpha", [0, 3])
 def test_colours_stay_where_alpha_is_nearly_nothing(alpha):
     """Shrunk beside an opaque half, whose colours do not mix with them."""

@@ -11,9 +11,10 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
+from preprocessing.meshes.textures import decode_texture
 from utils.errors import UserError
 from utils.images import photo
-from utils.images.photo import as_photo, decode_photo, expanded, read_photo, read_view
+from utils.images.photo import LONGEST, as_photo, decode_photo, expanded, read_photo, read_view
 
 RAMP = np.linspace(0, 65535, 64 * 64).round().astype(np.uint16).reshape(64, 64)
 
@@ -362,6 +363,27 @@ def test_grey_tiffs_of_any_depth_show_black_and_white(bits, photometric):
     grey = decode_photo(grey_tiff(stored, bits, photometric), "a.tif").rgba[..., 0]
     shown = RAMP / 257 if photometric else 255 - RAMP / 257
     assert abs(grey - shown).max() <= 1
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("dtype", ["<i1", "<i2", ">i2", "<i4", ">i4", "<u4", "<u2", ">u2"])
+@pytest.mark.parametrize("width", [64, 2 * LONGEST])
+def test_grey_tiffs_of_all_integers_show_black_and_white(dtype, compression, width):
+    """White is the largest number of the type, in either order of bytes, signed or not."""
+    top, ramp = np.iinfo(np.dtype(dtype)).max, np.tile(np.linspace(0, 1, width), (32, 1))
+    stored, file = np.minimum(ramp * top, top).astype(dtype), io.BytesIO()
+    order = ">" if dtype[0] == ">" else "<"
+    tifffile.imwrite(file, stored, byteorder=order, compression=compression, photometric="minisblack")
+    for decode in (lambda data, name: decode_photo(data, name).rgba, decode_texture):
+        grey = decode(file.getvalue(), "a.tif")[..., 0]
+        steps = 2 if dtype == "<i1" else 1  # of 8-bit grey in one step of the file
+        assert np.abs(grey - 255 * np.linspace(0, 1, grey.shape[1])).max() <= steps + 0.6
+
+
+def test_negative_pixels_are_refused():
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.full((20, 20), -5, np.int16), photometric="minisblack")
+    assert "negative pixels" in refusal("a.tif", lambda name: decode_photo(file.getvalue(), name))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

@@ -13,6 +13,9 @@ from scipy.spatial.transform import Rotation
 from preprocessing.meshes.load import load_mesh
 from tests.preprocessing.meshes.gltf.build import CORNERS, INDICES, UV, File, assert_is_square
 from utils.errors import UserError
+from utils.geometry.cameras import compose, intrinsics, look_at
+from utils.mesh.mesh import area_vectors, normalise
+from utils.rendering.raycast import Scene
 
 TURN = Rotation.from_rotvec([0.3, -1.1, 0.4])
 QUATERNION = TURN.as_quat().tolist()
@@ -160,6 +163,29 @@ def test_nodes_matrices_and_mirrors(tmp_path):
         assert trimesh.Trimesh(mesh.vertices, mesh.faces).volume == pytest.approx(6, rel=1e-5)
         expected = TURN.apply(box.vertices / scale)
         assert np.allclose(mesh.normals, expected / np.linalg.norm(expected, axis=1, keepdims=True), atol=1e-6)
+
+
+@pytest.mark.parametrize("mirror", [1, -1])
+@pytest.mark.parametrize("skinned", [False, True])
+def test_without_normals_faces_are_flat(tmp_path, mirror, skinned):
+    """As the specification wants it (section 3.7.2.1), also where faces share vertices."""
+    ball, file = trimesh.creation.icosphere(1), File()
+    primitive = file.square(ball.vertices, None, ball.faces.ravel(), {})
+    file.header["nodes"][0]["scale"] = [mirror, 1, 2]
+    if skinned:
+        joints, weights = np.zeros((len(ball.vertices), 4)), np.tile([1, 0, 0, 0], (len(ball.vertices), 1))
+        primitive["attributes"] |= {"JOINTS_0": file.array(joints, "u1"), "WEIGHTS_0": file.array(weights)}
+        file.header["nodes"] = [{"mesh": 0, "skin": 0}, {"scale": [mirror, 1, 2]}]
+        file.header["skins"] = [{"joints": [1]}]
+    mesh = file.load(tmp_path)
+    areas = area_vectors(mesh.vertices, mesh.faces)
+    assert np.allclose(mesh.normals[mesh.faces], (areas / np.linalg.norm(areas, axis=1, keepdims=True))[:, None])
+    image = Scene(normalise(mesh)[0]).render(compose(intrinsics(96), look_at(30, 20, 3)), 96, samples=1)
+    assert len(np.unique(image[image[..., 3] > 0], axis=0)) <= len(ball.faces) / 2  # one brightness for each face
+    primitive["attributes"]["NORMAL"] = file.array(ball.vertices)
+    smooth = file.load(tmp_path)
+    assert len(smooth.vertices) == len(ball.vertices)
+    assert not np.allclose(smooth.normals[smooth.faces], mesh.normals[mesh.faces])
 
 
 def test_scenes(tmp_path):

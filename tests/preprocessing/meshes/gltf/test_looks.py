@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from preprocessing.meshes.load import load_mesh
+from preprocessing.meshes.side_files import recorded_side_files, side_digests
 from tests.preprocessing.meshes.gltf.build import (
     CORNERS,
     QUARTERS,
@@ -276,6 +277,26 @@ def test_uris_with_and_without_escapes(tmp_path, name, stored):
         header = file.header | {"buffers": [{"byteLength": len(file.data), "uri": uri(f"{name}.bin")}]}
         (tmp_path / "a.gltf").write_text(json.dumps(header))
         assert_is_square(load_mesh(tmp_path / "a.gltf"))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["C:\\Users\\me\\my%20skin.png", "C:/me/my skin.png", "file:///C:/me/my%20skin.png", "/home/me/my%20skin.png"]
+    + ["../maps/my%20skin.png", "gone/my%20skin.png", "https://me.org/my%20skin.png", "my%20skin.png"],
+)
+@pytest.mark.parametrize("place", ["", "textures", "Images"])
+def test_files_that_were_moved_are_found_by_their_names(tmp_path, uri, place):
+    """As those of other formats; the message of what is not found asks to put it there."""
+    file = File()
+    file.square(material={"pbrMetallicRoughness": {"baseColorTexture": {"index": 0}}})
+    file.header |= {"images": [{"uri": uri}], "textures": [{"source": 0}]}
+    with recorded_side_files() as missed, pytest.warns(UserWarning, match="is missing|is outside"):
+        file.load(tmp_path)
+    before = side_digests(missed, tmp_path / "file.glb")
+    (tmp_path / place).mkdir(exist_ok=True)
+    (tmp_path / place / "my skin.png").write_bytes(png())
+    assert_is_square(file.load(tmp_path))
+    assert side_digests(missed, tmp_path / "file.glb") != before  # so that it is rendered again
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
