@@ -97,6 +97,30 @@ def test_images_in_every_form_give_the_same_mesh(model, monkeypatch):
             model.reconstruct(wrong)
 
 
+def test_what_transparent_pixels_hide_is_never_seen(model, monkeypatch):
+    """With any mask but the transparency itself, an image is what it looks like on white."""
+    monkeypatch.setattr(reconstruction, "iso_covering_mask", lambda *_: model.iso)
+    rgba = np.array(PIL.Image.open(CHAIR))
+    seen = PIL.Image.alpha_composite(PIL.Image.new("RGBA", rgba.shape[1::-1], "white"), PIL.Image.fromarray(rgba))
+    rgba[rgba[..., 3] == 0, :3] = [0, 160, 0]
+    mask = rgba[..., 3] > 0
+    mask[300:, 200:] = True  # more than the object
+    for given in ("none", mask):
+        hiding, plain = (model.reconstruct(x, mask=given, resolution=24) for x in (rgba, np.array(seen.convert("RGB"))))
+        np.testing.assert_allclose(hiding.seen, plain.seen, atol=2 / 255)
+        np.testing.assert_allclose(hiding.colours, plain.colours, atol=0.02)
+        assert abs(hiding.photo.astype(int) - plain.photo).max() <= 1
+
+
+def test_a_half_transparent_image_is_compared_in_the_colours_that_it_gives(model, result):
+    rgba = np.array(PIL.Image.open(CHAIR))
+    rgba[..., 3] = np.rint(0.6 * rgba[..., 3])
+    faint = model.reconstruct(rgba, resolution=40)
+    inside = result.mask == 255
+    assert abs(faint.photo[inside].astype(int) - result.photo[inside]).max() <= 1
+    np.testing.assert_allclose(faint.seen, result.seen, atol=0.02)
+
+
 def test_cameras(model, result):
     given = model.reconstruct(CHAIR, camera=result.camera, resolution=32)
     np.testing.assert_allclose(given.camera, result.camera)

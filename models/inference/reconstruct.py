@@ -29,9 +29,8 @@ from utils.errors import UserError
 from utils.images.crop import object_square
 from utils.images.foreground import Foreground, foreground, given_mask
 from utils.images.photo import Photo, as_photo
-from utils.images.resize import resize_mask
+from utils.images.resize import WHITE, lay_over, resize_mask, with_mask
 from utils.mesh.simplify import FACES, check_count, merge_faces
-from utils.rendering.backgrounds import lay_over
 from utils.rendering.outline import outline_overlap
 from utils.rendering.photo_colours import COLOURS, PhotoColours
 from utils.rendering.ray_surface import RaySurface
@@ -127,7 +126,10 @@ class Reconstructor:
         stages, photo = stages or Stages(), as_photo(image)
         with stages("mask"):
             cut_out = _foreground(photo, mask)
-            rgba = np.concatenate([photo.rgba[..., :3], cut_out.alpha[..., None]], -1)
+            if cut_out.used == "alpha":  # it may be scaled, and the colours behind it are the object's
+                rgba = np.dstack([photo.rgba[..., :3], cut_out.alpha])
+            else:
+                rgba = with_mask(photo.rgba, cut_out.alpha)
         with stages("camera"):
             camera_found = photo_camera(rgba, photo.size, camera, lambda: self.estimator)
         with stages("image"):
@@ -155,7 +157,7 @@ class Reconstructor:
                 vertex_colours = photo_colours.of_vertices(mesh.colours)
         return Reconstruction(
             size=photo.size,
-            photo=lay_over(photo.rgba, np.full((*rgba.shape[:2], 3), 255, np.uint8)),
+            photo=lay_over(np.dstack([rgba[..., :3], np.maximum(photo.rgba[..., 3], cut_out.alpha)]), WHITE),
             mask=cut_out.alpha,
             foreground=cut_out.used,
             notes=notes,

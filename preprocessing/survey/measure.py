@@ -14,9 +14,9 @@ from preprocessing.meshes.load import load_mesh
 from preprocessing.meshes.textures import MissingTextures
 from utils.errors import reason_of
 from utils.geometry.cameras import compose, fitting_distance, intrinsics, look_at
+from utils.images.resize import WHITE, lay_over
 from utils.mesh.mesh import Mesh, normalise
 from utils.processes import DIED
-from utils.rendering.backgrounds import lay_over
 from utils.rendering.raycast import Scene
 
 INSIDE_CELLS = 24  # the inside is measured at one point in each of so many cells along each axis
@@ -81,7 +81,7 @@ def draw(mesh: Mesh, azimuth: float, elevation: float) -> np.ndarray:
     mesh, _, _ = normalise(mesh)
     radius = np.linalg.norm(mesh.vertices[mesh.faces.ravel()], axis=1).max()
     camera = compose(intrinsics(SIZE), look_at(azimuth, elevation, fitting_distance(radius)))
-    return lay_over(Scene(mesh).render(camera, SIZE, samples=2), np.full((SIZE, SIZE, 3), 255, np.uint8))
+    return lay_over(Scene(mesh).render(camera, SIZE, samples=2), WHITE)
 
 
 def inside_share(mesh: Mesh) -> float:

@@ -7,9 +7,8 @@ import numpy as np
 
 from utils.geometry.cameras import compose, fitting_distance, intrinsics, look_at, resize_camera
 from utils.images.mask_parts import OBJECT
-from utils.images.resize import fitted_size, resize_image
+from utils.images.resize import WHITE, fitted_size, lay_over, resize_image
 from utils.mesh.mesh import coloured_mesh
-from utils.rendering.backgrounds import lay_over
 from utils.rendering.lights import GENTLE_LIGHT
 from utils.rendering.raycast import Scene
 from utils.stages import check_stop
@@ -28,12 +27,12 @@ def scene_of(vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray) -> Sc
 
 def turntable(scene: Scene) -> list[np.ndarray]:
     """VIEWS images (SIZE, SIZE, 3) uint8 on white, from azimuth 0 in equal steps."""
-    K, white, images = intrinsics(SIZE), np.full((SIZE, SIZE, 3), 255, np.uint8), []
+    K, images = intrinsics(SIZE), []
     distance = fitting_distance(np.linalg.norm(scene.mesh.vertices, axis=1).max())
     for i in range(VIEWS):
         check_stop()
         camera = compose(K, look_at(360 * i / VIEWS, ELEVATION, distance))
-        images.append(lay_over(scene.render(camera, SIZE, samples=3, light=GENTLE_LIGHT), white))
+        images.append(lay_over(scene.render(camera, SIZE, samples=3, light=GENTLE_LIGHT), WHITE))
     return images
 
 
