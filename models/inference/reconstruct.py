@@ -68,6 +68,8 @@ class Reconstructor:
         """
         if precision not in PRECISIONS:
             raise UserError(f"precision {precision}: give {', '.join(PRECISIONS)}")
+        if iso is not None and not np.isfinite(iso):
+            raise UserError(f"iso {iso}: give a finite number, or None for the stored one")
         self.model = open_model(field, precision=precision)
         self.config = self.model.config
         network = build_field_network(self.config)
@@ -108,7 +110,7 @@ class Reconstructor:
                 1.0 where the object is.
             camera: "est"; (azimuth, elevation) in degrees, the rest estimated; (azimuth, elevation,
                 distance), looking at the middle of the image with the default focal length; or a
-                (4, 3) trans_mat of the image as it is given.
+                (4, 3) trans_mat of the image as it is given. Lists and arrays count alike.
             resolution: cells along an axis, as utils.surface.adaptive.check_resolution allows.
             simplify: number of faces to merge the mesh into, about; 0: all that were extracted.
             stages: is told of every stage.
