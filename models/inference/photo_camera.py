@@ -65,7 +65,8 @@ def photo_camera(
     angles = numbers.tolist()
     check_angles(angles, "camera " + ",".join(map(str, angles)))
     if len(angles) == 2:
-        matrix = turned(rgba, estimator().cameras([rgba])[0], *angles, estimator().config)
+        azimuth, elevation = angles
+        matrix = turned(rgba, estimator().cameras([rgba])[0], azimuth, elevation, estimator().config)
         return PhotoCamera(matrix, "angles given, the rest estimated")
     height, width = rgba.shape[:2]
     K = intrinsics(width)
