@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 
 from utils.errors import UserError
 from utils.images import photo
@@ -212,6 +212,24 @@ def test_srgb_profile_changes_nothing_and_a_broken_one_is_ignored(tmp_path):
     for profile in (srgb_profile(), b"no profile at all" * 20):
         result = read_photo(saved(tmp_path / "a.png", rgba, icc_profile=profile))
         assert abs(result.rgba.astype(int) - rgba).max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "P"])
+def test_the_gamma_of_a_png_is_applied_as_in_browsers(tmp_path, mode):
+    ramp = np.dstack([np.tile(np.arange(0, 256, 5, np.uint8), (20, 1))] * 3 + [np.full((20, 52), 200, np.uint8)])
+    for gamma, exponent in ((1.0, 1 / 2.2), (0.55, 1 / 1.21), (0.45455, 1), (0.46, 1)):
+        chunks = PngImagePlugin.PngInfo()
+        chunks.add(b"gAMA", struct.pack(">I", round(gamma * 100_000)))
+        image = Image.fromarray(ramp).convert(mode)
+        result = read_photo(saved(tmp_path / "a.png", image, pnginfo=chunks))
+        plain = np.asarray(image.convert("RGBA"))
+        np.testing.assert_allclose(result.rgba[..., :3], 255 * (plain[..., :3] / 255) ** exponent, atol=0.51)
+        np.testing.assert_array_equal(result.rgba[..., 3], plain[..., 3])
+        marked = PngImagePlugin.PngInfo()
+        marked.chunks = [*chunks.chunks, (b"sRGB", b"\0")]
+        for options in ({"pnginfo": marked}, {"pnginfo": chunks, "icc_profile": srgb_profile()}):
+            marked_result = read_photo(saved(tmp_path / "a.png", image, **options))
+            assert abs(marked_result.rgba.astype(int) - plain).max() <= 1
 
 
 def test_profile_is_applied(tmp_path):
