@@ -213,7 +213,10 @@ def _decode(image: Image.Image, name: str, longest: int | None, draft: bool = Tr
     turn, profile, gamma, (width, height) = _turn(image), image.info.get("icc_profile"), gamma_of(image), image.size
     size = _reduced((width, height), longest)
     if draft and size != image.size:
-        image.draft(None, size)  # only JPEG: a large one is decoded at a half, a quarter or an eighth
+        # only JPEG: a large one is decoded at a half, a quarter or an eighth, where that is exact;
+        # other sides are rounded up, which would shift the far end by up to a pixel
+        factor = max(k for k in (1, 2, 4, 8) if not (width % k or height % k or size[0] * k > width))
+        image.draft(None, (width // factor, height // factor))
     image.load()
     has_alpha = image.mode in ALPHA_MODES or "transparency" in image.info
     image = eight_bit(image, name)

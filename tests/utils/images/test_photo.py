@@ -276,6 +276,16 @@ def test_reducing_is_the_mean_over_areas(tmp_path, mode, name, size):
     assert abs(small - expected).max() <= (2 if mode == "CMYK" else 1)
 
 
+@pytest.mark.parametrize("size", [(131, 97), (128, 96), (132, 260), (515, 1026), (520, 1040)])
+def test_a_jpeg_that_is_decoded_smaller_keeps_its_places(tmp_path, size):
+    row, column = np.indices(size) * (2 * np.pi * 4 / max(size))  # four waves along the longer side
+    image = np.rint(127 + 60 * np.cos(row) + 60 * np.cos(column)).astype(np.uint8)
+    path = saved(tmp_path / "a.jpg", image, quality=98)
+    small = read_photo(path, longest=64).rgba[..., 0]
+    rows, columns = (area_shares(old, new) for old, new in zip(size, small.shape, strict=True))
+    assert abs(small - rows @ image @ columns.T).max() <= 3
+
+
 def test_reducing_weights_colours_by_alpha(tmp_path):
     rgba = np.zeros((64, 64, 4), np.uint8)
     rgba[..., 1] = 255  # green, but nobody sees it
