@@ -82,8 +82,10 @@ def camera(azimuth: float, elevation: float, distance: float, size: int) -> np.n
         size: pixels.
 
     Raises:
-        UserError: the elevation or the distance is out of range.
+        UserError: the elevation, the distance or the size is out of range.
     """
+    if not size >= 1:
+        raise UserError(f"size {size}: give 1 pixel or more")
     check_angles((azimuth, elevation, distance), f"camera {azimuth},{elevation},{distance}")
     return compose(intrinsics(size), look_at(azimuth, elevation, distance))
 

@@ -97,18 +97,55 @@ def test_images_in_every_form_give_the_same_mesh(model, monkeypatch):
             model.reconstruct(wrong)
 
 
+def test_what_transparent_pixels_hide_is_never_seen(model, monkeypatch):
+    """With any mask but the transparency itself, an image is what it looks like on white."""
+    monkeypatch.setattr(reconstruction, "iso_covering_mask", lambda *_: model.iso)
+    rgba = np.array(PIL.Image.open(CHAIR))
+    seen = PIL.Image.alpha_composite(PIL.Image.new("RGBA", rgba.shape[1::-1], "white"), PIL.Image.fromarray(rgba))
+    rgba[rgba[..., 3] == 0, :3] = [0, 160, 0]
+    mask = rgba[..., 3] > 0
+    mask[300:, 200:] = True  # more than the object
+    for given in ("none", mask):
+        hiding, plain = (model.reconstruct(x, mask=given, resolution=24) for x in (rgba, np.array(seen.convert("RGB"))))
+        np.testing.assert_allclose(hiding.seen, plain.seen, atol=2 / 255)
+        np.testing.assert_allclose(hiding.colours, plain.colours, atol=0.02)
+        assert abs(hiding.photo.astype(int) - plain.photo).max() <= 1
+
+
+def test_a_half_transparent_image_is_compared_in_the_colours_that_it_gives(model, result):
+    rgba = np.array(PIL.Image.open(CHAIR))
+    rgba[..., 3] = np.rint(0.6 * rgba[..., 3])
+    faint = model.reconstruct(rgba, resolution=40)
+    inside = result.mask == 255
+    assert abs(faint.photo[inside].astype(int) - result.photo[inside]).max() <= 1
+    np.testing.assert_allclose(faint.seen, result.seen, atol=0.02)
+
+
 def test_cameras(model, result):
     given = model.reconstruct(CHAIR, camera=result.camera, resolution=32)
     np.testing.assert_allclose(given.camera, result.camera)
     size = result.mask.shape[0]
     matrix = texdisn.camera(40, 20, 2.2, size)
     np.testing.assert_allclose(model.reconstruct(CHAIR, camera=(40.0, 20.0, 2.2), resolution=32).camera, matrix)
-    for wrong in [(40,), (40.0, 95.0), (float("nan"), 20.0), (40.0, 25.0, -2.0)]:
+    assert np.array_equal(model.reconstruct(CHAIR, camera=result.camera.tolist(), resolution=32).camera, given.camera)
+    in_forms = [
+        model.reconstruct(CHAIR, camera=form((40.0, 20.0)), resolution=32).camera for form in (tuple, list, np.array)
+    ]
+    assert all(np.array_equal(camera, in_forms[0]) for camera in in_forms)
+    for wrong in [(40,), (40.0, 95.0), (float("nan"), 20.0), (40.0, 25.0, -2.0), np.eye(4), [[1, 2], 3], "40,20", None]:
         with pytest.raises(texdisn.UserError, match="camera"):
             model.reconstruct(CHAIR, camera=wrong)
     for wrong in [(40.0, 95.0, 2.0), (40.0, 20.0, 0.0), (float("nan"), 20.0, 2.0)]:
         with pytest.raises(texdisn.UserError, match="camera"):
             texdisn.camera(*wrong, size)
+    with pytest.raises(texdisn.UserError, match="size 0: give"):
+        texdisn.camera(40.0, 20.0, 2.0, 0)
+
+
+def test_an_iso_value_that_is_no_number_is_refused_at_once():
+    for wrong in (float("nan"), float("inf")):
+        with pytest.raises(texdisn.UserError, match=f"iso {wrong}: give a finite number"):
+            texdisn.load_model("nowhere", iso=wrong)
 
 
 def test_a_precision_that_there_is_not_is_refused_before_anything_is_loaded():
@@ -139,6 +176,10 @@ def test_the_field_of_a_result(model, result):
     assert (result.field(inner) < values + 1e-5).mean() > 0.8
     moved = np.abs(result.colour_of(result.vertices) - result.field_colours)  # queried before the vertices' last move
     assert np.quantile(moved, 0.98) < 0.1
+    for wrong in (np.zeros(3), np.zeros((4, 2)), np.full((1, 3), np.nan)):
+        for query in (result.field, result.colour_of):
+            with pytest.raises(texdisn.UserError, match=r"points \(.*: give an array \(N, 3\) of finite numbers"):
+                query(wrong)
 
 
 def test_evaluate_is_the_command(tiny_database, tmp_path, eagerly):
@@ -146,6 +187,17 @@ def test_evaluate_is_the_command(tiny_database, tmp_path, eagerly):
     options = {"views": [0], "limit": 1, "resolution": 16, "figure_objects": 0}
     with pytest.raises(UserError, match="mesh_resolution 1000"):
         texdisn.evaluate(run, tiny_database, tmp_path / "python", mesh_resolution=1000, **options)
+    for wrong, message in (
+        ({"resolution": 0}, "resolution 0: give"),
+        ({"iso": float("nan")}, "iso nan: give"),
+        ({"figure_objects": -1}, "figure_objects -1: give"),
+        ({"metrics": ("iou", "cd")}, "unknown metric 'cd'"),
+        ({"metrics": ()}, "unknown metric ''"),
+        ({"metrics": "iou"}, "unknown metric 'i'"),
+    ):
+        with pytest.raises(UserError, match=message):
+            texdisn.evaluate(run, tiny_database, tmp_path / "python", **options | wrong)
+    assert not (tmp_path / "python").exists()
     results = texdisn.evaluate(run, tiny_database, tmp_path / "python", **options)
     assert isinstance(texdisn.open_database(tiny_database), Database)
     words = ["--views", "0", "--limit", "1", "--sdf_res", "16", "--figure_objects", "0"]

@@ -7,6 +7,7 @@ fields.
 import contextlib
 import dataclasses
 import functools
+import math
 import pathlib
 import typing
 
@@ -62,6 +63,14 @@ class Options:
     data_sets: DataSets | None = None  # where the objects come from
     engine: Engine = HERE  # where the objects are evaluated
 
+    def __post_init__(self) -> None:
+        if self.resolution < 2:
+            raise UserError(f"resolution {self.resolution}: give 2 points along each axis or more")
+        if self.iso is not None and not math.isfinite(self.iso):
+            raise UserError(f"iso {self.iso}: give a finite number, or None for the best on validation")
+        if isinstance(self.figure_objects, int) and self.figure_objects < 0:
+            raise UserError(f"figure_objects {self.figure_objects}: give 0 or more, or names")
+
 
 def _readable(database: Database, pairs: list[Pair], camera: bool = False) -> list[Pair]:
     """The pairs whose view (with `camera`: its camera too) can be read.
@@ -87,7 +96,7 @@ class Evaluation:
         self.config = model.config
         if options.mesh_resolution is not None:
             check_resolution("mesh_resolution", options.mesh_resolution)
-        self.names = list(options.metrics)
+        self.names = registry.parse_names(",".join(options.metrics))
         if not self.config.colour:
             self.names = registry.without_colour(self.names)
             print("the network predicts no colours: they are grey in every file; metrics of colours are left out")

@@ -21,6 +21,7 @@ import tensorflow as tf
 from models.inference.chunks import chunk_size, in_chunks
 from models.inference.decoding import decoding_of
 from models.networks.texdisn import TexDISN
+from utils.errors import UserError
 from utils.geometry import frames
 
 GREY = 0.5  # stands for a colour that the network does not predict
@@ -157,7 +158,10 @@ class FieldQuery:
 
     @staticmethod
     def _to_model(encoded: Encoded, points: np.ndarray) -> np.ndarray:
-        return encoded.frame.to_model(np.asarray(points, np.float32)).astype(np.float32)
+        points = np.asarray(points, np.float32)
+        if points.ndim != 2 or points.shape[1] != 3 or not np.isfinite(points).all():
+            raise UserError(f"points {points.shape}: give an array (N, 3) of finite numbers")
+        return encoded.frame.to_model(points).astype(np.float32)
 
     def _blocks(self, encoded: Encoded, points: np.ndarray) -> collections.abc.Iterator[np.ndarray]:
         """(N, 3) object-frame points -> blocks of model-frame points whose point terms are kept."""

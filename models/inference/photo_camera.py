@@ -2,7 +2,7 @@
 
 import dataclasses
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from utils.geometry.cameras import (
 # right, and nearly as many of the likeliest other ones.
 UNSURE = 0.7
 
-Camera = str | tuple[float, ...] | np.ndarray
+Camera = str | Sequence[float] | Sequence[Sequence[float]] | np.ndarray
 CameraChoice = dict[str, typing.Any]  # of one image, as results.json has it
 
 
@@ -52,18 +52,24 @@ def photo_camera(
     Raises:
         UserError: the camera cannot be used.
     """
-    if isinstance(camera, np.ndarray):  # of the file's pixels
-        return PhotoCamera(resize_camera(check_camera(camera, "camera"), size, rgba.shape[:2]), "given")
     if isinstance(camera, str):
         if camera != "est":
             raise UserError(f"camera {camera}: give est, angles, or a 4x3 matrix")
         return _estimated(estimator().candidates([rgba])[0])
-    check_angles(camera, "camera " + ",".join(map(str, camera)))
-    if len(camera) == 2:
-        matrix = turned(rgba, estimator().cameras([rgba])[0], *camera, estimator().config)
+    try:
+        numbers = np.asarray(camera, np.float64)
+    except (TypeError, ValueError):
+        raise UserError(f"camera {camera}: give est, angles, or a 4x3 matrix") from None
+    if numbers.ndim != 1:  # of the file's pixels
+        return PhotoCamera(resize_camera(check_camera(numbers, "camera"), size, rgba.shape[:2]), "given")
+    angles = numbers.tolist()
+    check_angles(angles, "camera " + ",".join(map(str, angles)))
+    if len(angles) == 2:
+        azimuth, elevation = angles
+        matrix = turned(rgba, estimator().cameras([rgba])[0], azimuth, elevation, estimator().config)
         return PhotoCamera(matrix, "angles given, the rest estimated")
     K = intrinsics(rgba.shape[1], height=rgba.shape[0])
-    return PhotoCamera(compose(K, look_at(*camera)), "angles and distance given")
+    return PhotoCamera(compose(K, look_at(*angles)), "angles and distance given")
 
 
 def _estimated(candidates: list[tuple[np.ndarray, float]]) -> PhotoCamera:

@@ -29,9 +29,8 @@ from utils.errors import UserError
 from utils.images.crop import object_square
 from utils.images.foreground import Foreground, foreground, given_mask
 from utils.images.photo import Photo, as_photo
-from utils.images.resize import resize_mask
+from utils.images.resize import lay_over, resize_mask, with_mask
 from utils.mesh.simplify import FACES, check_count, merge_faces
-from utils.rendering.backgrounds import lay_over
 from utils.rendering.outline import outline_overlap
 from utils.rendering.photo_colours import COLOURS, PhotoColours
 from utils.rendering.ray_surface import RaySurface
@@ -69,6 +68,8 @@ class Reconstructor:
         """
         if precision not in PRECISIONS:
             raise UserError(f"precision {precision}: give {', '.join(PRECISIONS)}")
+        if iso is not None and not np.isfinite(iso):
+            raise UserError(f"iso {iso}: give a finite number, or None for the stored one")
         self.model = open_model(field, precision=precision)
         self.config = self.model.config
         network = build_field_network(self.config)
@@ -109,7 +110,7 @@ class Reconstructor:
                 1.0 where the object is.
             camera: "est"; (azimuth, elevation) in degrees, the rest estimated; (azimuth, elevation,
                 distance), looking at the middle of the image with the default focal length; or a
-                (4, 3) trans_mat of the image as it is given.
+                (4, 3) trans_mat of the image as it is given. Lists and arrays count alike.
             resolution: cells along an axis, as utils.surface.adaptive.check_resolution allows.
             simplify: number of faces to merge the mesh into, about; 0: all that were extracted.
             stages: is told of every stage.
@@ -127,7 +128,10 @@ class Reconstructor:
         stages, photo = stages or Stages(), as_photo(image)
         with stages("mask"):
             cut_out = _foreground(photo, mask)
-            rgba = np.concatenate([photo.rgba[..., :3], cut_out.alpha[..., None]], -1)
+            if cut_out.used == "alpha":  # it may be scaled, and the colours behind it are the object's
+                rgba = np.dstack([photo.rgba[..., :3], cut_out.alpha])
+            else:
+                rgba = with_mask(photo.rgba, cut_out.alpha)
         with stages("camera"):
             camera_found = photo_camera(rgba, photo.size, camera, lambda: self.estimator)
         with stages("image"):
@@ -155,7 +159,7 @@ class Reconstructor:
                 vertex_colours = photo_colours.of_vertices(mesh.colours)
         return Reconstruction(
             size=photo.size,
-            photo=lay_over(photo.rgba),
+            photo=lay_over(np.dstack([rgba[..., :3], np.maximum(photo.rgba[..., 3], cut_out.alpha)])),
             mask=cut_out.alpha,
             foreground=cut_out.used,
             notes=notes,

@@ -9,7 +9,7 @@ from data.shard_format import ObjectRecord
 from data.spread import spread
 from preprocessing.database.checks import in_mask
 from utils.geometry.cameras import project, resize_camera
-from utils.rendering.backgrounds import lay_over
+from utils.images.resize import lay_over
 
 CELL = 180  # pixels of an image
 POINTS = 250  # drawn on a view

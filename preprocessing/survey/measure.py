@@ -14,9 +14,9 @@ from preprocessing.meshes.load import load_mesh
 from preprocessing.meshes.textures import MissingTextures
 from utils.errors import reason_of
 from utils.geometry.cameras import compose, fitting_distance, intrinsics, look_at
+from utils.images.resize import lay_over
 from utils.mesh.mesh import Mesh, normalise
 from utils.processes import DIED
-from utils.rendering.backgrounds import lay_over
 from utils.rendering.raycast import Scene
 
 INSIDE_CELLS = 24  # the inside is measured at one point in each of so many cells along each axis

@@ -16,7 +16,7 @@ from skimage.segmentation import slic
 from utils.errors import UserError
 from utils.images.mask_parts import LEAST, OBJECT, OPAQUE, doubts, made_opaque, without_specks, without_strays
 from utils.images.photo import Photo, as_photo
-from utils.images.resize import fitted_size, resize_mask
+from utils.images.resize import fitted_size, lay_over, resize_mask
 
 CLEAR = 5  # alpha up to which a pixel counts as entirely clear: rounding is not transparency
 MOST = 0.95  # share of an image that an object can cover
@@ -66,7 +66,7 @@ def foreground(photo: Photo, mask: str | os.PathLike[str] | Image.Image = "auto"
     if mask != "auto":
         alpha, name = _from_image(photo, mask)
         return given_mask(alpha, "file", name)
-    result = _automatic(np.ascontiguousarray(photo.rgba[..., :3]))
+    result = _automatic(lay_over(photo.rgba))
     if not LEAST < (result.alpha >= OBJECT).mean() < MOST:
         raise UserError(f"{photo.name}: no object can be distinguished from the background: {ADVICE}")
     return result

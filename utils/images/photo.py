@@ -15,7 +15,7 @@ from PIL.Image import Transpose
 
 from utils.errors import UserError
 from utils.images.contents import check_png, other_content
-from utils.images.pixel_modes import eight_bit, scale_transparent_value, to_srgb
+from utils.images.pixel_modes import eight_bit, gamma_of, scale_transparent_value, to_srgb, without_gamma
 from utils.images.resize import fitted_size
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "TIFF", "GIF", "PPM")  # Pillow's EPS reader would start Ghostscript
@@ -210,10 +210,13 @@ def _decode(image: Image.Image, name: str, longest: int | None, draft: bool = Tr
     if draft:
         image.seek(0)  # else the frame is the caller's choice
     notes = _notes_of_frames(image, name)
-    turn, profile, (width, height) = _turn(image), image.info.get("icc_profile"), image.size
+    turn, profile, gamma, (width, height) = _turn(image), image.info.get("icc_profile"), gamma_of(image), image.size
     size = _reduced((width, height), longest)
     if draft and size != image.size:
-        image.draft(None, size)  # only JPEG: a large one is decoded at a half, a quarter or an eighth
+        # only JPEG: a large one is decoded at a half, a quarter or an eighth, where that is exact;
+        # other sides are rounded up, which would shift the far end by up to a pixel
+        factor = max(k for k in (1, 2, 4, 8) if not (width % k or height % k or size[0] * k > width))
+        image.draft(None, (width // factor, height // factor))
     image.load()
     has_alpha = image.mode in ALPHA_MODES or "transparency" in image.info
     image = eight_bit(image, name)
@@ -223,6 +226,8 @@ def _decode(image: Image.Image, name: str, longest: int | None, draft: bool = Tr
         image = image.transpose(turn)
     if profile:
         image = to_srgb(image, profile)
+    elif gamma:
+        image = without_gamma(image, gamma)
     upright = (width, height) if turn in SIDEWAYS else (height, width)
     return Photo(np.asarray(image.convert("RGBA")), name, upright, notes, has_alpha)
 

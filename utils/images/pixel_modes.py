@@ -1,4 +1,4 @@
-"""The pixel modes of image files (16 bit, floating point, palettes, ICC profiles) as 8-bit sRGB."""
+"""The pixel modes of image files (16 bit, palettes, ICC profiles, gamma) as 8-bit sRGB."""
 
 import io
 
@@ -9,6 +9,8 @@ from utils.errors import UserError
 
 TiffImagePlugin.READ_LIBTIFF = True  # Pillow's own decoder takes 16-bit colours in planes for 8-bit ones
 
+DISPLAY = 2.2  # exponent of a display
+ROUNDED = 0.05  # difference from the gamma of a display that is none (libpng's PNG_GAMMA_THRESHOLD)
 # Pillow's names of pixels with less or more than 8 bits that it scales -> the scale of a value
 STORED = {"L;2": lambda v: 85 * v, "L;4": lambda v: 17 * v, "RGB;16B": lambda v: tuple(x >> 8 for x in v)}
 
@@ -122,3 +124,24 @@ def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     if alpha is not None:
         result.putalpha(alpha)
     return result
+
+
+def gamma_of(image: Image.Image) -> float | None:
+    """The gamma of a PNG whose values are to be converted by it; None: they are those to display.
+
+    An ICC profile and the mark of sRGB come before it (PNG, Third Edition, section 4.3).
+
+    Args:
+        image: open.
+    """
+    gamma = image.info.get("gamma")
+    if image.format != "PNG" or not gamma or "srgb" in image.info or "icc_profile" in image.info:
+        return None
+    return gamma if abs(gamma * DISPLAY - 1) > ROUNDED else None
+
+
+def without_gamma(image: Image.Image, gamma: float) -> Image.Image:
+    """An L, LA, RGB or RGBA image whose values are light to the power of `gamma`, as displayed."""
+    table = np.rint(255 * (np.arange(256) / 255) ** (1 / (gamma * DISPLAY))).astype(int).tolist()
+    colours = len(image.getbands()) - (image.mode in ("LA", "RGBA"))
+    return image.point(table * colours + list(range(256)) * (len(image.getbands()) - colours))

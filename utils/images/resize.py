@@ -1,4 +1,4 @@
-"""Resizing of images with transparency, and of masks; the sizes of reduced images."""
+"""Images with transparency: resized, with their masks, and laid over a background."""
 
 from collections.abc import Sequence
 
@@ -67,3 +67,29 @@ def resize_mask(mask: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     rows, columns = size
     shrinks = mask.shape[0] > rows
     return cv2.resize(mask, (columns, rows), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def lay_over(rgba: np.ndarray, background: np.ndarray | int = 255) -> np.ndarray:
+    """(H, W, 4) uint8 view over an (H, W, 3) uint8 background, or one grey -> (H, W, 3) uint8."""
+    alpha = rgba[..., 3:] / 255
+    return np.rint(rgba[..., :3] * alpha + background * (1 - alpha)).astype(np.uint8)
+
+
+def with_mask(rgba: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """An image whose transparency is replaced by a mask; white shows where the mask has more.
+
+    What stands in transparent pixels is not to be seen: most programs leave black there, or
+    remains of a background that was erased.
+
+    Args:
+        rgba: (H, W, 4) uint8, straight alpha.
+        mask: (H, W) uint8.
+
+    Returns:
+        (H, W, 4) uint8, straight alpha: the mask.
+    """
+    alpha = rgba[..., 3]
+    if (alpha >= mask).all():
+        return np.dstack([rgba[..., :3], mask])
+    share = np.minimum(alpha / np.maximum(mask, 1), 1)[..., None]  # of the image in what is seen
+    return np.dstack([np.rint(255 - share * (255.0 - rgba[..., :3])).astype(np.uint8), mask])

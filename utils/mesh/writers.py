@@ -188,8 +188,11 @@ def _write_textured_obj(
     normals: np.ndarray,
 ) -> None:
     """The OBJ file is put in place last, so that the files it names always exist."""
-    if len(path.name.splitlines()) > 1:
-        raise UserError(f"{path.name!r}: the name of a textured OBJ cannot have a line break, it stands in the file")
+    if len(path.name.splitlines()) > 1 or "\\" in path.name or not _is_unicode(path.name):
+        raise UserError(
+            f"{path.name!r}: the name of a textured OBJ, which stands in the file, is UTF-8 without line breaks and "
+            "backslashes: give another one"
+        )
     material, image = path.with_suffix(".mtl"), path.with_name(f"{path.stem}_texture.png")
     with (
         files.replacing(path) as new,
@@ -197,13 +200,19 @@ def _write_textured_obj(
         files.replacing(image) as new_image,
     ):
         Image.fromarray(texture).save(new_image)
-        new_material.write_text(f"newmtl texture\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {_beside(image)}\n")
-        with open(new, "w") as out:
+        look = f"newmtl texture\nKa 0 0 0\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {_beside(image)}\n"
+        new_material.write_text(look, encoding="utf-8")
+        with open(new, "w", encoding="utf-8") as out:
             out.write(f"mtllib {_beside(material)}\nusemtl texture\n")
             out.write("v %.7g %.7g %.7g\n" * len(vertices) % tuple(vertices.ravel().tolist()))
             out.write("vt %.6f %.6f\n" * len(uv) % tuple(uv.ravel().tolist()))
             out.write("vn %.4f %.4f %.4f\n" * len(normals) % tuple(normals.ravel().tolist()))
             out.write("f %d/%d/%d %d/%d/%d %d/%d/%d\n" * len(faces) % tuple(np.repeat(faces.ravel() + 1, 3).tolist()))
+
+
+def _is_unicode(name: str) -> bool:
+    """Whether the bytes of a file's name are UTF-8, so that it can be written into a text."""
+    return not any("\ud800" <= c <= "\udfff" for c in name)
 
 
 def _beside(path: pathlib.Path) -> str:

@@ -1,4 +1,4 @@
-"""Procedural backgrounds, and views laid over a background.
+"""Procedural backgrounds, and views as photographs before them.
 
 A background is a (size, size, 3) float image in [0, 1], up to a little overshoot, of random
 colours. The functions of BACKGROUNDS all have the same arguments:
@@ -12,12 +12,6 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-
-
-def lay_over(rgba: np.ndarray, background: np.ndarray | int = 255) -> np.ndarray:
-    """(H, W, 4) uint8 view over an (H, W, 3) uint8 background, or one grey -> (H, W, 3) uint8."""
-    alpha = rgba[..., 3:] / 255
-    return np.rint(rgba[..., :3] * alpha + background * (1 - alpha)).astype(np.uint8)
 
 
 def photograph(rgba: np.ndarray, background: np.ndarray, rng: np.random.Generator) -> np.ndarray:

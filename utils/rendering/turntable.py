@@ -7,9 +7,8 @@ import numpy as np
 
 from utils.geometry.cameras import compose, fitting_distance, intrinsics, look_at, resize_camera
 from utils.images.mask_parts import OBJECT
-from utils.images.resize import fitted_size, resize_image
+from utils.images.resize import fitted_size, lay_over, resize_image
 from utils.mesh.mesh import coloured_mesh
-from utils.rendering.backgrounds import lay_over
 from utils.rendering.lights import GENTLE_LIGHT
 from utils.rendering.raycast import Scene
 from utils.stages import check_stop

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
+import trimesh
 from PIL import Image
 
 from utils.errors import UserError
@@ -19,7 +20,7 @@ from utils.files import read_json
 from utils.images.photo import FORMATS as READABLE_FORMATS
 from utils.images.photo import Photo, decode_photo
 from utils.mesh.simplify import FACES, check_count
-from utils.mesh.writers import write_mesh
+from utils.mesh.writers import write_mesh, write_textured
 from utils.rendering.photo_colours import COLOURS
 from utils.reports.mesh_format import TEXTURES, MeshFormat
 from utils.reports.reconstruction import Reconstruction
@@ -231,12 +232,15 @@ def _write(result: Reconstruction, request: Request, stages: Stages, folder: pat
     mesh, name = folder / f"mesh.{request.format}", download_name(request.image)
     downloads = folder / "download"  # any name is free there
     downloads.mkdir()
-    view = folder / "view.glb"
+    view, textured = folder / "view.glb", mesh_format.is_textured(len(result.faces))
     if request.format == "glb":
         view.write_bytes(mesh.read_bytes())
-    else:  # the viewer shows the colours of GLB files only
+    elif textured:  # the viewer shows the colours of GLB files only; another texture would take seconds
+        read = trimesh.load(mesh, force="mesh", process=False)
+        write_textured(view, read.vertices, read.faces, read.visual.uv, np.asarray(read.visual.material.image))
+    else:
         write_mesh(view, result.vertices, result.faces, result.colours)
-    if request.format == "obj" and mesh_format.is_textured(len(result.faces)):
+    if request.format == "obj" and textured:
         download = downloads / f"{name}.zip"
         with zipfile.ZipFile(download, "w", zipfile.ZIP_DEFLATED) as file:
             file.write(mesh, f"{name}.obj")

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 
 from preprocessing.meshes.textures import decode_texture
 from utils.errors import UserError
@@ -215,6 +215,24 @@ def test_srgb_profile_changes_nothing_and_a_broken_one_is_ignored(tmp_path):
         assert abs(result.rgba.astype(int) - rgba).max() <= 1
 
 
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "P"])
+def test_the_gamma_of_a_png_is_applied_as_in_browsers(tmp_path, mode):
+    ramp = np.dstack([np.tile(np.arange(0, 256, 5, np.uint8), (20, 1))] * 3 + [np.full((20, 52), 200, np.uint8)])
+    for gamma, exponent in ((1.0, 1 / 2.2), (0.55, 1 / 1.21), (0.45455, 1), (0.46, 1)):
+        chunks = PngImagePlugin.PngInfo()
+        chunks.add(b"gAMA", struct.pack(">I", round(gamma * 100_000)))
+        image = Image.fromarray(ramp).convert(mode)
+        result = read_photo(saved(tmp_path / "a.png", image, pnginfo=chunks))
+        plain = np.asarray(image.convert("RGBA"))
+        np.testing.assert_allclose(result.rgba[..., :3], 255 * (plain[..., :3] / 255) ** exponent, atol=0.51)
+        np.testing.assert_array_equal(result.rgba[..., 3], plain[..., 3])
+        marked = PngImagePlugin.PngInfo()
+        marked.chunks = [*chunks.chunks, (b"sRGB", b"\0")]
+        for options in ({"pnginfo": marked}, {"pnginfo": chunks, "icc_profile": srgb_profile()}):
+            marked_result = read_photo(saved(tmp_path / "a.png", image, **options))
+            assert abs(marked_result.rgba.astype(int) - plain).max() <= 1
+
+
 def test_profile_is_applied(tmp_path):
     """The sRGB profile with red and blue primaries exchanged: red pixels mean blue."""
     profile = srgb_profile()
@@ -257,6 +275,16 @@ def test_reducing_is_the_mean_over_areas(tmp_path, mode, name, size):
     rows, columns = (area_shares(old, new) for old, new in zip(size, small.shape[:2], strict=True))
     expected = np.einsum("ab,bdk,cd->ack", rows, shown, columns)
     assert abs(small - expected).max() <= (2 if mode == "CMYK" else 1)
+
+
+@pytest.mark.parametrize("size", [(131, 97), (128, 96), (132, 260), (515, 1026), (520, 1040)])
+def test_a_jpeg_that_is_decoded_smaller_keeps_its_places(tmp_path, size):
+    row, column = np.indices(size) * (2 * np.pi * 4 / max(size))  # four waves along the longer side
+    image = np.rint(127 + 60 * np.cos(row) + 60 * np.cos(column)).astype(np.uint8)
+    path = saved(tmp_path / "a.jpg", image, quality=98)
+    small = read_photo(path, longest=64).rgba[..., 0]
+    rows, columns = (area_shares(old, new) for old, new in zip(size, small.shape, strict=True))
+    assert abs(small - rows @ image @ columns.T).max() <= 3
 
 
 def test_reducing_weights_colours_by_alpha(tmp_path):

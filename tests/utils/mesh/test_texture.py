@@ -240,8 +240,11 @@ def test_an_obj_of_any_name_is_read_with_its_texture(stem, tmp_path):
     ours = [material.image for material in load_mesh(tmp_path / f"{stem}.obj").materials if material.image is not None]
     theirs = trimesh.load(tmp_path / f"{stem}.obj", process=False).visual.material.image
     assert len(ours) == 1 and ours[0].shape[:2] == theirs.size[::-1] and theirs.size[0] > 2
-    with pytest.raises(UserError, match="line break"):
-        textured(tmp_path / f"{stem}\n.obj")
+    before = sorted(tmp_path.iterdir())
+    for wrong in ("\n", "\\", "\udce9"):  # readers take a backslash for a folder; the last one is a byte of Latin-1
+        with pytest.raises(UserError, match="without line breaks and backslashes"):
+            textured(tmp_path / f"{stem}{wrong}.obj")
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_nothing_is_left_of_files_that_cannot_be_written(tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from utils.rendering.backgrounds import BACKGROUNDS, lay_over, photograph
+from utils.rendering.backgrounds import BACKGROUNDS, photograph
 
 
 @pytest.mark.parametrize("name", BACKGROUNDS)
@@ -27,9 +27,3 @@ def test_a_photograph_shows_the_object_and_around_it_the_background():
     assert abs(photo[8:24, 8:24, :3].mean((0, 1)) - [200, 100, 50]).max() < 1
     assert abs(photo[:8, ..., :3].mean((0, 1)) - [0, 127.5, 255]).max() < 1.5
     assert photo[:8, ..., 1].std() == pytest.approx(2, rel=0.2)  # the noise of the sensor
-
-
-def test_transparent_pixels_mix():
-    rgba = np.array([[[200, 100, 0, 0], [200, 100, 0, 51], [200, 100, 0, 255]]], np.uint8)
-    white = np.full((1, 3, 3), 255, np.uint8)
-    np.testing.assert_array_equal(lay_over(rgba, white), [[[255] * 3, [244, 224, 204], [200, 100, 0]]])
