@@ -43,6 +43,11 @@ WRONG = {
     "benchmarks/unknown.py --split val": "there is nothing to reconstruct: give --projects, --db, or both",
     "benchmarks/preprocess.py --objects 5 --out {tmp}/x.json": "--objects 5 must be a multiple of 4",
     "benchmarks/ablation.py --nonsense": "required",
+    "examples/make_examples.py --nonsense": "unrecognized arguments: --nonsense",
+    "preprocessing/render_views.py --meshes {tmp} --out {tmp}": "is the folder that is read",
+    "preprocessing/gen_db.py --raw {tmp} --out {tmp}": "is the folder that is read",
+    "preprocessing/gen_db.py --format meshes --meshes {tmp} --raw {tmp}/raw --out {tmp}": "is the folder that is read",
+    "preprocessing/gen_db.py --format meshes --meshes {tmp} --raw {tmp} --out {tmp}/db": "is the folder that is read",
     "benchmarks/page_end.py --ends 0": "--ends: '0' is not a whole number",
 }
 # all in one process: only its imports take time
