@@ -13,17 +13,13 @@ import subprocess
 import sys
 import time
 
-import keras
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
 from benchmarks.machine import ROOT
 from data.field_samples import FieldSamples
-from data.pipeline import batches, epoch_order
 from data.shards import Database
 from models.presets import preset
-from models.training.field_trainer import FieldTrainer
 from models.weights.run import Run, save_checkpoint
 from utils.cli import parser, real_number, run
 from utils.errors import UserError
@@ -54,6 +50,13 @@ def fit(out="runs/benchmark", minutes=MINUTES, binary=True):
     folder = Run(out / ("run" if binary else "run_sdf"))
     if folder.last.exists():
         return folder
+
+    import keras
+    import tensorflow as tf
+
+    from data.pipeline import batches, epoch_order
+    from models.training.field_trainer import FieldTrainer
+
     db = database(out)
     config = preset("faithful", binary, db=str(db), precision="bfloat16", batch_size=BATCH, beta1=0.9)
     entries = Database(db).objects("train")

@@ -18,12 +18,13 @@ from benchmarks.fitted import fit
 from benchmarks.machine import matrix_rates, median_seconds, peak_rss_mb, report
 from benchmarks.query import fitted_object, load
 from data.shards import Database
-from models.inference.field_query import FieldQuery
-from models.inference.predict import mesh_of_image
 from utils.cli import parser, real_number, run
 
 
 def measure(run_folder, bfloat16, iso, category):
+    from models.inference.field_query import FieldQuery
+    from models.inference.predict import mesh_of_image
+
     network = load(run_folder, bfloat16)
     entry, rgba, camera = fitted_object(Database(network.config.db), category)
     query, meshes = FieldQuery(network), []

@@ -19,16 +19,13 @@ import time
 
 import h5py
 import numpy as np
-import tensorflow as tf
 
 from benchmarks.fitted import database
 from benchmarks.machine import ROOT, median_seconds, report
 from data.field_samples import FieldSamples
-from data.pipeline import batches, epoch_order
 from data.shard_format import find_shards
 from data.shards import Database
 from models.presets import preset
-from models.training.field_trainer import FieldTrainer
 from utils.cli import parser, run
 
 SECONDS = 10.0  # of reading
@@ -37,6 +34,11 @@ RUNS = 6
 
 def measure(config):
     """Samples per second of the input, and of the step."""
+    import tensorflow as tf
+
+    from data.pipeline import batches, epoch_order
+    from models.training.field_trainer import FieldTrainer
+
     data = Database(config.db)
     entries = data.objects("train")
     order = np.tile(epoch_order(entries, None, 0, None), (1000, 1))

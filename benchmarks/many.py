@@ -27,7 +27,6 @@ import numpy as np
 
 from benchmarks.machine import report
 from data.field_samples import FieldSamples
-from data.pipeline import batches, epoch_order
 from data.shard_format import shard_name, write_shard
 from data.shards import Database
 from models.presets import preset
@@ -37,6 +36,7 @@ from utils.cli import parser, run, whole_number
 PER_SHARD, VIEWS = 100, 24
 READ = 100  # batches
 WARM = 20  # batches before time is taken
+LEAST = 200  # objects: fewer have too few samples for WARM + 2 READ batches of 20
 
 
 def write(folder: pathlib.Path, objects: int) -> int:
@@ -62,6 +62,8 @@ def resident() -> float:
 
 def measure(folder: str, step: float) -> dict[str, float]:
     """What the docstring of this file lists; step: seconds."""
+    from data.pipeline import batches, epoch_order
+
     config = preset("small", db=folder, img_h=40, img_w=40, num_sample_points=64, batch_size=20)
     data = Database(folder)
     before, start = resident(), time.perf_counter()
@@ -95,7 +97,7 @@ def measure(folder: str, step: float) -> dict[str, float]:
 
 def main(argv):
     p = parser(__doc__)
-    p.add_argument("--objects", type=whole_number(PER_SHARD), default=20_000, help="number of objects, by the hundred")
+    p.add_argument("--objects", type=whole_number(LEAST), default=20_000, help="number of objects, by the hundred")
     p.add_argument("--step", type=whole_number(1), default=170, help="milliseconds of a step of 20 samples")
     p.add_argument("--measure", help="measure this folder, in this process")
     p.add_argument("--out", required=True, help="JSON file to write")

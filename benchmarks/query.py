@@ -23,19 +23,14 @@ import dataclasses
 import time
 
 import numpy as np
-import tensorflow as tf
 from scipy.ndimage import label
 from scipy.spatial import cKDTree
 
 from benchmarks.fitted import fit
 from benchmarks.machine import matrix_rates, median_seconds, peak_rss_mb, report
-from benchmarks.original import Original
 from data.network_input import network_camera, network_image
 from data.shards import Database
 from models.config import Config
-from models.inference.field_query import FieldQuery
-from models.inference.predict import mesh_of_image, sample_surface
-from models.networks.texdisn import build_field_network
 from models.weights.run import Run, load_checkpoint
 from utils.cli import parser, real_number, run, whole_number
 from utils.errors import UserError
@@ -48,6 +43,8 @@ TIMED_CHUNKS = 4  # of the reference, if it has more than 8
 
 def load(run_folder, bfloat16):
     """The network of a fitted run, in float32 or all in bfloat16."""
+    from models.networks.texdisn import build_field_network
+
     precision = "bfloat16" if bfloat16 else "float32"
     network = build_field_network(
         dataclasses.replace(run_folder.load_config(Config), precision=precision), all_bfloat16=bfloat16
@@ -58,6 +55,10 @@ def load(run_folder, bfloat16):
 
 def reference(network, rgba, camera, resolution):
     """Seconds of the original's computation, number of timed chunks, number of all chunks."""
+    import tensorflow as tf
+
+    from benchmarks.original import Original
+
     config = network.config
     points = frames.cube_frame(config.binary).to_model(frames.voxel_centres(resolution)).astype(np.float32)
     image = tf.constant(network_image(rgba, config)[None])
@@ -85,6 +86,8 @@ def compare(exact, fast, mesh, rgba, camera, resolution, iso):
         resolution: cells along each axis.
         iso: iso value of the field.
     """
+    from models.inference.predict import sample_surface
+
     config = exact.config
     encoded = exact.encode(network_image(rgba, config), network_camera(camera, rgba, config))
     slabs = frames.voxel_centres(resolution).reshape(resolution, -1, 3)
@@ -136,6 +139,9 @@ def fitted_object(database, category):
 
 
 def measure(run_folder, resolution, bfloat16, iso, category):
+    from models.inference.field_query import FieldQuery
+    from models.inference.predict import mesh_of_image
+
     network = load(run_folder, bfloat16)
     entry, rgba, camera = fitted_object(Database(network.config.db), category)
     query, meshes = FieldQuery(network), []

@@ -30,7 +30,6 @@ import warnings
 
 import igl
 import numpy as np
-import open3d
 import scipy.ndimage
 
 from benchmarks.broken import FORMS, OTHERS, SOLIDS
@@ -50,17 +49,24 @@ NEAREST = 0.004  # distance from the surface, in lengths of the object, from whi
 CELLS = 64  # of the grid of `flood`, along a side
 
 
+def tensor(array, dtype=np.float32):
+    import open3d
+
+    return open3d.core.Tensor(array.astype(dtype))
+
+
 def scene_of(mesh):
+    import open3d
+
     scene = open3d.t.geometry.RaycastingScene()
-    tensor = open3d.core.Tensor
-    scene.add_triangles(tensor(mesh.vertices.astype(np.float32)), tensor(mesh.faces.astype(np.uint32)))
+    scene.add_triangles(tensor(mesh.vertices), tensor(mesh.faces, np.uint32))
     return scene
 
 
 def rays_from(points, count):
     origins = np.broadcast_to(points[:, None], (len(points), count, 3))
     ways = np.broadcast_to(directions(count), origins.shape)
-    return open3d.core.Tensor(np.concatenate([origins, ways], -1).astype(np.float32))
+    return tensor(np.concatenate([origins, ways], -1))
 
 
 def auto(mesh, points):
@@ -91,14 +97,14 @@ def sky(mesh, points):
 def flood(mesh, points):
     size = 1.2 / CELLS
     centres = (np.stack(np.meshgrid(*[np.arange(CELLS)] * 3, indexing="ij"), -1) + 0.5) * size - 0.6
-    wall = scene_of(mesh).compute_distance(open3d.core.Tensor(centres.astype(np.float32))).numpy() < 0.87 * size
+    wall = scene_of(mesh).compute_distance(tensor(centres)).numpy() < 0.87 * size
     regions = scipy.ndimage.label(~wall)[0]
     cell = ((points + 0.6) / size).astype(int)
     return regions[tuple(cell.T)] != regions[0, 0, 0]
 
 
 def by_open3d(mesh, points):
-    return scene_of(mesh).compute_signed_distance(open3d.core.Tensor(points.astype(np.float32)), nsamples=9).numpy() < 0
+    return scene_of(mesh).compute_signed_distance(tensor(points), nsamples=9).numpy() < 0
 
 
 def normals(mesh, points):

@@ -15,13 +15,10 @@ import pathlib
 
 import cv2
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
 from data.network_input import network_camera, network_image
 from data.shards import Database
-from models.inference.camera_estimator import estimate
-from models.inference.reconstruct import Reconstructor
 from utils.cli import parser, run, whole_number
 from utils.files import write_json
 from utils.geometry import frames, symmetry
@@ -50,6 +47,8 @@ class Silhouettes:
 
         0 and None if the field is empty.
         """
+        import tensorflow as tf
+
         encoded = dataclasses.replace(
             self.encoded, camera=tf.constant(self.encoded.frame.camera(camera)[None], tf.float32)
         )
@@ -96,6 +95,10 @@ def main(argv):
     p.add_argument("--images", type=whole_number(1), default=100, help="number of images, of evenly spaced objects")
     p.add_argument("--out", type=pathlib.Path, required=True, help="JSON file")
     args = p.parse_args(argv)
+
+    from models.inference.camera_estimator import estimate
+    from models.inference.reconstruct import Reconstructor
+
     models = Reconstructor(args.restore_model, args.cam_est)
     database = Database(args.db)
     entries = database.objects("val")

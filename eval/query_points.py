@@ -189,11 +189,11 @@ def query_table(
 
 def main(argv: list[str]) -> None:
     args = build_parser().parse_args(argv)
-    check_there(args.restore_model)
     rows = read_table(args.points, 3, "a point")
     for path in (args.image, args.trans_mat):
         if not pathlib.Path(path).is_file():
             raise UserError(f"{path} is missing")
+    check_there(args.restore_model)
 
     from models.networks.precision import described
     from models.networks.texdisn import build_field_network

@@ -14,7 +14,7 @@ import numpy as np
 
 from preprocessing.make_shapes import scene
 from preprocessing.meshes.load import load_mesh
-from utils.cli import run
+from utils.cli import parser, run
 from utils.files import replacing
 from utils.geometry.cameras import compose, fitting_distance, intrinsics, look_at
 from utils.mesh.mesh import normalise
@@ -47,6 +47,7 @@ def view(category, number, azimuth, elevation):
 
 
 def main(argv):
+    parser(__doc__).parse_args(argv)
     rng = np.random.default_rng(1)
     for name, (*view_of, background) in IMAGES.items():
         rgba = view(*view_of)

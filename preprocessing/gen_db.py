@@ -33,7 +33,7 @@ from preprocessing.rendering.raw_folder import render_folder
 from preprocessing.rendering.raw_writer import Settings
 from utils.cli import run
 from utils.errors import PartialFailure, UserError
-from utils.out_folder import working_in
+from utils.out_folder import check_apart, working_in
 
 
 def render(args: argparse.Namespace) -> str | None:
@@ -58,6 +58,7 @@ def main(argv: list[str]) -> None:
     if args.format == flags.AUTO:
         args.format = guess(args.raw) or DEFAULT
     flags.check_format(args)
+    check_apart(args.out, args.raw, args.images, args.meshes)
     with working_in(args.out, depth=0):
         build_database(args)
 

@@ -50,6 +50,12 @@ def working_in(folder: str | os.PathLike[str], depth: int = 1) -> Iterator[None]
                 path.rmdir()
 
 
+def check_apart(out: pathlib.Path, *read: pathlib.Path | None) -> None:
+    """UserError if the folder to write is one that is read: results would lie among the data."""
+    if any(folder is not None and folder.resolve() == out.resolve() for folder in read):
+        raise UserError(f"output folder {out} is the folder that is read: choose another one")
+
+
 def is_abandoned(folder: str | os.PathLike[str]) -> bool:
     """Whether a process worked in a folder and was killed: its lock file is there, but no lock."""
     try:

@@ -98,6 +98,9 @@ def _pool(jobs: int) -> Iterator[concurrent.futures.Executor]:
     try:
         yield pool
     except BaseException:
+        # the pool's thread may be reading a result that its process will not finish: no end of the
+        # pipe would tell it so while this process holds the other one
+        pool._result_queue._writer.close()  # type: ignore[attr-defined]
         end_pool.close()
         raise
     finally:

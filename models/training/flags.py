@@ -239,7 +239,7 @@ def _saved(run: Run, overrides: dict[str, typing.Any], restored: str, cls: type[
     contradicted = [n for n in sorted(overrides) if n not in resumable and overrides[n] != getattr(saved, n)]
     if contradicted:
         different = "; ".join(f"{name} {getattr(saved, name)} -> {overrides[name]}" for name in contradicted)
-        raise UserError(f"{run.config} was started with other settings ({different}); use another --log_dir")
+        raise UserError(f"{run.folder} was started with other settings ({different}); use another --log_dir")
     return dataclasses.replace(saved, **overrides)
 
 

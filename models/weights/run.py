@@ -27,6 +27,7 @@ from utils import hdf5, hdf5_limits
 from utils.errors import StorageError, UserError, first_of
 
 ISO, LEVEL = "iso.json", "level.json"  # beside a TF1 checkpoint they follow its name
+NO_MODEL = "{} is neither a run folder (no config.json) nor a TF1 checkpoint (no `checkpoint` file, no .index)"
 LARGE = 1 << 26  # bytes; a larger variable is read row by row
 
 SettingsType = TypeVar("SettingsType", bound=Settings)
@@ -87,8 +88,12 @@ def check_there(path: str | os.PathLike[str]) -> None:
     Commands call it before they load TensorFlow, which takes seconds.
     """
     path = pathlib.Path(path)
-    if not path.exists() and not any(path.parent.glob(f"{glob.escape(path.name)}.*")):
+    if any(path.parent.glob(f"{glob.escape(path.name)}.*")):  # a prefix
+        return
+    if not path.exists():
         raise UserError(f"{path} is not a run folder (there is no such folder)")
+    if path.is_dir() and not any(any(path.glob(name)) for name in ("config.json", "checkpoint", "*.index")):
+        raise UserError(NO_MODEL.format(path))
 
 
 def save_checkpoint(

@@ -11,7 +11,7 @@ import keras
 from models.config import CameraConfig, Config
 from models.weights import tf1_checkpoint, tf1_conventions, tf1_files, tf1_names
 from models.weights.load_report import print_report
-from models.weights.run import Run, load_checkpoint
+from models.weights.run import NO_MODEL, Run, load_checkpoint
 from utils.errors import UserError
 
 
@@ -133,10 +133,7 @@ def open_model(
         if prefix is not None:
             return Tf1Model(prefix, overrides or {}, precision)
         if pathlib.Path(path).exists():
-            raise UserError(
-                f"{path} is neither a run folder (no config.json) nor a TF1 checkpoint "
-                "(no `checkpoint` file, no .index)"
-            )
+            raise UserError(NO_MODEL.format(path))
     model = RunModel(path, precision=precision)
     if overrides:
         names = ", ".join(overrides)

@@ -17,7 +17,7 @@ from preprocessing.rendering.raw_writer import UNFINISHED, Settings, Task, is_do
 from utils.engines import HERE, Engine
 from utils.errors import PartialFailure, UserError
 from utils.files import differing_settings, write_json
-from utils.out_folder import working_in
+from utils.out_folder import check_apart, working_in
 
 
 def render_folder(
@@ -45,6 +45,7 @@ def render_folder(
         UserError: a folder cannot be used, a category is unknown, or `out` has other settings.
         PartialFailure: some meshes were left out.
     """
+    check_apart(out, meshes)
     with working_in(out, depth=0):
         try:
             _render_missing(meshes, out, settings, engine, categories, stretched)

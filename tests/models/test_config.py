@@ -180,3 +180,10 @@ def test_presets_of_vgg16_take_its_decoders(name):
 def test_plus_refuses_what_does_not_go_with_it(wrong, message):
     with pytest.raises(UserError, match=message):
         preset("plus", **wrong).check()
+
+
+@pytest.mark.parametrize(("saved", "read"), [(Config, CameraConfig), (CameraConfig, Config)])
+def test_a_run_of_the_other_kind_is_called_so(saved, read, tmp_path):
+    saved().save(tmp_path / "config.json")
+    with pytest.raises(UserError, match=f"is not a configuration of {read.KIND} but of {saved.KIND}$"):
+        read.load(tmp_path / "config.json")

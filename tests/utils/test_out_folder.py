@@ -12,7 +12,7 @@ import pytest
 
 from utils.errors import UserError
 from utils.files import replacing, replacing_folder
-from utils.out_folder import LOCK, is_abandoned, working_in
+from utils.out_folder import LOCK, check_apart, is_abandoned, working_in
 
 ROOT = pathlib.Path(__file__).parents[2]
 # A command that writes two files in worker processes, one of which never ends, and one by itself.
@@ -134,3 +134,13 @@ def test_a_folder_without_results_is_removed_again(tmp_path):
     with working_in(tmp_path / "a" / "b"):
         (tmp_path / "a" / "b" / "result").touch()
     assert list((tmp_path / "a" / "b").iterdir()) == [tmp_path / "a" / "b" / "result"]
+
+
+def test_a_folder_that_is_read_is_not_written_to(tmp_path):
+    data, link = tmp_path / "data", tmp_path / "link"
+    data.mkdir()
+    link.symlink_to(data)
+    check_apart(tmp_path / "out", data, None, tmp_path)
+    for out in (data, link, data / ".." / "data"):
+        with pytest.raises(UserError, match="is the folder that is read"):
+            check_apart(out, None, data)
