@@ -21,6 +21,7 @@ from models.weights import tf1_conventions
 from models.weights.run import check_there
 from utils import cli, engine_flags
 from utils.errors import UserError
+from utils.files import check_out
 from utils.metrics import registry
 from utils.out_folder import working_in
 from utils.surface.adaptive import check_resolution
@@ -120,6 +121,8 @@ def check(args: argparse.Namespace) -> None:
         raise UserError(f"--figure_objects {words}: give one number, or each object's name once")
     if args.db and not pathlib.Path(args.db).is_dir():
         raise UserError(f"--db {args.db} is not a folder")
+    if args.log_dir:
+        check_out(args.log_dir)
     engine_flags.of_flags(args)
     for run in filter(None, (args.restore_model, args.cam_est)):
         check_there(run)

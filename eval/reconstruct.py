@@ -34,7 +34,7 @@ from models.choices import PRECISION_HELP, PRECISIONS
 from models.weights.run import check_there
 from utils import cli
 from utils.errors import PartialFailure, UserError, reason_of
-from utils.files import distinct_names, file_digest, read_json_object
+from utils.files import check_out, distinct_names, file_digest, read_json_object
 from utils.geometry.cameras import parse_camera
 from utils.images.photo import expanded, read_photo
 from utils.mesh.simplify import FACES, check_count
@@ -122,6 +122,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def check(args: argparse.Namespace) -> None:
     """Refuse flags that do not go together, before anything is loaded."""
+    check_out(args.out)
     check_resolution("--resolution", args.resolution)
     if args.texture == "atlas" and args.format == "ply":
         raise UserError("--texture atlas: PLY has no standard texture; give --format glb or obj")
@@ -130,10 +131,10 @@ def check(args: argparse.Namespace) -> None:
     check_count("--simplify", args.simplify)
     if args.mask not in MASKS and not pathlib.Path(args.mask).is_file():
         raise UserError(f"--mask {args.mask}: give {', '.join(MASKS)}, or a file")
-    for run in filter(None, (args.restore_model, args.cam_est)):
-        check_there(run)
     if args.cam_est and not is_estimated(parse_camera(args.camera)):
         raise UserError("--cam_est would do nothing: the camera is given")
+    for run in filter(None, (args.restore_model, args.cam_est)):
+        check_there(run)
 
 
 def is_estimated(camera: typing.Any) -> bool:
@@ -231,6 +232,8 @@ def main(argv: list[str]) -> None:
     check(args)
     images = expanded(args.images)
     camera, count = parse_camera(args.camera), len(images)
+    if not any(pathlib.Path(image).is_file() for image in images):
+        raise UserError(f"{images[0]} is missing, or not a file")
 
     from models.inference.reconstruct import PRETRAINED_CAMERA, PRETRAINED_FIELD, Reconstructor
     from models.networks.precision import described

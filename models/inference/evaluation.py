@@ -11,22 +11,23 @@ import math
 import pathlib
 import typing
 
+from tqdm import tqdm
+
 from data.data_sets import DataSets
 from data.estimated_cameras import EstimatedCameras
-from data.network_input import check_masks, network_image
+from data.network_input import check_masks
 from data.shards import Database, ObjectEntry
-from data.spread import spread
 from models.config import CameraConfig, Config
 from models.inference import iso_search
 from models.inference.baseline_rows import Baselines, Pair
 from models.inference.camera_estimator import CameraEstimator
 from models.inference.evaluated_views import Row, ViewEvaluator, choose_views
+from models.inference.evaluation_figure import figure_row, shown_objects
 from models.inference.evaluation_folder import EvaluationFolder
 from models.inference.field_query import FieldQuery
 from models.inference.image_description import describe_views
 from models.inference.kept_evaluations import make_way, refuse_other_settings
 from models.inference.novelty import known_images
-from models.inference.predict import predict_view
 from models.networks.precision import chosen, described
 from models.networks.texdisn import build_field_network
 from models.settings import seen_masks
@@ -35,15 +36,12 @@ from models.weights.tf1_conventions import record
 from utils.engines import HERE, Engine
 from utils.errors import UserError
 from utils.files import file_digest, write_json
-from utils.geometry import frames
 from utils.metrics import camera_metrics, registry
 from utils.metrics.overview import print_overview
 from utils.metrics.summary import summarise
-from utils.metrics.voxel_metrics import true_voxels
 from utils.provenance import provenance
 from utils.rendering.figure import FigureRow, write_figure
 from utils.surface.adaptive import check_resolution
-from utils.surface.dense import coloured_surface
 
 
 @dataclasses.dataclass(frozen=True)
@@ -267,36 +265,15 @@ class Evaluation:
         return content
 
     def _write_figure(self, rows: list[Row]) -> None:
-        """The first readable view of each object that the figure shows.
-
-        These are the objects that were named, in that order, or a few of every category, evenly
-        spaced over its objects.
-        """
+        """The first readable view of each object that the figure shows."""
         first: dict[ObjectEntry, tuple[int, Row]] = {}
         for (entry, view), row in zip(self.pairs, rows, strict=True):
             if entry not in first and _readable(self.database, [(entry, view)], camera=True):
                 first[entry] = (view, row)
-        wanted = self.options.figure_objects
-        if isinstance(wanted, int):
-            categories = dict.fromkeys(entry.category for entry in first)
-            of_category = ([entry for entry in first if entry.category == category] for category in categories)
-            chosen = [entry for entries in of_category for entry in spread(entries, wanted)]
-        else:
-            named = {entry.name: entry for entry in first}
-            chosen = [named[name] for name in wanted if name in named]
-        if chosen:
-            write_figure([self._figure_row(entry, *first[entry]) for entry in chosen], self.folder.figure)
+        shown = shown_objects(list(first), self.options.figure_objects)
+        if shown:
+            bar = tqdm(shown, desc="drawing the figure", unit="object", mininterval=2)
+            write_figure((self._figure_row(entry, *first[entry]) for entry in bar), self.folder.figure)
 
     def _figure_row(self, entry: ObjectEntry, view: int, row: Row) -> FigureRow:
-        field = predict_view(self.query, self.database, entry, view, frames.VOXELS, self.iso)
-        try:
-            mesh = coloured_surface(field, self.config.binary, self.iso)
-        except UserError:
-            mesh = None
-        values = []
-        for name in self.names[:2]:
-            metric = registry.METRICS[name]
-            values.append(f"{metric.heading} {metric.text(row[name])}")
-        title = f"{entry.category} {entry.object_id}\n{'  '.join(values)}"
-        image = network_image(self.database.image(entry, view), self.config)[..., :3]
-        return FigureRow(title, image, mesh, true_voxels(*self.database.voxels(entry)))
+        return figure_row(self.query, self.database, entry, view, self.iso, row, self.names[:2])

@@ -2,14 +2,16 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.transforms import IdentityTransform
 
 from utils import files
 from utils.geometry.cameras import compose, intrinsics, look_at
+from utils.images.resize import lay_over, resize_image, scaled_size
 from utils.mesh.mesh import coloured_mesh
 from utils.mesh.voxels import cubes
 from utils.rendering.raycast import Scene
@@ -17,6 +19,7 @@ from utils.rendering.raycast import Scene
 SIDES = ((30, 20), (150, 20), (270, 20))  # azimuth, elevation in degrees; no part is hidden in all of them
 DISTANCE = 2.0  # of the camera: the corners of the cube stay in the image
 SIZE = 288  # pixels of a rendered view, before the margin common to all views of a row is cut off
+CELL, GAP, TITLE, DPI = 176, 16, 44, 120  # pixels: an image, between two, the text over a row, an inch
 
 
 @dataclasses.dataclass
@@ -31,32 +34,51 @@ class FigureRow:
     truth: tuple[np.ndarray, np.ndarray]  # surface voxels (N, 3) voxel frame, colours (N, 3) in [0, 1]
 
 
-def write_figure(rows: Sequence[FigureRow], path: str | os.PathLike[str]) -> None:
-    """Write the figure as a PNG."""
-    if not rows:
+def write_figure(rows: Iterable[FigureRow], path: str | os.PathLike[str]) -> None:
+    """Write the figure as a PNG. Rows are drawn as they come; their meshes are not kept."""
+    drawn = [(row.title, _cells(row)) for row in rows]
+    if not drawn:
         raise ValueError("a figure needs at least one row")
     columns = 1 + 2 * len(SIDES)
-    # a Figure of its own, not one of pyplot: no window system, no state shared with the caller
-    page = Figure(figsize=(1.6 * columns, 1.8 * len(rows)), dpi=120, layout="constrained")
+    # a Figure of its own, not one of pyplot: no window system, no state shared with the caller;
+    # without axes, since hundreds of them take minutes
+    page = Figure((columns * (CELL + GAP) / DPI, len(drawn) * (TITLE + CELL) / DPI), DPI)
     FigureCanvasAgg(page)
-    grid = page.subplots(len(rows), columns, squeeze=False)
-    for number, (axes, row) in enumerate(zip(grid, rows, strict=True)):
-        predicted = render_sides(*row.prediction) if row.prediction is not None else []
-        rendered = crop_alike([*predicted, *render_sides(*cubes(*row.truth))])
-        images = [row.image, *([] if predicted else [None] * len(SIDES)), *rendered]
-        for axis, image in zip(axes, images, strict=True):
-            axis.set_axis_off()
-            if image is None:
-                axis.text(0.5, 0.5, "failed", ha="center", va="center", color="firebrick", transform=axis.transAxes)
-                axis.set_box_aspect(1)
+    pixels, left = IdentityTransform(), [GAP // 2 + column * (CELL + GAP) for column in range(columns)]
+    for number, (title, cells) in enumerate(drawn):
+        bottom = (len(drawn) - 1 - number) * (TITLE + CELL)
+        for x, cell in zip(left, cells, strict=True):
+            if cell is None:
+                place = {"ha": "center", "va": "center", "color": "firebrick", "transform": pixels}
+                page.text(x + CELL / 2, bottom + CELL / 2, "failed", **place)
             else:
-                axis.imshow(image)
-        axes[0].set_title(row.title, fontsize=8, loc="left", parse_math=False)
+                page.figimage(cell, x, bottom, origin="upper")
+        over = {"fontsize": 8, "transform": pixels}
+        page.text(left[0], bottom + CELL + 2, title, parse_math=False, **over)
         if number == 0:
-            axes[2].set_title("prediction", fontsize=8)
-            axes[2 + len(SIDES)].set_title("truth", fontsize=8)
+            for column, text in (2, "prediction"), (2 + len(SIDES), "truth"):
+                page.text(left[column] + CELL / 2, bottom + CELL + 2, text, ha="center", **over)
     with files.replacing(path) as temporary:
         page.savefig(temporary, facecolor="white")
+
+
+def _cells(row: FigureRow) -> list[np.ndarray | None]:
+    """The images of a row, (CELL, CELL, 3) uint8 each: input, prediction (None: failed), truth."""
+    predicted = render_sides(*row.prediction) if row.prediction is not None else []
+    rendered = [_cell(image) for image in crop_alike([*predicted, *render_sides(*cubes(*row.truth))])]
+    return [_cell(row.image), *([] if predicted else [None] * len(SIDES)), *rendered]
+
+
+def _cell(image: np.ndarray) -> np.ndarray:
+    """An image as FigureRow has it, in the middle of a white one of (CELL, CELL, 3) uint8."""
+    if image.dtype != np.uint8:
+        image = np.rint(255 * image.clip(0, 1)).astype(np.uint8)
+    if image.shape[2] == 3:
+        image = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
+    height, width = scaled_size(image.shape[:2], CELL / max(image.shape[:2]))
+    cell, top, left = np.full((CELL, CELL, 3), 255, np.uint8), (CELL - height) // 2, (CELL - width) // 2
+    cell[top : top + height, left : left + width] = lay_over(resize_image(image, (height, width)))
+    return cell
 
 
 def render_sides(vertices: np.ndarray, faces: np.ndarray, colours: np.ndarray) -> list[np.ndarray]:

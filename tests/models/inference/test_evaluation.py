@@ -55,7 +55,7 @@ def test_the_figure_shows_the_objects_that_are_named(tiny_database, tmp_path, mo
     """
     drawn: list[list[str]] = []
     monkeypatch.setattr(Evaluation, "_figure_row", lambda self, entry, view, row: f"{entry.name} {view}")
-    monkeypatch.setattr(evaluation, "write_figure", lambda rows, path: drawn.append(rows))
+    monkeypatch.setattr(evaluation, "write_figure", lambda rows, path: drawn.append(list(rows)))
     model, database = open_model(tiny.field_run(tmp_path / "run", tiny_database, True)), Database(tiny_database)
     (tmp_path / "out").mkdir()
     names = [entry.name for entry in database.objects("test", "all")]
