@@ -73,8 +73,7 @@ class SavedSettings:
         values = cls.renamed(values)
         fields = {field.name: field for field in dataclasses.fields(cls)}
         if unknown := sorted(values.keys() - fields.keys()):
-            kinds: collections.abc.Sequence[type[SavedSettings]] = cls.__mro__[1].__subclasses__()
-            for other in kinds:
+            for other in typing.cast("type[SavedSettings]", cls.__base__).__subclasses__():
                 if set(unknown) <= {field.name for field in dataclasses.fields(other)}:
                     raise UserError(f"{path} is not a configuration of {cls.KIND} but of {other.KIND}")
             raise UserError(f"{path} is not a configuration of {cls.KIND} of this version (unknown: {unknown})")

@@ -26,8 +26,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from data.spread import spread
-from preprocessing.meshes.find import MeshFile, find_meshes
+from data.spread import spread_by_category
+from preprocessing.meshes.find import find_meshes
 from preprocessing.survey.measure import Findings, Task, measure, process_died
 from preprocessing.survey.sheet import contact_sheet
 from preprocessing.survey.table import HEADING, line, totals, write_table
@@ -42,17 +42,6 @@ from utils.out_folder import working_in
 SHEET: dict[str, float] = {"pictures": 120, "azimuth": 30, "elevation": 20}
 
 Pictures = dict[str, list[tuple[str, np.ndarray]]]  # {category: [(name, picture)]}
-
-
-def pictured_meshes(files: list[MeshFile], count: int) -> set[MeshFile]:
-    """At most `count` meshes of each category, evenly spaced over its list."""
-    categories = collections.defaultdict(list)
-    for file in files:
-        categories[file.category].append(file)
-    chosen: set[MeshFile] = set()
-    for group in categories.values():
-        chosen.update(spread(group, count))
-    return chosen
 
 
 def survey(tasks: list[Task], engine: Engine) -> tuple[list[Findings], Pictures]:
@@ -102,7 +91,7 @@ def main(argv: list[str]) -> None:
     files = find_meshes(args.meshes)
     if args.out:
         check_out(args.out)
-    pictured = pictured_meshes(files, args.pictures) if args.out else set()
+    pictured = set(spread_by_category(files, args.pictures) if args.out else [])
     tasks = [Task(file, file in pictured, args.azimuth, args.elevation) for file in files]
     engine = engine_flags.of_flags(args)
     engine.share_cores()

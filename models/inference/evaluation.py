@@ -40,7 +40,7 @@ from utils.metrics import camera_metrics, registry
 from utils.metrics.overview import print_overview
 from utils.metrics.summary import summarise
 from utils.provenance import provenance
-from utils.rendering.figure import FigureRow, write_figure
+from utils.rendering.figure import write_figure
 from utils.surface.adaptive import check_resolution
 
 
@@ -264,16 +264,15 @@ class Evaluation:
             print(f"remark: {remark}")
         return content
 
-    def _write_figure(self, rows: list[Row]) -> None:
+    def _write_figure(self, measured: list[Row]) -> None:
         """The first readable view of each object that the figure shows."""
         first: dict[ObjectEntry, tuple[int, Row]] = {}
-        for (entry, view), row in zip(self.pairs, rows, strict=True):
+        for (entry, view), row in zip(self.pairs, measured, strict=True):
             if entry not in first and _readable(self.database, [(entry, view)], camera=True):
                 first[entry] = (view, row)
         shown = shown_objects(list(first), self.options.figure_objects)
         if shown:
             bar = tqdm(shown, desc="drawing the figure", unit="object", mininterval=2)
-            write_figure((self._figure_row(entry, *first[entry]) for entry in bar), self.folder.figure)
-
-    def _figure_row(self, entry: ObjectEntry, view: int, row: Row) -> FigureRow:
-        return figure_row(self.query, self.database, entry, view, self.iso, row, self.names[:2])
+            how = self.names[:2], self.iso
+            rows = (figure_row(self.query, self.database, entry, *first[entry], *how) for entry in bar)
+            write_figure(rows, self.folder.figure)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from data.network_input import network_image
 from data.shards import Database, ObjectEntry
-from data.spread import spread
+from data.spread import spread_by_category
 from models.inference.evaluated_views import Row
 from models.inference.field_query import FieldQuery
 from models.inference.predict import predict_view
@@ -27,13 +27,11 @@ def shown_objects(entries: Sequence[ObjectEntry], wanted: int | Sequence[str]) -
     if not isinstance(wanted, int):
         named = {entry.name: entry for entry in entries}
         return [named[name] for name in wanted if name in named]
-    categories = dict.fromkeys(entry.category for entry in entries)
-    of_category = ([entry for entry in entries if entry.category == category] for category in categories)
-    return [entry for objects in of_category for entry in spread(objects, wanted)]
+    return spread_by_category(entries, wanted)
 
 
 def figure_row(
-    query: FieldQuery, database: Database, entry: ObjectEntry, view: int, iso: float, row: Row, names: Sequence[str]
+    query: FieldQuery, database: Database, entry: ObjectEntry, view: int, row: Row, names: Sequence[str], iso: float
 ) -> FigureRow:
     """The row of one view of an object.
 
@@ -42,9 +40,9 @@ def figure_row(
         database: that has the view.
         entry: the object.
         view: index of the view.
-        iso: value of the field at the surface.
         row: its metrics.
         names: of the metrics in the title.
+        iso: value of the field at the surface.
     """
     field = predict_view(query, database, entry, view, frames.VOXELS, iso)
     try:

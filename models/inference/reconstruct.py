@@ -159,6 +159,7 @@ class Reconstructor:
                 vertex_colours = photo_colours.of_vertices(mesh.colours)
         return Reconstruction(
             size=photo.size,
+            # what it looks like; half-transparent objects as opaque as they were reconstructed
             photo=lay_over(np.dstack([rgba[..., :3], np.maximum(photo.rgba[..., 3], cut_out.alpha)])),
             mask=cut_out.alpha,
             foreground=cut_out.used,

@@ -54,7 +54,7 @@ def test_the_figure_shows_the_objects_that_are_named(tiny_database, tmp_path, mo
     once.
     """
     drawn: list[list[str]] = []
-    monkeypatch.setattr(Evaluation, "_figure_row", lambda self, entry, view, row: f"{entry.name} {view}")
+    monkeypatch.setattr(evaluation, "figure_row", lambda query, database, entry, view, *_: f"{entry.name} {view}")
     monkeypatch.setattr(evaluation, "write_figure", lambda rows, path: drawn.append(list(rows)))
     model, database = open_model(tiny.field_run(tmp_path / "run", tiny_database, True)), Database(tiny_database)
     (tmp_path / "out").mkdir()
